@@ -1,0 +1,124 @@
+/**
+ * What kind of failure an error is. Exit codes follow from it (`exit-codes.ts`), and only from it.
+ *
+ * - `unexpected`: a fault of this program
+ * - `usage`: wrong command line, or no manifest source known
+ * - `invalid`: bad input: config, manifest, model files; a model or version nobody offers
+ * - `integrity`: wrong bytes against a known digest, a bad signature, a rollback
+ * - `remote`: a remote failed after retries, or is needed while offline
+ * - `conflict`: published with other content, locked, token missing or without rights
+ * - `machine`: disk full, no permission, read-only file system
+ * - `interrupted`: cancelled by a signal
+ */
+export type ErrorCode =
+  | 'unexpected'
+  | 'usage'
+  | 'invalid'
+  | 'integrity'
+  | 'remote'
+  | 'conflict'
+  | 'machine'
+  | 'interrupted';
+
+/** One finding about one place, of which a check may report many in one run. */
+export interface Problem {
+  readonly level: 'error' | 'warning';
+  /** The file (or URL, or host) it is in. */
+  readonly file?: string;
+  /** Place inside the file: a JSON path such as `$.models["x"].version`, or a line. */
+  readonly path?: string;
+  /** The fact. */
+  readonly message: string;
+  /** The remedy. */
+  readonly hint?: string;
+}
+
+export interface AircherErrorOptions {
+  /** The remedy, in one sentence. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+  /** Facts for programs: `expected`, `found`, `url`, `status`, …; never a secret. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** All problems found, where there is more than one place to name. */
+  readonly problems?: readonly Problem[];
+}
+
+/** The one error class: `message` is the fact, `hint` the remedy, `code` decides the exit code. */
+export class AircherError extends Error {
+  override readonly name = 'AircherError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly problems: readonly Problem[];
+
+  constructor(code: ErrorCode, message: string, options: AircherErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+    this.details = options.details ?? {};
+    this.problems = options.problems ?? [];
+  }
+}
+
+/** `true` where `error` is an AircherError, of `code` if one is given. */
+export function isAircherError(error: unknown, code?: ErrorCode): error is AircherError {
+  return error instanceof AircherError && (code === undefined || error.code === code);
+}
+
+/** Throws one error that carries every problem of level `error`; does nothing where there is none. */
+export function throwProblems(code: ErrorCode, summary: string, problems: readonly Problem[]): void {
+  const errors = problems.filter((problem) => problem.level === 'error');
+  if (errors.length === 0) return;
+  const [first] = errors;
+  if (errors.length === 1 && first) {
+    throw new AircherError(code, `${formatPlace(first)}${first.message}`, {
+      ...(first.hint === undefined ? {} : { hint: first.hint }),
+      problems,
+    });
+  }
+  throw new AircherError(code, `${summary}: ${errors.length} problems`, { problems });
+}
+
+/** `file $.path: `, as far as the problem names them. */
+export function formatPlace(problem: Problem): string {
+  const place = [problem.file, problem.path].filter((part) => part !== undefined).join(' ');
+  return place === '' ? '' : `${place}: `;
+}
+
+const machineRemedies: Readonly<Record<string, string>> = {
+  ENOSPC: 'Free some disk space and run the command again; finished work is kept.',
+  EDQUOT: 'Your disk quota is used up. Free some space and run the command again; finished work is kept.',
+  EROFS: 'The file system is read-only. Choose another directory.',
+  EACCES: 'Check who owns it and its permissions.',
+  EPERM: 'Check who owns it and its permissions.',
+  EMFILE: 'Too many open files. Raise the limit (ulimit -n) and run the command again.',
+};
+
+/**
+ * Wraps a Node system error (ENOSPC, EACCES, …) as a `machine` error, an abort as `interrupted`; leaves AircherErrors as
+ * they are; anything else becomes `unexpected` with its cause.
+ */
+export function toAircherError(error: unknown): AircherError {
+  if (error instanceof AircherError) return error;
+  const code = systemErrorCode(error);
+  if (isAbort(error)) return new AircherError('interrupted', 'Interrupted.', { cause: error });
+  const remedy = code === undefined ? undefined : machineRemedies[code];
+  if (remedy !== undefined && error instanceof Error) {
+    return new AircherError('machine', error.message, { hint: remedy, cause: error, details: { system: code } });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new AircherError('unexpected', message, {
+    cause: error,
+    hint: 'This looks like a bug. Run again with --verbose and report what it prints.',
+  });
+}
+
+/** `ENOENT` and the like, where `error` is a Node system error. */
+export function systemErrorCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || systemErrorCode(error) === 'ABORT_ERR');
+}

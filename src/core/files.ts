@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { systemErrorCode } from './errors.ts';
+
+/** Errors that a virus scanner or indexer holding a fresh file causes on Windows for seconds. */
+const transientRenameErrors = new Set(['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY']);
+
+/**
+ * Renames, trying again for up to `patienceMs` where the platform is known to refuse for a moment (Windows, where another
+ * program holds the file open). Elsewhere those errors are final at once.
+ */
+export async function renamePatiently(
+  from: string,
+  to: string,
+  options: { readonly patienceMs?: number; readonly rename?: typeof rename } = {},
+): Promise<void> {
+  const patienceMs = options.patienceMs ?? (process.platform === 'win32' ? 10_000 : 0);
+  const end = Date.now() + patienceMs;
+  for (let wait = 20; ; wait = Math.min(wait * 2, 500)) {
+    try {
+      await (options.rename ?? rename)(from, to);
+      return;
+    } catch (error) {
+      if (!transientRenameErrors.has(systemErrorCode(error) ?? '') || Date.now() >= end) throw error;
+      await delay(wait);
+    }
+  }
+}
+
+/** A name beside `path` that no other process uses; what a killed process leaves is recognisable by `.tmp-`. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `.tmp-${process.pid}-${randomBytes(6).toString('hex')}`);
+}
+
+/** Flushes a directory, so that renames in it survive a power cut. Does nothing where the platform can't (Windows). */
+export async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(path, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some network file systems refuse to sync a directory; the data itself is flushed already.
+    if (!['EINVAL', 'ENOTSUP', 'EBADF'].includes(systemErrorCode(error) ?? '')) throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Writes a file so that its final name holds the old content or the whole new one, never part of it: temporary file,
+ * `write`, flush, rename, flush of the directory. The directory is made where it is missing.
+ */
+export async function writeAtomically<T>(
+  path: string,
+  write: (handle: FileHandle) => Promise<T>,
+  options: { readonly mode?: number } = {},
+): Promise<T> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = temporaryName(path);
+  const handle = await open(temporary, 'wx', options.mode ?? 0o666);
+  try {
+    const result = await write(handle);
+    await handle.sync();
+    await handle.close();
+    await renamePatiently(temporary, path);
+    await syncDirectory(dirname(path));
+    return result;
+  } catch (error) {
+    await handle.close().catch(() => {});
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+export async function writeFileAtomically(
+  path: string,
+  content: Uint8Array | string,
+  options: { readonly mode?: number } = {},
+): Promise<void> {
+  await writeAtomically(path, (handle) => handle.writeFile(content), options);
+}
+
+/** The file's bytes, or undefined where there is no such file. Other errors are thrown. */
+export async function readFileIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+export async function isWritable(path: string): Promise<boolean> {
+  return access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Fills `length` bytes from `position`; shorter only where the file ends. */
+export async function readFully(handle: FileHandle, length: number, position: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled === length ? buffer : buffer.subarray(0, filled);
+}

@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+
+/** A sha256 as 64 lower-case hex digits. */
+export type Sha256 = string;
+
+export const sha256Pattern = /^[0-9a-f]{64}$/;
+
+export function sha256(bytes: Uint8Array | string): Sha256 {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Size in bytes and sha256 of a file, in one streaming pass of bounded memory. */
+export async function hashFile(
+  path: string,
+  options: { readonly signal?: AbortSignal | undefined; readonly onBytes?: (count: number) => void } = {},
+): Promise<{ readonly sizeBytes: number; readonly sha256: Sha256 }> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+    options.signal?.throwIfAborted();
+    hash.update(piece);
+    sizeBytes += piece.length;
+    options.onBytes?.(piece.length);
+  }
+  return { sizeBytes, sha256: hash.digest('hex') };
+}
