@@ -68,7 +68,8 @@ function structureFault(text: string, maxDepth: number): { message: string; offs
       if (expectKey && seen !== undefined) {
         const key = decodeKey(text.slice(offset, end));
         if (key === '__proto__') return { message: 'the key "__proto__" is not allowed', offset };
-        if (key !== undefined && seen.has(key)) return { message: `the key ${JSON.stringify(key)} stands twice in one object`, offset };
+        if (key !== undefined && seen.has(key))
+          return { message: `the key ${JSON.stringify(key)} stands twice in one object`, offset };
         if (key !== undefined) seen.add(key);
         expectKey = false;
       }

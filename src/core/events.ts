@@ -21,7 +21,13 @@ export type Event =
       readonly total: number | undefined;
     }
   /** A task on a subject is complete. */
-  | { readonly type: 'done'; readonly task: string; readonly subject: string; readonly via?: string; readonly detail?: string }
+  | {
+      readonly type: 'done';
+      readonly task: string;
+      readonly subject: string;
+      readonly via?: string;
+      readonly detail?: string;
+    }
   /** Something the user should know of but that stops nothing. */
   | { readonly type: 'warning'; readonly problem: Problem }
   /** A fact worth a line. */

@@ -1,0 +1,73 @@
+import semver from 'semver';
+import * as z from 'zod/mini';
+import { sha256Pattern } from '../core/hashing.ts';
+import { modelNameFault } from './names.ts';
+
+/** Fields that release.json, manifests and indexes share. */
+
+export const sha256Field = z.string().check(z.regex(sha256Pattern, 'must be a sha256: 64 lower-case hex digits'));
+
+/** A size in bytes: a whole number that JSON holds exactly. */
+export const sizeField = z.int('must be a whole number of bytes').check(z.gte(0, 'must not be negative'));
+
+/** semver without build metadata: two versions that differ in build metadata alone compare as equal. */
+export const versionField = z.string().check(
+  z.refine((text) => semver.valid(text) === text && !text.includes('+'), {
+    error: 'must be a semantic version such as "1.2.0", without build metadata',
+  }),
+);
+
+export const modelNameField = z.string().check(
+  z.refine((name) => modelNameFault(name) === undefined, {
+    error: (issue) => `${JSON.stringify(issue.input)} ${modelNameFault(String(issue.input))}`,
+  }),
+);
+
+/** Seconds-exact UTC time. */
+export const timeField = z.string().check(
+  z.regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/, 'must be a UTC time such as "2026-01-01T00:00:00Z"'),
+  z.refine((text) => !Number.isNaN(Date.parse(text)), 'is not a date that exists'),
+);
+
+export const qualityScoreField = z
+  .number()
+  .check(z.gte(0, 'must be from 0 to 100'), z.lte(100, 'must be from 0 to 100'));
+
+export const tagPattern = /^[A-Za-z0-9._-]+$/;
+export const tagField = z.string().check(z.regex(tagPattern, 'must be a tag of A-Z a-z 0-9 . _ -'), z.maxLength(200));
+
+/** An http or https URL without credentials. Which of both is allowed where, the reader decides. */
+export const urlField = z.string().check(
+  z.maxLength(4096),
+  z.refine((text) => webUrlFault(text) === undefined, {
+    error: (issue) => webUrlFault(String(issue.input)) ?? 'is not a URL',
+  }),
+);
+
+function webUrlFault(text: string): string | undefined {
+  if (!URL.canParse(text)) return 'must be an absolute URL';
+  const url = new URL(text);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must be an https URL';
+  if (url.username !== '' || url.password !== '') return 'must not contain a user name or password';
+  return undefined;
+}
+
+/** Where a thing can be downloaded, by kind of host. Readers ignore kinds they don't know. */
+export const downloadUrlsField = z.looseObject({
+  github: z.optional(urlField),
+  huggingface: z.optional(urlField),
+  mirror: z.optional(urlField),
+});
+
+export type HostKind = 'github' | 'huggingface' | 'mirror';
+export const hostKinds: readonly HostKind[] = ['github', 'huggingface', 'mirror'];
+export type DownloadUrls = { readonly [kind in HostKind]?: string | undefined };
+
+/** A public key in minisign's base64 form: 42 bytes that begin with `Ed`. */
+export const publicKeyField = z
+  .string()
+  .check(z.regex(/^RW[A-Za-z0-9+/]{54}$/, 'must be a minisign public key: 56 characters that begin with RW'));
+
+export const archiveFormats = ['tar.gz', 'tar.zst', 'tar'] as const;
+export type ArchiveFormat = (typeof archiveFormats)[number];
+export const archiveFormatField = z.enum(archiveFormats, `must be one of ${archiveFormats.join(', ')}`);

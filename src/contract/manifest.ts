@@ -1,0 +1,159 @@
+import * as z from 'zod/mini';
+import { AircherError } from '../core/errors.ts';
+import { documentJson } from './canonical-json.ts';
+import {
+  archiveFormatField,
+  downloadUrlsField,
+  modelNameField,
+  publicKeyField,
+  qualityScoreField,
+  sha256Field,
+  sizeField,
+  tagField,
+  timeField,
+  versionField,
+} from './fields.ts';
+import { limits } from './limits.ts';
+import { filePathFault, pathClashes } from './names.ts';
+import { problemsOf } from './problems-of.ts';
+import { parseStrictJson } from './strict-json.ts';
+
+/**
+ * The schema of `manifest.json` (DESIGN section 3.3). Readers ignore fields they don't know. Required are only the fields of
+ * the format's first draft, so that its manifests are still read.
+ */
+
+const pathField = z.string().check(
+  z.refine((path) => filePathFault(path) === undefined, {
+    error: (issue) => `${JSON.stringify(issue.input)} ${filePathFault(String(issue.input))}`,
+  }),
+);
+
+const remoteDocument = z.looseObject({ size_bytes: sizeField, sha256: sha256Field, download_urls: downloadUrlsField });
+
+const manifestFile = z.looseObject({
+  path: pathField,
+  size_bytes: sizeField,
+  sha256: sha256Field,
+  download_urls: z.optional(downloadUrlsField),
+});
+
+const embeddingSchema = z.looseObject({
+  dimensions: z.optional(z.nullable(z.int())),
+  max_tokens: z.optional(z.nullable(z.int())),
+  pooling: z.optional(z.nullable(z.string())),
+  normalized: z.optional(z.nullable(z.boolean())),
+  similarity: z.optional(z.nullable(z.string())),
+  prompts: z.optional(z.record(z.string(), z.string())),
+  space: z.optional(sha256Field),
+});
+
+const fingerprint = z.optional(z.nullable(sha256Field));
+
+export const fingerprintsSchema = z.looseObject({
+  weights: fingerprint,
+  layout: fingerprint,
+  tokenizer: fingerprint,
+  pooling: fingerprint,
+  architecture: fingerprint,
+});
+
+const publishedVersionSchema = z.looseObject({
+  version: versionField,
+  release: tagField,
+  space: z.optional(sha256Field),
+  manifest: remoteDocument,
+});
+
+export const manifestModelSchema = z.looseObject({
+  version: versionField,
+  size_bytes: sizeField,
+  sha256: sha256Field,
+  download_urls: downloadUrlsField.check(
+    z.refine((urls) => Boolean(urls.github ?? urls.huggingface ?? urls.mirror), 'must have at least one URL'),
+  ),
+  primary: z.optional(z.string()),
+  license: z.optional(z.string()),
+  commercial_use: z.optional(z.boolean()),
+  allow_code: z.optional(z.boolean()),
+  quality_score: z.optional(qualityScoreField),
+  changes: z.optional(z.string()),
+  format: z.optional(archiveFormatField),
+  release: z.optional(tagField),
+  index: z.optional(remoteDocument),
+  files: z.optional(
+    z.array(manifestFile).check(
+      z.maxLength(limits.filesPerModel),
+      z.refine((files) => pathClashes(files.map((file) => file.path)).length === 0, {
+        error: 'has paths that clash on some file systems',
+      }),
+    ),
+  ),
+  tensors: z.optional(
+    z.looseObject({ count: sizeField, parameters: sizeField, dtypes: z.record(z.string(), sizeField) }),
+  ),
+  embedding: z.optional(embeddingSchema),
+  fingerprints: z.optional(fingerprintsSchema),
+  source: z.optional(z.looseObject({ huggingface: z.string(), revision: z.string() })),
+  published_versions: z.optional(z.array(publishedVersionSchema)),
+});
+
+export const yankedSchema = z.looseObject({ model: modelNameField, version: versionField, reason: z.string() });
+
+export const manifestSchema = z.looseObject({
+  manifest_version: z.string().check(z.regex(/^\d+\.\d+\.\d+$/, 'must be a version such as "1.0.0"')),
+  namespace: z.optional(z.string()),
+  release: z.optional(tagField),
+  generated_at: z.optional(timeField),
+  models: z.record(modelNameField, manifestModelSchema),
+  yanked: z.optional(z.array(yankedSchema)),
+  signing: z.optional(z.looseObject({ public_keys: z.array(publicKeyField) })),
+  expires_at: z.optional(timeField),
+});
+
+export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
+export type ManifestModel = Readonly<z.infer<typeof manifestModelSchema>>;
+export type ManifestFile = Readonly<z.infer<typeof manifestFile>>;
+export type Embedding = Readonly<z.infer<typeof embeddingSchema>>;
+export type Fingerprints = Readonly<z.infer<typeof fingerprintsSchema>>;
+export type PublishedVersion = Readonly<z.infer<typeof publishedVersionSchema>>;
+export type RemoteDocument = Readonly<z.infer<typeof remoteDocument>>;
+
+export const manifestVersion = '1.0.0';
+
+/** The canonical bytes of a manifest, as text. */
+export function formatManifest(manifest: Manifest): string {
+  return documentJson(manifestSchema, manifest);
+}
+
+/** Reads a manifest from anywhere. Throws `invalid` with every problem and its JSON path. `file` names the source in messages. */
+export function parseManifest(bytes: Uint8Array, file: string): Manifest {
+  const json = parseStrictJson(bytes, { file, maxBytes: limits.manifestBytes });
+  const version = readMajor(json);
+  if (version !== undefined && version > 1) {
+    throw new AircherError(
+      'invalid',
+      `${file}: manifest_version ${version}.x is newer than this client understands (1.x)`,
+      {
+        hint: 'Update the client.',
+      },
+    );
+  }
+  const result = z.safeParse(manifestSchema, json);
+  if (result.success) return result.data;
+  const problems = problemsOf(result.error, file);
+  const [first] = problems;
+  throw new AircherError(
+    'invalid',
+    problems.length === 1 && first
+      ? `${file} ${first.path}: ${first.message}`
+      : `${file}: not a valid manifest: ${problems.length} problems`,
+    { problems, ...(first?.hint ? { hint: first.hint } : {}) },
+  );
+}
+
+function readMajor(json: unknown): number | undefined {
+  if (typeof json !== 'object' || json === null || !('manifest_version' in json)) return undefined;
+  const match = typeof json.manifest_version === 'string' ? /^(\d{1,9})\./.exec(json.manifest_version) : null;
+  return match ? Number(match[1]) : undefined;
+}

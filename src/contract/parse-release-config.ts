@@ -1,0 +1,77 @@
+import * as z from 'zod/mini';
+import { type Problem, throwProblems } from '../core/errors.ts';
+import { hostKinds } from './fields.ts';
+import { limits } from './limits.ts';
+import { modelNameFault } from './names.ts';
+import { jsonPath, problemsOf } from './problems-of.ts';
+import {
+  directorySource,
+  hubSource,
+  modelConfigSchema,
+  type ReleaseConfig,
+  releaseConfigSchema,
+} from './release-config.ts';
+import { parseStrictJson } from './strict-json.ts';
+
+/** Reads release.json. Throws `invalid` with every problem, its JSON path and the remedy. `file` names it in messages. */
+export function parseReleaseConfig(bytes: Uint8Array, file: string): ReleaseConfig {
+  const json = parseStrictJson(bytes, { file, maxBytes: limits.releaseConfigBytes });
+  const result = z.safeParse(releaseConfigSchema, json);
+  const problems = [
+    ...(result.success ? [] : problemsOf(result.error, file, knownKeys)),
+    ...(isObject(json) ? wholeFileProblems(json, file) : []),
+  ];
+  throwProblems('invalid', `${file} is not valid`, problems);
+  return z.parse(releaseConfigSchema, json);
+}
+
+/** What no single field shows. Looks at the raw JSON, so that it is found beside the faults of single fields. */
+function wholeFileProblems(json: Readonly<Record<string, unknown>>, file: string): Problem[] {
+  const problems: Problem[] = [];
+  const add = (path: readonly string[], message: string, hint: string): void => {
+    problems.push({ level: 'error', file, path: jsonPath(path), message, hint });
+  };
+  if (!hostKinds.some((kind) => Object.hasOwn(json, kind))) {
+    add([], 'names no target', 'Add at least one of "github", "huggingface", "mirror".');
+  }
+  if (!isObject(json.models)) return problems;
+  const names = Object.keys(json.models);
+  if (names.length === 0) add(['models'], 'has no model', 'Add the models to release.');
+  const seen = new Map<string, string>();
+  for (const name of names) {
+    const fault = modelNameFault(name);
+    if (fault !== undefined) add(['models', name], `${JSON.stringify(name)} ${fault}`, 'Rename the model.');
+    const other = seen.get(name.toLowerCase());
+    if (other !== undefined) {
+      add(['models', name], `differs from ${JSON.stringify(other)} in case only`, 'Rename one of them.');
+    }
+    seen.set(name.toLowerCase(), name);
+  }
+  return problems;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function knownKeys(path: readonly PropertyKey[]): readonly string[] {
+  if (path.length === 0) return Object.keys(releaseConfigSchema._zod.def.shape);
+  if (path[0] === 'models' && path.length === 2) return Object.keys(modelConfigSchema._zod.def.shape);
+  if (path[0] === 'models' && path[2] === 'source') {
+    return [...Object.keys(directorySource._zod.def.shape), ...Object.keys(hubSource._zod.def.shape)];
+  }
+  const section = releaseConfigSchema._zod.def.shape[String(path[0]) as keyof ReleaseConfig];
+  let node: unknown = section;
+  while (isWrapper(node)) node = node._zod.def.innerType ?? node._zod.def.element;
+  return isObjectSchema(node) ? Object.keys(node._zod.def.shape) : [];
+}
+
+function isWrapper(node: unknown): node is { _zod: { def: { innerType?: unknown; element?: unknown } } } {
+  const def = (node as { _zod?: { def?: object } } | undefined)?._zod?.def;
+  return def !== undefined && ('innerType' in def || 'element' in def);
+}
+
+function isObjectSchema(node: unknown): node is { _zod: { def: { shape: object } } } {
+  const def = (node as { _zod?: { def?: object } } | undefined)?._zod?.def;
+  return def !== undefined && 'shape' in def;
+}

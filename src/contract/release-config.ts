@@ -1,0 +1,99 @@
+import parseLicense from 'spdx-expression-parse';
+import * as z from 'zod/mini';
+import {
+  archiveFormatField,
+  modelNameField,
+  publicKeyField,
+  qualityScoreField,
+  urlField,
+  versionField,
+} from './fields.ts';
+
+/** The schema of `manifests/release.json` (DESIGN section 2). Unknown keys are errors. */
+
+const nonEmpty = z.string().check(z.minLength(1, 'must not be empty'));
+
+const repository = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*\/[A-Za-z0-9._-]+$/, 'must be "owner/name"'));
+
+const commit = z.string().check(z.regex(/^[0-9a-f]{40}$/, 'must be a full commit id: 40 lower-case hex digits'));
+
+const globPattern = nonEmpty.check(
+  z.refine(
+    (text) => !text.startsWith('/') && !text.split('/').includes('..'),
+    'must be relative and stay inside the model',
+  ),
+);
+
+export const licenseField = nonEmpty.check(
+  z.refine(
+    isSpdxExpression,
+    'must be an SPDX licence expression such as "Apache-2.0", or "LicenseRef-…" for one not listed',
+  ),
+);
+
+function isSpdxExpression(text: string): boolean {
+  try {
+    parseLicense(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export const directorySource = z.strictObject({
+  /** Relative to the working directory. */
+  directory: nonEmpty,
+  follow_links: z.optional(z.boolean()),
+});
+
+export const hubSource = z.strictObject({ huggingface: repository, revision: commit });
+
+export const modelConfigSchema = z.strictObject({
+  version: versionField,
+  license: licenseField,
+  /** Needed where the licence is a LicenseRef that nobody lists. */
+  commercial_use: z.optional(z.boolean()),
+  quality_score: z.optional(qualityScoreField),
+  changes: z.optional(z.string()),
+  source: z.union([directorySource, hubSource], 'must be { "directory": … } or { "huggingface": …, "revision": … }'),
+  include: z.optional(z.array(globPattern).check(z.minLength(1, 'must name at least one pattern, or be left out'))),
+  allow_code: z.optional(z.boolean()),
+});
+
+export const releaseConfigSchema = z.strictObject({
+  $schema: z.optional(z.string()),
+  release: versionField,
+  namespace: z
+    .string()
+    .check(z.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be 1 to 64 of a-z 0-9 . _ -, the first a letter or digit')),
+  tag_prefix: z.string().check(z.regex(/^[A-Za-z0-9._-]*$/, 'must be of A-Z a-z 0-9 . _ -')),
+  github: z.optional(
+    z.strictObject({ repository, make_latest: z.optional(z.boolean()), server_url: z.optional(urlField) }),
+  ),
+  huggingface: z.optional(
+    z.strictObject({ repository, raw_files: z.optional(z.boolean()), endpoint: z.optional(urlField) }),
+  ),
+  mirror: z.optional(z.strictObject({ base_url: urlField, directory: nonEmpty })),
+  routing: z.optional(z.strictObject({ large_model_bytes: z.int().check(z.gte(0, 'must not be negative')) })),
+  archive: z.optional(z.strictObject({ format: archiveFormatField })),
+  signing: z.optional(
+    z.strictObject({
+      public_keys: z.optional(z.array(publicKeyField)),
+      gpg_fingerprint: z.optional(
+        z.string().check(z.regex(/^[0-9A-Fa-f]{40}$/, 'must be a full GPG fingerprint: 40 hex digits')),
+      ),
+      expires_in_days: z.optional(z.int().check(z.gte(1, 'must be at least 1'), z.lte(3650, 'must be at most 3650'))),
+    }),
+  ),
+  check: z.optional(z.array(nonEmpty).check(z.minLength(1, 'must name a program'))),
+  yanked: z.optional(z.array(z.strictObject({ model: modelNameField, version: versionField, reason: nonEmpty }))),
+  /** Names are checked by `parseReleaseConfig`, so that a bad one hides no problem of its model. */
+  models: z.record(z.string(), modelConfigSchema),
+});
+
+export type ReleaseConfig = Readonly<z.infer<typeof releaseConfigSchema>>;
+export type ModelConfig = Readonly<z.infer<typeof modelConfigSchema>>;
+
+export const defaultLargeModelBytes = 104_857_600;
+export const defaultGithubServerUrl = 'https://github.com';
+export const defaultHubEndpoint = 'https://huggingface.co';
