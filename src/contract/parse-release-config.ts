@@ -16,7 +16,7 @@ import { parseStrictJson } from './strict-json.ts';
 /** Reads release.json. Throws `invalid` with every problem, its JSON path and the remedy. `file` names it in messages. */
 export function parseReleaseConfig(bytes: Uint8Array, file: string): ReleaseConfig {
   const json = parseStrictJson(bytes, { file, maxBytes: limits.releaseConfigBytes });
-  const result = z.safeParse(releaseConfigSchema, json);
+  const result = z.safeParse(releaseConfigSchema, json, { reportInput: true });
   const problems = [
     ...(result.success ? [] : problemsOf(result.error, file, knownKeys)),
     ...(isObject(json) ? wholeFileProblems(json, file) : []),
