@@ -1,0 +1,135 @@
+import { compareBytes } from '../contract/names.ts';
+import { parseStrictJson } from '../contract/strict-json.ts';
+import { AircherError } from '../core/errors.ts';
+import { dtypeBits } from './dtypes.ts';
+
+/** The header's length stands before it as an unsigned little-endian integer of so many bytes. */
+export const lengthBytes = 8;
+
+/** Longest header that the reference implementation reads. */
+export const maxHeaderBytes = 100_000_000;
+
+/** Deepest nesting of a header: file → tensor → shape. Members that nobody knows may nest a little. */
+const maxHeaderDepth = 16;
+
+export interface Tensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Bytes from the start of the tensor data; `end` is the first byte behind the tensor. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface SafetensorsHeader {
+  /** Where the tensor data starts in the file: 8 bytes of length and the header itself. */
+  readonly headerBytes: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** By `begin`, then name. */
+  readonly tensors: readonly Tensor[];
+}
+
+/**
+ * Reads a header (the JSON behind the eight length bytes) and checks it against the size of its file. Rules: the README of
+ * huggingface/safetensors, and what its reader refuses. `file` names it in messages. Throws AircherError `invalid`.
+ */
+export function parseHeader(json: Uint8Array, fileSize: number, file = 'safetensors header'): SafetensorsHeader {
+  if (json[0] !== 0x7b) throw invalid(file, 'the header does not start with {');
+  let textEnd = json.length;
+  while (json[textEnd - 1] === 0x20) textEnd--;
+  if (json[textEnd - 1] !== 0x7d) throw invalid(file, 'the header does not end with } and spaces');
+  const members = parseStrictJson(json, { file, maxBytes: maxHeaderBytes, maxDepth: maxHeaderDepth });
+  if (!isObject(members)) throw invalid(file, 'the header is not an object');
+
+  const metadata = Object.hasOwn(members, '__metadata__') ? readMetadata(members.__metadata__, file) : {};
+  const tensors: Tensor[] = [];
+  for (const [name, value] of Object.entries(members)) {
+    if (name !== '__metadata__') tensors.push(readTensor(name, value, file));
+  }
+  const headerBytes = lengthBytes + json.length;
+  checkOffsets(tensors, fileSize - headerBytes, file);
+  tensors.sort((a, b) => a.begin - b.begin || compareBytes(a.name, b.name));
+  return { headerBytes, metadata, tensors };
+}
+
+function readMetadata(value: unknown, file: string): Record<string, string> {
+  if (!isObject(value)) throw invalid(file, '__metadata__ is not a map of strings');
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string')
+      throw invalid(file, `__metadata__ has a value that is no string: ${JSON.stringify(key)}`);
+  }
+  return value as Record<string, string>;
+}
+
+function readTensor(name: string, value: unknown, file: string): Tensor {
+  const where = `tensor ${JSON.stringify(name)}`;
+  if (!isObject(value)) throw invalid(file, `${where} is not described by an object`);
+  const { dtype, shape, data_offsets: offsets } = value;
+  const bits = typeof dtype === 'string' ? dtypeBits.get(dtype) : undefined;
+  if (typeof dtype !== 'string' || bits === undefined) {
+    throw invalid(file, `${where} has the unknown dtype ${JSON.stringify(dtype)}`);
+  }
+  if (!Array.isArray(shape) || !shape.every(isCount))
+    throw invalid(file, `${where} has a shape that is no list of sizes`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
+    throw invalid(file, `${where} has data_offsets that are not two offsets`);
+  }
+  const [begin, end] = offsets as [number, number];
+  if (end < begin) throw invalid(file, `${where} ends before it begins: ${begin}, ${end}`);
+  const expected = byteLength(shape, bits);
+  if (expected === undefined) {
+    throw invalid(file, `${where}: [${shape.join(', ')}] of ${dtype} is no whole number of bytes that a file can hold`);
+  }
+  if (end - begin !== expected) {
+    throw invalid(file, `${where} has ${end - begin} bytes, but [${shape.join(', ')}] of ${dtype} needs ${expected}`);
+  }
+  return { name, dtype, shape, begin, end };
+}
+
+/** Bytes of a tensor; undefined where the count overflows on the way, or elements below a byte don't fill the last one. */
+function byteLength(shape: readonly number[], bits: number): number | undefined {
+  let elements = 1;
+  for (const size of shape) {
+    elements *= size;
+    if (elements > Number.MAX_SAFE_INTEGER) return undefined;
+  }
+  const total = elements * bits;
+  return total <= Number.MAX_SAFE_INTEGER && total % 8 === 0 ? total / 8 : undefined;
+}
+
+/** Tensors follow each other without gap or overlap, from the first byte of the data to the last one of the file. */
+function checkOffsets(tensors: readonly Tensor[], dataBytes: number, file: string): void {
+  // Empty tensors stand before the one that begins where they do.
+  const ordered = [...tensors].sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let covered = 0;
+  for (const { name, begin, end } of ordered) {
+    if (begin !== covered) {
+      const fault = begin < covered ? 'overlaps the tensor before it' : 'leaves a gap before it';
+      throw invalid(file, `tensor ${JSON.stringify(name)} ${fault}: it begins at ${begin}, not ${covered}`);
+    }
+    covered = end;
+  }
+  if (covered === dataBytes) return;
+  throw invalid(file, `the tensors take ${covered} bytes, the file has ${dataBytes} behind its header`, {
+    hint:
+      covered > dataBytes
+        ? 'The file is cut short: get it again.'
+        : 'The file has bytes that no tensor owns: write it again.',
+  });
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function invalid(file: string, fact: string, options: { readonly hint?: string } = {}): AircherError {
+  return new AircherError('invalid', `${file}: ${fact}`, {
+    hint:
+      options.hint ??
+      'The file is no valid safetensors file: get it again, or write it again with the safetensors library.',
+  });
+}
