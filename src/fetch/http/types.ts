@@ -1,0 +1,113 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { HostKind } from '../../contract/fields.ts';
+import type { RunContext } from '../../core/events.ts';
+
+/** How the client reaches the network. Every value is given by the executable or the library's caller; nothing is read from the environment. */
+export interface HttpOptions {
+  /** Sent to the Hub's endpoint only (HF_TOKEN). */
+  readonly huggingFaceToken?: string | undefined;
+  /** Sent to GitHub's API only (GITHUB_TOKEN). */
+  readonly githubToken?: string | undefined;
+  /** HF_ENDPOINT: replaces the host of every URL of kind `huggingface`. */
+  readonly huggingFaceEndpoint?: string | undefined;
+  /** GITHUB_SERVER_URL: replaces the host of every URL of kind `github`. */
+  readonly githubServerUrl?: string | undefined;
+  /** GITHUB_API_URL; by default the API that belongs to the server's URL. */
+  readonly githubApiUrl?: string | undefined;
+  /** HTTPS_PROXY. */
+  readonly httpsProxy?: string | undefined;
+  /** HTTP_PROXY. */
+  readonly httpProxy?: string | undefined;
+  /** NO_PROXY: host names, `.suffixes`, addresses, `host:port`, `*`, by commas or blanks. */
+  readonly noProxy?: string | undefined;
+  /** Allows `http:` to other hosts than this machine. */
+  readonly allowInsecure?: boolean | undefined;
+  /** Certificates (PEM) trusted besides the built-in ones. */
+  readonly extraCertificates?: string | undefined;
+  /** Bytes a second, over all connections together. */
+  readonly limitRate?: number | undefined;
+  /** Connections at once to all hosts together while files are transferred; default 16, and never more than 8 to one host. */
+  readonly connections?: number | undefined;
+  /** From the request to the answer's headers, for one hop; default 15,000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Longest silence inside a body; default 20,000. */
+  readonly stallTimeoutMs?: number | undefined;
+  /** Longest wait that a `Retry-After` can ask for; a longer one is a failure of that host. Default 120,000. */
+  readonly maxRetryAfterMs?: number | undefined;
+  /** First wait after a failure, doubled each time; default 500. */
+  readonly retryDelayMs?: number | undefined;
+  readonly userAgent?: string | undefined;
+}
+
+export interface HttpRequest {
+  readonly method?: 'GET' | 'HEAD';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+  /** Instead of the client's own; for this request. */
+  readonly connectTimeoutMs?: number | undefined;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** The address that answered, after redirects. */
+  readonly url: string;
+  /** Every address that was asked, in order; the last is `url`. */
+  readonly hops: readonly string[];
+  /** Must be read to its end or destroyed. */
+  readonly body: IncomingMessage;
+}
+
+export interface DocumentRequest extends RunContext {
+  /** Bytes more than this end the request. */
+  readonly maxBytes: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Answers other than 200 that are returned instead of thrown, such as 304 or 404. */
+  readonly accept?: readonly number[];
+  /** Attempts in all; default 3. */
+  readonly attempts?: number;
+}
+
+export interface HttpDocument {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly url: string;
+  readonly hops: readonly string[];
+  readonly bytes: Buffer;
+}
+
+/** One streaming HTTP(S) client. It follows redirects itself, and keeps connections for the next request. */
+export interface Http {
+  /** Deadlines and limits with their defaults filled in. */
+  readonly settings: HttpSettings;
+  /**
+   * One request and its redirects; any status is an answer. Throws AircherError `remote` where there is none, with
+   * `details.reason` (see `remote-error.ts`), `interrupted` when aborted.
+   */
+  request(url: string, request?: HttpRequest): Promise<HttpResponse>;
+  /** A small document in memory, with retries. Throws `remote`, `conflict` (401, 403), `invalid` (too big). */
+  document(url: string, request: DocumentRequest): Promise<HttpDocument>;
+  /** The URL with the host replaced that its kind is configured to have. Without a kind: by the well-known hosts. */
+  place(url: string, kind?: HostKind): string;
+  /** Counts body bytes against the rate limit; the wait in milliseconds before more should be read (0: none). */
+  pace(bytes: number): number;
+  /** Which token, if any, goes with a request to this URL: for `doctor`. Never the token itself. */
+  tokenFor(url: string): 'huggingface' | 'github' | undefined;
+  /** The proxy that a request to this URL takes, without its password. */
+  proxyFor(url: string): string | undefined;
+  /** Base of GitHub's API, without a final slash. */
+  readonly githubApiUrl: string;
+  /** Base of GitHub's server, without a final slash. */
+  readonly githubServerUrl: string;
+  readonly hasGithubToken: boolean;
+  /** Ends idle connections, so that the process can end. */
+  close(): void;
+}
+
+export interface HttpSettings {
+  readonly connections: number;
+  readonly connectTimeoutMs: number;
+  readonly stallTimeoutMs: number;
+  readonly maxRetryAfterMs: number;
+  readonly retryDelayMs: number;
+}
