@@ -1,0 +1,92 @@
+import { promisify } from 'node:util';
+import * as zlib from 'node:zlib';
+import type { ArchiveFormat } from '../contract/chunk-index.ts';
+import { AircherError } from '../core/errors.ts';
+
+/** zstd's own default. Part of the format's promise of equal bytes for one version of libzstd. */
+const zstdLevel = 3;
+
+/** Largest stored block of deflate (RFC 1951, 3.2.4). */
+const maxStoredBytes = 0xffff;
+
+/** What a full flush leaves at a byte boundary: an empty stored block. */
+const fullFlush = Buffer.of(0x00, 0x00, 0x00, 0xff, 0xff);
+
+/** Header of the one gzip member: deflate, no flags, no time, operating system unknown (RFC 1952, 2.3). */
+export const gzipHeader: Buffer = Buffer.of(0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff);
+
+/** End of the gzip member: the empty final block, CRC-32 and length (modulo 2^32) of all content. */
+export function gzipTrailer(crc32: number, contentBytes: number): Buffer {
+  const trailer = Buffer.alloc(10);
+  trailer[0] = 0x03;
+  trailer.writeUInt32LE(crc32, 2);
+  trailer.writeUInt32LE(contentBytes % 2 ** 32, 6);
+  return trailer;
+}
+
+/** Throws AircherError `machine` where this Node can't make the format. */
+export function checkFormat(format: ArchiveFormat): void {
+  if (format !== 'tar.zst' || 'zstdCompress' in zlib) return;
+  throw new AircherError('machine', `Node ${process.version} can't make tar.zst archives`, {
+    hint: 'Use Node 22.15 or newer, or another archive.format.',
+  });
+}
+
+/** One chunk as it stands in the archive, in pieces to be written one after the other; decodes alone. */
+export async function encodeChunk(format: ArchiveFormat, chunk: Uint8Array): Promise<readonly Uint8Array[]> {
+  if (format === 'tar') return [chunk];
+  if (format === 'tar.zst') return [await compressZstd(chunk)];
+  const deflated = await deflateHuffman(chunk);
+  return deflated.length < storedBytes(chunk.length) ? [deflated] : storeBlocks(chunk);
+}
+
+const deflateRaw = promisify(zlib.deflateRaw) as (input: Uint8Array, options: zlib.ZlibOptions) => Promise<Buffer>;
+
+/** Blocks of literals with Huffman codes and no matches, whose bytes are the same in every zlib; ends in a full flush. */
+function deflateHuffman(chunk: Uint8Array): Promise<Buffer> {
+  return deflateRaw(chunk, {
+    strategy: zlib.constants.Z_HUFFMAN_ONLY,
+    level: 6,
+    memLevel: 8,
+    finishFlush: zlib.constants.Z_FULL_FLUSH,
+    chunkSize: outputBytes(chunk.length),
+  });
+}
+
+const zstdCompress = (input: Uint8Array, options: zlib.ZstdOptions): Promise<Buffer> =>
+  promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdCompress)(input, options);
+
+/** One frame with its content's size, compressed by one thread: several threads in one frame corrupt it silently. */
+function compressZstd(chunk: Uint8Array): Promise<Buffer> {
+  return zstdCompress(chunk, {
+    params: {
+      [zlib.constants.ZSTD_c_compressionLevel]: zstdLevel,
+      [zlib.constants.ZSTD_c_contentSizeFlag]: 1,
+      [zlib.constants.ZSTD_c_checksumFlag]: 0,
+    },
+    chunkSize: outputBytes(chunk.length),
+  });
+}
+
+/** Room for the largest result, so that one chunk is one call into the thread pool. */
+function outputBytes(length: number): number {
+  return length + Math.ceil(length / 64) + 1024;
+}
+
+function storedBytes(length: number): number {
+  return length + 5 * Math.ceil(length / maxStoredBytes) + fullFlush.length;
+}
+
+/** Stored blocks, written here because zlib's depend on the size of its output buffer. */
+function storeBlocks(chunk: Uint8Array): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let start = 0; start < chunk.length; start += maxStoredBytes) {
+    const block = chunk.subarray(start, start + maxStoredBytes);
+    const header = Buffer.alloc(5);
+    header.writeUInt16LE(block.length, 1);
+    header.writeUInt16LE(0xffff - block.length, 3);
+    pieces.push(header, block);
+  }
+  pieces.push(fullFlush);
+  return pieces;
+}

@@ -1,0 +1,145 @@
+import type { FileHandle } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import {
+  type ArchiveFormat,
+  type ArchiveIdentity,
+  type ChunkIndex,
+  formatChunkIndex,
+  type IndexedFile,
+  indexVersion,
+} from '../contract/chunk-index.ts';
+import { filePathFault, modelNameFault, pathClashes } from '../contract/names.ts';
+import { type Problem, throwProblems } from '../core/errors.ts';
+import type { RunContext } from '../core/events.ts';
+import { writeAtomically, writeFileAtomically } from '../core/files.ts';
+import { type Sha256, sha256 } from '../core/hashing.ts';
+import { ChunkWriter } from './chunk-writer.ts';
+import { checkFormat } from './encode.ts';
+import { BufferPool, readSourceChunks, type SourceFile } from './source-chunks.ts';
+import { encodeEntryHeader, endOfArchive, listEntries, padding } from './tar-entries.ts';
+
+export type { SourceFile } from './source-chunks.ts';
+
+/** npm's constant, 1985-10-26T08:15:00Z: the mtime where SOURCE_DATE_EPOCH says none. */
+export const defaultMtimeSeconds = 499162500;
+
+/** More chunks at once bring nothing, since hashing takes one core, and cost memory. */
+const maxParallel = 16;
+
+export interface PackOptions extends RunContext {
+  /** Name of the model, which is the archive's top directory. */
+  readonly model: string;
+  readonly files: readonly SourceFile[];
+  readonly format: ArchiveFormat;
+  /** Final path of the archive; its index goes to `${output}.index.json`. */
+  readonly output: string;
+  readonly mtimeSeconds: number;
+  /** Chunks compressed at a time. */
+  readonly parallel?: number;
+}
+
+export interface PackedArchive {
+  readonly archive: ArchiveIdentity;
+  readonly index: ChunkIndex;
+  readonly indexSizeBytes: number;
+  readonly indexSha256: Sha256;
+  /** In archive order. */
+  readonly files: readonly IndexedFile[];
+}
+
+/**
+ * Packs a model into a seekable archive and its chunk index: one streaming pass over each file, bounded memory, the same
+ * bytes from the same input. Both appear whole or not at all, the index last; an older index goes before the archive it
+ * doesn't describe appears. Throws AircherError `invalid` for names that can't be packed, broken safetensors and files that
+ * change meanwhile.
+ */
+export async function packArchive(options: PackOptions): Promise<PackedArchive> {
+  const { model, files, format, output } = options;
+  checkInput(options);
+  checkFormat(format);
+  const indexPath = `${output}.index.json`;
+  const entries = listEntries(model, files);
+  const packed = await writeAtomically(output, async (handle) => {
+    const result = await writeArchive(handle, entries, options);
+    await rm(indexPath, { force: true });
+    return result;
+  });
+  const archive = { name: `${model}.${format}`, format, size_bytes: packed.sizeBytes, sha256: packed.sha256 };
+  const index = { index_version: indexVersion, archive, files: packed.files, chunks: packed.chunks } as const;
+  const indexBytes = Buffer.from(formatChunkIndex(index));
+  await writeFileAtomically(indexPath, indexBytes);
+  options.onEvent?.({ type: 'done', task: 'pack', subject: model });
+  return {
+    archive,
+    index,
+    indexSizeBytes: indexBytes.length,
+    indexSha256: sha256(indexBytes),
+    files: packed.files,
+  };
+}
+
+async function writeArchive(
+  handle: FileHandle,
+  entries: ReturnType<typeof listEntries<SourceFile>>,
+  options: PackOptions,
+) {
+  const { model, signal, onEvent } = options;
+  const writer = new ChunkWriter(handle, options.format, options.parallel ?? defaultParallel());
+  const pool = new BufferPool();
+  const total = options.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const files: IndexedFile[] = [];
+  let done = 0;
+  try {
+    await writer.start();
+    for (const { path, file } of entries) {
+      signal?.throwIfAborted();
+      writer.addStructure(encodeEntryHeader(path, file?.sizeBytes ?? 0, options.mtimeSeconds));
+      if (file === undefined) continue;
+      const chunks = readSourceChunks(file, pool);
+      let step = await chunks.next();
+      for (; !step.done; step = await chunks.next()) {
+        const { bytes, offset, release } = step.value;
+        done += bytes.length;
+        await writer.addFileChunk(bytes, files.length, offset, release);
+        onEvent?.({ type: 'progress', task: 'pack', subject: model, done, total });
+        signal?.throwIfAborted();
+      }
+      files.push({ path: file.path, size_bytes: file.sizeBytes, sha256: step.value });
+      writer.addStructure(padding(file.sizeBytes));
+    }
+    writer.addStructure(endOfArchive);
+    return { files, ...(await writer.finish()) };
+  } finally {
+    await writer.abandon();
+  }
+}
+
+/** A few more than cores, so that a core is never idle while the oldest chunk is written. */
+function defaultParallel(): number {
+  return Math.min(availableParallelism() + 2, maxParallel);
+}
+
+function checkInput(options: PackOptions): void {
+  const { model, files, mtimeSeconds } = options;
+  const problems: Problem[] = [];
+  const error = (message: string, hint: string): void => void problems.push({ level: 'error', message, hint });
+  const modelFault = modelNameFault(model);
+  if (modelFault !== undefined) error(`${JSON.stringify(model)} ${modelFault}`, 'Rename the model.');
+  for (const { path } of files) {
+    const fault = filePathFault(path);
+    if (fault !== undefined)
+      error(`${JSON.stringify(path)} ${fault}`, 'Rename the file, or leave it out by `include`.');
+  }
+  for (const [one, other] of pathClashes(files.map(({ path }) => path))) {
+    error(
+      `${JSON.stringify(one)} and ${JSON.stringify(other)} clash`,
+      'Rename one of them, or leave it out by `include`.',
+    );
+  }
+  // The largest that a ustar header holds; SOURCE_DATE_EPOCH comes from outside.
+  if (!Number.isSafeInteger(mtimeSeconds) || mtimeSeconds < 0 || mtimeSeconds > 0o77777777777) {
+    error(`${mtimeSeconds} is no time for files in an archive`, 'Set SOURCE_DATE_EPOCH to whole seconds since 1970.');
+  }
+  throwProblems('invalid', `${model} can't be packed`, problems);
+}

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
+import { limits } from '../contract/limits.ts';
+import { AircherError } from '../core/errors.ts';
+import type { Sha256 } from '../core/hashing.ts';
+import { readHeaderFrom } from '../safetensors/read-header.ts';
+import { cutFile } from './cut.ts';
+
+/** A file that goes into an archive. */
+export interface SourceFile {
+  /** In the archive, below the top directory, `/`-separated. */
+  readonly path: string;
+  readonly absolutePath: string;
+  readonly sizeBytes: number;
+}
+
+/** Buffers of one chunk each, used again and again. */
+export class BufferPool {
+  private readonly free: Buffer[] = [];
+
+  take(): Buffer {
+    return this.free.pop() ?? Buffer.allocUnsafeSlow(limits.chunkBytes);
+  }
+
+  give(buffer: Buffer): void {
+    this.free.push(buffer);
+  }
+}
+
+export interface SourceChunk {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  /** Call when nothing uses `bytes` any more. */
+  readonly release: () => void;
+}
+
+/**
+ * Reads a file once, from front to back, cut into its chunks; returns the sha256 of all of it. Throws AircherError `invalid`
+ * where a safetensors file is broken, or the file is not, or no longer, what `file` says.
+ */
+export async function* readSourceChunks(file: SourceFile, pool: BufferPool): AsyncGenerator<SourceChunk, Sha256> {
+  const handle = await open(file.absolutePath);
+  try {
+    const before = await handle.stat();
+    if (!before.isFile()) throw new AircherError('invalid', `${file.absolutePath} is not a regular file`);
+    if (before.size !== file.sizeBytes) throw changed(file, `has ${before.size} bytes instead of ${file.sizeBytes}`);
+    const opened = file.path.endsWith('.safetensors')
+      ? await readHeaderFrom(handle, before.size, file.absolutePath)
+      : undefined;
+    const hash = createHash('sha256');
+    let offset = 0;
+    for (const length of cutFile(file.sizeBytes, opened?.header)) {
+      const buffer = pool.take();
+      if (opened !== undefined && offset < opened.bytes.length) opened.bytes.copy(buffer, 0, offset, offset + length);
+      else await fill(handle, buffer, length, offset, file);
+      const bytes = buffer.subarray(0, length);
+      hash.update(bytes);
+      yield { bytes, offset, release: () => pool.give(buffer) };
+      offset += length;
+    }
+    const after = await handle.stat();
+    if (after.size !== before.size) throw changed(file, `grew or shrank to ${after.size} bytes while it was read`);
+    if (after.mtimeMs !== before.mtimeMs) throw changed(file, 'was written to while it was read');
+    return hash.digest('hex');
+  } finally {
+    await handle.close();
+  }
+}
+
+async function fill(
+  handle: FileHandle,
+  buffer: Buffer,
+  length: number,
+  position: number,
+  file: SourceFile,
+): Promise<void> {
+  for (let filled = 0; filled < length; ) {
+    const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled);
+    if (bytesRead === 0) throw changed(file, `ended after ${position + filled} of ${file.sizeBytes} bytes`);
+    filled += bytesRead;
+  }
+}
+
+function changed(file: SourceFile, fact: string): AircherError {
+  return new AircherError('invalid', `${file.absolutePath} ${fact}`, {
+    hint: 'Let whatever writes to it finish, then run the command again.',
+  });
+}
