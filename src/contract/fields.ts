@@ -1,6 +1,7 @@
 import semver from 'semver';
 import * as z from 'zod/mini';
 import { sha256Pattern } from '../core/hashing.ts';
+import { archiveFormats } from './chunk-index.ts';
 import { modelNameFault } from './names.ts';
 
 /** Fields that release.json, manifests and indexes share. */
@@ -68,6 +69,6 @@ export const publicKeyField = z
   .string()
   .check(z.regex(/^RW[A-Za-z0-9+/]{54}$/, 'must be a minisign public key: 56 characters that begin with RW'));
 
-export const archiveFormats = ['tar.gz', 'tar.zst', 'tar'] as const;
-export type ArchiveFormat = (typeof archiveFormats)[number];
 export const archiveFormatField = z.enum(archiveFormats, `must be one of ${archiveFormats.join(', ')}`);
+
+export type { ArchiveFormat } from './chunk-index.ts';

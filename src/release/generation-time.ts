@@ -1,0 +1,35 @@
+import { dirname, resolve } from 'node:path';
+import { execa } from 'execa';
+import type { Workspace } from './workspace.ts';
+
+/**
+ * The release's `generated_at`: SOURCE_DATE_EPOCH, else the committer time of HEAD where release.json lies in a git work tree,
+ * else the time that an earlier plan of this release settled, else now. So running again makes the same bytes.
+ */
+export async function settleGenerationTime(workspace: Workspace, earlier: string | undefined): Promise<string> {
+  const epoch = workspace.environment.sourceDateEpoch ?? (await committerTime(workspace));
+  if (epoch !== undefined) return formatTime(epoch);
+  return earlier ?? formatTime(Math.floor(Date.now() / 1000));
+}
+
+/** `2026-01-01T00:00:00Z` */
+export function formatTime(epochSeconds: number): string {
+  return new Date(epochSeconds * 1000).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+async function committerTime(workspace: Workspace): Promise<number | undefined> {
+  const file = resolve(workspace.directory, workspace.configFile);
+  const git = async (...args: readonly string[]): Promise<string | undefined> => {
+    const result = await execa('git', args, {
+      cwd: dirname(file),
+      reject: false,
+      extendEnv: false,
+      env: workspace.environment.subprocess,
+    });
+    return result.failed ? undefined : result.stdout.trim();
+  };
+  // A release.json that git doesn't know (ignored, or not added) doesn't belong to the commit around it.
+  if ((await git('ls-files', '--error-unmatch', '--', file)) === undefined) return undefined;
+  const time = Number(await git('log', '-1', '--format=%ct', 'HEAD'));
+  return Number.isSafeInteger(time) && time > 0 ? time : undefined;
+}
