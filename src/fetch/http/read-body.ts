@@ -1,0 +1,100 @@
+import type { IncomingMessage } from 'node:http';
+import { hostOf, remoteError, toRemoteError } from './remote-error.ts';
+import type { HttpResponse } from './types.ts';
+
+export interface ReadBodyOptions {
+  readonly stallTimeoutMs: number;
+  /** Milliseconds to wait after so many bytes: the rate limit. */
+  readonly pace: (bytes: number) => number;
+  /**
+   * Gets each piece; it is only valid as long as nobody writes into it. A promise holds the connection until it resolves;
+   * `stop` ends it, and the rest isn't read.
+   */
+  readonly onData: (piece: Buffer) => Promise<unknown> | 'stop' | undefined;
+}
+
+/**
+ * Reads a body to its end. Throws `remote`: `stalled` after too long a silence that isn't our own doing, `truncated` where the
+ * connection ends before the announced length, and whatever `onData` throws.
+ */
+export function readBody(response: HttpResponse, options: ReadBodyOptions): Promise<void> {
+  const { body, url } = response;
+  return new Promise((resolve, reject) => {
+    let lastByte = performance.now();
+    let held = 0;
+    let timer = setTimeout(watch, options.stallTimeoutMs);
+    function watch(): void {
+      const silence = held > 0 ? 0 : performance.now() - lastByte;
+      if (silence < options.stallTimeoutMs) {
+        timer = setTimeout(watch, options.stallTimeoutMs - silence);
+        return;
+      }
+      const seconds = Math.round(options.stallTimeoutMs / 100) / 10;
+      finish(remoteError('stalled', `${hostOf(url)}: no byte for ${seconds} s`));
+    }
+    function finish(error?: unknown): void {
+      clearTimeout(timer);
+      body.removeListener('data', onData);
+      if (error === undefined) {
+        resolve();
+        return;
+      }
+      // Later errors of a connection we gave up are of no interest.
+      body.on('error', () => {});
+      body.destroy();
+      reject(error);
+    }
+    function hold(until: Promise<unknown>): void {
+      held++;
+      body.pause();
+      until.then(() => {
+        held--;
+        lastByte = performance.now();
+        if (held === 0) body.resume();
+      }, finish);
+    }
+    function onData(piece: Buffer): void {
+      lastByte = performance.now();
+      try {
+        const verdict = options.onData(piece);
+        if (verdict === 'stop') {
+          finish();
+          body.on('error', () => {});
+          body.destroy();
+          return;
+        }
+        if (verdict !== undefined) hold(verdict);
+        const wait = options.pace(piece.length);
+        // Timers are too coarse for less.
+        if (wait >= 2) hold(new Promise((resume) => setTimeout(resume, wait)));
+      } catch (error) {
+        finish(error);
+      }
+    }
+    body.on('data', onData);
+    body.once('end', () => {
+      if (body.complete) finish();
+      else finish(truncated(url));
+    });
+    body.once('error', (error) => {
+      const cut = toRemoteError(error, url);
+      finish(cut.code === 'interrupted' ? cut : body.complete ? undefined : cut);
+    });
+    // Node tells of a body that ends before its length by an error, except where it was destroyed.
+    body.once('close', () => finish(body.complete ? undefined : truncated(url)));
+  });
+}
+
+/** A redirect's own text is read to its end when it is at most this, so that the connection can be used again. */
+const smallBodyBytes = 64 * 1024;
+
+/** Done with an answer whose body doesn't matter. */
+export function leave(body: IncomingMessage): void {
+  body.on('error', () => {});
+  if (Number(body.headers['content-length'] ?? Number.POSITIVE_INFINITY) <= smallBodyBytes) body.resume();
+  else body.destroy();
+}
+
+function truncated(url: string): Error {
+  return remoteError('truncated', `${hostOf(url)}: the answer ends before its announced length`);
+}
