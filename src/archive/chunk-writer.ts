@@ -28,6 +28,7 @@ export class ChunkWriter {
   private readonly tuples: ChunkTuple[] = [];
   private readonly archiveHash = createHash('sha256');
   private structureParts: Uint8Array[] = [];
+  private writing: Promise<void> = Promise.resolve();
   private written = 0;
   private contentBytes = 0;
   private contentCrc = 0;
@@ -62,12 +63,13 @@ export class ChunkWriter {
     await this.flushStructure();
     while (this.pending.length > 0) await this.writeOldest();
     if (this.format === 'tar.gz') await this.write(gzipTrailer(this.contentCrc, this.contentBytes));
+    await this.writing;
     return { chunks: this.tuples, sizeBytes: this.written, sha256: this.archiveHash.digest('hex') };
   }
 
   /** After a failure: waits until nothing uses the chunks any more. */
   async abandon(): Promise<void> {
-    await Promise.allSettled(this.pending.map(({ encoded }) => encoded));
+    await Promise.allSettled([this.writing, ...this.pending.map(({ encoded }) => encoded)]);
   }
 
   private async flushStructure(): Promise<void> {
@@ -98,12 +100,20 @@ export class ChunkWriter {
     const archiveOffset = this.written;
     for (const piece of pieces) await this.write(piece);
     this.tuples.push([archiveOffset, this.written - archiveOffset, fileNumber, fileOffset, chunk.length, digest]);
-    release?.();
+    if (release !== undefined) this.writing = this.writing.then(release);
   }
 
+  /** Starts a write when the one before it is done; doesn't wait for its own end, so that hashing goes on meanwhile. */
   private async write(bytes: Uint8Array): Promise<void> {
     this.archiveHash.update(bytes);
     this.written += bytes.length;
+    await this.writing;
+    this.writing = this.writeFully(bytes);
+    // The failure is seen by the next write, or by finish().
+    this.writing.catch(() => {});
+  }
+
+  private async writeFully(bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length; ) {
       done += (await this.handle.write(bytes, done, bytes.length - done)).bytesWritten;
     }
