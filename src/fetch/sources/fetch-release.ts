@@ -1,0 +1,98 @@
+import { dirname, join } from 'node:path';
+import semver from 'semver';
+import { tagPattern } from '../../contract/fields.ts';
+import { parseManifest } from '../../contract/manifest.ts';
+import { AircherError } from '../../core/errors.ts';
+import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';
+import { fetchFromSource, githubManifestUrl } from './fetch-from-source.ts';
+import { parseSource, type Source } from './source.ts';
+import type { FetchedManifest, ReleaseOptions } from './types.ts';
+
+/**
+ * The manifest of one release, by tag or version, prereleases included: from the release's own place at that source, which for
+ * a given tag never changes. Also what fetches manifest and signature once more as a pair. Throws as `fetchFromSource`.
+ */
+export async function fetchRelease(
+  source: string,
+  tagOrVersion: string,
+  options: ReleaseOptions,
+): Promise<FetchedManifest> {
+  const parsed = parseSource(source);
+  const tag = await tagOf(source, parsed, tagOrVersion, options);
+  const { etag: _, ...unconditional } = options;
+  let missing: unknown;
+  for (const place of placesOf(parsed, tag, options.http.githubServerUrl)) {
+    try {
+      const found =
+        parsed.kind === 'file'
+          ? await readManifestFile(source, place, tag)
+          : await fetchManifestUrl(source, place, tag, unconditional);
+      if (!found.notModified) return found;
+    } catch (error) {
+      if (!(error instanceof AircherError) || error.details.status !== 404) throw error;
+      missing ??= error;
+    }
+  }
+  throw new AircherError('invalid', `${source} has no release ${tag}`, {
+    hint: 'Check the tag or version.',
+    cause: missing,
+    details: { status: 404 },
+  });
+}
+
+async function tagOf(source: string, parsed: Source, tagOrVersion: string, options: ReleaseOptions): Promise<string> {
+  if (!tagPattern.test(tagOrVersion) || /^\.+$/.test(tagOrVersion)) {
+    throw new AircherError('usage', `${JSON.stringify(tagOrVersion)} is neither a tag nor a version`);
+  }
+  if (semver.valid(tagOrVersion) !== tagOrVersion) return tagOrVersion;
+  const prefix = options.tagPrefix ?? (parsed.kind === 'github' ? parsed.tagPrefix : undefined);
+  return `${prefix ?? (await readPrefix(source, options))}${tagOrVersion}`;
+}
+
+/** What stands before the version in the release's tag of the source's newest manifest. */
+async function readPrefix(source: string, options: ReleaseOptions): Promise<string> {
+  const { etag: _, ...unconditional } = options;
+  const newest = await fetchFromSource(source, unconditional);
+  const release = newest.notModified ? undefined : parseManifest(newest.bytes, source).release;
+  const prefix = release === undefined ? undefined : tagPrefixOf(release);
+  if (prefix !== undefined) return prefix;
+  throw new AircherError('usage', `${source} doesn't tell how its releases' tags begin`, {
+    hint: 'Give the whole tag to --release.',
+  });
+}
+
+/** `models-v` of `models-v1.2.0`; undefined where the tag doesn't end in a version. */
+export function tagPrefixOf(tag: string): string | undefined {
+  for (let at = 0; at < tag.length; at++) {
+    const rest = tag.slice(at);
+    if (/^\d/.test(rest) && !/\d$/.test(tag.slice(0, at)) && semver.valid(rest) === rest) return tag.slice(0, at);
+  }
+  return undefined;
+}
+
+/** Where that release's manifest can be, the likeliest first. */
+function placesOf(parsed: Source, tag: string, githubServerUrl: string): string[] {
+  if (parsed.kind === 'github') return [githubManifestUrl(githubServerUrl, parsed, tag)];
+  if (parsed.kind === 'file') {
+    const directory = dirname(parsed.path);
+    return [join(directory, tag, 'manifest.json'), join(dirname(directory), tag, 'manifest.json')];
+  }
+  const url = new URL(parsed.url);
+  const encoded = encodeURIComponent(tag);
+  const hub = /^(.*\/resolve\/)[^/]+(\/.*)$/.exec(url.pathname);
+  if (hub) return [withPath(url, `${hub[1]}${encoded}${hub[2]}`)];
+  const github = /^(.*\/releases\/)(?:latest\/download|download\/[^/]+)(\/[^/]+)$/.exec(url.pathname);
+  if (github) return [withPath(url, `${github[1]}download/${encoded}${github[2]}`)];
+  const slash = url.pathname.lastIndexOf('/');
+  const directory = url.pathname.slice(0, slash);
+  const name = url.pathname.slice(slash);
+  const above = directory.slice(0, Math.max(0, directory.lastIndexOf('/')));
+  const places = [withPath(url, `${directory}/${encoded}${name}`)];
+  return directory === '' ? places : [...places, withPath(url, `${above}/${encoded}${name}`)];
+}
+
+function withPath(url: URL, pathname: string): string {
+  const changed = new URL(url);
+  changed.pathname = pathname;
+  return changed.href;
+}

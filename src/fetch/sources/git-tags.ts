@@ -1,0 +1,87 @@
+import semver from 'semver';
+import { parseStrictJson } from '../../contract/strict-json.ts';
+import { AircherError } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
+import type { Http } from '../http/types.ts';
+
+/** 32 MiB hold about 400,000 refs. */
+const maxAdvertisementBytes = 32 * 1024 * 1024;
+
+/**
+ * Names of all tags, by git's ref advertisement: no API, whose few anonymous requests an hour whole offices share. A private
+ * repository doesn't answer; then, with a token, GitHub's API does. Throws `remote`, `conflict`.
+ */
+export async function listTags(
+  repository: string,
+  tagPrefix: string,
+  options: { readonly http: Http } & RunContext,
+): Promise<string[]> {
+  const { http } = options;
+  try {
+    const url = `${http.githubServerUrl}/${repository}.git/info/refs?service=git-upload-pack`;
+    const document = await http.document(url, { ...options, maxBytes: maxAdvertisementBytes });
+    return parseRefAdvertisement(document.bytes);
+  } catch (error) {
+    const status = error instanceof AircherError ? error.details.status : undefined;
+    if (!http.hasGithubToken || (status !== 401 && status !== 403 && status !== 404)) throw error;
+    return listTagsByApi(repository, tagPrefix, options);
+  }
+}
+
+/** GET /repos/{owner}/{repo}/git/matching-refs/tags/{prefix} gives all matches in one answer. */
+async function listTagsByApi(
+  repository: string,
+  tagPrefix: string,
+  options: { readonly http: Http } & RunContext,
+): Promise<string[]> {
+  const url = `${options.http.githubApiUrl}/repos/${repository}/git/matching-refs/tags/${encodeURIComponent(tagPrefix)}`;
+  const document = await options.http.document(url, {
+    ...options,
+    headers: { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' },
+    maxBytes: maxAdvertisementBytes,
+  });
+  const refs = parseStrictJson(document.bytes, { file: url, maxBytes: maxAdvertisementBytes });
+  if (!Array.isArray(refs)) throw new AircherError('remote', `${url}: not a list of refs`);
+  return refs.flatMap((entry: { readonly ref?: unknown } | null) => {
+    const ref = entry?.ref;
+    return typeof ref === 'string' && ref.startsWith('refs/tags/') ? [ref.slice('refs/tags/'.length)] : [];
+  });
+}
+
+/**
+ * Tags of a version 0 advertisement: pkt-lines `<4 hex digits length><sha> <ref>[\0capabilities]\n`, 0000 as separator (git's
+ * gitprotocol-http). Peeled entries (`^{}`) name the commit of an annotated tag that is listed itself. Throws `remote`.
+ */
+export function parseRefAdvertisement(bytes: Uint8Array): string[] {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const tags: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    const digits = text.toString('latin1', at, at + 4);
+    const length = /^[0-9a-f]{4}$/i.test(digits) ? Number.parseInt(digits, 16) : Number.NaN;
+    if (length === 0) {
+      at += 4;
+      continue;
+    }
+    if (!(length >= 4) || at + length > text.length) {
+      throw new AircherError('remote', 'the answer is not a list of git refs', { details: { reason: 'protocol' } });
+    }
+    const line = text.toString('utf8', at + 4, at + length);
+    const tag = /^[0-9a-f]{40,64} refs\/tags\/([^\0\n]+)/.exec(line)?.[1];
+    if (tag !== undefined && !tag.endsWith('^{}')) tags.push(tag);
+    at += length;
+  }
+  return tags;
+}
+
+/** Tags `<prefix><version>`, the newest first, prereleases left out. */
+export function releaseTags(tags: readonly string[], tagPrefix: string): string[] {
+  return tags
+    .flatMap((tag) => {
+      if (!tag.startsWith(tagPrefix)) return [];
+      const version = semver.parse(tag.slice(tagPrefix.length));
+      const exact = version?.version === tag.slice(tagPrefix.length);
+      return version && exact && version.prerelease.length === 0 ? [{ tag, version }] : [];
+    })
+    .sort((a, b) => semver.rcompare(a.version, b.version))
+    .map(({ tag }) => tag);
+}

@@ -1,0 +1,43 @@
+import { fileURLToPath } from 'node:url';
+import { AircherError } from '../../core/errors.ts';
+
+/** A manifest source, taken apart (DESIGN section 3.3). */
+export type Source =
+  | { readonly kind: 'url'; readonly url: string }
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'github'; readonly owner: string; readonly repository: string; readonly tagPrefix: string };
+
+/** Reads the text of a source: a URL, `github:owner/repo#prefix`, or a file's path. Throws `usage`. */
+export function parseSource(text: string): Source {
+  if (text.startsWith('github:')) return parseGitHub(text);
+  if (/^https?:\/\//i.test(text)) {
+    if (!URL.canParse(text)) throw new AircherError('usage', `${JSON.stringify(text)} is not a URL`);
+    return { kind: 'url', url: text };
+  }
+  if (/^file:/i.test(text)) {
+    try {
+      return { kind: 'file', path: fileURLToPath(text) };
+    } catch (error) {
+      throw new AircherError('usage', `${JSON.stringify(text)} is not the URL of a file`, { cause: error });
+    }
+  }
+  // Two letters at least, so that C:\ stays a path.
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(text)) {
+    throw new AircherError('usage', `${JSON.stringify(text)} is not a manifest source`, { hint: sourceForms });
+  }
+  if (text.trim() === '') throw new AircherError('usage', 'an empty manifest source', { hint: sourceForms });
+  return { kind: 'file', path: text };
+}
+
+const sourceForms = 'Give an https URL, a file, or github:owner/repository#tag-prefix.';
+
+function parseGitHub(text: string): Source {
+  const match = /^github:([A-Za-z0-9](?:[A-Za-z0-9-]{0,38}))\/([A-Za-z0-9._-]{1,100})(?:#([A-Za-z0-9._-]*))?$/.exec(
+    text,
+  );
+  const [, owner, repository, tagPrefix = ''] = match ?? [];
+  if (owner === undefined || repository === undefined || /^\.\.?$/.test(repository)) {
+    throw new AircherError('usage', `${JSON.stringify(text)} is not a GitHub source`, { hint: sourceForms });
+  }
+  return { kind: 'github', owner, repository: repository.replace(/\.git$/, ''), tagPrefix };
+}
