@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { writeSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { type ArchiveFormat, type ChunkTuple, structure } from '../contract/chunk-index.ts';
@@ -28,7 +29,6 @@ export class ChunkWriter {
   private readonly tuples: ChunkTuple[] = [];
   private readonly archiveHash = createHash('sha256');
   private structureParts: Uint8Array[] = [];
-  private writing: Promise<void> = Promise.resolve();
   private written = 0;
   private contentBytes = 0;
   private contentCrc = 0;
@@ -39,8 +39,8 @@ export class ChunkWriter {
     this.parallel = parallel;
   }
 
-  async start(): Promise<void> {
-    if (this.format === 'tar.gz') await this.write(gzipHeader);
+  start(): void {
+    if (this.format === 'tar.gz') this.write(gzipHeader);
   }
 
   /** Adds tar structure; it is written with its neighbours when a file's bytes or the end follow. */
@@ -62,14 +62,13 @@ export class ChunkWriter {
   }> {
     await this.flushStructure();
     while (this.pending.length > 0) await this.writeOldest();
-    if (this.format === 'tar.gz') await this.write(gzipTrailer(this.contentCrc, this.contentBytes));
-    await this.writing;
+    if (this.format === 'tar.gz') this.write(gzipTrailer(this.contentCrc, this.contentBytes));
     return { chunks: this.tuples, sizeBytes: this.written, sha256: this.archiveHash.digest('hex') };
   }
 
   /** After a failure: waits until nothing uses the chunks any more. */
   async abandon(): Promise<void> {
-    await Promise.allSettled([this.writing, ...this.pending.map(({ encoded }) => encoded)]);
+    await Promise.allSettled(this.pending.map(({ encoded }) => encoded));
   }
 
   private async flushStructure(): Promise<void> {
@@ -98,24 +97,18 @@ export class ChunkWriter {
     const pieces = await oldest.encoded;
     this.pending.shift();
     const archiveOffset = this.written;
-    for (const piece of pieces) await this.write(piece);
+    for (const piece of pieces) this.write(piece);
     this.tuples.push([archiveOffset, this.written - archiveOffset, fileNumber, fileOffset, chunk.length, digest]);
-    if (release !== undefined) this.writing = this.writing.then(release);
+    release?.();
   }
 
-  /** Starts a write when the one before it is done; doesn't wait for its own end, so that hashing goes on meanwhile. */
-  private async write(bytes: Uint8Array): Promise<void> {
+  /**
+   * Synchronous on purpose: a hop through the thread pool would wait there behind whole chunks being compressed, and the pool
+   * runs dry meanwhile. The pool has work for longer than a write of 1 MiB takes.
+   */
+  private write(bytes: Uint8Array): void {
     this.archiveHash.update(bytes);
     this.written += bytes.length;
-    await this.writing;
-    this.writing = this.writeFully(bytes);
-    // The failure is seen by the next write, or by finish().
-    this.writing.catch(() => {});
-  }
-
-  private async writeFully(bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      done += (await this.handle.write(bytes, done, bytes.length - done)).bytesWritten;
-    }
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.handle.fd, bytes, done, bytes.length - done);
   }
 }

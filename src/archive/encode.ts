@@ -1,4 +1,5 @@
-import { promisify } from 'node:util';
+import type { Transform } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import type { ArchiveFormat } from '../contract/chunk-index.ts';
 import { AircherError } from '../core/errors.ts';
@@ -35,36 +36,42 @@ export function checkFormat(format: ArchiveFormat): void {
 /** One chunk as it stands in the archive, in pieces to be written one after the other; decodes alone. */
 export async function encodeChunk(format: ArchiveFormat, chunk: Uint8Array): Promise<readonly Uint8Array[]> {
   if (format === 'tar') return [chunk];
-  if (format === 'tar.zst') return [await compressZstd(chunk)];
-  const deflated = await deflateHuffman(chunk);
-  return deflated.length < storedBytes(chunk.length) ? [deflated] : storeBlocks(chunk);
+  if (format === 'tar.zst') return collect(zstdCompressor(chunk.length), chunk);
+  const deflated = await collect(huffmanDeflater(chunk.length), chunk);
+  const bytes = deflated.reduce((sum, piece) => sum + piece.length, 0);
+  return bytes < storedBytes(chunk.length) ? deflated : storeBlocks(chunk);
 }
 
-const deflateRaw = promisify(zlib.deflateRaw) as (input: Uint8Array, options: zlib.ZlibOptions) => Promise<Buffer>;
+/** All output for one input, as it comes: joining the pieces would cost as much as a third hash of them. */
+async function collect(stream: Transform, chunk: Uint8Array): Promise<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  stream.on('data', (piece: Uint8Array) => pieces.push(piece));
+  stream.end(chunk);
+  await finished(stream);
+  return pieces;
+}
 
 /** Blocks of literals with Huffman codes and no matches, whose bytes are the same in every zlib; ends in a full flush. */
-function deflateHuffman(chunk: Uint8Array): Promise<Buffer> {
-  return deflateRaw(chunk, {
+function huffmanDeflater(length: number): Transform {
+  return zlib.createDeflateRaw({
     strategy: zlib.constants.Z_HUFFMAN_ONLY,
     level: 6,
     memLevel: 8,
     finishFlush: zlib.constants.Z_FULL_FLUSH,
-    chunkSize: outputBytes(chunk.length),
+    chunkSize: outputBytes(length),
   });
 }
 
-const zstdCompress = (input: Uint8Array, options: zlib.ZstdOptions): Promise<Buffer> =>
-  promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdCompress)(input, options);
-
 /** One frame with its content's size, compressed by one thread: several threads in one frame corrupt it silently. */
-function compressZstd(chunk: Uint8Array): Promise<Buffer> {
-  return zstdCompress(chunk, {
+function zstdCompressor(length: number): Transform {
+  return zlib.createZstdCompress({
     params: {
       [zlib.constants.ZSTD_c_compressionLevel]: zstdLevel,
       [zlib.constants.ZSTD_c_contentSizeFlag]: 1,
       [zlib.constants.ZSTD_c_checksumFlag]: 0,
     },
-    chunkSize: outputBytes(chunk.length),
+    chunkSize: outputBytes(length),
+    pledgedSrcSize: length,
   });
 }
 

@@ -91,7 +91,7 @@ async function writeArchive(
   const files: IndexedFile[] = [];
   let done = 0;
   try {
-    await writer.start();
+    writer.start();
     for (const { path, file } of entries) {
       signal?.throwIfAborted();
       writer.addStructure(encodeEntryHeader(path, file?.sizeBytes ?? 0, options.mtimeSeconds));
@@ -115,9 +115,9 @@ async function writeArchive(
   }
 }
 
-/** A few more than cores, so that a core is never idle while the oldest chunk is written. */
+/** More than cores, so that the thread pool never runs dry while the main thread hashes and writes. */
 function defaultParallel(): number {
-  return Math.min(availableParallelism() + 2, maxParallel);
+  return Math.min(availableParallelism() + 4, maxParallel);
 }
 
 function checkInput(options: PackOptions): void {

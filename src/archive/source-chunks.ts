@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { limits } from '../contract/limits.ts';
 import { AircherError } from '../core/errors.ts';
@@ -47,29 +48,17 @@ export async function* readSourceChunks(file: SourceFile, pool: BufferPool): Asy
     const opened = file.path.endsWith('.safetensors')
       ? await readHeaderFrom(handle, before.size, file.absolutePath)
       : undefined;
-    const read = async (length: number, offset: number): Promise<Buffer> => {
+    const hash = createHash('sha256');
+    let offset = 0;
+    for (const length of cutFile(file.sizeBytes, opened?.header)) {
       const buffer = pool.take();
       if (opened !== undefined && offset < opened.bytes.length) opened.bytes.copy(buffer, 0, offset, offset + length);
-      else await fill(handle, buffer, length, offset, file);
-      return buffer;
-    };
-    const hash = createHash('sha256');
-    const lengths = cutFile(file.sizeBytes, opened?.header);
-    let length = nextLength(lengths);
-    let reading = read(length, 0);
-    for (let offset = 0; length > 0; ) {
-      const buffer = await reading;
+      else fill(handle, buffer, length, offset, file);
       const bytes = buffer.subarray(0, length);
-      const next = offset + length;
-      length = nextLength(lengths);
-      // The next chunk is read while this one is hashed and compressed.
-      reading = read(length, next);
-      reading.catch(() => {});
       hash.update(bytes);
       yield { bytes, offset, release: () => pool.give(buffer) };
-      offset = next;
+      offset += length;
     }
-    pool.give(await reading);
     const after = await handle.stat();
     if (after.size !== before.size) throw changed(file, `grew or shrank to ${after.size} bytes while it was read`);
     if (after.mtimeMs !== before.mtimeMs) throw changed(file, 'was written to while it was read');
@@ -79,21 +68,10 @@ export async function* readSourceChunks(file: SourceFile, pool: BufferPool): Asy
   }
 }
 
-/** 0 where there is no further chunk. */
-function nextLength(lengths: Iterator<number>): number {
-  const step = lengths.next();
-  return step.done ? 0 : step.value;
-}
-
-async function fill(
-  handle: FileHandle,
-  buffer: Buffer,
-  length: number,
-  position: number,
-  file: SourceFile,
-): Promise<void> {
+/** Synchronous for the reason that `ChunkWriter` gives: the thread pool belongs to the compression. */
+function fill(handle: FileHandle, buffer: Buffer, length: number, position: number, file: SourceFile): void {
   for (let filled = 0; filled < length; ) {
-    const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled);
+    const bytesRead = readSync(handle.fd, buffer, filled, length - filled, position + filled);
     if (bytesRead === 0) throw changed(file, `ended after ${position + filled} of ${file.sizeBytes} bytes`);
     filled += bytesRead;
   }
