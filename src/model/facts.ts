@@ -1,0 +1,49 @@
+import type { Sha256 } from '../core/hashing.ts';
+
+/** What a model's own files say about its vectors; null where they don't say it. */
+export interface EmbeddingFacts {
+  /** Length of a vector. */
+  readonly dimensions: number | null;
+  /** Tokens of one text that count; what is behind them is cut off. */
+  readonly max_tokens: number | null;
+  /** `mean`, `cls`, `lasttoken`, …; several modes, whose results are concatenated, joined by `+`. */
+  readonly pooling: string | null;
+  /** Whether vectors have length 1. */
+  readonly normalized: boolean | null;
+  /** `cosine`, `dot`, `euclidean` or `manhattan`. */
+  readonly similarity: string | null;
+  /** Texts put before the input, by name. */
+  readonly prompts: Readonly<Record<string, string>>;
+}
+
+/** Counts over all safetensors files: tensors, their elements, and the elements by dtype. */
+export interface TensorFacts {
+  readonly count: number;
+  readonly parameters: number;
+  readonly dtypes: Readonly<Record<string, number>>;
+}
+
+/**
+ * What the gate learns of a model without reading its weights. Plain JSON: it is kept in `<model>.pack.json`. Paths are those in
+ * the model's directory, sorted by bytes.
+ */
+export interface ModelFacts {
+  readonly tensors?: TensorFacts;
+  readonly embedding: EmbeddingFacts;
+  /** Digests of canonical JSON, ready for the manifest's fingerprints of the same name; null where the model has no such part. */
+  readonly layout: Sha256 | null;
+  readonly pooling: Sha256 | null;
+  readonly architecture: Sha256 | null;
+  /** Files whose digests make the tokenizer's fingerprint. */
+  readonly tokenizerFiles: readonly string[];
+  /** Files that the pooling fingerprint was made of. */
+  readonly poolingFiles: readonly string[];
+  /** Python files; their digests are part of the architecture's fingerprint. */
+  readonly codeFiles: readonly string[];
+  /** Safetensors files, and where each one's tensor data begins. */
+  readonly weightFiles: readonly { readonly path: string; readonly headerBytes: number }[];
+  /** Null where the licence doesn't tell and release.json doesn't say. */
+  readonly commercialUse: boolean | null;
+  /** Loaders would run code of the model, or of a repository that it names. */
+  readonly hasCode: boolean;
+}

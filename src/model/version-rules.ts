@@ -1,0 +1,152 @@
+import semver from 'semver';
+import type { IndexedFile } from '../contract/chunk-index.ts';
+import type { Embedding, Fingerprints, ManifestModel } from '../contract/manifest.ts';
+import { compareBytes } from '../contract/names.ts';
+import type { Problem } from '../core/errors.ts';
+import { isSafetensors, isTokenizerFile } from './file-kinds.ts';
+import { type FingerprintName, fingerprintNames } from './fingerprints.ts';
+
+export type Bump = 'major' | 'minor' | 'patch' | 'none';
+
+/** One version of a model, as far as the version rules look at it. */
+export interface ModelContent {
+  readonly version: string;
+  readonly fingerprints: Fingerprints;
+  readonly embedding: Embedding;
+  readonly files: readonly IndexedFile[];
+}
+
+export interface Change {
+  /** Vectors of the two versions must not be compared; also where the previous version doesn't say what it is. */
+  readonly spaceChanged: boolean;
+  /** What changed, in words that a message or release notes can list: `tokenizer (tokenizer.json, vocab.txt)`. */
+  readonly changed: readonly string[];
+  /** The least raise of the version that these changes need. */
+  readonly needed: Bump;
+}
+
+const bumps: readonly Bump[] = ['none', 'patch', 'minor', 'major'];
+
+/** Compares a packed model with its entry in the last published manifest. */
+export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 'version'>): Change {
+  const files = changedFiles(previous.files, next.files);
+  // The same bytes are the same model, whatever another version of this program makes of them.
+  if (files?.length === 0) return { spaceChanged: false, changed: [], needed: 'none' };
+  const parts = fingerprintNames.filter((name) => isChanged(previous.fingerprints?.[name], next.fingerprints[name]));
+  const told = new Set<string>();
+  const changed = parts.map((name) => {
+    const concerned = files?.filter((path) => belongsTo(name, path)) ?? [];
+    for (const path of concerned) told.add(path);
+    return concerned.length === 0 ? name : `${name} (${listed(concerned)})`;
+  });
+  let needed: Bump = 'none';
+  const need = (bump: Bump): void => {
+    if (bumps.indexOf(bump) > bumps.indexOf(needed)) needed = bump;
+  };
+  for (const name of parts) need(name === 'weights' ? 'minor' : 'major');
+  for (const field of embeddingChanges(previous.embedding, next.embedding)) {
+    changed.push(field.text);
+    need(field.needed);
+  }
+  const others = files?.filter((path) => !told.has(path)) ?? [];
+  if (others.length > 0) changed.push(`files (${listed(others)})`);
+  if ((files?.length ?? 0) > 0) need('patch');
+  const unknown = fingerprintNames.some((name) => previous.fingerprints?.[name] === undefined);
+  return { spaceChanged: parts.length > 0 || unknown, changed, needed };
+}
+
+/**
+ * The version rules (DESIGN section 4) against the last published version: no version goes back, content changes under no unchanged
+ * version, and a version is raised as far as what changed needs. `place` is where the version stands.
+ */
+export function versionProblems(
+  previous: ManifestModel,
+  next: ModelContent,
+  place: { readonly file: string; readonly path: string },
+): readonly Problem[] {
+  const problem = (message: string, hint: string): Problem[] => [{ level: 'error', ...place, message, hint }];
+  const order = semver.compare(next.version, previous.version);
+  if (order < 0) {
+    return problem(
+      `${next.version} is older than ${previous.version}, which is published`,
+      `Write ${semver.inc(previous.version, 'patch')} or higher; a bad version is withdrawn by "yanked".`,
+    );
+  }
+  const { changed, needed } = changeKind(previous, next);
+  const raised = raiseOf(previous.version, next.version);
+  if (bumps.indexOf(raised) >= bumps.indexOf(needed) || needed === 'none') return [];
+  const what = changed.join('; ');
+  const write = semver.inc(previous.version, needed);
+  if (order === 0) {
+    return problem(
+      `${next.version} is published with other content, changed since: ${what}`,
+      `Write ${write}, or restore the published files.`,
+    );
+  }
+  return problem(
+    `${next.version} after ${previous.version} raises the ${raised} version, but the changes need a ${needed} one: ${what}`,
+    `Write ${write}${needed === 'major' ? ': vectors or inputs of the two versions do not fit together' : ''}.`,
+  );
+}
+
+/** Which part of the version is raised; a prerelease of 2.0.0 is still free to change whatever 2.0.0 may. */
+function raiseOf(previous: string, next: string): Bump {
+  const a = semver.parse(previous);
+  const b = semver.parse(next);
+  if (a === null || b === null || semver.compare(a, b) === 0) return 'none';
+  const open = a.prerelease.length > 0;
+  if (b.major > a.major || (open && a.minor === 0 && a.patch === 0 && a.compareMain(b) === 0)) return 'major';
+  if (b.minor > a.minor || (open && a.patch === 0 && a.compareMain(b) === 0)) return 'minor';
+  return 'patch';
+}
+
+/** A fingerprint that the previous version doesn't have (an older format) can't be compared; null is a part that isn't there. */
+function isChanged(previous: string | null | undefined, next: string | null | undefined): boolean {
+  return previous !== undefined && previous !== (next ?? null);
+}
+
+/** Paths added, removed or with other bytes; undefined where the previous version lists no files. */
+function changedFiles(previous: ManifestModel['files'], next: readonly IndexedFile[]): readonly string[] | undefined {
+  if (previous === undefined) return undefined;
+  const before = new Map(previous.map(({ path, sha256 }) => [path, sha256]));
+  const after = new Map(next.map(({ path, sha256 }) => [path, sha256]));
+  const paths = new Set([...before.keys(), ...after.keys()]);
+  return [...paths].filter((path) => before.get(path) !== after.get(path)).sort(compareBytes);
+}
+
+function belongsTo(part: FingerprintName, path: string): boolean {
+  if (part === 'weights' || part === 'layout') return isSafetensors(path);
+  if (part === 'tokenizer') return isTokenizerFile(path);
+  if (part === 'architecture') return path === 'config.json' || path.endsWith('.py');
+  return path.endsWith('.json') && path !== 'config.json' && !isTokenizerFile(path);
+}
+
+function listed(paths: readonly string[]): string {
+  const shown = paths.slice(0, 5).join(', ');
+  return paths.length <= 5 ? shown : `${shown} and ${paths.length - 5} more`;
+}
+
+function embeddingChanges(
+  previous: Embedding | undefined,
+  next: Embedding,
+): readonly { readonly text: string; readonly needed: Bump }[] {
+  if (previous === undefined) return [];
+  const changes: { text: string; needed: Bump }[] = [];
+  const field = (name: keyof Embedding, needed: Bump): void => {
+    const before = previous[name];
+    const after = next[name] ?? null;
+    if (before !== undefined && before !== after) {
+      changes.push({
+        text: `${String(name).replace('_', ' ')} ${before ?? 'unknown'} → ${after ?? 'unknown'}`,
+        needed,
+      });
+    }
+  };
+  field('dimensions', 'major');
+  const fewer = (next.max_tokens ?? Infinity) < (previous.max_tokens ?? 0);
+  field('max_tokens', fewer ? 'major' : 'patch');
+  field('pooling', 'major');
+  field('normalized', 'major');
+  field('similarity', 'patch');
+  return changes;
+}
