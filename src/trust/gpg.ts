@@ -1,0 +1,246 @@
+import { AircherError } from '../core/errors.ts';
+import { type GpgContext, type GpgHome, type GpgResult, lastWords, runGpg, withOwnHome } from './gpg-program.ts';
+
+/** Detached, armoured GPG signatures (`manifest.json.asc`), made and checked by the program gpg. */
+
+export interface GpgSignOptions extends GpgContext {
+  /** The file to sign. */
+  readonly file: string;
+  /** An armoured secret key (AIRCHER_GPG_KEY). Without it the user's keyring is used, and `fingerprint` is needed. */
+  readonly secretKey?: string | undefined;
+  /** 40 hex digits of the primary key (`signing.gpg_fingerprint`). */
+  readonly fingerprint?: string | undefined;
+  readonly passphrase?: string | undefined;
+}
+
+/**
+ * Signs a file, and checks the signature before it answers. A given secret key goes through standard input into a keyring that
+ * exists for this call only; so does the passphrase. Throws `machine` where gpg is missing, `conflict` where key or passphrase
+ * are missing or wrong, `invalid` where the key can't be read or isn't the one of `fingerprint`.
+ */
+export async function signWithGpg(
+  options: GpgSignOptions,
+): Promise<{ readonly signature: string; readonly fingerprint: string }> {
+  const { secretKey } = options;
+  if (secretKey === undefined) {
+    if (options.fingerprint === undefined) {
+      throw new AircherError('usage', 'no GPG key to sign with', {
+        hint: 'Set signing.gpg_fingerprint in release.json, or AIRCHER_GPG_KEY.',
+      });
+    }
+    return signFrom(undefined, options.fingerprint.toUpperCase(), options);
+  }
+  return withOwnHome(options, async (home) => {
+    const fingerprint = await importKey(home, secretKey, options.fingerprint, options, 'AIRCHER_GPG_KEY');
+    return signFrom(home, fingerprint, options);
+  });
+}
+
+async function signFrom(
+  home: GpgHome,
+  fingerprint: string,
+  options: GpgSignOptions,
+): Promise<{ readonly signature: string; readonly fingerprint: string }> {
+  const { file, passphrase = '' } = options;
+  if (/[\r\n]/.test(passphrase)) {
+    throw new AircherError('invalid', 'the GPG passphrase has a line break', {
+      hint: 'AIRCHER_GPG_PASSPHRASE is one line; check how it was stored.',
+    });
+  }
+  // Without a passphrase the user's own agent may ask; a keyring of ours has nobody to ask.
+  const loopback = passphrase !== '' || home !== undefined;
+  const result = await runGpg(
+    home,
+    [
+      ...['--status-fd', '2'],
+      ...(loopback ? ['--pinentry-mode', 'loopback', '--passphrase-fd', '0'] : []),
+      ...['--local-user', fingerprint, '--armor', '--output', '-', '--detach-sign', '--', file],
+    ],
+    options,
+    loopback ? `${passphrase}\n` : '',
+  );
+  if (result.exitCode !== 0 || !result.statuses.some((status) => status.keyword === 'SIG_CREATED')) {
+    throw signFailure(result, fingerprint, home, passphrase !== '');
+  }
+  await verifyFrom(home, result.stdout, fingerprint, options);
+  return { signature: result.stdout, fingerprint };
+}
+
+/** Numbers of libgpg-error, in the low 16 bits of what the status FAILURE says. */
+const gpgErrors = { badPassphrase: 11, noSecretKey: 17, cancelled: 99, noPassphrase: 177 } as const;
+
+function signFailure(result: GpgResult, fingerprint: string, home: GpgHome, hasPassphrase: boolean): AircherError {
+  const failure = result.statuses.find((status) => status.keyword === 'FAILURE' && status.arguments[0] === 'sign');
+  const reason = failure === undefined ? undefined : Number(failure.arguments[1]) & 0xffff;
+  const unusable = result.statuses.find((status) => status.keyword === 'INV_SGNR');
+  const details = { fingerprint, gpg: lastWords(result) };
+  if (reason === gpgErrors.badPassphrase && hasPassphrase) {
+    return new AircherError('conflict', 'wrong passphrase for the GPG key', {
+      hint: 'Check AIRCHER_GPG_PASSPHRASE.',
+      details,
+    });
+  }
+  const unasked: readonly (number | undefined)[] = [
+    gpgErrors.badPassphrase,
+    gpgErrors.cancelled,
+    gpgErrors.noPassphrase,
+  ];
+  // A pinentry that found no terminal fails for many reasons, all of which come down to this one.
+  if (unasked.includes(reason) || result.statuses.some((status) => status.keyword === 'PINENTRY_LAUNCHED')) {
+    return new AircherError('conflict', 'the GPG key needs a passphrase', {
+      hint: 'Set AIRCHER_GPG_PASSPHRASE.',
+      details,
+    });
+  }
+  // Reason 4 and 5 of INV_SGNR: revoked, expired.
+  if (unusable?.arguments[0] === '4' || unusable?.arguments[0] === '5') {
+    return new AircherError('conflict', `the GPG key ${fingerprint} is revoked or expired`, {
+      hint: 'Sign with another key, or extend its expiry, and update signing.gpg_fingerprint.',
+      details,
+    });
+  }
+  if (unusable !== undefined || reason === gpgErrors.noSecretKey) {
+    return new AircherError('conflict', `no secret GPG key ${fingerprint} that can sign`, {
+      hint:
+        home === undefined
+          ? 'Import it into your keyring, or set AIRCHER_GPG_KEY to the armoured secret key.'
+          : 'AIRCHER_GPG_KEY must hold the secret key: gpg --armor --export-secret-keys.',
+      details,
+    });
+  }
+  return new AircherError('machine', `gpg could not sign: ${lastWords(result)}`, { details });
+}
+
+export interface GpgVerifyOptions extends GpgContext {
+  /** The signed file. */
+  readonly file: string;
+  /** Text of the detached signature. */
+  readonly signature: string;
+  /** 40 hex digits of the primary key that must have signed. */
+  readonly fingerprint: string;
+  /** The armoured public (or secret) key. Without it the user's keyring is used. */
+  readonly publicKey?: string | undefined;
+}
+
+/**
+ * Checks that a detached signature over a file is one good signature by the key of `fingerprint` (or a subkey of it), neither
+ * expired nor revoked. Throws `integrity` where it isn't, `invalid` where the public key is of no use, `conflict` where there
+ * is none to check with, `machine` where gpg is missing.
+ */
+export async function verifyGpgSignature(options: GpgVerifyOptions): Promise<void> {
+  const { publicKey, signature } = options;
+  const fingerprint = options.fingerprint.toUpperCase();
+  if (publicKey === undefined) return verifyFrom(undefined, signature, fingerprint, options);
+  return withOwnHome(options, async (home) => {
+    await importKey(home, publicKey, fingerprint, options, 'The public key');
+    await verifyFrom(home, signature, fingerprint, options);
+  });
+}
+
+async function verifyFrom(
+  home: GpgHome,
+  signature: string,
+  fingerprint: string,
+  options: GpgContext & { readonly file: string },
+): Promise<void> {
+  // The signature goes through standard input, the signed file by its path.
+  const result = await runGpg(home, ['--status-fd', '1', '--verify', '--', '-', options.file], options, signature);
+  const fault = verificationFault(result, fingerprint);
+  if (fault !== undefined) throw fault;
+}
+
+/** What GnuPG says of each signature, exactly one of these (doc/DETAILS). */
+const signatureVerdicts = new Set(['GOODSIG', 'EXPSIG', 'EXPKEYSIG', 'REVKEYSIG', 'BADSIG', 'ERRSIG']);
+
+function verificationFault(result: GpgResult, fingerprint: string): AircherError | undefined {
+  const details = { fingerprint, gpg: lastWords(result) };
+  const verdicts = result.statuses.filter((status) => signatureVerdicts.has(status.keyword));
+  const [verdict] = verdicts;
+  if (verdict === undefined || verdicts.length > 1) {
+    const found = verdict === undefined ? 'holds no GPG signature' : 'holds more than one GPG signature';
+    return new AircherError('integrity', `the signature file ${found}`, {
+      hint: 'Fetch it again; if it stays so, tell the publisher.',
+      details,
+    });
+  }
+  // Reason 9 of ERRSIG: the public key is missing.
+  if (verdict.keyword === 'ERRSIG' && verdict.arguments[5] === '9') {
+    if (result.statuses.some((status) => status.keyword === 'NO_PUBKEY') && isKnownForeign(verdict, fingerprint)) {
+      return foreignKey(verdict.arguments[6] ?? '', fingerprint, details);
+    }
+    return new AircherError('conflict', `no public GPG key ${fingerprint} to check the signature with`, {
+      hint: `Import it: gpg --import, or gpg --recv-keys ${fingerprint}.`,
+      details,
+    });
+  }
+  const faults: Readonly<Record<string, string>> = {
+    BADSIG: 'does not match the file',
+    ERRSIG: "can't be checked",
+    EXPSIG: 'has expired',
+    EXPKEYSIG: 'is by a key that has expired',
+    REVKEYSIG: 'is by a key that was revoked',
+  };
+  const fault = faults[verdict.keyword];
+  if (fault !== undefined) {
+    return new AircherError('integrity', `the GPG signature ${fault}`, {
+      hint: 'Do not use the file unless you know why.',
+      details,
+    });
+  }
+  const valid = result.statuses.filter((status) => status.keyword === 'VALIDSIG');
+  const primary = valid[0]?.arguments[9] ?? valid[0]?.arguments[0];
+  if (valid.length !== 1 || primary === undefined || result.exitCode !== 0) {
+    return new AircherError('integrity', `the GPG signature can't be checked: ${lastWords(result)}`, { details });
+  }
+  // Class 00 is a signature over the bytes of a file; others are over text with converted line ends, or over keys.
+  if (valid[0]?.arguments[8] !== '00') {
+    return new AircherError('integrity', "the GPG signature is not over the file's bytes", { details });
+  }
+  return primary === fingerprint ? undefined : foreignKey(primary, fingerprint, details);
+}
+
+/** ERRSIG's last argument is the signer's fingerprint, or `-`. It may be a subkey's, which says nothing of the primary one. */
+function isKnownForeign(verdict: { readonly arguments: readonly string[] }, fingerprint: string): boolean {
+  const signer = verdict.arguments[6];
+  return signer !== undefined && /^[0-9A-F]{40}$/.test(signer) && signer !== fingerprint;
+}
+
+function foreignKey(found: string, fingerprint: string, details: Readonly<Record<string, unknown>>): AircherError {
+  return new AircherError('integrity', `the GPG signature is by key ${found}, not by ${fingerprint}`, {
+    hint: 'If the publisher changed keys, set signing.gpg_fingerprint to the new one.',
+    details,
+  });
+}
+
+/** Imports an armoured key, and answers with the fingerprint of its primary key. `name` begins messages. */
+async function importKey(
+  home: string,
+  armoured: string,
+  expected: string | undefined,
+  context: GpgContext,
+  name: string,
+): Promise<string> {
+  const result = await runGpg(home, ['--status-fd', '1', '--import'], context, armoured);
+  const imported = new Set(
+    result.statuses.filter((status) => status.keyword === 'IMPORT_OK').map((status) => status.arguments[1] ?? ''),
+  );
+  const [first] = imported;
+  if (first === undefined) {
+    throw new AircherError('invalid', `${name} is no GPG key that can be imported`, {
+      hint: 'It must be armoured text that begins with -----BEGIN PGP.',
+      details: { gpg: lastWords(result) },
+    });
+  }
+  const fingerprint = expected?.toUpperCase();
+  if (fingerprint !== undefined && !imported.has(fingerprint)) {
+    throw new AircherError('invalid', `${name} holds ${first}, not ${fingerprint}`, {
+      hint: 'Set signing.gpg_fingerprint in release.json to the fingerprint of the key that signs.',
+    });
+  }
+  if (fingerprint === undefined && imported.size > 1) {
+    throw new AircherError('invalid', `${name} holds ${imported.size} keys`, {
+      hint: 'Say which of them signs by signing.gpg_fingerprint in release.json.',
+    });
+  }
+  return fingerprint ?? first;
+}
