@@ -31,6 +31,8 @@ export interface Problem {
   readonly message: string;
   /** The remedy. */
   readonly hint?: string;
+  /** Its kind, where that isn't the kind of everything that the check finds. */
+  readonly code?: ErrorCode;
 }
 
 export interface AircherErrorOptions {
@@ -65,11 +67,15 @@ export function isAircherError(error: unknown, code?: ErrorCode): error is Airch
   return error instanceof AircherError && (code === undefined || error.code === code);
 }
 
-/** Throws one error that carries every problem of level `error`; does nothing where there is none. */
-export function throwProblems(code: ErrorCode, summary: string, problems: readonly Problem[]): void {
+/**
+ * Throws one error that carries every problem of level `error`; does nothing where there is none. Its code is that of the first
+ * error that names one, else `code`.
+ */
+export function throwProblems(fallback: ErrorCode, summary: string, problems: readonly Problem[]): void {
   const errors = problems.filter((problem) => problem.level === 'error');
   if (errors.length === 0) return;
   const [first] = errors;
+  const code = errors.find((problem) => problem.code !== undefined)?.code ?? fallback;
   if (errors.length === 1 && first) {
     throw new AircherError(code, `${formatPlace(first)}${first.message}`, {
       ...(first.hint === undefined ? {} : { hint: first.hint }),

@@ -121,3 +121,17 @@ export async function readFully(handle: FileHandle, length: number, position: nu
   }
   return filled === length ? buffer : buffer.subarray(0, filled);
 }
+
+/**
+ * What tells, without reading it, that a file is still the one that it was: identity, size and times. Undefined where there is no
+ * such file. On another machine, or after a copy, it differs though the bytes are the same.
+ */
+export async function fileStamp(path: string): Promise<string | undefined> {
+  try {
+    const state = await stat(path, { bigint: true });
+    return [state.dev, state.ino, state.size, state.mtimeNs, state.ctimeNs].join('-');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return undefined;
+    throw error;
+  }
+}

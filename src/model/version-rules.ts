@@ -16,6 +16,12 @@ export interface ModelContent {
   readonly files: readonly IndexedFile[];
 }
 
+/** A manifest entry, as the version rules take it. */
+export function contentOf(entry: ManifestModel): ModelContent {
+  const { version, fingerprints = {}, embedding = {}, files = [] } = entry;
+  return { version, fingerprints, embedding, files };
+}
+
 export interface Change {
   /** Vectors of the two versions must not be compared; also where the previous version doesn't say what it is. */
   readonly spaceChanged: boolean;

@@ -98,7 +98,11 @@ async function readPublishedManifest(
     const bytes = await target.readManifest(published.release, workspace);
     if (matches(bytes)) return parseManifest(bytes, `${target.place} ${published.release}/manifest.json`);
   }
-  throw new AircherError('remote', `no target has the manifest of ${published.release} with the digest that ${base.tag} names`, {
-    hint: workspace.offline ? 'Run again without --offline.' : 'Check `aircher-models status` for that release.',
-  });
+  throw new AircherError(
+    'remote',
+    `no target has the manifest of ${published.release} with the digest that ${base.tag} names`,
+    {
+      hint: workspace.offline ? 'Run again without --offline.' : 'Check `aircher-models status` for that release.',
+    },
+  );
 }

@@ -49,7 +49,10 @@ export async function findBase(
     const manifest = parseManifest(bytes, `manifest.json of ${candidate.tag}`);
     if (github && !candidate.kinds.includes('github') && namesGithub(manifest)) {
       // Uploaded elsewhere, and never made public at GitHub, where releases become public: it was given up.
-      workspace.onEvent?.({ type: 'notice', message: `${candidate.tag} was never made public; building on an earlier one` });
+      workspace.onEvent?.({
+        type: 'notice',
+        message: `${candidate.tag} was never made public; building on an earlier one`,
+      });
       continue;
     }
     return judgeBase(candidate, bytes, manifest, config, targets, workspace);
@@ -58,7 +61,9 @@ export async function findBase(
 }
 
 function namesGithub(manifest: Manifest): boolean {
-  return Object.values(manifest.models).some((model) => model.release === manifest.release && model.download_urls.github);
+  return Object.values(manifest.models).some(
+    (model) => model.release === manifest.release && model.download_urls.github,
+  );
 }
 
 function judgeBase(
@@ -134,15 +139,23 @@ async function readAgreedManifest(tag: string, holders: readonly Target[], works
   );
   const [first, ...others] = answers.filter((answer) => answer.bytes !== undefined);
   if (first?.bytes === undefined) {
-    throw new AircherError('conflict', `${tag} is public at ${holders.map((target) => target.place).join(' and ')}, but has no manifest.json`, {
-      hint: 'Look at `aircher-models status` for it; a release that this tool did not make must not use the tag prefix.',
-    });
+    throw new AircherError(
+      'conflict',
+      `${tag} is public at ${holders.map((target) => target.place).join(' and ')}, but has no manifest.json`,
+      {
+        hint: 'Look at `aircher-models status` for it; a release that this tool did not make must not use the tag prefix.',
+      },
+    );
   }
   for (const other of others) {
     if (other.bytes !== undefined && !first.bytes.equals(other.bytes)) {
-      throw new AircherError('conflict', `${tag} has another manifest.json at ${other.target.place} than at ${first.target.place}`, {
-        hint: `Run \`aircher-models verify ${tag}\` to see which files differ.`,
-      });
+      throw new AircherError(
+        'conflict',
+        `${tag} has another manifest.json at ${other.target.place} than at ${first.target.place}`,
+        {
+          hint: `Run \`aircher-models verify ${tag}\` to see which files differ.`,
+        },
+      );
     }
   }
   return first.bytes;

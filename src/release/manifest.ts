@@ -12,7 +12,7 @@ import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError, type Problem, throwProblems } from '../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
-import { versionProblems } from '../model/version-rules.ts';
+import { contentOf, versionProblems } from '../model/version-rules.ts';
 import { configuredKinds, fileUrl, fileUrls, indexName } from './addresses.ts';
 import { mergePublished } from './carry-forward.ts';
 import { formatTime } from './generation-time.ts';
@@ -46,7 +46,11 @@ export async function writeManifest(loaded: LoadedConfig, plan: Plan, workspace:
       models[planned.name] = await manifestEntry(config, plan, planned, problems, workspace);
     } catch (error) {
       if (!(error instanceof AircherError)) throw error;
-      problems.push({ level: 'error', message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+      problems.push({
+        level: 'error',
+        message: error.message,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      });
     }
   }
   throwProblems('invalid', 'the manifest can not be made', problems);
@@ -96,9 +100,7 @@ async function manifestEntry(
   const entry = packedEntry(config, plan, planned, record);
   if (planned.previous) {
     const place = { file: workspace.configFile, path: jsonPath(['models', planned.name, 'version']) };
-    problems.push(...(planned.previous.version === planned.version
-      ? otherContent(planned, record, place)
-      : versionProblems(planned.previous, entry, place)));
+    problems.push(...versionProblems(planned.previous, contentOf(entry), place));
   }
   return entry;
 }
@@ -121,7 +123,11 @@ function packedEntry(config: ReleaseConfig, plan: Plan, planned: PlannedModel, r
     ...(model.changes === undefined ? {} : { changes: model.changes }),
     format: archive.format,
     release: plan.tag,
-    index: { size_bytes: index.size_bytes, sha256: index.sha256, download_urls: urls(indexName(planned.name, archive.format)) },
+    index: {
+      size_bytes: index.size_bytes,
+      sha256: index.sha256,
+      download_urls: urls(indexName(planned.name, archive.format)),
+    },
     files: record.files.map((file) => ({
       ...file,
       ...(rawFiles
@@ -146,30 +152,13 @@ function publishedBefore(
     tag: plan.base.tag,
     sizeBytes: plan.base.size_bytes,
     sha256: plan.base.sha256,
-    downloadUrls: fileUrls(config, configuredKinds(config).filter((kind) => plan.base?.kinds.includes(kind)), plan.base.tag, 'manifest.json'),
+    downloadUrls: fileUrls(
+      config,
+      configuredKinds(config).filter((kind) => plan.base?.kinds.includes(kind)),
+      plan.base.tag,
+      'manifest.json',
+    ),
   };
   const versions = mergePublished(planned.previous, base).filter((entry) => entry.version !== planned.version);
   return versions.length === 0 ? {} : { published_versions: [...versions] };
-}
-
-/** A model that is packed again under its published version, for a target that doesn't have it, must have the same files. */
-function otherContent(
-  planned: PlannedModel,
-  record: PackRecord,
-  place: { readonly file: string; readonly path: string },
-): readonly Problem[] {
-  const published = planned.previous?.files;
-  if (published === undefined) return [];
-  const before = new Map(published.map((file) => [file.path, file.sha256]));
-  const changed = record.files.filter((file) => before.get(file.path) !== file.sha256).map((file) => file.path);
-  const gone = published.filter((file) => !record.files.some((other) => other.path === file.path)).map((file) => file.path);
-  if (changed.length + gone.length === 0) return [];
-  return [
-    {
-      level: 'error',
-      ...place,
-      message: `${planned.name} ${planned.version} is published, but its files differ now: ${[...changed, ...gone].join(', ')}`,
-      hint: `Write a new version (${planned.version} never changes), or put the published files back.`,
-    },
-  ];
 }

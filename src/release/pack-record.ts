@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import type { ArchiveFormat } from '../contract/fields.ts';
 import { archiveFormatField, sha256Field, sizeField } from '../contract/fields.ts';
 import { limits } from '../contract/limits.ts';
 import { type Fingerprints, fingerprintsSchema } from '../contract/manifest.ts';
@@ -9,7 +10,6 @@ import { AircherError } from '../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
 import type { Sha256 } from '../core/hashing.ts';
 import type { ModelFacts } from '../model/inspect-model.ts';
-import type { ArchiveFormat } from '../contract/fields.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface PackedFile {
@@ -23,7 +23,12 @@ export interface PackRecord {
   readonly pack_version: 1;
   readonly model: string;
   readonly version: string;
-  readonly archive: { readonly name: string; readonly format: ArchiveFormat; readonly size_bytes: number; readonly sha256: Sha256 };
+  readonly archive: {
+    readonly name: string;
+    readonly format: ArchiveFormat;
+    readonly size_bytes: number;
+    readonly sha256: Sha256;
+  };
   readonly index: { readonly name: string; readonly size_bytes: number; readonly sha256: Sha256 };
   readonly files: readonly PackedFile[];
   readonly facts: ModelFacts;
@@ -31,6 +36,8 @@ export interface PackRecord {
   readonly space: Sha256;
   /** What the sources and the format were, so that the same isn't packed again. */
   readonly made_from: Sha256;
+  /** What the artifacts' files looked like when they were written: as long as they look the same, their digests are known. */
+  readonly stamps: { readonly archive: string; readonly index: string };
 }
 
 const recordSchema = z.looseObject({
@@ -44,6 +51,7 @@ const recordSchema = z.looseObject({
   fingerprints: fingerprintsSchema,
   space: sha256Field,
   made_from: sha256Field,
+  stamps: z.looseObject({ archive: z.string(), index: z.string() }),
 });
 
 export function packRecordPath(workspace: Workspace, model: string): string {

@@ -1,8 +1,11 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { packArchive } from '../archive/pack.ts';
 import type { ArchiveFormat } from '../contract/fields.ts';
+import { mapConcurrently } from '../core/concurrency.ts';
 import { AircherError, systemErrorCode } from '../core/errors.ts';
+import { fileStamp } from '../core/files.ts';
 import { sha256 } from '../core/hashing.ts';
 import { fingerprintsOf } from '../model/fingerprints.ts';
 import { archiveName, indexName } from './addresses.ts';
@@ -39,7 +42,11 @@ async function packModel(staged: StagedModel, format: ArchiveFormat, workspace: 
   const mtimeSeconds = workspace.environment.sourceDateEpoch ?? defaultArchiveTime;
   const madeFrom = await sourceState(staged, format, mtimeSeconds);
   const known = await readPackRecord(name, workspace).catch(() => undefined);
-  if (known && known.made_from === madeFrom && (await artifactsAreThere(known, workspace))) {
+  if (
+    known &&
+    known.made_from === madeFrom &&
+    isDeepStrictEqual(known.stamps, await stampArtifacts(name, format, workspace))
+  ) {
     const record: PackRecord = { ...known, version, facts: staged.facts };
     await writePackRecord(record, workspace);
     workspace.onEvent?.({ type: 'done', task: 'pack', subject: name, detail: 'unchanged, not packed again' });
@@ -69,31 +76,32 @@ async function packModel(staged: StagedModel, format: ArchiveFormat, workspace: 
     facts: staged.facts,
     ...fingerprintsOf(staged.facts, packed.files, packed.index),
     made_from: madeFrom,
+    stamps: await stampArtifacts(name, format, workspace),
   };
   await writePackRecord(record, workspace);
   workspace.onEvent?.({ type: 'done', task: 'pack', subject: name });
   return record;
 }
 
-/** A digest over what tells that source files are the same without reading them: identity, size and times of each. */
+/** A digest over what tells that sources are the same without reading them. */
 async function sourceState(staged: StagedModel, format: ArchiveFormat, mtimeSeconds: number): Promise<string> {
-  const files: unknown[] = [];
-  for (const file of staged.files) {
-    const state = await stat(file.absolutePath, { bigint: true }).catch((error: unknown) => {
-      if (systemErrorCode(error) === 'ENOENT') return undefined;
-      throw error;
-    });
-    files.push([file.path, file.absolutePath, ...[state?.ino, state?.size, state?.mtimeNs, state?.ctimeNs].map(String)]);
-  }
+  const files = await mapConcurrently(staged.files, 16, async (file) => [
+    file.path,
+    file.absolutePath,
+    (await fileStamp(file.absolutePath)) ?? null,
+  ]);
   return sha256(JSON.stringify([staged.planned.name, format, mtimeSeconds, files]));
 }
 
-async function artifactsAreThere(record: PackRecord, workspace: Workspace): Promise<boolean> {
-  for (const artifact of [record.archive, record.index]) {
-    const found = await stat(join(workspace.out, artifact.name)).catch(() => undefined);
-    if (found?.size !== artifact.size_bytes) return false;
-  }
-  return true;
+async function stampArtifacts(
+  name: string,
+  format: ArchiveFormat,
+  workspace: Workspace,
+): Promise<PackRecord['stamps']> {
+  return {
+    archive: (await fileStamp(join(workspace.out, archiveName(name, format)))) ?? '',
+    index: (await fileStamp(join(workspace.out, indexName(name, format)))) ?? '',
+  };
 }
 
 /** What a killed run left under temporary names is of no use to anyone. */

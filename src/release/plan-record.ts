@@ -119,12 +119,18 @@ export async function readPlan(workspace: Workspace): Promise<Plan | undefined> 
 export async function requirePlan(loaded: LoadedConfig, workspace: Workspace): Promise<Plan> {
   const plan = await readPlan(workspace);
   if (plan === undefined) {
-    throw new AircherError('invalid', `${planPath(workspace)} is not there`, { hint: 'Run `aircher-models plan` first.' });
+    throw new AircherError('invalid', `${planPath(workspace)} is not there`, {
+      hint: 'Run `aircher-models plan` first.',
+    });
   }
   if (plan.config_sha256 !== loaded.sha256) {
-    throw new AircherError('invalid', `${planPath(workspace)} was made of another ${workspace.configFile} (it changed since)`, {
-      hint: 'Run `aircher-models plan` again.',
-    });
+    throw new AircherError(
+      'invalid',
+      `${planPath(workspace)} was made of another ${workspace.configFile} (it changed since)`,
+      {
+        hint: 'Run `aircher-models plan` again.',
+      },
+    );
   }
   return plan;
 }

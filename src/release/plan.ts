@@ -9,12 +9,12 @@ import { warn } from '../core/events.ts';
 import type { Target } from '../targets/target.ts';
 import { releaseTag } from './addresses.ts';
 import { carryVerdict, findPublishedEntry, isYanked, newestNotYanked, publishedVersionsOf } from './carry-forward.ts';
+import { settleGenerationTime } from './generation-time.ts';
 import { type BaseRelease, findBase } from './last-published.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { type Plan, type PlannedModel, readPlan, writePlan } from './plan-record.ts';
 import { routeModel } from './routing.ts';
 import { listModel } from './source-listing.ts';
-import { settleGenerationTime } from './generation-time.ts';
 import type { Workspace } from './workspace.ts';
 
 /**
@@ -108,7 +108,14 @@ async function planModel(
     };
     return { planned: undefined, problems: [problem] };
   }
-  return await planPacked(name, model, config, previous, previous ? `new version, after ${previous.version}` : 'new model', workspace);
+  return await planPacked(
+    name,
+    model,
+    config,
+    previous,
+    previous ? `new version, after ${previous.version}` : 'new model',
+    workspace,
+  );
 }
 
 async function planYanked(
@@ -177,7 +184,8 @@ async function planPacked(
   workspace: Workspace,
 ): Promise<ModelOutcome> {
   const listing = await listModel(name, model, workspace);
-  if (listing.problems.some((problem) => problem.level === 'error')) return { planned: undefined, problems: listing.problems };
+  if (listing.problems.some((problem) => problem.level === 'error'))
+    return { planned: undefined, problems: listing.problems };
   const bytes = listing.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const route = routeModel(config, bytes, listing.files.length);
   const problems = [...listing.problems];

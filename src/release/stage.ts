@@ -49,7 +49,8 @@ async function stageModel(
   workspace: Workspace,
 ): Promise<{ staged: StagedModel | undefined; problems: readonly Problem[] }> {
   const listing = await listModel(planned.name, model, workspace);
-  if (listing.problems.some((problem) => problem.level === 'error')) return { staged: undefined, problems: listing.problems };
+  if (listing.problems.some((problem) => problem.level === 'error'))
+    return { staged: undefined, problems: listing.problems };
   const inspected = await inspectModel({ model: planned.name, config: model, files: listing.files });
   return {
     staged: { planned, files: listing.files, facts: inspected.facts },
@@ -81,7 +82,8 @@ async function changedSinceCarried(
     const old = before.get(file.path);
     before.delete(file.path);
     if (old === undefined) problems.push(changed(`${file.path} is new`));
-    else if (old.size_bytes !== file.sizeBytes) problems.push(changed(`${file.path} has ${file.sizeBytes} bytes, not ${old.size_bytes}`));
+    else if (old.size_bytes !== file.sizeBytes)
+      problems.push(changed(`${file.path} has ${file.sizeBytes} bytes, not ${old.size_bytes}`));
     else if ((await hashFile(file.absolutePath, { signal: workspace.signal })).sha256 !== old.sha256) {
       problems.push(changed(`${file.path} has other content`));
     }

@@ -1,0 +1,42 @@
+import { AircherError } from '../core/errors.ts';
+import type { ReleaseEnvironment } from '../release/workspace.ts';
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** What a subprocess needs to run at all: nothing that is secret, nothing that steers us. */
+const passedOn =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|TERM|SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMFILES|VIRTUAL_ENV|CONDA_PREFIX|PYTHON(PATH|HOME)|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|CI)$/i;
+
+/** The environment as the release steps take it. Throws `usage` where a variable is malformed. */
+export function readEnvironment(variables: Variables): ReleaseEnvironment {
+  const filled = (name: string): string | undefined => (variables[name] === '' ? undefined : variables[name]);
+  return {
+    sourceDateEpoch: readEpoch(filled('SOURCE_DATE_EPOCH')),
+    githubToken: filled('GITHUB_TOKEN') ?? filled('GH_TOKEN'),
+    githubApiUrl: filled('GITHUB_API_URL'),
+    githubServerUrl: filled('GITHUB_SERVER_URL'),
+    githubSha: filled('GITHUB_SHA'),
+    githubRepository: filled('GITHUB_REPOSITORY'),
+    githubRefName: filled('GITHUB_REF_NAME'),
+    githubRefType: filled('GITHUB_REF_TYPE'),
+    hfToken: filled('HF_TOKEN'),
+    hfEndpoint: filled('HF_ENDPOINT'),
+    signingKey: filled('AIRCHER_SIGNING_KEY'),
+    signingPassword: variables.AIRCHER_SIGNING_PASSWORD,
+    gpgKey: filled('AIRCHER_GPG_KEY'),
+    gpgPassphrase: variables.AIRCHER_GPG_PASSPHRASE,
+    subprocess: Object.fromEntries(
+      Object.entries(variables).filter(
+        (entry): entry is [string, string] => entry[1] !== undefined && passedOn.test(entry[0]),
+      ),
+    ),
+  };
+}
+
+function readEpoch(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = Number(text);
+  // The largest time that the manifest's form can hold is the end of the year 9999.
+  if (/^\d+$/.test(text) && seconds <= 253_402_300_799) return seconds;
+  throw new AircherError('usage', `SOURCE_DATE_EPOCH is ${JSON.stringify(text)}, not a number of seconds since 1970`);
+}

@@ -1,0 +1,191 @@
+import type { HostKind } from '../contract/fields.ts';
+import { AircherError, type Problem, systemErrorCode, throwProblems } from '../core/errors.ts';
+import { warn } from '../core/events.ts';
+import { writeFileAtomically } from '../core/files.ts';
+import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
+import { artifactProblems } from './artifact-check.ts';
+import { findBase } from './last-published.ts';
+import { type LoadedConfig, publishedCopy } from './load-config.ts';
+import { readManifest, type WrittenManifest } from './manifest.ts';
+import type { Plan } from './plan-record.ts';
+import { signatureProblems } from './signature-check.ts';
+import { targetRelease } from './target-release.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface PublishOptions {
+  /** Says what would be sent where, and sends nothing. */
+  readonly dryRun?: boolean;
+  /** Uploads to this target only; goes public only when all are whole. */
+  readonly only?: HostKind;
+}
+
+export interface PublishReport {
+  readonly tag: string;
+  readonly state: 'public' | 'waiting' | 'dry-run';
+  /** What was (or would be) sent, by target. */
+  readonly sent: readonly {
+    readonly target: HostKind;
+    readonly place: string;
+    readonly files: readonly string[];
+    readonly bytes: number;
+  }[];
+  /** Targets that aren't whole yet, where the state is `waiting`. */
+  readonly waitingFor: readonly HostKind[];
+}
+
+interface Destination {
+  readonly target: Target;
+  readonly release: TargetRelease;
+}
+
+/**
+ * Publishes what is in the output directory: preflight, uploads where no client looks, going public, pointers last. Safe to
+ * repeat after any interruption; does nothing for a finished release.
+ */
+export async function publishRelease(
+  loaded: LoadedConfig,
+  plan: Plan,
+  targets: readonly Target[],
+  workspace: Workspace,
+  options: PublishOptions = {},
+): Promise<PublishReport> {
+  const written = await readManifest(workspace);
+  const destinations: Destination[] = [];
+  for (const target of targets) {
+    destinations.push({ target, release: await targetRelease(loaded.config, plan, written, target, workspace) });
+  }
+  await preflight(loaded, plan, written, destinations, workspace);
+
+  const chosen = destinations.filter(({ target }) => options.only === undefined || target.kind === options.only);
+  const sent: PublishReport['sent'][number][] = [];
+  for (const { target, release } of chosen) {
+    const missing = await target.missing(release, workspace);
+    sent.push({
+      target: target.kind,
+      place: target.place,
+      files: missing.map((file) => file.name),
+      bytes: bytesOf(missing),
+    });
+    if (options.dryRun) continue;
+    workspace.onEvent?.({ type: 'step-start', step: `upload to ${target.kind}`, detail: target.place });
+    await target.upload(release, workspace);
+    workspace.onEvent?.({
+      type: 'step-end',
+      step: `upload to ${target.kind}`,
+      ...(missing.length === 0 ? { skipped: 'everything is there' } : {}),
+    });
+  }
+  if (options.dryRun) return { tag: plan.tag, state: 'dry-run', sent, waitingFor: [] };
+
+  const waitingFor: HostKind[] = [];
+  for (const { target, release } of destinations) {
+    if (chosen.some((destination) => destination.target === target)) continue;
+    if ((await target.missing(release, workspace)).length > 0) waitingFor.push(target.kind);
+  }
+  if (waitingFor.length > 0) return { tag: plan.tag, state: 'waiting', sent, waitingFor };
+
+  workspace.signal?.throwIfAborted();
+  await goPublic(destinations, workspace);
+  await keepCopy(plan, written, workspace);
+  return { tag: plan.tag, state: 'public', sent, waitingFor: [] };
+}
+
+/** Everything that is whole everywhere becomes public; what clients read to find the newest release moves last. */
+async function goPublic(destinations: readonly Destination[], workspace: Workspace): Promise<void> {
+  const order: readonly HostKind[] = ['github', 'huggingface', 'mirror'];
+  const ordered = [...destinations].sort((a, b) => order.indexOf(a.target.kind) - order.indexOf(b.target.kind));
+  for (const { target, release } of ordered) await target.makePublic(release, workspace);
+  for (const { target, release } of ordered) await target.movePointers(release, workspace);
+}
+
+/** Read-only; finds every problem before the first byte is sent. */
+async function preflight(
+  loaded: LoadedConfig,
+  plan: Plan,
+  written: WrittenManifest,
+  destinations: readonly Destination[],
+  workspace: Workspace,
+): Promise<void> {
+  const problems: Problem[] = [
+    ...triggerProblems(plan, workspace),
+    ...(await baseProblems(
+      loaded,
+      plan,
+      destinations.map((destination) => destination.target),
+      workspace,
+    )),
+    ...(await artifactProblems(plan, workspace)),
+    ...(await signatureProblems(loaded.config, written, workspace)),
+  ];
+  if (written.manifest.release !== plan.tag) {
+    problems.push({
+      level: 'error',
+      code: 'invalid',
+      message: `manifest.json is of ${written.manifest.release}, the plan is of ${plan.tag}`,
+      hint: 'Run `aircher-models manifest` again.',
+    });
+  }
+  for (const { target, release } of destinations) problems.push(...(await target.preflight(release, workspace)));
+  for (const problem of problems) if (problem.level === 'warning') warn(workspace, problem);
+  throwProblems('conflict', `${plan.tag} can't be published`, problems);
+}
+
+function triggerProblems(plan: Plan, workspace: Workspace): readonly Problem[] {
+  const { githubRefName, githubRefType } = workspace.environment;
+  if (githubRefType !== 'tag' || githubRefName === undefined || githubRefName === plan.tag) return [];
+  return [
+    {
+      level: 'error',
+      file: workspace.configFile,
+      path: '$.release',
+      code: 'invalid',
+      message: `the job was started by the tag ${githubRefName}, but release.json makes ${plan.tag}`,
+      hint: 'Write the version of the tag in release.json, or push the tag that fits.',
+    },
+  ];
+}
+
+/** The release that the plan builds on must still be the last one. */
+async function baseProblems(
+  loaded: LoadedConfig,
+  plan: Plan,
+  targets: readonly Target[],
+  workspace: Workspace,
+): Promise<readonly Problem[]> {
+  const base = await findBase(loaded.config, targets, { ...workspace, offline: false });
+  const found = base.release;
+  if (base.problems.length > 0) return base.problems.map((problem) => ({ ...problem, code: 'conflict' as const }));
+  if (found?.sha256 === plan.base?.sha256) return [];
+  return [
+    {
+      level: 'error',
+      code: 'conflict',
+      message: `the plan was made after ${plan.base?.tag ?? 'no release'}, but the last published release is ${found?.tag ?? 'none'} now`,
+      hint: 'Run `aircher-models release` again: it plans anew on the last release.',
+    },
+  ];
+}
+
+/** Keeps a copy for work offline. The hosts are the truth, so that it can't be written is no failure. */
+async function keepCopy(plan: Plan, written: WrittenManifest, workspace: Workspace): Promise<void> {
+  const path = publishedCopy(workspace, plan.tag);
+  try {
+    await writeFileAtomically(path, written.bytes);
+  } catch (error) {
+    if (systemErrorCode(error) === undefined) throw error;
+    warn(workspace, { file: path, message: `the copy of the manifest was not written: ${(error as Error).message}` });
+  }
+}
+
+function bytesOf(files: readonly ReleaseFile[]): number {
+  return files.reduce((sum, file) => sum + file.sizeBytes, 0);
+}
+
+/** The target of a kind. Throws `usage` where release.json doesn't name one. */
+export function requireTarget(targets: readonly Target[], kind: string): Target {
+  const target = targets.find((candidate) => candidate.kind === kind);
+  if (target) return target;
+  throw new AircherError('usage', `--target ${kind}: release.json names no such target`, {
+    hint: `Configured: ${targets.map((candidate) => candidate.kind).join(', ')}.`,
+  });
+}

@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import type { HostKind } from '../contract/fields.ts';
+import type { Manifest, ManifestModel } from '../contract/manifest.ts';
+import { compareBytes } from '../contract/names.ts';
+import { AircherError } from '../core/errors.ts';
+import { exists } from '../core/files.ts';
+import { hashFile } from '../core/hashing.ts';
+import type { FileContent, ReleaseFile } from '../targets/target.ts';
+import { archiveName, indexName } from './addresses.ts';
+import { checksumsName } from './checksums.ts';
+import { bundleName } from './client-bundle.ts';
+import { modelCardName } from './model-card.ts';
+import { notesName } from './notes.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Signatures of the manifest, which a release has when keys are configured. */
+export const signatureNames = ['manifest.json.minisig', 'manifest.json.asc'] as const;
+
+/** The table of DESIGN section 3: which files of a release go to which kind of host. */
+export async function releaseFiles(
+  kind: HostKind,
+  manifest: Manifest,
+  options: { readonly rawFiles: boolean },
+  workspace: Workspace,
+): Promise<readonly ReleaseFile[]> {
+  const files: ReleaseFile[] = [];
+  for (const [name, entry] of Object.entries(manifest.models)) {
+    if (entry.release !== manifest.release || entry.download_urls[kind] === undefined) continue;
+    files.push(...modelArtifacts(name, entry, workspace));
+    if (kind === 'huggingface' && options.rawFiles) files.push(...rawFiles(name, entry, workspace));
+  }
+  const documents: string[] = ['manifest.json', checksumsName, bundleName];
+  for (const signature of signatureNames) {
+    if (await exists(join(workspace.out, signature))) documents.push(signature);
+  }
+  if (kind !== 'github') documents.push(notesName);
+  if (kind === 'huggingface') documents.push(modelCardName);
+  for (const name of documents) files.push(await document(name, workspace));
+  return files.sort((a, b) => compareBytes(a.name, b.name));
+}
+
+/** Every path of our layout in the Hub's tree for a manifest, carried-forward models' included. */
+export function hubLayout(manifest: Manifest, options: { readonly rawFiles: boolean }): readonly string[] {
+  const paths: string[] = ['manifest.json', checksumsName, bundleName, ...signatureNames, notesName, modelCardName];
+  for (const [name, entry] of Object.entries(manifest.models)) {
+    const format = entry.format ?? 'tar.gz';
+    paths.push(archiveName(name, format));
+    if (entry.index) paths.push(indexName(name, format));
+    if (!options.rawFiles) continue;
+    for (const file of entry.files ?? []) paths.push(...rawNames(name, file.path));
+  }
+  return paths.sort(compareBytes);
+}
+
+function modelArtifacts(name: string, entry: ManifestModel, workspace: Workspace): readonly ReleaseFile[] {
+  const format = entry.format ?? 'tar.gz';
+  const file = (artifact: string, sizeBytes: number, sha256: string): ReleaseFile => ({
+    name: artifact,
+    sizeBytes,
+    sha256,
+    content: { kind: 'file', path: join(workspace.out, artifact) },
+  });
+  return [
+    file(archiveName(name, format), entry.size_bytes, entry.sha256),
+    ...(entry.index ? [file(indexName(name, format), entry.index.size_bytes, entry.index.sha256)] : []),
+  ];
+}
+
+/** `<model>/<path>`, and for the weights `<model>.safetensors` too, which a plain Hub client asks for. */
+function rawNames(model: string, path: string): readonly string[] {
+  return path === 'model.safetensors' ? [`${model}/${path}`, `${model}.safetensors`] : [`${model}/${path}`];
+}
+
+/** Raw files come out of the archive, so that the machine that publishes needs no sources. */
+function rawFiles(model: string, entry: ManifestModel, workspace: Workspace): readonly ReleaseFile[] {
+  const format = entry.format ?? 'tar.gz';
+  return (entry.files ?? []).flatMap((file) => {
+    const content: FileContent = {
+      kind: 'archived',
+      archive: join(workspace.out, archiveName(model, format)),
+      index: join(workspace.out, indexName(model, format)),
+      path: file.path,
+    };
+    return rawNames(model, file.path).map((name) => ({
+      name,
+      sizeBytes: file.size_bytes,
+      sha256: file.sha256,
+      content,
+    }));
+  });
+}
+
+async function document(name: string, workspace: Workspace): Promise<ReleaseFile> {
+  const path = join(workspace.out, name);
+  if (!(await exists(path))) {
+    throw new AircherError('invalid', `${path} is not there`, {
+      hint: 'Run the steps before publish: `aircher-models manifest`, `checksums`, `notes`.',
+    });
+  }
+  return { name, ...(await hashFile(path)), content: { kind: 'file', path } };
+}
