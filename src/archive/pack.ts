@@ -5,6 +5,7 @@ import {
   type ArchiveFormat,
   type ArchiveIdentity,
   type ChunkIndex,
+  type ChunkTuple,
   formatChunkIndex,
   type IndexedFile,
   indexVersion,
@@ -17,7 +18,7 @@ import { type Sha256, sha256 } from '../core/hashing.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { checkFormat } from './encode.ts';
 import { BufferPool, readSourceChunks, type SourceFile } from './source-chunks.ts';
-import { encodeEntryHeader, endOfArchive, listEntries, padding } from './tar-entries.ts';
+import { type ArchiveEntry, encodeEntryHeader, endOfArchive, listEntries, padding } from './tar-entries.ts';
 
 export type { SourceFile } from './source-chunks.ts';
 
@@ -79,39 +80,64 @@ export async function packArchive(options: PackOptions): Promise<PackedArchive> 
   };
 }
 
+interface Written {
+  readonly files: readonly IndexedFile[];
+  readonly chunks: readonly ChunkTuple[];
+  readonly sizeBytes: number;
+  readonly sha256: Sha256;
+}
+
 async function writeArchive(
   handle: FileHandle,
-  entries: ReturnType<typeof listEntries<SourceFile>>,
+  entries: readonly ArchiveEntry<SourceFile>[],
   options: PackOptions,
-) {
-  const { model, signal, onEvent } = options;
+): Promise<Written> {
   const writer = new ChunkWriter(handle, options.format, options.parallel ?? defaultParallel());
   const pool = new BufferPool();
   const total = options.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const files: IndexedFile[] = [];
   let done = 0;
+  const onBytes = (count: number): void => {
+    done += count;
+    options.onEvent?.({ type: 'progress', task: 'pack', subject: options.model, done, total });
+    options.signal?.throwIfAborted();
+  };
   try {
+    options.signal?.throwIfAborted();
     writer.start();
     for (const { path, file } of entries) {
-      signal?.throwIfAborted();
       writer.addStructure(encodeEntryHeader(path, file?.sizeBytes ?? 0, options.mtimeSeconds));
       if (file === undefined) continue;
-      const chunks = readSourceChunks(file, pool);
-      let step = await chunks.next();
-      for (; !step.done; step = await chunks.next()) {
-        const { bytes, offset, release } = step.value;
-        done += bytes.length;
-        await writer.addFileChunk(bytes, files.length, offset, release);
-        onEvent?.({ type: 'progress', task: 'pack', subject: model, done, total });
-        signal?.throwIfAborted();
-      }
-      files.push({ path: file.path, size_bytes: file.sizeBytes, sha256: step.value });
+      const digest = await writeFile(writer, file, files.length, pool, onBytes);
+      files.push({ path: file.path, size_bytes: file.sizeBytes, sha256: digest });
       writer.addStructure(padding(file.sizeBytes));
     }
     writer.addStructure(endOfArchive);
     return { files, ...(await writer.finish()) };
   } finally {
     await writer.abandon();
+  }
+}
+
+/** Hands a file's chunks to the writer; gives the file's sha256. */
+async function writeFile(
+  writer: ChunkWriter,
+  file: SourceFile,
+  fileNumber: number,
+  pool: BufferPool,
+  onBytes: (count: number) => void,
+): Promise<Sha256> {
+  const chunks = readSourceChunks(file, pool);
+  try {
+    for (;;) {
+      const step = await chunks.next();
+      if (step.done) return step.value;
+      await writer.addFileChunk(step.value.bytes, fileNumber, step.value.offset, step.value.release);
+      onBytes(step.value.bytes.length);
+    }
+  } finally {
+    // After a failure the reader still holds the file open.
+    await chunks.return('');
   }
 }
 
