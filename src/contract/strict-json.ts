@@ -43,7 +43,8 @@ function lineOf(text: string, offset: number): number {
   return line;
 }
 
-function syntaxMessage(text: string, error: unknown): string {
+/** What JSON.parse found, and the line, without the text that it quotes. */
+export function syntaxMessage(text: string, error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const position = /at position (\d+)/.exec(message)?.[1];
   const fact = message.replace(/,? ?("|\.\.\.).*is not valid JSON$/su, '').replace(/ in JSON at position.*$/su, '');

@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import type { SourceFile } from '../archive/pack.ts';
+import { jsonPath } from '../contract/problems-of.ts';
+import type { ModelConfig } from '../contract/release-config.ts';
+import type { Problem } from '../core/errors.ts';
+import { architectureFingerprint } from './architecture.ts';
+import { findCodeReferences } from './code.ts';
+import { embeddingFacts } from './embedding.ts';
+import type { ModelFacts } from './facts.ts';
+import { isCode, isLicenceText, isTokenizerFile } from './file-kinds.ts';
+import { Findings } from './findings.ts';
+import { checkReadmeLicence, commercialUse } from './licences.ts';
+import { documentOf, findHollowFiles, inDirectory, type ModelView, readDocuments, readStart } from './model-view.ts';
+import { checkModuleFiles, readModules, transformerDirectory } from './modules.ts';
+import { poolingFingerprint } from './pooling.ts';
+import { checkShards } from './shards.ts';
+import { countTensors, layoutFingerprint, readHeaders } from './weights.ts';
+
+/** Front matter stands at the beginning; nobody's is longer. */
+const maxReadmeBytes = 256 * 1024;
+
+export interface InspectModelOptions {
+  readonly model: string;
+  readonly config: ModelConfig;
+  /** release.json as its owner knows it, for messages. */
+  readonly configFile?: string;
+  /** The released files, as `listSourceFiles` answers with them. */
+  readonly files: readonly SourceFile[];
+}
+
+/**
+ * The gate: looks at a model's headers and small files, never at its weights, and tells everything in it that would not load, would load
+ * as something else, or may not be published as it is. The facts go into manifest and fingerprints; they are of use only where
+ * no problem is an error.
+ */
+export async function inspectModel(
+  options: InspectModelOptions,
+): Promise<{ readonly problems: readonly Problem[]; readonly facts: ModelFacts }> {
+  const { model, config, files } = options;
+  const findings = new Findings(model, placeOf(options));
+  const broken = await findHollowFiles(files, findings);
+  const documents = await readDocuments(files, broken, findings);
+  const headers = await readHeaders(files, broken, findings);
+  const view: ModelView = { files: new Map(files.map((file) => [file.path, file])), documents, headers, broken };
+
+  checkShards(view, findings);
+  const modules = readModules(view, findings);
+  if (modules !== undefined) checkModuleFiles(view, modules, findings);
+  const base = transformerDirectory(modules);
+  const embedding = embeddingFacts(view, modules, base, findings);
+  const refersToCode = findCodeReferences(view, modules, config.allow_code === true, findings);
+  const commercial = await checkLicence(options, view, findings);
+
+  const paths = files.map(({ path }) => path);
+  const codeFiles = paths.filter(isCode);
+  const tokenizerFiles = paths.filter(isTokenizerFile);
+  if (tokenizerFiles.length === 0) {
+    findings.warning({
+      message: 'has no tokenizer',
+      hint: 'Add tokenizer.json, or correct "include" in release.json.',
+    });
+  }
+  const tensors = countTensors(headers);
+  const network = documentOf(view, inDirectory(base, 'config.json'));
+  const pooling = poolingFingerprint(view, modules, base);
+  return {
+    problems: findings.problems,
+    facts: {
+      ...(tensors === undefined ? {} : { tensors }),
+      embedding,
+      layout: layoutFingerprint(headers),
+      pooling: pooling.digest,
+      architecture: network === undefined ? null : architectureFingerprint(network, Object.keys(tensors?.dtypes ?? {})),
+      tokenizerFiles,
+      poolingFiles: pooling.files,
+      codeFiles,
+      weightFiles: [...headers].map(([path, { headerBytes }]) => ({ path, headerBytes })),
+      commercialUse: commercial,
+      hasCode: refersToCode || codeFiles.length > 0,
+    },
+  };
+}
+
+async function checkLicence(
+  { model, config, configFile = 'release.json' }: InspectModelOptions,
+  view: ModelView,
+  findings: Findings,
+): Promise<boolean | null> {
+  const readme = view.files.get('README.md');
+  if (readme !== undefined && !view.broken.has(readme.path)) {
+    checkReadmeLicence(config, (await readStart(readme, maxReadmeBytes)).toString('utf8'), findings);
+  }
+  if (![...view.files.keys()].some(isLicenceText)) {
+    findings.warning({
+      message: `has no licence text, and ${config.license} may ask for it`,
+      hint: 'Add the text as LICENSE.',
+    });
+  }
+  return commercialUse(config, { file: configFile, at: jsonPath(['models', model]) }, findings);
+}
+
+/** Places of files as the owner of the model wrote them, where there is a directory; else where they were staged. */
+function placeOf({ config, files }: InspectModelOptions): (path: string) => string {
+  const { source } = config;
+  if ('directory' in source) return (path) => join(source.directory, path);
+  const staged = new Map(files.map(({ path, absolutePath }) => [path, absolutePath]));
+  return (path) => staged.get(path) ?? join(source.huggingface, path);
+}

@@ -1,0 +1,124 @@
+import { open } from 'node:fs/promises';
+import type { SourceFile } from '../archive/pack.ts';
+import { syntaxMessage } from '../contract/strict-json.ts';
+import { mapConcurrently } from '../core/concurrency.ts';
+import { readFully } from '../core/files.ts';
+import type { SafetensorsHeader } from '../safetensors/header.ts';
+import { isOtherWeights, isSafetensors, isTokenizerFile } from './file-kinds.ts';
+import type { Findings } from './findings.ts';
+import { isObject, type JsonObject, objectOf } from './json-values.ts';
+
+/** Git LFS promises pointers below this size (git-lfs docs/spec.md). */
+const pointerBytes = 1024;
+
+const pointerStarts = ['version https://git-lfs.github.com/spec/', 'version https://hawser.github.com/spec/'];
+
+/** Largest JSON file that is read. The tokenizers of the largest vocabularies have about 35 MB. */
+const maxJsonBytes = 128 * 1024 * 1024;
+
+/** Documents up to this size are kept whole. Vocabularies and data lists are only checked to be JSON. */
+const maxKeptBytes = 4 * 1024 * 1024;
+
+const parallelReads = 8;
+
+/** A model's directory as the checks see it. */
+export interface ModelView {
+  readonly files: ReadonlyMap<string, SourceFile>;
+  /** Parsed JSON files by path; those that are broken, or big and without meaning for the checks, are missing. */
+  readonly documents: ReadonlyMap<string, unknown>;
+  /** Headers of the safetensors files by path; broken ones are missing. */
+  readonly headers: ReadonlyMap<string, SafetensorsHeader>;
+  /** Tells that a file is there but could not be read, so that nothing else is derived from its absence. */
+  readonly broken: ReadonlySet<string>;
+}
+
+/** The object in a JSON file, or undefined where there is none. */
+export function documentOf(view: ModelView, path: string): JsonObject | undefined {
+  const value = view.documents.get(path);
+  return isObject(value) ? value : undefined;
+}
+
+/** `path` in `directory`, which is `''` for the model's own. */
+export function inDirectory(directory: string, path: string): string {
+  return directory === '' ? path : `${directory}/${path}`;
+}
+
+/** Finds files that are there in name only: Git LFS pointers, and empty files where content is needed. Answers with their paths. */
+export async function findHollowFiles(files: readonly SourceFile[], findings: Findings): Promise<Set<string>> {
+  const empty = files.filter(({ path, sizeBytes }) => sizeBytes === 0 && needsContent(path)).map(({ path }) => path);
+  findings.errors(empty.map((path) => ({ in: path, message: 'is empty', hint: 'Get the file again.' })));
+  const small = files.filter(({ sizeBytes }) => sizeBytes > 0 && sizeBytes <= pointerBytes);
+  const pointers = await mapConcurrently(small, parallelReads, async (file) => {
+    const text = (await readStart(file, pointerBytes)).toString('latin1');
+    return pointerStarts.some((start) => text.startsWith(start)) ? [file.path] : [];
+  });
+  findings.errors(
+    pointers.flat().map((path) => ({
+      in: path,
+      message: 'is a Git LFS pointer, not the file itself',
+      hint: 'Run "git lfs pull" in the model\'s repository.',
+    })),
+  );
+  return new Set([...empty, ...pointers.flat()]);
+}
+
+function needsContent(path: string): boolean {
+  return isSafetensors(path) || isOtherWeights(path) || isTokenizerFile(path) || path.endsWith('.json');
+}
+
+/** The first bytes of a file, at most `limit`. */
+export async function readStart(file: SourceFile, limit: number): Promise<Buffer> {
+  const handle = await open(file.absolutePath);
+  try {
+    return await readFully(handle, Math.min(limit, file.sizeBytes), 0);
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Parses every JSON file, one after the other, so that only one big one is in memory. Duplicate keys and `__proto__` are let
+ * through: a vocabulary may well hold such a token, and no loader minds. Paths of broken files are added to `broken`.
+ */
+export async function readDocuments(
+  files: readonly SourceFile[],
+  broken: Set<string>,
+  findings: Findings,
+): Promise<Map<string, unknown>> {
+  const documents = new Map<string, unknown>();
+  for (const file of files) {
+    const { path, sizeBytes } = file;
+    if (!path.endsWith('.json') || broken.has(path)) continue;
+    if (sizeBytes > maxJsonBytes) {
+      findings.warning({ in: path, message: `has ${sizeBytes} bytes and is not checked to be JSON` });
+      continue;
+    }
+    const value = parseDocument(await readStart(file, maxJsonBytes), path, findings);
+    if (value === undefined) broken.add(path);
+    else if (sizeBytes <= maxKeptBytes) documents.set(path, value);
+    else if (path.endsWith('tokenizer.json')) documents.set(path, { truncation: objectOf(value).truncation });
+  }
+  return documents;
+}
+
+/** The value, which JSON never makes undefined, or undefined and a finding. */
+function parseDocument(bytes: Buffer, path: string, findings: Findings): unknown {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    findings.error({ in: path, message: 'is not UTF-8 text, so it is not JSON', hint: 'Save it as UTF-8.' });
+    return undefined;
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const fact = text.startsWith('\ufeff') ? 'it begins with a byte order mark' : syntaxMessage(text, error);
+    findings.error({
+      in: path,
+      message: `is not valid JSON: ${fact}`,
+      hint: 'Correct the file, or get it again. NaN, Infinity and comments are no JSON.',
+    });
+    return undefined;
+  }
+}

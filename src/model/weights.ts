@@ -1,0 +1,78 @@
+import { posix } from 'node:path';
+import type { SourceFile } from '../archive/pack.ts';
+import { canonicalJson } from '../contract/canonical-json.ts';
+import { compareBytes } from '../contract/names.ts';
+import { mapConcurrently } from '../core/concurrency.ts';
+import { AircherError } from '../core/errors.ts';
+import { type Sha256, sha256 } from '../core/hashing.ts';
+import type { SafetensorsHeader } from '../safetensors/header.ts';
+import { readHeader } from '../safetensors/read-header.ts';
+import type { TensorFacts } from './facts.ts';
+import { isPickle, isSafetensors } from './file-kinds.ts';
+import type { Findings } from './findings.ts';
+
+const parallelReads = 8;
+
+/** Reads and checks the header of every safetensors file. Paths of broken ones are added to `broken`. */
+export async function readHeaders(
+  files: readonly SourceFile[],
+  broken: Set<string>,
+  findings: Findings,
+): Promise<Map<string, SafetensorsHeader>> {
+  const weights = files.filter(({ path }) => isSafetensors(path));
+  // Where only pickles are there, listing the files has said so already.
+  if (weights.length === 0 && !files.some(({ path }) => isPickle(path))) {
+    findings.error({
+      message: 'has no weights: no .safetensors file is released',
+      hint: 'Add model.safetensors, or correct "include" in release.json.',
+    });
+  }
+  const headers = new Map<string, SafetensorsHeader>();
+  await mapConcurrently(weights, parallelReads, async ({ path, absolutePath }) => {
+    if (broken.has(path)) return;
+    try {
+      headers.set(path, await readHeader(absolutePath));
+    } catch (error) {
+      if (!(error instanceof AircherError) || error.code !== 'invalid') throw error;
+      broken.add(path);
+      findings.error({
+        in: path,
+        message: error.message.replace(`${absolutePath}: `, '').replace(`${absolutePath}:`, 'header, line '),
+        hint: error.hint,
+      });
+    }
+  });
+  if (headers.size > 0 && broken.size === 0 && [...headers.values()].every(({ tensors }) => tensors.length === 0)) {
+    findings.error({ message: 'has no weights: its safetensors files hold no tensor', hint: 'Save the model again.' });
+  }
+  return new Map([...headers].sort(([a], [b]) => compareBytes(a, b)));
+}
+
+export function countTensors(headers: ReadonlyMap<string, SafetensorsHeader>): TensorFacts | undefined {
+  if (headers.size === 0) return undefined;
+  const dtypes = new Map<string, number>();
+  let count = 0;
+  let parameters = 0;
+  for (const { tensors } of headers.values()) {
+    for (const { dtype, shape } of tensors) {
+      const elements = shape.reduce((product, size) => product * size, 1);
+      dtypes.set(dtype, (dtypes.get(dtype) ?? 0) + elements);
+      parameters += elements;
+      count++;
+    }
+  }
+  return { count, parameters, dtypes: Object.fromEntries([...dtypes].sort(([a], [b]) => compareBytes(a, b))) };
+}
+
+/**
+ * Digest of the names, dtypes and shapes of all tensors. The folder counts, since modules use the same names (`linear.weight` of
+ * two dense layers), and the file doesn't: the same tensors in other shards are the same layout.
+ */
+export function layoutFingerprint(headers: ReadonlyMap<string, SafetensorsHeader>): Sha256 | null {
+  if (headers.size === 0) return null;
+  const lines = [...headers].flatMap(([path, { tensors }]) => {
+    const directory = posix.dirname(path);
+    return tensors.map(({ name, dtype, shape }) => canonicalJson([directory, name, dtype, shape]));
+  });
+  return sha256(canonicalJson(lines.sort(compareBytes)));
+}
