@@ -16,6 +16,11 @@ export interface ReleaseFile {
   readonly sizeBytes: number;
   readonly sha256: Sha256;
   readonly content: FileContent;
+  /**
+   * For signatures, which differ each time they are made: whether other bytes that the host already has under this name are as
+   * good. Without it the digest decides.
+   */
+  readonly accepts?: (stored: Buffer) => boolean | Promise<boolean>;
 }
 
 /** A release as one target is to have it. */

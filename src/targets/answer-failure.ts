@@ -1,0 +1,93 @@
+import { RequestFailure } from './request-failure.ts';
+
+/** Where a secondary limit names no time, GitHub asks for at least a minute. */
+const unnamedLimitWaitMs = 60_000;
+
+/**
+ * The failure that an answer with a bad status stands for. `what` says what was asked for; `body` may hold the host's own words
+ * (GitHub: `message`, `errors`; Hub: `error`, and headers X-Error-Code, X-Error-Message).
+ */
+export function answerFailure(what: string, status: number, headers: Headers, body: string): RequestFailure {
+  const said = sayings(headers, body);
+  const limited = isRateLimit(status, headers, said.message);
+  const waitMs = limited ? (askedWait(headers) ?? defaultWait(status)) : askedWait(headers);
+  return new RequestFailure(`${what}: ${status}${said.message === '' ? '' : ` ${said.message}`}`, {
+    status,
+    retryable: limited || status === 408 || status === 425 || (status >= 500 && status !== 501),
+    waitMs,
+    reasons: said.reasons,
+  });
+}
+
+/** Milliseconds that an answer asks to wait, or undefined. Formats: Retry-After, GitHub's X-RateLimit-*, the Hub's RateLimit. */
+export function askedWait(headers: Headers, now = Date.now()): number | undefined {
+  const retryAfter = headers.get('retry-after');
+  if (retryAfter !== null) {
+    if (/^\d{1,9}$/.test(retryAfter.trim())) return Number(retryAfter) * 1000;
+    const date = Date.parse(retryAfter);
+    if (!Number.isNaN(date)) return Math.max(0, date - now);
+  }
+  const reset = headers.get('x-ratelimit-reset');
+  if (headers.get('x-ratelimit-remaining') === '0' && reset !== null && /^\d{1,12}$/.test(reset)) {
+    // One second more: the reset time is rounded down.
+    return Math.max(0, Number(reset) * 1000 - now) + 1000;
+  }
+  // draft-ietf-httpapi-ratelimit-headers: `"api";r=0;t=55`
+  const window = /;\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d{1,9})/.exec(headers.get('ratelimit') ?? '');
+  return window ? Number(window[1]) * 1000 : undefined;
+}
+
+function isRateLimit(status: number, headers: Headers, message: string): boolean {
+  if (status === 429) return true;
+  if (status !== 403) return false;
+  return (
+    headers.get('x-ratelimit-remaining') === '0' ||
+    headers.has('retry-after') ||
+    /secondary rate limit|abuse detection/i.test(message)
+  );
+}
+
+/** 429 without a time: the retry's own backoff will do. 403 is GitHub's secondary limit. */
+function defaultWait(status: number): number | undefined {
+  return status === 403 ? unnamedLimitWaitMs : undefined;
+}
+
+interface Sayings {
+  readonly message: string;
+  readonly reasons: readonly string[];
+}
+
+function sayings(headers: Headers, body: string): Sayings {
+  const code = headers.get('x-error-code');
+  const header = headers.get('x-error-message');
+  const json = parseObject(body);
+  const errors = Array.isArray(json.errors) ? json.errors : [];
+  const reasons = errors.flatMap((entry) =>
+    isObject(entry) && typeof entry.code === 'string' ? [entry.code] : typeof entry === 'string' ? [entry] : [],
+  );
+  const details = errors.flatMap((entry) =>
+    isObject(entry) && typeof entry.message === 'string' ? [entry.message] : typeof entry === 'string' ? [entry] : [],
+  );
+  const message = [json.message, json.error, header].find((text) => typeof text === 'string' && text !== '');
+  const all = [...(typeof message === 'string' ? [message] : []), ...(details.length > 0 ? details : reasons)];
+  return { message: printable(all.join(': ')), reasons: code === null ? reasons : [...reasons, code] };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A remote's words go to a terminal: one line, no control characters, bounded. */
+function printable(text: string): string {
+  const line = text.replaceAll(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim();
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
+}

@@ -1,0 +1,79 @@
+import { answerFailure } from './answer-failure.ts';
+import { type Answer, type Deadlines, describeRequest, exchange, readAnswer } from './exchange.ts';
+import { RequestFailure } from './request-failure.ts';
+
+export interface DownloadOptions {
+  readonly deadlines: Deadlines;
+  readonly signal?: AbortSignal | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as Authorization, to `tokenOrigin` alone: never across a redirect to another host. */
+  readonly authorization?: string | undefined;
+  readonly tokenOrigin: string;
+  /** More than this is an error. */
+  readonly maxBytes: number;
+  readonly expectedBytes?: number;
+}
+
+const maxRedirects = 8;
+const maxErrorBytes = 64 * 1024;
+
+/**
+ * GET with redirects followed by hand. `read` gets the final answer, whose status is 200, and its body, bounded. Throws
+ * RequestFailure with the status otherwise.
+ */
+export async function download<T>(
+  url: string,
+  options: DownloadOptions,
+  read: (answer: Answer) => Promise<T>,
+): Promise<T> {
+  let at = new URL(url);
+  for (let hop = 0; hop <= maxRedirects; hop++) {
+    const token = at.origin === options.tokenOrigin ? options.authorization : undefined;
+    const result = await exchange<{ readonly next: URL } | { readonly value: T }>(
+      at.href,
+      {
+        headers: {
+          'accept-encoding': 'identity',
+          ...options.headers,
+          ...(token === undefined ? {} : { authorization: token }),
+        },
+        redirect: 'manual',
+        deadlines: options.deadlines,
+        signal: options.signal,
+        ...(options.expectedBytes === undefined ? {} : { expectedBytes: options.expectedBytes }),
+      },
+      async (answer) => {
+        const location = answer.headers.get('location');
+        if (answer.status >= 300 && answer.status < 400 && location !== null) {
+          return { next: new URL(location, at) };
+        }
+        if (answer.status !== 200) {
+          const body = (await readAnswer(answer, maxErrorBytes).catch(() => Buffer.alloc(0))).toString();
+          throw answerFailure(describeRequest('GET', at.href), answer.status, answer.headers, body);
+        }
+        return { value: await read({ ...answer, body: bounded(answer, options.maxBytes) }) };
+      },
+    );
+    if ('value' in result) return result.value;
+    if (at.protocol === 'https:' && result.next.protocol !== 'https:') {
+      throw new RequestFailure(`${describeRequest('GET', at.href)}: redirects to http`, { retryable: false });
+    }
+    at = result.next;
+  }
+  throw new RequestFailure(`${describeRequest('GET', url)}: more than ${maxRedirects} redirects`, { retryable: true });
+}
+
+/** Fails where the body is longer than allowed or ends before the length that its head named. */
+async function* bounded(answer: Answer, maxBytes: number): AsyncGenerator<Uint8Array> {
+  const what = describeRequest('GET', answer.url);
+  const length = answer.headers.get('content-encoding') === null ? answer.headers.get('content-length') : null;
+  let size = 0;
+  for await (const piece of answer.body) {
+    size += piece.length;
+    if (size > maxBytes) throw new RequestFailure(`${what}: more than ${maxBytes} bytes`, { retryable: false });
+    yield piece;
+  }
+  if (length !== null && Number(length) !== size) {
+    throw new RequestFailure(`${what}: ended after ${size} of ${length} bytes`, { retryable: true });
+  }
+}

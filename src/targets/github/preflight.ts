@@ -1,0 +1,234 @@
+import type { Problem } from '../../core/errors.ts';
+import { formatBytes } from '../../core/format.ts';
+import { contentProblems } from '../file-content.ts';
+import { otherContentFact, otherContentHint } from '../other-content.ts';
+import { hasStatus } from '../request-failure.ts';
+import type { TargetRelease } from '../target.ts';
+import type { GithubApi, RepositoryAnswer } from './api.ts';
+import type { DigestCache } from './asset-content.ts';
+import { findReleases } from './find-release.ts';
+import { differingAssets } from './published-release.ts';
+import { releaseBody } from './release-body.ts';
+
+/** An asset must be smaller than this (docs.github.com, "About releases": "under 2 GiB"). */
+export const maxAssetBytes = 2 * 1024 ** 3 - 1;
+/** docs.github.com, "About releases": "up to 1000 release assets". */
+export const maxAssets = 1000;
+/** Other characters are replaced by GitHub, and a dot in front gets a word before it. */
+const keptName = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
+/** A token that expires before an upload could end is as good as expired. */
+const soonMs = 60 * 60_000;
+
+export interface GithubPreflight {
+  readonly place: string;
+  readonly allowPrivate: boolean;
+}
+
+/** Everything that would stop the release on GitHub. Read-only. */
+export async function preflightGithub(
+  api: GithubApi,
+  release: TargetRelease,
+  options: GithubPreflight,
+  cache: DigestCache,
+): Promise<readonly Problem[]> {
+  const { place } = options;
+  const problems: Problem[] = [...nameAndSizeProblems(release, place), ...(await contentProblems(release.files))];
+  const { token, repository } = api.settings;
+  if (token === undefined) {
+    problems.push(
+      error(place, 'no token is set', 'Set GITHUB_TOKEN to a token with "Contents: write" on the repository.'),
+    );
+  }
+  let answer: RepositoryAnswer;
+  try {
+    answer = await api.repository();
+  } catch (failure) {
+    const problem = repositoryProblem(failure, place);
+    if (problem === undefined) throw failure;
+    return [...problems, problem];
+  }
+  problems.push(...repositoryProblems(answer, options, repository), ...tokenProblems(answer, place));
+  if (token === undefined) return problems;
+  return [...problems, ...(await stateProblems(api, release, place, cache))];
+}
+
+function nameAndSizeProblems(release: TargetRelease, place: string): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (release.files.length > maxAssets) {
+    problems.push(
+      error(
+        place,
+        `${release.files.length} files are more than the ${maxAssets} that a release may have`,
+        'Release fewer models at once.',
+      ),
+    );
+  }
+  for (const { name, sizeBytes } of release.files) {
+    if (!keptName.test(name)) {
+      problems.push(
+        error(
+          place,
+          `GitHub would rename the file ${JSON.stringify(name)}`,
+          'Use only letters, digits, dot, underscore and hyphen.',
+          name,
+        ),
+      );
+    }
+    if (sizeBytes > maxAssetBytes) {
+      problems.push(
+        error(
+          place,
+          `${name} has ${formatBytes(sizeBytes)}; a release's file must be smaller than 2 GiB`,
+          'Let the Hub or a mirror serve this model.',
+          name,
+        ),
+      );
+    }
+    if (sizeBytes === 0)
+      problems.push(error(place, `${name} is empty; GitHub takes no empty files`, 'Leave it out.', name));
+  }
+  if (releaseBody(release.notes).shortened) {
+    problems.push({
+      level: 'warning',
+      file: place,
+      message: "the release notes are longer than GitHub takes; the release's text will be shortened",
+    });
+  }
+  return problems;
+}
+
+function repositoryProblem(failure: unknown, place: string): Problem | undefined {
+  if (hasStatus(failure, 401)) {
+    return error(place, 'the token is not valid or has expired', 'Set GITHUB_TOKEN to a valid token.');
+  }
+  if (hasStatus(failure, 404)) {
+    return error(
+      place,
+      'the repository does not exist, or the token may not see it',
+      'Create it, or correct "github.repository" in release.json, or use a token of somebody who may see it.',
+    );
+  }
+  if (hasStatus(failure, 403, 451)) return error(place, failure.message, 'Check what the token is allowed to do.');
+  return undefined;
+}
+
+function repositoryProblems(
+  { repository }: RepositoryAnswer,
+  { place, allowPrivate }: GithubPreflight,
+  configured: string,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (repository.private) {
+    problems.push({
+      level: allowPrivate ? 'warning' : 'error',
+      file: place,
+      message: "the repository is private: the manifest's URLs answer nobody without a token",
+      hint: 'Make it public, or release to another repository.',
+    });
+  }
+  if (repository.archived || repository.disabled) {
+    problems.push(
+      error(
+        place,
+        `the repository is ${repository.archived ? 'archived' : 'disabled'}`,
+        'Unarchive it, or release to another repository.',
+      ),
+    );
+  }
+  if (repository.full_name.toLowerCase() !== configured.toLowerCase()) {
+    problems.push({
+      level: 'warning',
+      file: place,
+      message: `the repository is called ${repository.full_name} now`,
+      hint: 'Correct "github.repository" in release.json: the old name stops working when somebody else takes it.',
+    });
+  }
+  return problems;
+}
+
+function tokenProblems({ repository, scopes, expires }: RepositoryAnswer, place: string): readonly Problem[] {
+  const problems: Problem[] = [];
+  const remedy = 'Use a token with "Contents: write" on the repository (in Actions: permissions: contents: write).';
+  if (repository.permissions?.push === false) {
+    problems.push(error(place, 'the token may not write to the repository', remedy));
+  } else if (scopes !== undefined && scopes.length > 0) {
+    const needed = repository.private ? ['repo'] : ['repo', 'public_repo'];
+    if (!scopes.some((scope) => needed.includes(scope))) {
+      problems.push(error(place, `the token has none of the scopes ${needed.join(', ')}`, remedy));
+    }
+  }
+  // "2026-01-01 00:00:00 UTC", or with an offset
+  const end = expires === undefined ? Number.NaN : Date.parse(expires.replace(' UTC', 'Z').replace(' ', 'T'));
+  if (end < Date.now() + soonMs) {
+    problems.push({
+      level: 'warning',
+      file: place,
+      message: `the token expires at ${expires}`,
+      hint: 'Renew it if the upload takes long.',
+    });
+  }
+  return problems;
+}
+
+/** What stands under the tag already. */
+async function stateProblems(
+  api: GithubApi,
+  release: TargetRelease,
+  place: string,
+  cache: DigestCache,
+): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  let releases: Awaited<ReturnType<typeof findReleases>>;
+  try {
+    releases = await findReleases(api, release.tag);
+  } catch (failure) {
+    if (failure instanceof Error && 'hint' in failure && 'code' in failure && failure.code === 'conflict') {
+      return [error(place, failure.message, String(failure.hint))];
+    }
+    throw failure;
+  }
+  const { draft, published } = releases;
+  if (published !== undefined) {
+    const differing = await differingAssets(api, published, release, cache);
+    if (differing.length > 0) {
+      const immutable = published.immutable ? ' (immutable)' : '';
+      problems.push(
+        error(place, `${otherContentFact(release.tag, published.html_url, differing)}${immutable}`, otherContentHint),
+      );
+    }
+    if (draft !== undefined) {
+      problems.push({
+        level: 'warning',
+        file: place,
+        message: `beside the public release of ${release.tag} there is a draft: ${draft.html_url}`,
+        hint: 'Delete the draft.',
+      });
+    }
+    return problems;
+  }
+  return [...problems, ...(await commitProblems(api, release, place))];
+}
+
+/** An unpublished release makes its tag at the target commit: that must exist, and an existing tag must name it. */
+async function commitProblems(api: GithubApi, release: TargetRelease, place: string): Promise<readonly Problem[]> {
+  const { tag, targetCommit } = release;
+  const tagged = await api.tagCommit(tag);
+  if (targetCommit === undefined) return [];
+  if (tagged !== undefined && tagged !== targetCommit) {
+    return [
+      error(
+        place,
+        `the tag ${tag} is at the commit ${tagged}, not at ${targetCommit}`,
+        `Delete the tag (git push --delete origin ${tag}), or publish from its commit, or raise "release" in release.json.`,
+      ),
+    ];
+  }
+  if (tagged === undefined && !(await api.hasCommit(targetCommit))) {
+    return [error(place, `the commit ${targetCommit} is not on GitHub`, 'Push it first.')];
+  }
+  return [];
+}
+
+function error(file: string, message: string, hint: string, path?: string): Problem {
+  return { level: 'error', file, ...(path === undefined ? {} : { path }), message, hint };
+}

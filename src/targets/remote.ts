@@ -1,0 +1,125 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { AircherError } from '../core/errors.ts';
+import type { RunContext } from '../core/events.ts';
+import { retry } from '../core/retry.ts';
+import { type Deadlines, defaultDeadlines } from './exchange.ts';
+import { RequestFailure } from './request-failure.ts';
+
+/** How patient a target is. All have defaults; tests set them low. */
+export interface RemoteTuning {
+  readonly deadlines?: Partial<Deadlines>;
+  /** Attempts at each single thing, and the waits between them. */
+  readonly attempts?: number;
+  readonly baseDelayMs?: number;
+  readonly maxDelayMs?: number;
+  /** The longest wait that a remote may ask for; with a longer one the run ends, and says when to try again. */
+  readonly maxWaitMs?: number;
+  /** Read-after-write lag: how long something just made may stay unseen, and how often to look. */
+  readonly lagMs?: number;
+  readonly lookEveryMs?: number;
+  /** How long public URLs may take to answer after publication. */
+  readonly publicMs?: number;
+  /** At least this long between two requests that change something. */
+  readonly writeEveryMs?: number;
+  /** Files sent at once. */
+  readonly parallel?: number;
+}
+
+export interface Patience {
+  readonly deadlines: Deadlines;
+  readonly attempts: number;
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+  readonly maxWaitMs: number;
+  readonly lagMs: number;
+  readonly lookEveryMs: number;
+  readonly publicMs: number;
+  readonly parallel: number;
+  /** Resolves when the next request that changes something may go. */
+  pace(context: RunContext): Promise<void>;
+}
+
+export function createPatience(tuning: RemoteTuning, defaults: { readonly writeEveryMs: number }): Patience {
+  const writeEveryMs = tuning.writeEveryMs ?? defaults.writeEveryMs;
+  let nextWrite = 0;
+  return {
+    deadlines: { ...defaultDeadlines, ...tuning.deadlines },
+    attempts: tuning.attempts ?? 6,
+    baseDelayMs: tuning.baseDelayMs ?? 1000,
+    maxDelayMs: tuning.maxDelayMs ?? 30_000,
+    maxWaitMs: tuning.maxWaitMs ?? 15 * 60_000,
+    lagMs: tuning.lagMs ?? 3000,
+    lookEveryMs: tuning.lookEveryMs ?? 1000,
+    publicMs: tuning.publicMs ?? 120_000,
+    parallel: tuning.parallel ?? 4,
+    pace: async (context) => {
+      const now = performance.now();
+      const at = Math.max(now, nextWrite);
+      nextWrite = at + writeEveryMs;
+      if (at > now) await pause(at - now, context);
+    },
+  };
+}
+
+/** Tries again what may go better, with the waits that the remote asks for. Pass a look and the act as one attempt. */
+export async function persist<T>(
+  what: string,
+  patience: Patience,
+  context: RunContext,
+  attempt: (number: number) => Promise<T>,
+): Promise<T> {
+  return retry(attempt, {
+    what,
+    attempts: patience.attempts,
+    baseDelayMs: patience.baseDelayMs,
+    maxDelayMs: patience.maxDelayMs,
+    signal: context.signal,
+    onEvent: context.onEvent,
+    retryable: (error) => {
+      if (!(error instanceof RequestFailure) || !error.retryable) return false;
+      if (error.waitMs === undefined) return true;
+      return error.waitMs <= patience.maxWaitMs ? error.waitMs : false;
+    },
+  });
+}
+
+/** Looks until `look` finds something or `forMs` have passed; then undefined. Looks at least once. */
+export async function lookUntil<T>(
+  forMs: number,
+  patience: Patience,
+  context: RunContext,
+  look: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const end = performance.now() + forMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    const left = end - performance.now();
+    if (left <= 0) return undefined;
+    await pause(Math.min(patience.lookEveryMs, left), context);
+  }
+}
+
+export async function pause(ms: number, context: RunContext): Promise<void> {
+  await delay(ms, undefined, context.signal ? { signal: context.signal } : undefined);
+}
+
+/** Requests may carry a token: so they go over TLS, or stay on this machine. Throws `usage`. */
+export function checkedBase(url: string, name: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed?.username !== '' || parsed.password !== '' || parsed.search !== '' || parsed.hash !== '') {
+    throw new AircherError('usage', `${name}: not a plain URL`, {
+      hint: 'Give it as https://host or https://host/path.',
+    });
+  }
+  if (parsed.protocol !== 'https:' && !(parsed.protocol === 'http:' && isLoopback(parsed.hostname))) {
+    throw new AircherError('usage', `${name}: ${parsed.origin} is not https`, {
+      hint: 'A token is sent there: use an https URL.',
+    });
+  }
+  return url.replace(/\/+$/, '');
+}
+
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
