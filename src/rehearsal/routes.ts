@@ -1,5 +1,5 @@
-import type { Exchange, Handler } from './http.ts';
-import { Refusal, textReply } from './reply.ts';
+import type { Exchange } from './http.ts';
+import { Refusal, type Reply, textReply } from './reply.ts';
 
 /** Names of the parameters in a pattern: `:name` is one segment, a last `:name*` one or more. */
 type ParameterNames<Pattern extends string> = Pattern extends `${infer Head}/${infer Tail}`
@@ -10,32 +10,43 @@ type ParameterNames<Pattern extends string> = Pattern extends `${infer Head}/${i
       ? Name
       : never;
 
-export interface Route {
+/** What routing needs to know of a request; handlers get the whole of it. */
+interface Routable {
+  readonly method: string;
+  readonly url: URL;
+}
+
+type Answer = Reply | Promise<Reply>;
+
+export interface Route<Request extends Routable = Exchange> {
   readonly method: string;
   readonly segments: readonly string[];
-  readonly handler: (exchange: Exchange, params: Readonly<Record<string, string>>) => ReturnType<Handler>;
+  readonly handler: (request: Request, params: Readonly<Record<string, string>>) => Answer;
 }
 
 /** A route of the form `GET /repos/:owner/:repo/contents/:path*`. GET answers HEAD as well. */
-export function route<Pattern extends string>(
+export function route<Pattern extends string, Request extends Routable = Exchange>(
   pattern: Pattern,
-  handler: (exchange: Exchange, params: Readonly<Record<ParameterNames<Pattern>, string>>) => ReturnType<Handler>,
-): Route {
+  handler: (request: Request, params: Readonly<Record<ParameterNames<Pattern>, string>>) => Answer,
+): Route<Request> {
   const [method = '', path = ''] = pattern.split(' ');
   return { method, segments: path.split('/').slice(1), handler };
 }
 
 /** One handler out of many routes: the first that matches answers, else `otherwise`. Parameters arrive percent-decoded. */
-export function routed(routes: readonly Route[], otherwise: Handler): Handler {
-  return (exchange) => {
-    const segments = exchange.url.pathname.split('/').slice(1).map(decodeSegment);
-    const method = exchange.method === 'HEAD' ? 'GET' : exchange.method;
+export function routed<Request extends Routable = Exchange>(
+  routes: readonly Route<Request>[],
+  otherwise: (request: Request) => Answer,
+): (request: Request) => Answer {
+  return (request) => {
+    const segments = request.url.pathname.split('/').slice(1).map(decodeSegment);
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
     for (const candidate of routes) {
       if (candidate.method !== method) continue;
       const params = matchSegments(candidate.segments, segments);
-      if (params !== undefined) return candidate.handler(exchange, params);
+      if (params !== undefined) return candidate.handler(request, params);
     }
-    return otherwise(exchange);
+    return otherwise(request);
   };
 }
 
