@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError } from '../core/errors.ts';
-import { ModelManager } from '../fetch/model-manager.ts';
 import type { WrittenManifest } from './manifest.ts';
 import { type Plan, packedModels } from './plan-record.ts';
 import type { Workspace } from './workspace.ts';
@@ -26,6 +25,7 @@ export async function checkModels(
   _written: WrittenManifest,
   workspace: Workspace,
 ): Promise<CheckReport> {
+  const { ModelManager } = await import('../fetch/model-manager.ts');
   const models: CheckReport['models'][number][] = [];
   for (const { name, version } of packedModels(plan, workspace)) {
     const cache = await mkdtemp(join(tmpdir(), 'aircher-check-'));

@@ -117,7 +117,7 @@ function packedEntry(config: ReleaseConfig, plan: Plan, planned: PlannedModel, r
     download_urls: urls(archive.name),
     ...(planned.primary === null ? {} : { primary: planned.primary }),
     license: model.license,
-    commercial_use: facts.commercialUse,
+    ...(facts.commercialUse === null ? {} : { commercial_use: facts.commercialUse }),
     ...(facts.hasCode ? { allow_code: true } : {}),
     ...(model.quality_score === undefined ? {} : { quality_score: model.quality_score }),
     ...(model.changes === undefined ? {} : { changes: model.changes }),
@@ -134,7 +134,7 @@ function packedEntry(config: ReleaseConfig, plan: Plan, planned: PlannedModel, r
         ? { download_urls: { huggingface: fileUrl(config, 'huggingface', plan.tag, `${planned.name}/${file.path}`) } }
         : {}),
     })),
-    ...(facts.tensors === undefined ? {} : { tensors: facts.tensors }),
+    ...(facts.tensors === undefined ? {} : { tensors: { ...facts.tensors, dtypes: { ...facts.tensors.dtypes } } }),
     embedding: { ...facts.embedding, space: record.space },
     fingerprints: record.fingerprints,
     ...('huggingface' in planned.source ? { source: planned.source } : {}),

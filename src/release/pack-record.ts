@@ -9,7 +9,7 @@ import { parseStrictJson } from '../contract/strict-json.ts';
 import { AircherError } from '../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
 import type { Sha256 } from '../core/hashing.ts';
-import type { ModelFacts } from '../model/inspect-model.ts';
+import type { ModelFacts } from '../model/facts.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface PackedFile {

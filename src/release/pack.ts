@@ -79,7 +79,6 @@ async function packModel(staged: StagedModel, format: ArchiveFormat, workspace: 
     stamps: await stampArtifacts(name, format, workspace),
   };
   await writePackRecord(record, workspace);
-  workspace.onEvent?.({ type: 'done', task: 'pack', subject: name });
   return record;
 }
 

@@ -1,0 +1,17 @@
+import { availableParallelism } from 'node:os';
+import { glob } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { buildClientBundle } from './build-client-bundle.ts';
+
+/** `npm test [FILE…]`: builds the client that releases carry, then runs the tests with Node's own runner. */
+const root = fileURLToPath(new URL('..', import.meta.url));
+await buildClientBundle(`${root}dist/aircher.mjs`);
+const named = process.argv.slice(2);
+const files = named.length > 0 ? named : (await Array.fromAsync(glob('test/**/*.test.ts', { cwd: root }))).sort();
+const result = await execa(
+  process.execPath,
+  ['--test', `--test-concurrency=${availableParallelism()}`, '--test-reporter=spec', ...files],
+  { cwd: root, stdio: 'inherit', reject: false },
+);
+process.exitCode = result.exitCode ?? 1;

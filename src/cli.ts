@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+import { supportedNode } from './core/supported-node.ts';
+
+// Before anything else is loaded: an older Node would fail on a library's syntax, with a stack trace.
+const fault = supportedNode(process.versions.node, [22, 18]);
+if (fault === undefined) {
+  const { runCli } = await import('./cli/run-cli.ts');
+  process.exitCode = await runCli(process);
+} else {
+  process.stderr.write(`error: aircher-models ${fault}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,63 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { ReleaseConfig } from '../contract/release-config.ts';
+import type { OnEvent } from '../core/events.ts';
+import type { ReleaseEnvironment, Workspace } from '../release/workspace.ts';
+import type { Target } from '../targets/target.ts';
+
+/** What the commands take from the executable. */
+export interface CommandDependencies {
+  readonly environment: ReleaseEnvironment;
+  readonly directory: string;
+  readonly signal: AbortSignal;
+  /** Makes the receiver of events for a command: progress and messages on stderr. */
+  onEvent(options: { readonly quiet: boolean; readonly verbose: boolean; readonly color: boolean }): OnEvent;
+  targets(config: ReleaseConfig, workspace: Workspace): Promise<readonly Target[]>;
+  /** stdout: data. */
+  writeOut(text: string): void;
+  /** stderr: messages. */
+  writeError(text: string): void;
+}
+
+/** The options that every command takes. */
+interface GlobalOptions {
+  readonly config: string;
+  readonly out: string;
+  readonly model?: readonly string[];
+  readonly offline?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly color: boolean;
+}
+
+/** Where a command works, from its options. */
+export function workspaceOf(command: Command, dependencies: CommandDependencies): Workspace {
+  const options = command.optsWithGlobals<GlobalOptions>();
+  return {
+    configFile: options.config,
+    out: resolve(dependencies.directory, options.out),
+    directory: dependencies.directory,
+    environment: dependencies.environment,
+    offline: options.offline ?? false,
+    models: options.model,
+    signal: dependencies.signal,
+    onEvent: dependencies.onEvent({
+      quiet: options.quiet ?? false,
+      verbose: options.verbose ?? false,
+      color: options.color,
+    }),
+  };
+}
+
+/** Prints a command's result: the document as it is with `--json`, else as text. */
+export function printResult(
+  command: Command,
+  dependencies: CommandDependencies,
+  document: unknown,
+  text: () => string,
+): void {
+  const { json } = command.optsWithGlobals<GlobalOptions>();
+  const output = json ? `${JSON.stringify(document, null, 2)}\n` : text();
+  if (output !== '') dependencies.writeOut(output.endsWith('\n') ? output : `${output}\n`);
+}

@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import { writeChecksums } from '../release/checksums.ts';
+import { readClientBundle, writeClientBundle } from '../release/client-bundle.ts';
+import { loadConfig } from '../release/load-config.ts';
+import { manifestPath, readManifest, writeManifest } from '../release/manifest.ts';
+import { writeModelCard } from '../release/model-card.ts';
+import { writeNotes } from '../release/notes.ts';
+import { requirePlan } from '../release/plan-record.ts';
+import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+
+/** `manifest`, `checksums` and `notes`: the documents of a release, from what is packed. */
+export function manifestCommands(program: Command, dependencies: CommandDependencies): void {
+  program
+    .command('manifest')
+    .description('manifest.json from the plan and what is packed, and the client aircher.mjs that goes with it')
+    .action(async (_options: object, command: Command) => {
+      const workspace = workspaceOf(command, dependencies);
+      const loaded = await loadConfig(workspace);
+      const written = await writeManifest(loaded, await requirePlan(loaded, workspace), workspace);
+      await writeClientBundle(loaded.config, workspace);
+      printResult(command, dependencies, written.manifest, () => `${written.sha256}  ${manifestPath(workspace)}`);
+    });
+  program
+    .command('checksums')
+    .description('checksums.sha256, in the format of sha256sum -c')
+    .action(async (_options: object, command: Command) => {
+      const workspace = workspaceOf(command, dependencies);
+      const loaded = await loadConfig(workspace);
+      const plan = await requirePlan(loaded, workspace);
+      const written = await readManifest(workspace);
+      const checksums = await writeChecksums(plan, written, await readClientBundle(workspace), workspace);
+      printResult(command, dependencies, { checksums }, () =>
+        checksums.map(({ name, sha256 }) => `${sha256}  ${name}`).join('\n'),
+      );
+    });
+  program
+    .command('notes')
+    .description("RELEASE_NOTES.md and README.md, the Hub's model card")
+    .action(async (_options: object, command: Command) => {
+      const workspace = workspaceOf(command, dependencies);
+      const loaded = await loadConfig(workspace);
+      const plan = await requirePlan(loaded, workspace);
+      const written = await readManifest(workspace);
+      await writeModelCard(loaded.config, written, workspace);
+      const notes = await writeNotes(loaded.config, plan, written, workspace);
+      printResult(command, dependencies, { notes }, () => notes);
+    });
+}

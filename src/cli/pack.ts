@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import { formatBytes } from '../core/format.ts';
+import { loadConfig } from '../release/load-config.ts';
+import { packModels } from '../release/pack.ts';
+import { requirePlan } from '../release/plan-record.ts';
+import { stageModels } from '../release/stage.ts';
+import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { formatTable } from './table.ts';
+
+export function packCommand(program: Command, dependencies: CommandDependencies): void {
+  program
+    .command('pack')
+    .description('tarballs, chunk indexes and pack records of what the plan packs')
+    .addHelpText('after', '\nExample:\n  aircher-models pack --model all-MiniLM-L6-v2')
+    .action(async (_options: object, command: Command) => {
+      const workspace = workspaceOf(command, dependencies);
+      const loaded = await loadConfig(workspace);
+      const plan = await requirePlan(loaded, workspace);
+      const records = await packModels(loaded, await stageModels(loaded, plan, workspace), workspace);
+      const models = records.map(({ model, version, archive, index, space }) => ({
+        model,
+        version,
+        archive,
+        index,
+        space,
+      }));
+      printResult(command, dependencies, { models }, () =>
+        models.length === 0
+          ? 'nothing to pack'
+          : formatTable(
+              ['artifact', 'size', 'sha256'],
+              models.map(({ archive }) => [archive.name, formatBytes(archive.size_bytes), archive.sha256]),
+            ),
+      );
+    });
+}

@@ -1,0 +1,71 @@
+import type { Command } from 'commander';
+import { formatBytes, plural } from '../core/format.ts';
+import { loadConfig } from '../release/load-config.ts';
+import { planRelease } from '../release/plan.ts';
+import type { Plan } from '../release/plan-record.ts';
+import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { formatTable } from './table.ts';
+
+/** GitHub Actions runs at most 256 jobs of one matrix. [GitHub docs, "Workflow syntax": jobs.<job_id>.strategy.matrix] */
+const maxMatrixJobs = 256;
+
+export function planCommand(program: Command, dependencies: CommandDependencies): void {
+  program
+    .command('plan')
+    .description('what would be released, packed, uploaded and carried forward, and why; writes plan.json')
+    .option('--matrix', 'print the GitHub Actions matrix of the models to pack (at most 256 groups)')
+    .addHelpText('after', '\nExample:\n  aircher-models plan --json | jq ".models[].action"')
+    .action(async (options: { matrix?: boolean }, command: Command) => {
+      const workspace = workspaceOf(command, dependencies);
+      const loaded = await loadConfig(workspace);
+      const plan = await planRelease(loaded, await dependencies.targets(loaded.config, workspace), workspace);
+      if (options.matrix) dependencies.writeOut(`${JSON.stringify(matrixOf(plan))}\n`);
+      else printResult(command, dependencies, plan, () => describePlan(plan));
+    });
+}
+
+/** One job a model, or, above the limit, models in groups of about equal bytes. `models` is what `--model` takes, by spaces. */
+export function matrixOf(plan: Plan): {
+  readonly include: readonly { readonly group: string; readonly models: string }[];
+} {
+  const packed = plan.models
+    .filter((model) => model.action === 'pack')
+    .sort((a, b) => (b.source_bytes ?? 0) - (a.source_bytes ?? 0));
+  const groups: { names: string[]; bytes: number }[] = [];
+  for (const model of packed) {
+    const lightest =
+      groups.length < maxMatrixJobs
+        ? undefined
+        : groups.reduce((best, group) => (group.bytes < best.bytes ? group : best));
+    if (lightest === undefined) groups.push({ names: [model.name], bytes: model.source_bytes ?? 0 });
+    else {
+      lightest.names.push(model.name);
+      lightest.bytes += model.source_bytes ?? 0;
+    }
+  }
+  return { include: groups.map(({ names }) => ({ group: names[0] ?? '', models: names.join(' ') })) };
+}
+
+function describePlan(plan: Plan): string {
+  const rows = plan.models.map((model) => [
+    model.name,
+    model.version,
+    model.action === 'pack' ? 'pack' : 'carry forward',
+    model.source_bytes === null ? '–' : formatBytes(model.source_bytes),
+    model.targets.length === 0
+      ? '–'
+      : model.targets.map((kind) => (kind === model.primary ? `${kind} (primary)` : kind)).join(', '),
+    model.reason,
+  ]);
+  const bytes = plan.models.reduce((sum, model) => sum + (model.source_bytes ?? 0), 0);
+  const packed = plan.models.filter((model) => model.action === 'pack').length;
+  const lines = [
+    `${plan.tag}${plan.prerelease ? ' (prerelease)' : ''}, ${plan.base ? `after ${plan.base.tag}` : 'the first release'}`,
+    '',
+    formatTable(['model', 'version', 'action', 'source', 'to', 'why'], rows),
+    '',
+    `${plural(packed, 'model')} to pack (${formatBytes(bytes)}), ${plan.models.length - packed} carried forward`,
+  ];
+  if (plan.dropped.length > 0) lines.push(`no longer offered: ${plan.dropped.join(', ')}`);
+  return lines.join('\n');
+}

@@ -1,0 +1,25 @@
+import type { Command } from 'commander';
+import { throwProblems } from '../core/errors.ts';
+import { loadConfig } from '../release/load-config.ts';
+import { runRelease } from '../release/pipeline.ts';
+import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { describePublish } from './publish.ts';
+import { describeVerify } from './verify.ts';
+
+export function releaseCommand(program: Command, dependencies: CommandDependencies): void {
+  program
+    .command('release')
+    .description('all steps in order: plan, stage, pack, manifest, checksums, notes, check, sign, publish, verify')
+    .option('--dry-run', 'everything but the uploads')
+    .action(async (options: { dryRun?: boolean }, command: Command) => {
+      const workspace = workspaceOf(command, dependencies);
+      const loaded = await loadConfig(workspace);
+      const targets = await dependencies.targets(loaded.config, workspace);
+      const report = await runRelease(loaded, targets, workspace, options.dryRun ? { dryRun: true } : {});
+      printResult(command, dependencies, report, () =>
+        [describePublish(report.publish), ...(report.verify ? [describeVerify(report.verify)] : [])].join('\n'),
+      );
+      if (report.verify)
+        throwProblems('integrity', `${report.verify.tag} is not what its manifest says`, report.verify.problems);
+    });
+}

@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { formatBytes, plural } from '../core/format.ts';
+import { loadConfig } from '../release/load-config.ts';
+import { requirePlan } from '../release/plan-record.ts';
+import { stageModels } from '../release/stage.ts';
+import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { formatTable } from './table.ts';
+
+export function stageCommand(program: Command, dependencies: CommandDependencies): void {
+  program
+    .command('stage')
+    .description('gets the sources: checks local directories, downloads pinned Hub revisions')
+    .action(async (_options: object, command: Command) => {
+      const workspace = workspaceOf(command, dependencies);
+      const loaded = await loadConfig(workspace);
+      const staged = await stageModels(loaded, await requirePlan(loaded, workspace), workspace);
+      const models = staged.map(({ planned, files, facts }) => ({
+        name: planned.name,
+        version: planned.version,
+        files: files.length,
+        bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+        tensors: facts.tensors ?? null,
+        embedding: facts.embedding,
+      }));
+      printResult(command, dependencies, { models }, () =>
+        models.length === 0
+          ? 'nothing to pack'
+          : formatTable(
+              ['model', 'version', 'files', 'size', 'dimensions', 'max tokens', 'pooling'],
+              models.map((model) => [
+                model.name,
+                model.version,
+                plural(model.files, 'file'),
+                formatBytes(model.bytes),
+                String(model.embedding.dimensions ?? '–'),
+                String(model.embedding.max_tokens ?? '–'),
+                model.embedding.pooling ?? '–',
+              ]),
+            ),
+      );
+    });
+}
