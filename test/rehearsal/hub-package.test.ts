@@ -15,7 +15,7 @@ test('the Hub package commits small and large files, and reads back the same byt
   const { hub } = await hubScene(t);
   const hubUrl = hub.url;
   const model = weights(3_000_000);
-  const { commit } = await client.commit({
+  const committed = await client.commit({
     ...credentials,
     hubUrl,
     title: 'Add a model',
@@ -25,7 +25,11 @@ test('the Hub package commits small and large files, and reads back the same byt
       { operation: 'addOrUpdate', path: 'a/config.json', content: new Blob(['{}\n']) },
     ],
   });
-  const infos = await client.pathsInfo({ ...credentials, hubUrl, paths: ['a/model.safetensors', 'a/config.json', 'a', 'no'] });
+  const infos = await client.pathsInfo({
+    ...credentials,
+    hubUrl,
+    paths: ['a/model.safetensors', 'a/config.json', 'a', 'no'],
+  });
   assert.deepEqual(
     infos.map(({ path, type, size, oid, lfs }) => ({ path, type, size, oid: lfs ? undefined : oid, lfs: lfs?.oid })),
     [
@@ -35,7 +39,13 @@ test('the Hub package commits small and large files, and reads back the same byt
       { path: 'a', type: 'directory', size: 0, oid: infos[2]?.oid, lfs: undefined },
     ],
   );
-  const file = await client.downloadFile({ repo: repository, hubUrl, path: 'a/model.safetensors', revision: commit.oid });
+  assert.ok(committed);
+  const file = await client.downloadFile({
+    repo: repository,
+    hubUrl,
+    path: 'a/model.safetensors',
+    revision: committed.commit.oid,
+  });
   assert.ok(file);
   assert.equal(sha256Of(new Uint8Array(await file.arrayBuffer())), sha256Of(model));
   assert.equal(await textOf(await client.downloadFile({ repo: repository, hubUrl, path: 'a/config.json' })), '{}\n');
@@ -50,17 +60,18 @@ test('the Hub package uploads in parts above the threshold, and content that is 
     client.uploadFiles({ ...credentials, hubUrl: hub.url, useXet: false, files: [{ path, content }] });
   await upload('one.safetensors');
   const parts = hub.log.entries.filter(({ method, origin }) => method === 'PUT' && origin === 'cdn');
-  assert.deepEqual(
-    parts.map(({ bytesIn }) => bytesIn).sort(),
-    [300_000, 400_000, 400_000, 400_000],
-  );
+  assert.deepEqual(parts.map(({ bytesIn }) => bytesIn).sort(), [300_000, 400_000, 400_000, 400_000]);
   hub.log.clear();
   await upload('two.safetensors');
   assert.deepEqual(
     hub.log.entries.filter(({ method }) => method === 'PUT'),
     [],
   );
-  const [one, two] = await client.pathsInfo({ ...credentials, hubUrl: hub.url, paths: ['one.safetensors', 'two.safetensors'] });
+  const [one, two] = await client.pathsInfo({
+    ...credentials,
+    hubUrl: hub.url,
+    paths: ['one.safetensors', 'two.safetensors'],
+  });
   assert.equal(one?.lfs?.oid, two?.lfs?.oid);
 });
 
@@ -75,7 +86,10 @@ test('without useXet: false the Hub package falls back to plain uploads, because
 test('the Hub package lists files and commits over several pages', async (t) => {
   const { hub } = await hubScene(t);
   const hubUrl = hub.url;
-  const files = Array.from({ length: 60 }, (_, index) => ({ path: `d/f${index}.txt`, content: new Blob([`${index}`]) }));
+  const files = Array.from({ length: 60 }, (_, index) => ({
+    path: `d/f${index}.txt`,
+    content: new Blob([`${index}`]),
+  }));
   await client.uploadFiles({ ...credentials, hubUrl, files, useXet: false, commitTitle: 'Many' });
   const listed: string[] = [];
   for await (const entry of client.listFiles({ repo: repository, hubUrl, recursive: true, expand: true })) {

@@ -125,3 +125,9 @@ export function weights(length: number): Buffer<ArrayBuffer> {
   bytes[0] = 0;
   return bytes;
 }
+
+/** The commit that a revision names. */
+export async function headOf(hub: Hub, revision = 'main'): Promise<string> {
+  const response = await fetch(`${hub.url}/api/models/${repository}/revision/${revision}`);
+  return ((await response.json()) as { readonly sha: string }).sha;
+}

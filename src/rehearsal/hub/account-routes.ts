@@ -1,4 +1,4 @@
-import { type Exchange, readBytes } from '../http.ts';
+import type { Exchange } from '../http.ts';
 import { jsonReply, type Reply } from '../reply.ts';
 import { type Route, route } from '../routes.ts';
 import { type HubContext, readJson } from './access.ts';
@@ -18,7 +18,7 @@ export function accountRoutes(context: HubContext): readonly Route[] {
       jsonReply(200, describeAccount(requireAccount(exchange), exchange.baseUrl)),
     ),
     route('POST /api/validate-yaml', async (exchange) => {
-      const { content } = JSON.parse((await readBytes(exchange)).toString('utf8')) as { readonly content?: unknown };
+      const { content } = await readJson(exchange);
       const findings = validateCard(typeof content === 'string' ? content : '');
       return jsonReply(findings.errors.length === 0 ? 200 : 400, findings);
     }),
