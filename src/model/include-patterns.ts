@@ -22,7 +22,7 @@ export class IncludePatterns {
     this.patterns = include?.map((text) => ({
       text,
       matches: picomatch(text, options),
-      parts: splitPattern(text).map((part) => (part.includes('**') ? '**' : picomatch(part, options))),
+      parts: splitPattern(text).map(partMatcher),
       used: false,
     }));
   }
@@ -63,6 +63,11 @@ export class IncludePatterns {
   unused(): readonly string[] {
     return this.patterns?.filter(({ used }) => !used).map(({ text }) => text) ?? [];
   }
+}
+
+function partMatcher(part: string): Pattern['parts'][number] {
+  if (part.includes('**')) return '**';
+  return part === '' ? () => false : picomatch(part, options);
 }
 
 /** A path with a part that begins with a dot. */

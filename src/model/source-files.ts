@@ -164,7 +164,7 @@ async function sizesOf(
       return [];
     }
   });
-  findings.errors(faults);
+  findings.errors(faults.sort((a, b) => compareBytes(a.in ?? '', b.in ?? '')));
   return files.flat();
 }
 
@@ -174,7 +174,8 @@ async function sizesOf(
  */
 function withoutPickles(files: readonly SourceFile[], include: IncludePatterns, findings: Findings): SourceFile[] {
   const paths = new Set(files.map(({ path }) => path));
-  const pickles = files.filter(({ path }) => isPickle(path) && !paths.has(path.replace(/\.bin$/i, '.xml')));
+  const isOpenVino = (path: string): boolean => path.endsWith('.bin') && paths.has(path.replace(/bin$/, 'xml'));
+  const pickles = files.filter(({ path }) => isPickle(path) && !isOpenVino(path));
   const named = pickles.filter(({ path }) => include.namesEndingOf(path));
   findings.errors(
     named.map(({ path }) => ({
