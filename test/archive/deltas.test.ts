@@ -41,12 +41,8 @@ const parameters = 12 * parametersOfLayer + (model.vocabulary + 512 + 4 + model.
 
 test('40 bytes of new metadata cost no tensor data', async () => {
   const renamed = await index('metadata', { ...model, metadata: { note: 'x'.repeat(40) } });
-  const headerAndStructure = original.chunks
-    .filter((chunk) => chunk[3] === 0)
-    .reduce((sum, chunk) => sum + chunk[1], 0);
   const share = missing(original, renamed);
-  // On this small model the header is a larger share than the 0.02 % of a real one.
-  assert.ok(share <= Math.max(0.1, ((headerAndStructure + 200) / original.archive.size_bytes) * 100), `${share} %`);
+  assert.ok(share < 0.1, `${share} %`);
   const data = (side: ChunkIndex): string[] => side.chunks.filter((chunk) => chunk[3] > 0).map((chunk) => chunk[5]);
   assert.deepEqual(data(renamed), data(original));
 });
