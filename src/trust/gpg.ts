@@ -67,12 +67,17 @@ async function signFrom(
 }
 
 /** Numbers of libgpg-error, in the low 16 bits of what the status FAILURE says. */
-const gpgErrors = { badPassphrase: 11, noSecretKey: 17, cancelled: 99, noPassphrase: 177 } as const;
+const gpgErrors = {
+  badPassphrase: 11,
+  noSecretKey: 17,
+  unusableSecretKey: 54,
+  cancelled: 99,
+  noPassphrase: 177,
+} as const;
 
 function signFailure(result: GpgResult, fingerprint: string, home: GpgHome, hasPassphrase: boolean): AircherError {
   const failure = result.statuses.find((status) => status.keyword === 'FAILURE' && status.arguments[0] === 'sign');
   const reason = failure === undefined ? undefined : Number(failure.arguments[1]) & 0xffff;
-  const unusable = result.statuses.find((status) => status.keyword === 'INV_SGNR');
   const details = { fingerprint, gpg: lastWords(result) };
   if (reason === gpgErrors.badPassphrase && hasPassphrase) {
     return new AircherError('conflict', 'wrong passphrase for the GPG key', {
@@ -92,14 +97,13 @@ function signFailure(result: GpgResult, fingerprint: string, home: GpgHome, hasP
       details,
     });
   }
-  // Reason 4 and 5 of INV_SGNR: revoked, expired.
-  if (unusable?.arguments[0] === '4' || unusable?.arguments[0] === '5') {
-    return new AircherError('conflict', `the GPG key ${fingerprint} is revoked or expired`, {
+  if (reason === gpgErrors.unusableSecretKey) {
+    return new AircherError('conflict', `the GPG key ${fingerprint} is expired, revoked, or not made for signing`, {
       hint: 'Sign with another key, or extend its expiry, and update signing.gpg_fingerprint.',
       details,
     });
   }
-  if (unusable !== undefined || reason === gpgErrors.noSecretKey) {
+  if (reason === gpgErrors.noSecretKey) {
     return new AircherError('conflict', `no secret GPG key ${fingerprint} that can sign`, {
       hint:
         home === undefined

@@ -13,7 +13,6 @@ import { signMessage } from '../../src/trust/sign.ts';
 
 const probe = await execa('minisign', ['-v'], { reject: false });
 const skip = probe.exitCode === 0 ? false : 'the program minisign is not installed';
-/** What a signing key of minisign reads and writes takes 1 GiB and seconds, so both ways with a password are one test. */
 const message = Buffer.from('{ "manifest_version": "1.0.0" }\n');
 
 describe('with the program minisign', { skip }, () => {
@@ -68,14 +67,14 @@ describe('with the program minisign', { skip }, () => {
     verifySignature(message, await readFile(at('plain.minisig'), 'utf8'), [parsePublicKey(keys.publicKey)]);
   });
 
-  test('it signs with an encrypted key of ours after the password, and not after another', async () => {
+  test('it signs with an encrypted key of ours after the password', async () => {
     const keys = await generateKeys({ keyDirectory: at('encrypted'), password: 'pass wörd' });
-    const sign = (password: string) =>
-      minisign(['-S', '-s', keys.secretKeyPath, '-m', 'manifest.json', '-x', 'encrypted.minisig'], `${password}\n`);
-    const signed = await sign('pass wörd');
+    const signed = await minisign(
+      ['-S', '-s', keys.secretKeyPath, '-m', 'manifest.json', '-x', 'locked.minisig'],
+      'pass wörd\n',
+    );
     assert.equal(signed.exitCode, 0, signed.stderr);
-    verifySignature(message, await readFile(at('encrypted.minisig'), 'utf8'), [parsePublicKey(keys.publicKey)]);
-    assert.notEqual((await sign('password')).exitCode, 0);
+    verifySignature(message, await readFile(at('locked.minisig'), 'utf8'), [parsePublicKey(keys.publicKey)]);
   });
 
   test('its encrypted key signs for us after the password', async () => {
