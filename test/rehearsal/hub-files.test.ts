@@ -73,7 +73,7 @@ test('uploads: content other than announced is refused and not kept; a commit of
   const put = async (body: Buffer<ArrayBuffer>): Promise<number> => (await fetch(href, { method: 'PUT', body })).status;
   assert.equal(await put(weights(1000)), 400);
   assert.equal(await put(content.subarray(0, 999)), 400);
-  assert.equal((await batch(hub, oid, 1000, 'download')).objects[0]?.error?.code, 404);
+  assert.equal((await batch(hub, oid, 1000, { operation: 'download' })).objects[0]?.error?.code, 404);
   assert.equal(await put(content), 200);
   assert.deepEqual((await batch(hub, oid, 1000)).objects[0]?.actions, undefined);
   assert.equal((await batch(hub, oid, 999)).objects[0]?.error?.code, 422);

@@ -85,7 +85,7 @@ export function textFile(path: string, text: string): unknown {
 /** Stores `content` as a large file by the batch API, and answers its line for a commit. */
 export async function uploadLarge(hub: Hub, path: string, content: Uint8Array<ArrayBuffer>): Promise<unknown> {
   const oid = sha256Of(content);
-  const { objects } = await batch(hub, oid, content.length);
+  const { objects } = await batch(hub, oid, content.length, { transfers: ['basic'] });
   const href = objects[0]?.actions?.upload?.href;
   if (href !== undefined) {
     const response = await fetch(href, { method: 'PUT', body: content });
@@ -105,12 +105,16 @@ export async function batch(
   hub: Hub,
   oid: string,
   size: number,
-  operation: 'upload' | 'download' = 'upload',
+  options: { readonly operation?: 'upload' | 'download'; readonly transfers?: readonly string[] } = {},
 ): Promise<BatchAnswer> {
   const response = await fetch(`${hub.url}/${repository}.git/info/lfs/objects/batch`, {
     method: 'POST',
     headers: bearer(writeToken),
-    body: JSON.stringify({ operation, transfers: ['basic', 'multipart'], objects: [{ oid, size }] }),
+    body: JSON.stringify({
+      operation: options.operation ?? 'upload',
+      transfers: options.transfers ?? ['basic', 'multipart'],
+      objects: [{ oid, size }],
+    }),
   });
   return (await response.json()) as BatchAnswer;
 }

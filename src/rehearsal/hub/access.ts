@@ -21,15 +21,12 @@ export interface HubContext {
   readonly background: Set<Promise<unknown>>;
 }
 
-/** `metadata` is open to everybody for gated repositories, their `content` isn't. */
-export type Need = 'metadata' | 'content' | 'write';
-
 export interface Opened {
   readonly repository: Repository;
   readonly account: HubAccount | undefined;
 }
 
-/** The repository of a request, if its account may do with it what it needs. HubError 401, 403, 404 otherwise. */
+/** The repository of a request that its account may commit to. HubError 401, 403, 404 otherwise. */
 export function openForWrite(
   context: HubContext,
   exchange: Exchange,
@@ -43,6 +40,10 @@ export function openForWrite(
   return { repository, account };
 }
 
+/**
+ * The repository of a request that its account may see. A gated one tells everybody its `metadata`; its `content` is for those
+ * with access. HubError 401, 403, 404 otherwise.
+ */
 export function openForRead(
   context: HubContext,
   exchange: Exchange,

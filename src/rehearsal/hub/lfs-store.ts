@@ -110,12 +110,23 @@ async function writeHashing(
   const hash = createHash(algorithm);
   const handle = await open(path, 'wx');
   let size = 0;
+  let held: Uint8Array[] = [];
+  let heldBytes = 0;
+  const writeHeld = async (): Promise<void> => {
+    if (heldBytes > 0) await handle.writeFile(Buffer.concat(held, heldBytes));
+    held = [];
+    heldBytes = 0;
+  };
   try {
     for await (const piece of body) {
       hash.update(piece);
-      await handle.writeFile(piece);
       size += piece.length;
+      // Network pieces are small; the disk is asked less often.
+      held.push(piece);
+      heldBytes += piece.length;
+      if (heldBytes >= 1 << 20) await writeHeld();
     }
+    await writeHeld();
   } finally {
     await handle.close();
   }

@@ -88,7 +88,12 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     commits: { msPerFile: 0, timeoutMs: 60_000, ...options.commits },
     background: new Set(),
   };
-  const hub = await startOrigin({ ...shared, name: 'hub', port: options.port, handler: hubHandler(context) });
+  const hub = await startOrigin({ ...shared, name: 'hub', port: options.port, handler: hubHandler(context) }).catch(
+    async (error: unknown) => {
+      await cdn.close();
+      throw error;
+    },
+  );
   return {
     url: hub.url,
     cdnUrl: cdn.url,
