@@ -1,0 +1,137 @@
+import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
+import { limits } from '../../contract/limits.ts';
+import { AircherError, type Problem } from '../../core/errors.ts';
+import { type RunContext, warn } from '../../core/events.ts';
+import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { sha256 } from '../../core/hashing.ts';
+import { assetHeaders, findAssetByApi, parseAssetUrl } from '../http/github-asset.ts';
+import { hostOf } from '../http/remote-error.ts';
+import type { Http } from '../http/types.ts';
+import { orderedKinds } from './mirror.ts';
+import { stagingOf } from './staging.ts';
+import type { TransferRequest } from './types.ts';
+
+export interface LoadedIndex {
+  readonly value: ChunkIndex;
+  readonly bytes: Buffer;
+}
+
+/**
+ * The chunk index that the manifest's entry names, from the caller, the staging directory, or one mirror after the other;
+ * undefined where the entry names none. Its size and sha256 are the entry's, it is well formed, and it describes the entry's
+ * archive and files. Throws `invalid`, `integrity`, `remote`.
+ */
+export async function loadIndex(
+  request: TransferRequest,
+  http: Http,
+  context: RunContext,
+): Promise<LoadedIndex | undefined> {
+  const declared = request.entry.index;
+  if (declared === undefined) return undefined;
+  if (declared.size_bytes > limits.indexBytes) {
+    throw new AircherError(
+      'invalid',
+      `${request.model}: its index has ${declared.size_bytes} bytes, more than ${limits.indexBytes}`,
+    );
+  }
+  const matches = (bytes: Uint8Array | undefined): bytes is Uint8Array =>
+    bytes !== undefined && bytes.length === declared.size_bytes && sha256(bytes) === declared.sha256;
+  const { index: staged } = stagingOf(request.staging);
+  const known = [request.indexBytes, await readFileIfThere(staged)].find(matches);
+  if (known !== undefined) return parsed(request, Buffer.from(known.buffer, known.byteOffset, known.byteLength));
+  const bytes = await download(request, http, context, matches);
+  const index = parsed(request, bytes);
+  await writeFileAtomically(staged, bytes);
+  return index;
+}
+
+async function download(
+  request: TransferRequest,
+  http: Http,
+  context: RunContext,
+  matches: (bytes: Uint8Array) => boolean,
+): Promise<Buffer> {
+  const problems: Problem[] = [];
+  let wrong = 0;
+  const declared = request.entry.index!;
+  for (const kind of orderedKinds(request)) {
+    const url = declared.download_urls[kind];
+    if (url === undefined) continue;
+    try {
+      const bytes = await get(http.place(url, kind), declared.size_bytes, http, context);
+      if (matches(bytes)) return bytes;
+      wrong++;
+      problems.push({
+        level: 'error',
+        file: kind,
+        message: `${hostOf(url)}: the chunk index has another sha256 than the manifest says`,
+      });
+    } catch (error) {
+      if (!(error instanceof AircherError) || error.code === 'interrupted' || error.code === 'machine') throw error;
+      // More bytes than declared are wrong bytes.
+      if (error.code === 'invalid') wrong++;
+      problems.push({ level: 'error', file: kind, message: error.message });
+    }
+    const problem = problems.at(-1)!;
+    context.onEvent?.({ type: 'mirror-set-aside', mirror: kind, reason: problem.message });
+  }
+  if (problems.length === 0)
+    throw new AircherError('invalid', `${request.model}: its index has no URL that this client knows`);
+  throw new AircherError(
+    wrong === problems.length ? 'integrity' : 'remote',
+    `${request.model}: no mirror gives the chunk index: ${problems.map((problem) => problem.message).join('; ')}`,
+    { hint: 'Try again later, or tell the maintainer of this release.', problems },
+  );
+}
+
+async function get(url: string, sizeBytes: number, http: Http, context: RunContext): Promise<Buffer> {
+  const request = { ...context, maxBytes: sizeBytes };
+  try {
+    return (await http.document(url, request)).bytes;
+  } catch (error) {
+    const asset = http.hasGithubToken ? parseAssetUrl(url, http.githubServerUrl) : undefined;
+    if (asset === undefined || !(error instanceof AircherError) || error.details.status !== 404) throw error;
+    const found = await findAssetByApi(asset, { http, ...context }).catch(() => undefined);
+    if (found === undefined) throw error;
+    return (await http.document(found, { ...request, headers: assetHeaders })).bytes;
+  }
+}
+
+/** Parsed strictly, and the same release as the entry. */
+function parsed(request: TransferRequest, bytes: Buffer): LoadedIndex {
+  const { model, entry } = request;
+  const file = `${model} index`;
+  const value = parseChunkIndex(bytes, { file, maxBytes: limits.indexBytes });
+  const contradiction = contradictionOf(value, request);
+  if (contradiction === undefined) return { value, bytes };
+  throw new AircherError('integrity', `${file}: ${contradiction}, against the manifest`, {
+    hint: 'The release contradicts itself. Tell its maintainer.',
+    details: { model, version: entry.version },
+  });
+}
+
+function contradictionOf(index: ChunkIndex, { model, entry }: TransferRequest): string | undefined {
+  const { archive } = index;
+  if (archive.sha256 !== entry.sha256) return `it is of an archive with the sha256 ${archive.sha256}`;
+  if (archive.size_bytes !== entry.size_bytes) return `it is of an archive of ${archive.size_bytes} bytes`;
+  if (archive.name !== `${model}.${archive.format}`) return `it is of ${JSON.stringify(archive.name)}`;
+  if (entry.format !== undefined && archive.format !== entry.format) return `its format is ${archive.format}`;
+  if (entry.files === undefined) return undefined;
+  const declared = new Map(entry.files.map((file) => [file.path, file]));
+  if (declared.size !== index.files.length) return `it has ${index.files.length} files instead of ${declared.size}`;
+  for (const file of index.files) {
+    const same = declared.get(file.path);
+    if (same?.size_bytes !== file.size_bytes || same.sha256 !== file.sha256) {
+      return `its file ${JSON.stringify(file.path)} has another size or sha256`;
+    }
+  }
+  return undefined;
+}
+
+/** Tells of a release without an index, whose updates can't be small. */
+export function warnWithoutIndex(request: TransferRequest, context: RunContext): void {
+  warn(context, {
+    file: request.model,
+    message: 'this release has no chunk index: the whole archive is fetched',
+  });
+}

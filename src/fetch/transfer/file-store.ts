@@ -1,0 +1,127 @@
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { AircherError, systemErrorCode } from '../../core/errors.ts';
+import { readFully } from '../../core/files.ts';
+import type { FileRecord } from './types.ts';
+
+/** Files open at once; a model with more has them opened and closed in turns. */
+const maxOpenFiles = 64;
+
+/** No following of a link that stands in a file's place; Windows doesn't know the flag. */
+const noFollow = constants.O_NOFOLLOW ?? 0;
+
+/** The files of one version under one directory, opened when needed, written by position. */
+export class FileStore {
+  readonly directory: string;
+  readonly files: readonly FileRecord[];
+  private readonly handles = new Map<number, Promise<FileHandle>>();
+  private readonly busy = new Map<number, number>();
+  private readonly dirty = new Set<number>();
+  private readonly readOnly = new Set<number>();
+
+  constructor(directory: string, files: readonly FileRecord[]) {
+    this.directory = directory;
+    this.files = files;
+  }
+
+  pathOf(file: number): string {
+    return join(this.directory, ...this.file(file).path.split('/'));
+  }
+
+  /** Makes every file with its full length (without its bytes: sparse where the file system can); keeps what is there. */
+  async prepare(): Promise<void> {
+    const directories = new Set(this.files.map((_, file) => dirname(this.pathOf(file))));
+    await mkdir(this.directory, { recursive: true });
+    for (const directory of directories) await mkdir(directory, { recursive: true });
+    for (const [number, file] of this.files.entries()) {
+      const found = await lstat(this.pathOf(number)).catch((error: unknown) => {
+        if (systemErrorCode(error) === 'ENOENT') return undefined;
+        throw error;
+      });
+      if (found?.isFile() && found.size === file.size_bytes) continue;
+      if (found !== undefined && !found.isFile()) await rm(this.pathOf(number), { recursive: true, force: true });
+      await this.use(number, true, (handle) => handle.truncate(file.size_bytes));
+    }
+  }
+
+  async write(file: number, bytes: Uint8Array, position: number): Promise<void> {
+    this.dirty.add(file);
+    await this.use(file, true, async (handle) => {
+      for (let at = 0; at < bytes.length; ) {
+        const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, position + at);
+        at += bytesWritten;
+      }
+    });
+  }
+
+  async read(file: number, length: number, position: number): Promise<Buffer> {
+    return this.use(file, false, (handle) => readFully(handle, length, position));
+  }
+
+  /** Flushes what was written to a file. */
+  async sync(file: number): Promise<void> {
+    if (!this.dirty.delete(file)) return;
+    await this.use(file, true, (handle) => handle.datasync());
+  }
+
+  /** Closes a file that is complete. */
+  async release(file: number): Promise<void> {
+    const handle = this.handles.get(file);
+    this.handles.delete(file);
+    await (await handle)?.close();
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.handles.values()];
+    this.handles.clear();
+    await Promise.all(all.map(async (handle) => (await handle.catch(() => undefined))?.close()));
+  }
+
+  private async use<T>(file: number, writes: boolean, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+    this.busy.set(file, (this.busy.get(file) ?? 0) + 1);
+    try {
+      if (writes && this.readOnly.delete(file)) await this.release(file);
+      let handle = this.handles.get(file);
+      if (handle === undefined) {
+        await this.makeRoom();
+        handle = this.handles.get(file) ?? this.openFile(file, writes);
+      } else {
+        this.handles.delete(file);
+      }
+      // Last in the map is the one used last.
+      this.handles.set(file, handle);
+      return await work(await handle);
+    } finally {
+      this.busy.set(file, (this.busy.get(file) ?? 1) - 1);
+    }
+  }
+
+  private async openFile(file: number, writes: boolean): Promise<FileHandle> {
+    const path = this.pathOf(file);
+    try {
+      return await open(path, constants.O_RDWR | constants.O_CREAT | noFollow, 0o666);
+    } catch (error) {
+      // An installed file that we may only read can still be checked.
+      if (writes || !['EACCES', 'EPERM', 'EROFS'].includes(systemErrorCode(error) ?? '')) throw error;
+      this.readOnly.add(file);
+      return open(path, constants.O_RDONLY | noFollow);
+    }
+  }
+
+  private async makeRoom(): Promise<void> {
+    if (this.handles.size < maxOpenFiles) return;
+    for (const file of this.handles.keys()) {
+      if ((this.busy.get(file) ?? 0) === 0) {
+        await this.release(file);
+        return;
+      }
+    }
+  }
+
+  private file(number: number): FileRecord {
+    const file = this.files[number];
+    if (file === undefined) throw new AircherError('unexpected', `no file ${number}`);
+    return file;
+  }
+}

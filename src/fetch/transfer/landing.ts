@@ -1,0 +1,89 @@
+import { decodeChunk } from '../../archive/decode.ts';
+import type { ArchiveFormat } from '../../contract/chunk-index.ts';
+import { isAircherError } from '../../core/errors.ts';
+import { sha256 } from '../../core/hashing.ts';
+import type { FileStore } from './file-store.ts';
+import type { FileTrails } from './file-trail.ts';
+import type { Journal } from './journal.ts';
+import type { Piece } from './piece.ts';
+
+/**
+ * Chunks between arrival and disk at once. The thread pool works on four at a time; more only cost memory, and are lost when the
+ * process is killed.
+ */
+const maxLanding = 6;
+
+/** Where every chunk ends, wherever it came from: decoded, checked, written to its places, hashed into its files, recorded. */
+export class Landing {
+  private readonly store: FileStore;
+  private readonly trails: FileTrails;
+  private readonly journal: Journal | undefined;
+  private landing = 0;
+  private waiters: (() => void)[] = [];
+  /** True when anybody had to wait since it was last read. */
+  private waited = false;
+
+  constructor(store: FileStore, trails: FileTrails, journal: Journal | undefined) {
+    this.store = store;
+    this.trails = trails;
+    this.journal = journal;
+  }
+
+  /** From a mirror. Where the bytes aren't the chunk's: what is wrong with them, and nothing is written. Throws faults of this machine. */
+  async fromSlice(piece: Piece, slice: Uint8Array, format: ArchiveFormat): Promise<string | undefined> {
+    this.landing++;
+    try {
+      const chunk = await decodeChunk(format, slice, piece.length).catch((error: unknown) => {
+        if (isAircherError(error, 'integrity')) return error.message;
+        throw error;
+      });
+      if (typeof chunk === 'string') return chunk;
+      if (sha256(chunk) !== piece.sha256) return 'a chunk has another sha256 than it should';
+      await this.write(piece, chunk);
+      return undefined;
+    } finally {
+      this.landing--;
+      if (this.landing < maxLanding) this.wake();
+    }
+  }
+
+  /** Whether the bytes are the chunk's. */
+  isRight(piece: Piece, chunk: Uint8Array): boolean {
+    return chunk.length === piece.length && sha256(chunk) === piece.sha256;
+  }
+
+  /** To every place but those that have it; the bytes are right. */
+  async write(piece: Piece, chunk: Uint8Array, inPlace?: ReadonlySet<number>): Promise<void> {
+    for (const place of piece.places) {
+      if (!inPlace?.has(place.chunk)) await this.store.write(place.file, chunk, place.offset);
+      this.journal?.add(place.chunk);
+      await this.trails.add(place.file, place.offset, chunk);
+    }
+  }
+
+  /** A promise while too many chunks wait for the processor or the disk: then connections are held. */
+  pressure(): Promise<void> | undefined {
+    if (this.landing < maxLanding) return undefined;
+    this.waited = true;
+    return new Promise((resolve) => {
+      this.waiters.push(resolve);
+    });
+  }
+
+  get busy(): boolean {
+    return this.landing >= maxLanding;
+  }
+
+  /** Whether this machine, not the network, was what everything waited for since the last call. */
+  takeSaturation(): boolean {
+    const { waited } = this;
+    this.waited = false;
+    return waited;
+  }
+
+  private wake(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    for (const waiter of waiters) waiter();
+  }
+}
