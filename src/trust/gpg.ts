@@ -1,5 +1,6 @@
 import { AircherError } from '../core/errors.ts';
 import { type GpgContext, type GpgHome, type GpgResult, lastWords, runGpg, withOwnHome } from './gpg-program.ts';
+import { verifyFrom } from './gpg-verdict.ts';
 
 /** Detached, armoured GPG signatures (`manifest.json.asc`), made and checked by the program gpg. */
 
@@ -138,81 +139,6 @@ export async function verifyGpgSignature(options: GpgVerifyOptions): Promise<voi
   return withOwnHome(options, async (home) => {
     await importKey(home, publicKey, fingerprint, options, 'The public key');
     await verifyFrom(home, signature, fingerprint, options);
-  });
-}
-
-async function verifyFrom(
-  home: GpgHome,
-  signature: string,
-  fingerprint: string,
-  options: GpgContext & { readonly file: string },
-): Promise<void> {
-  // The signature goes through standard input, the signed file by its path.
-  const result = await runGpg(home, ['--status-fd', '1', '--verify', '--', '-', options.file], options, signature);
-  const fault = verificationFault(result, fingerprint);
-  if (fault !== undefined) throw fault;
-}
-
-/** What GnuPG says of each signature, exactly one of these (doc/DETAILS). */
-const signatureVerdicts = new Set(['GOODSIG', 'EXPSIG', 'EXPKEYSIG', 'REVKEYSIG', 'BADSIG', 'ERRSIG']);
-
-function verificationFault(result: GpgResult, fingerprint: string): AircherError | undefined {
-  const details = { fingerprint, gpg: lastWords(result) };
-  const verdicts = result.statuses.filter((status) => signatureVerdicts.has(status.keyword));
-  const [verdict] = verdicts;
-  if (verdict === undefined || verdicts.length > 1) {
-    const found = verdict === undefined ? 'holds no GPG signature' : 'holds more than one GPG signature';
-    return new AircherError('integrity', `the signature file ${found}`, {
-      hint: 'Fetch it again; if it stays so, tell the publisher.',
-      details,
-    });
-  }
-  // Reason 9 of ERRSIG: the public key is missing.
-  if (verdict.keyword === 'ERRSIG' && verdict.arguments[5] === '9') {
-    if (result.statuses.some((status) => status.keyword === 'NO_PUBKEY') && isKnownForeign(verdict, fingerprint)) {
-      return foreignKey(verdict.arguments[6] ?? '', fingerprint, details);
-    }
-    return new AircherError('conflict', `no public GPG key ${fingerprint} to check the signature with`, {
-      hint: `Import it: gpg --import, or gpg --recv-keys ${fingerprint}.`,
-      details,
-    });
-  }
-  const faults: Readonly<Record<string, string>> = {
-    BADSIG: 'does not match the file',
-    ERRSIG: "can't be checked",
-    EXPSIG: 'has expired',
-    EXPKEYSIG: 'is by a key that has expired',
-    REVKEYSIG: 'is by a key that was revoked',
-  };
-  const fault = faults[verdict.keyword];
-  if (fault !== undefined) {
-    return new AircherError('integrity', `the GPG signature ${fault}`, {
-      hint: 'Do not use the file unless you know why.',
-      details,
-    });
-  }
-  const valid = result.statuses.filter((status) => status.keyword === 'VALIDSIG');
-  const primary = valid[0]?.arguments[9] ?? valid[0]?.arguments[0];
-  if (valid.length !== 1 || primary === undefined || result.exitCode !== 0) {
-    return new AircherError('integrity', `the GPG signature can't be checked: ${lastWords(result)}`, { details });
-  }
-  // Class 00 is a signature over the bytes of a file; others are over text with converted line ends, or over keys.
-  if (valid[0]?.arguments[8] !== '00') {
-    return new AircherError('integrity', "the GPG signature is not over the file's bytes", { details });
-  }
-  return primary === fingerprint ? undefined : foreignKey(primary, fingerprint, details);
-}
-
-/** ERRSIG's last argument is the signer's fingerprint, or `-`. It may be a subkey's, which says nothing of the primary one. */
-function isKnownForeign(verdict: { readonly arguments: readonly string[] }, fingerprint: string): boolean {
-  const signer = verdict.arguments[6];
-  return signer !== undefined && /^[0-9A-F]{40}$/.test(signer) && signer !== fingerprint;
-}
-
-function foreignKey(found: string, fingerprint: string, details: Readonly<Record<string, unknown>>): AircherError {
-  return new AircherError('integrity', `the GPG signature is by key ${found}, not by ${fingerprint}`, {
-    hint: 'If the publisher changed keys, set signing.gpg_fingerprint to the new one.',
-    details,
   });
 }
 

@@ -144,6 +144,8 @@ describe('with the program gpg', { skip }, () => {
     await scene.gpg(['--passphrase', '', '--quick-add-key', primary, 'ed25519', 'sign']);
     const { signature } = await signWithGpg({ ...context(), fingerprint: primary });
     await verifyGpgSignature({ ...context(), signature, fingerprint: primary });
+    const unknown = verifyGpgSignature({ ...context(), environment: stranger(), signature, fingerprint: primary });
+    assert.match(await refused('conflict', unknown), /no public GPG key/);
   });
 
   test('no signature, two of them, one over converted text, or a signed message are refused', async () => {
