@@ -61,6 +61,9 @@ export function createPatience(tuning: RemoteTuning, defaults: { readonly writeE
   };
 }
 
+/** Failures that were tried often enough: an attempt around them isn't repeated because of them. */
+const spent = new WeakSet<Error>();
+
 /** Tries again what may go better, with the waits that the remote asks for. Pass a look and the act as one attempt. */
 export async function persist<T>(
   what: string,
@@ -68,19 +71,33 @@ export async function persist<T>(
   context: RunContext,
   attempt: (number: number) => Promise<T>,
 ): Promise<T> {
-  return retry(attempt, {
-    what,
-    attempts: patience.attempts,
-    baseDelayMs: patience.baseDelayMs,
-    maxDelayMs: patience.maxDelayMs,
-    signal: context.signal,
-    onEvent: context.onEvent,
-    retryable: (error) => {
-      if (!(error instanceof RequestFailure) || !error.retryable) return false;
-      if (error.waitMs === undefined) return true;
-      return error.waitMs <= patience.maxWaitMs ? error.waitMs : false;
-    },
-  });
+  try {
+    return await retry(attempt, {
+      what,
+      attempts: patience.attempts,
+      baseDelayMs: patience.baseDelayMs,
+      maxDelayMs: patience.maxDelayMs,
+      signal: context.signal,
+      onEvent: context.onEvent,
+      retryable: (error) => {
+        if (!(error instanceof RequestFailure) || !error.retryable || spent.has(error)) return false;
+        if (error.waitMs === undefined) return true;
+        return error.waitMs <= patience.maxWaitMs ? error.waitMs : false;
+      },
+    });
+  } catch (error) {
+    if (error instanceof RequestFailure && error.retryable) spent.add(error);
+    throw error;
+  }
+}
+
+/** Looks for what was made a moment ago, which lists may not show yet: for ten times the usual lag. */
+export async function lookPastLag<T>(
+  patience: Patience,
+  context: RunContext,
+  look: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  return lookUntil(patience.lagMs * 10, patience, context, look);
 }
 
 /** Looks until `look` finds something or `forMs` have passed; then undefined. Looks at least once. */

@@ -4,6 +4,7 @@ import type { RunContext } from '../../core/events.ts';
 import { readContent } from '../file-content.ts';
 import { type Patience, persist } from '../remote.ts';
 import { hasStatus } from '../request-failure.ts';
+import { shaped } from '../shaped.ts';
 import type { ReleaseFile } from '../target.ts';
 import { apiFetch, createOctokit, type OctokitSettings, unwrapped } from './octokit.ts';
 import {
@@ -14,7 +15,6 @@ import {
   referenceShape,
   releaseShape,
   repositoryShape,
-  shaped,
 } from './shapes.ts';
 
 export interface GithubSettings {

@@ -1,5 +1,5 @@
 import { AircherError } from '../../core/errors.ts';
-import { persist } from '../remote.ts';
+import { lookPastLag, persist } from '../remote.ts';
 import { RequestFailure } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
 import type { GithubApi } from './api.ts';
@@ -16,7 +16,11 @@ export async function publishDraft(
   cache: DigestCache,
 ): Promise<void> {
   await persist(`publishing ${release.tag}`, api.settings.patience, api.context, async () => {
-    const { draft, published } = await findReleases(api, release.tag);
+    const found = await lookPastLag(api.settings.patience, api.context, async () => {
+      const look = await findReleases(api, release.tag);
+      return (look.draft ?? look.published) ? look : undefined;
+    });
+    const { draft, published } = found ?? {};
     if (published !== undefined) return requireSame(api, published, release, cache);
     if (draft === undefined) {
       throw new AircherError('conflict', `there is no draft of ${release.tag} to make public`, {

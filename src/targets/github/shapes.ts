@@ -1,5 +1,4 @@
 import * as z from 'zod/mini';
-import { malformed } from '../request-failure.ts';
 
 /** The parts of GitHub's answers that are used. Unknown members are ignored. Reference: docs.github.com/rest/releases. */
 
@@ -41,10 +40,3 @@ export const referenceShape = z.object({ object: z.object({ type: z.string(), sh
 export type Asset = Readonly<z.infer<typeof assetShape>>;
 export type Release = Readonly<z.infer<typeof releaseShape>>;
 export type Repository = Readonly<z.infer<typeof repositoryShape>>;
-
-/** Checks an answer; what isn't as promised is a failure that is worth another look. */
-export function shaped<T>(schema: z.ZodMiniType<T>, data: unknown, what: string): T {
-  const result = z.safeParse(schema, data);
-  if (result.success) return result.data;
-  throw malformed(what, result.error);
-}

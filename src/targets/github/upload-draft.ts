@@ -1,6 +1,6 @@
 import { mapConcurrently } from '../../core/concurrency.ts';
 import { warn } from '../../core/events.ts';
-import { lookUntil, persist } from '../remote.ts';
+import { lookPastLag, lookUntil, persist } from '../remote.ts';
 import { hasStatus, RequestFailure } from '../request-failure.ts';
 import type { ReleaseFile, TargetRelease } from '../target.ts';
 import { uploadProgress } from '../upload-progress.ts';
@@ -70,7 +70,7 @@ export async function fillDraft(
     await persist(`deleting ${asset.name}`, patience, api.context, () => api.deleteAsset(asset.id));
   }
   const byName = new Map(assets.map((asset) => [asset.name, asset]));
-  await mapConcurrently(release.files, patience.parallel, async (file) =>
+  await mapConcurrently(release.files, patience.parallel, (file) =>
     settleAsset(api, draft, file, byName.get(file.name), cache),
   );
 }
@@ -143,7 +143,7 @@ export async function checkDraft(
 ): Promise<void> {
   const { patience } = api.settings;
   let wrong: readonly string[] = [];
-  const good = await lookUntil(patience.lagMs * 10, patience, api.context, async () => {
+  const good = await lookPastLag(patience, api.context, async () => {
     wrong = await draftFaults(api, draft, release, cache);
     return wrong.length === 0 ? true : undefined;
   });

@@ -1,0 +1,25 @@
+import type { Manifest } from '../../contract/manifest.ts';
+
+/** Files at the root that every release has or may have. */
+const rootFiles = [
+  'README.md',
+  'aircher.mjs',
+  'checksums.sha256',
+  'manifest.json',
+  'manifest.json.asc',
+  'manifest.json.minisig',
+];
+
+/**
+ * Every path that a release with this manifest may have in the Hub repository (DESIGN section 3): what of it the next release no
+ * longer has is deleted from `main`. Other people's files are never among them.
+ */
+export function layoutOf(manifest: Manifest): ReadonlySet<string> {
+  const paths = new Set(rootFiles);
+  for (const [name, model] of Object.entries(manifest.models)) {
+    const archive = `${name}.${model.format ?? 'tar.gz'}`;
+    paths.add(archive).add(`${archive}.index.json`).add(`${name}.safetensors`);
+    for (const { path } of model.files ?? []) paths.add(`${name}/${path}`);
+  }
+  return paths;
+}

@@ -1,0 +1,85 @@
+import semver from 'semver';
+import { limits } from '../../contract/limits.ts';
+import type { Manifest } from '../../contract/manifest.ts';
+import { gitBlobIdOf } from '../file-content.ts';
+import { versionOf } from '../published-tags.ts';
+import { persist } from '../remote.ts';
+import { hasStatus, malformed } from '../request-failure.ts';
+import type { TargetRelease } from '../target.ts';
+import type { HubApi } from './api.ts';
+import type { CommitOperation } from './commit-body.ts';
+import { manifestAt } from './main-manifest.ts';
+import { settleBranch } from './settle-branch.ts';
+import type { Tree, TreeFile } from './shapes.ts';
+import { isSameFile } from './stored-content.ts';
+import { branchOf, obsoletePaths } from './upload-branch.ts';
+
+/**
+ * One commit that makes `main` the tag's tree: stored content by digest, so that nothing is sent again but small ordinary files;
+ * paths of ours that are gone are deleted; other people's files stay. `main` never goes back: it is left alone where it has a
+ * newer release. Answers whether it names the release afterwards.
+ */
+export async function moveMain(api: HubApi, release: TargetRelease, tagCommit: string, prefix: string): Promise<void> {
+  const tagTree = await api.tree(tagCommit);
+  await settleBranch(api, {
+    branch: 'main',
+    summary: `Release ${release.tag}`,
+    plan: async (tree, head) => {
+      const newer = newerRelease(await manifestAt(api, head, tree), release, prefix);
+      if (newer !== undefined) {
+        api.context.onEvent?.({ type: 'notice', message: `The Hub's main stays at the newer release ${newer}.` });
+        return [];
+      }
+      const operations = await difference(api, release, { tree, head }, { tree: tagTree, commit: tagCommit });
+      return operations.length === 0 ? [] : [operations];
+    },
+  });
+}
+
+function newerRelease(manifest: Manifest | undefined, release: TargetRelease, prefix: string): string | undefined {
+  const tag = manifest?.release;
+  const version = tag === undefined ? undefined : versionOf(tag, prefix);
+  return version !== undefined && semver.gt(version, release.version) ? tag : undefined;
+}
+
+async function difference(
+  api: HubApi,
+  release: TargetRelease,
+  main: { readonly tree: Tree; readonly head: string },
+  tag: { readonly tree: Tree; readonly commit: string },
+): Promise<readonly CommitOperation[]> {
+  const operations: CommitOperation[] = [];
+  for (const path of await obsoletePaths(api, release, main.tree, main.head)) operations.push({ kind: 'delete', path });
+  const paths = new Set([...release.layout, ...release.files.map((file) => file.name)]);
+  for (const path of [...paths].sort()) {
+    const file = tag.tree.get(path);
+    if (file === undefined || isSameFile(main.tree.get(path), file)) continue;
+    operations.push(await copyOf(api, tag.commit, file));
+  }
+  return operations;
+}
+
+/** An operation that puts a file of another revision where it stands there. */
+async function copyOf(api: HubApi, revision: string, file: TreeFile): Promise<CommitOperation> {
+  const { path, lfsSha256, sizeBytes, blobId } = file;
+  if (lfsSha256 !== undefined) return { kind: 'lfs', path, sha256: lfsSha256, sizeBytes };
+  const content = await persist(path, api.settings.patience, api.context, async () => {
+    const bytes = await api.file(revision, path, Math.min(sizeBytes, limits.indexBytes));
+    if (bytes === undefined || gitBlobIdOf(bytes) !== blobId) throw malformed(path);
+    return bytes;
+  });
+  return { kind: 'file', path, content };
+}
+
+/** Deletes the release's branch, once nothing needs it. Gone already is good. */
+export async function deleteReleaseBranch(api: HubApi, tag: string): Promise<void> {
+  const branch = branchOf(tag);
+  await persist(`deleting the branch ${branch}`, api.settings.patience, api.context, async () => {
+    if (!(await api.refs()).branches.has(branch)) return;
+    try {
+      await api.deleteBranch(branch);
+    } catch (error) {
+      if (!hasStatus(error, 404)) throw error;
+    }
+  });
+}
