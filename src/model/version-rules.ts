@@ -62,7 +62,7 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
 }
 
 /**
- * The version rules (DESIGN section 4) against the last published version: no version goes back, content changes under no unchanged
+ * The version rules against the last published version: no version goes back, content changes under no unchanged
  * version, and a version is raised as far as what changed needs. `place` is where the version stands.
  */
 export function versionProblems(
@@ -140,13 +140,10 @@ function embeddingChanges(
   const changes: { text: string; needed: Bump }[] = [];
   const field = (name: keyof Embedding, needed: Bump): void => {
     const before = previous[name];
-    const after = next[name] ?? null;
-    if (before !== undefined && before !== after) {
-      changes.push({
-        text: `${String(name).replace('_', ' ')} ${before ?? 'unknown'} → ${after ?? 'unknown'}`,
-        needed,
-      });
-    }
+    const after = next[name];
+    // What one side doesn't say can't be compared.
+    if (before === undefined || before === null || after === undefined || after === null || before === after) return;
+    changes.push({ text: `${String(name).replace('_', ' ')} ${before} → ${after}`, needed });
   };
   field('dimensions', 'major');
   const fewer = (next.max_tokens ?? Infinity) < (previous.max_tokens ?? 0);

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { safetensorsFile, type TinyModelOptions, tinyModelFiles } from '../fixtures/tiny-model.ts';
+import { inspectDirectory, inspectTiny, told } from './inspecting.ts';
+
+/** A file of the tiny model with other members; undefined takes one away. */
+function changed(path: string, members: Readonly<Record<string, unknown>>, options: TinyModelOptions = {}) {
+  const json = JSON.parse(tinyModelFiles(options).get(path)?.toString() ?? '{}') as object;
+  return { [path]: JSON.stringify({ ...json, ...members }) };
+}
+
+const sized = { hidden: 32, positions: 64 };
+
+test('dimensions, token limit, pooling, normalisation and similarity come from the files', async (context) => {
+  const { facts } = await inspectTiny(context, sized);
+  const expected = {
+    dimensions: 32,
+    max_tokens: 64,
+    pooling: 'mean',
+    normalized: true,
+    similarity: 'cosine',
+    prompts: {},
+  };
+  assert.deepEqual(facts.embedding, expected);
+});
+
+test('a dense layer decides the dimensions, and no Normalize module means not normalised', async (context) => {
+  const { facts, ...inspected } = await inspectTiny(context, { ...sized, dense: 12, normalize: false, pooling: 'cls' });
+  assert.deepEqual(told(inspected), []);
+  assert.equal(facts.embedding.dimensions, 12);
+  assert.equal(facts.embedding.normalized, false);
+  assert.equal(facts.embedding.pooling, 'cls');
+});
+
+test('a Normalize that something else follows does not make the vectors normalised', async (context) => {
+  const { facts } = await inspectTiny(context, {
+    dense: 12,
+    files: {
+      'modules.json': JSON.stringify(
+        ['Transformer', 'Pooling', 'Normalize', 'Dense'].map((kind, idx) => ({
+          idx,
+          path: ['', '1_Pooling', '', '2_Dense'][idx],
+          type: `sentence_transformers.models.${kind}`,
+        })),
+      ),
+    },
+  });
+  assert.equal(facts.embedding.normalized, false);
+});
+
+test('the pooling config of sentence-transformers 6 says the same as the older one', async (context) => {
+  const old = await inspectTiny(context, sized);
+  const files = { '1_Pooling/config.json': '{"embedding_dimension": 32, "pooling_mode": "mean"}' };
+  const renewed = await inspectTiny(context, { ...sized, files });
+  assert.deepEqual(told(renewed), []);
+  assert.deepEqual(renewed.facts.embedding, old.facts.embedding);
+  assert.equal(renewed.facts.pooling, old.facts.pooling);
+});
+
+test('several pooling modes are told, and multiply the dimensions; no mode at all is told', async (context) => {
+  const path = '1_Pooling/config.json';
+  const several = await inspectTiny(context, { ...sized, files: changed(path, { pooling_mode_cls_token: true }) });
+  assert.match(told(several)[0] ?? '', /^warning 1_Pooling\/config\.json: chooses several pooling modes \(cls, mean\)/);
+  assert.equal(several.facts.embedding.dimensions, 64);
+  assert.equal(several.facts.embedding.pooling, 'cls+mean');
+  const none = await inspectTiny(context, { ...sized, files: changed(path, { pooling_mode_mean_tokens: false }) });
+  assert.match(told(none)[0] ?? '', /^warning 1_Pooling\/config\.json: chooses no pooling mode/);
+});
+
+test('a token limit that differs between files is told once, with every file and value', async (context) => {
+  const files = changed('sentence_bert_config.json', { max_seq_length: 32 }, sized);
+  const inspected = await inspectTiny(context, { ...sized, files });
+  assert.deepEqual(told(inspected), [
+    "warning tokenizer.json $.truncation.max_length: the model's files disagree on the token limit: 64 in tokenizer.json $.truncation.max_length, 32 in sentence_bert_config.json $.max_seq_length, 64 in tokenizer_config.json $.model_max_length, 64 in config.json $.max_position_embeddings",
+  ]);
+  assert.equal(inspected.facts.embedding.max_tokens, 32);
+});
+
+test('positions to spare are no disagreement where the tokenizer knows the limit, but too few are', async (context) => {
+  const spare = await inspectTiny(context, {
+    ...sized,
+    files: changed('config.json', { max_position_embeddings: 512 }),
+  });
+  assert.deepEqual(told(spare), []);
+  const few = await inspectTiny(context, { ...sized, files: changed('config.json', { max_position_embeddings: 16 }) });
+  assert.match(told(few)[0] ?? '', /disagree on the token limit: .* 16 in config\.json/);
+});
+
+test("without the library's config the tokenizer's limit counts as far as there are positions, then the positions", async (context) => {
+  const maxTokens = async (files: TinyModelOptions['files']): Promise<number | null> =>
+    (await inspectTiny(context, { ...sized, files: { 'sentence_bert_config.json': undefined, ...files } })).facts
+      .embedding.max_tokens;
+  assert.equal(await maxTokens(changed('tokenizer_config.json', { model_max_length: 48 })), 48);
+  assert.equal(await maxTokens(changed('tokenizer_config.json', { model_max_length: 4096 })), 64);
+  // What transformers writes where a tokenizer has no limit.
+  assert.equal(
+    await maxTokens({ 'tokenizer_config.json': '{"model_max_length": 1000000000000000019884624838656}' }),
+    64,
+  );
+});
+
+test('positions of RoBERTa begin behind the padding, those of T5 bound nothing', async (context) => {
+  const roberta = await inspectTiny(context, {
+    positions: 512,
+    files: changed('config.json', { model_type: 'xlm-roberta', pad_token_id: 1, max_position_embeddings: 514 }),
+  });
+  assert.deepEqual(told(roberta), []);
+  assert.equal(roberta.facts.embedding.max_tokens, 512);
+  const t5 = await inspectTiny(context, {
+    ...sized,
+    files: changed('config.json', { model_type: 't5', n_positions: 8 }),
+  });
+  assert.deepEqual(told(t5), []);
+});
+
+test('dimensions that config, pooling, dense layer and tensors contradict are errors', async (context) => {
+  const pooling = await inspectTiny(context, {
+    ...sized,
+    files: changed('1_Pooling/config.json', { word_embedding_dimension: 48 }),
+  });
+  assert.deepEqual(told(pooling), [
+    'error 1_Pooling/config.json $.word_embedding_dimension: is 48, but config.json $.hidden_size is 32',
+  ]);
+  const dense = { ...sized, dense: 12 };
+  const wrong = changed('2_Dense/config.json', { in_features: 16, out_features: 8 }, dense);
+  assert.deepEqual(told(await inspectTiny(context, { ...dense, files: wrong })), [
+    'error 2_Dense/config.json $.in_features: is 16, but the width behind 1_Pooling/config.json is 32',
+    'error 2_Dense/config.json $.out_features: is 8, but the tensor linear.weight has the shape [12, 32]',
+    'error 2_Dense/config.json $.in_features: is 16, but the tensor linear.weight has the shape [12, 32]',
+  ]);
+  const config = changed('config.json', { hidden_size: 48, vocab_size: 100 });
+  assert.deepEqual(told(await inspectTiny(context, { ...sized, files: config })), [
+    'error config.json $.hidden_size: is 48, but the tensor embeddings.word_embeddings.weight has the shape [64, 32]',
+    'warning config.json $.vocab_size: is 100, but the tensor embeddings.word_embeddings.weight has the shape [64, 32]',
+    'error 1_Pooling/config.json $.word_embedding_dimension: is 32, but config.json $.hidden_size is 48',
+  ]);
+});
+
+test('word embeddings narrower than the network, as in ALBERT, are no contradiction', async (context) => {
+  const files = {
+    ...changed('config.json', { model_type: 'albert', embedding_size: 8 }),
+    'model.safetensors': safetensorsFile({ tensors: [{ name: 'embeddings.word_embeddings.weight', shape: [64, 8] }] }),
+  };
+  assert.deepEqual(told(await inspectTiny(context, { ...sized, files })), []);
+});
+
+test('parts that modules.json names and that are missing are errors; a Normalize needs none', async (context) => {
+  const pooling = await inspectTiny(context, { files: { '1_Pooling/config.json': undefined } });
+  assert.deepEqual(told(pooling), [
+    'error modules.json $[1]: names Pooling in "1_Pooling", but that folder has no file',
+  ]);
+  const pickle = await inspectTiny(context, {
+    dense: 8,
+    files: { '2_Dense/model.safetensors': undefined, '2_Dense/pytorch_model.bin': 'p', 'config.json': undefined },
+  });
+  assert.deepEqual(told(pickle), [
+    'warning 2_Dense/pytorch_model.bin: is a pickle and is left out: the safetensors are released',
+    'error modules.json $[0]: names Transformer in "", but config.json is missing',
+    'error modules.json $[2]: names Dense in "2_Dense", but that folder has no safetensors',
+  ]);
+});
+
+test('a transformer in a folder of its own is read there', async (context) => {
+  const files: Record<string, string | Buffer | undefined> = {};
+  for (const [path, bytes] of tinyModelFiles(sized)) {
+    if (/modules|1_Pooling|README|LICENSE|config_sentence/.test(path)) continue;
+    files[`0_Transformer/${path}`] = bytes;
+    files[path] = undefined;
+  }
+  const module = (kind: string, path: string) => ({ path, type: `sentence_transformers.models.${kind}` });
+  files['modules.json'] = JSON.stringify([module('Transformer', '0_Transformer'), module('Pooling', './1_Pooling/')]);
+  const { facts, ...inspected } = await inspectTiny(context, { ...sized, files });
+  assert.deepEqual(told(inspected), []);
+  assert.equal(facts.embedding.dimensions, 32);
+  assert.equal(facts.embedding.max_tokens, 64);
+  assert.equal(facts.architecture, (await inspectTiny(context, sized)).facts.architecture);
+});
+
+test('without modules.json pooling and normalisation are unknown, and that is told', async (context) => {
+  const inspected = await inspectTiny(context, { files: { 'modules.json': undefined } });
+  assert.match(told(inspected)[0] ?? '', /^warning \.: has no modules\.json, which 1_Pooling belongs to/);
+  const { pooling, normalized, dimensions } = inspected.facts.embedding;
+  assert.deepEqual([pooling, normalized, dimensions], [null, null, 32]);
+});
+
+test('prompts are facts, and a default prompt that is not among them is an error', async (context) => {
+  const library = 'config_sentence_transformers.json';
+  const prompts = { query: 'query: ', document: 'passage: ' };
+  const good = await inspectTiny(context, { files: changed(library, { prompts, default_prompt_name: 'query' }) });
+  assert.deepEqual(told(good), []);
+  assert.deepEqual(good.facts.embedding.prompts, prompts);
+  const bad = await inspectTiny(context, { files: changed(library, { prompts, default_prompt_name: 'search' }) });
+  assert.deepEqual(told(bad), [
+    `error ${library} $.default_prompt_name: names the prompt "search", which "prompts" doesn't have`,
+  ]);
+});
+
+test('similarity is what the config says, cosine by default, and unknown outside the library', async (context) => {
+  const library = 'config_sentence_transformers.json';
+  const similarity = async (files: TinyModelOptions['files']): Promise<string | null> =>
+    (await inspectTiny(context, { files })).facts.embedding.similarity;
+  assert.equal(await similarity(changed(library, { similarity_fn_name: 'dot' })), 'dot');
+  assert.equal(await similarity(changed(library, { similarity_fn_name: null })), 'cosine');
+  assert.equal(await similarity({ [library]: undefined, 'modules.json': undefined }), null);
+});
+
+const realModel = process.env.AIRCHER_TEST_MODEL;
+
+test('the real all-MiniLM-L6-v2 has 384 dimensions, 256 tokens, mean pooling, normalised, and a warning', {
+  skip: realModel === undefined,
+}, async () => {
+  const root = realModel ?? '';
+  await access(join(root, 'model.safetensors'));
+  const { facts, ...inspected } = await inspectDirectory(root);
+  assert.deepEqual(facts.embedding, {
+    dimensions: 384,
+    max_tokens: 256,
+    pooling: 'mean',
+    normalized: true,
+    similarity: 'cosine',
+    prompts: {},
+  });
+  assert.deepEqual(
+    inspected.problems.map(({ level, path }) => [level, path]),
+    [
+      ['warning', '$.truncation.max_length'],
+      ['warning', undefined],
+    ],
+  );
+});
+
+test('broken values in every config make findings or unknown facts, never an exception', async (context: TestContext) => {
+  const odd = [
+    'null',
+    '[]',
+    '"text"',
+    '3',
+    '{"a": []}',
+    '[null]',
+    '{"prompts": 3, "truncation": 4, "hidden_size": "x"}',
+  ];
+  const paths = ['config.json', 'modules.json', '1_Pooling/config.json', 'tokenizer.json', 'tokenizer_config.json'];
+  paths.push('sentence_bert_config.json', 'config_sentence_transformers.json', '2_Dense/config.json');
+  for (const content of odd) {
+    const files = Object.fromEntries(paths.map((path) => [path, content]));
+    await inspectTiny(context, { dense: 8, files });
+  }
+});
