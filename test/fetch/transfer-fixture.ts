@@ -1,0 +1,166 @@
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { packArchive } from '../../src/archive/pack.ts';
+import type { ArchiveFormat, ChunkIndex } from '../../src/contract/chunk-index.ts';
+import type { ManifestModel } from '../../src/contract/manifest.ts';
+import { sha256 } from '../../src/core/hashing.ts';
+import type { Http, HttpOptions } from '../../src/fetch/http/types.ts';
+import { createHttp } from '../../src/fetch/http/client.ts';
+import type { ReuseSource, TransferRequest } from '../../src/fetch/transfer/types.ts';
+import { createFaults } from '../../src/rehearsal/faults.ts';
+import { type StaticMirror, type StaticMirrorOptions, startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { noise, safetensors } from '../archive/fixtures.ts';
+
+export const model = 'tiny-test';
+
+export interface Published {
+  readonly directory: string;
+  /** The unpacked files. */
+  readonly source: string;
+  readonly contents: ReadonlyMap<string, Buffer>;
+  readonly index: ChunkIndex;
+  readonly indexBytes: Buffer;
+  entry(urls: EntryUrls): ManifestModel;
+  /** It, as an installed version. */
+  reuse(): ReuseSource;
+}
+
+export interface EntryUrls {
+  readonly github?: string;
+  readonly huggingface?: string;
+  readonly mirror?: string;
+  /** Base of raw files, of kind `huggingface`. */
+  readonly raw?: string;
+  readonly primary?: string;
+  readonly index?: boolean;
+  readonly files?: boolean;
+}
+
+export interface ModelShape {
+  readonly version?: string;
+  readonly layers?: number;
+  readonly layerBytes?: number;
+  /** Layers whose weights differ from another version's. */
+  readonly retrained?: readonly number[];
+  readonly config?: string;
+  readonly format?: ArchiveFormat;
+}
+
+/** A model's archive and index, packed into a directory that a static mirror can serve, with its raw files below `<model>/`. */
+export async function publish(context: TestContext, shape: ModelShape = {}): Promise<Published> {
+  const { version = '1.0.0', layers = 6, layerBytes = 700_000, retrained = [], format = 'tar.gz' } = shape;
+  const directory = await temporary(context);
+  const source = join(directory, model);
+  const contents = new Map<string, Buffer>([
+    ['config.json', Buffer.from(`{"hidden_size":8,"note":${JSON.stringify(shape.config ?? '')}}\n`)],
+    ['empty.txt', Buffer.alloc(0)],
+    ['nested/vocab.txt', noise(3000, 77)],
+    [
+      'model.safetensors',
+      safetensors(
+        Array.from({ length: layers }, (_, layer) => ({
+          name: `layer.${layer}.weight`,
+          dtype: 'U8',
+          shape: [layerBytes],
+          data: noise(layerBytes, retrained.includes(layer) ? 1000 + layer : layer),
+        })),
+      ),
+    ],
+  ]);
+  for (const [path, bytes] of contents) {
+    await mkdir(dirname(join(source, path)), { recursive: true });
+    await writeFile(join(source, path), bytes);
+  }
+  const name = `${model}.${format}`;
+  const packed = await packArchive({
+    model,
+    files: [...contents.keys()].map((path) => ({
+      path,
+      absolutePath: join(source, path),
+      sizeBytes: contents.get(path)!.length,
+    })),
+    format,
+    output: join(directory, name),
+    mtimeSeconds: 499162500,
+  });
+  const indexBytes = await readFile(join(directory, `${name}.index.json`));
+  const at = (urls: EntryUrls, path: string): Record<string, string> =>
+    Object.fromEntries(
+      (['github', 'huggingface', 'mirror'] as const).flatMap((kind) =>
+        urls[kind] === undefined ? [] : [[kind, `${urls[kind]}/${path}`]],
+      ),
+    );
+  return {
+    directory,
+    source,
+    contents,
+    index: packed.index,
+    indexBytes,
+    entry: (urls) => ({
+      version,
+      size_bytes: packed.archive.size_bytes,
+      sha256: packed.archive.sha256,
+      download_urls: at(urls, name),
+      ...(urls.primary && { primary: urls.primary }),
+      ...((urls.index ?? true) && {
+        format,
+        index: {
+          size_bytes: indexBytes.length,
+          sha256: sha256(indexBytes),
+          download_urls: at(urls, `${name}.index.json`),
+        },
+      }),
+      ...((urls.files ?? true) && {
+        files: packed.files.map((file) => ({
+          ...file,
+          ...(urls.raw && { download_urls: { huggingface: `${urls.raw}/${model}/${file.path}` } }),
+        })),
+      }),
+    }),
+    reuse: () => ({ directory: source, version, files: packed.files, index: packed.index }),
+  };
+}
+
+export async function temporary(context: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'aircher-test-'));
+  context.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export async function serve(context: TestContext, options: StaticMirrorOptions): Promise<StaticMirror> {
+  const mirror = await startStaticMirror({ faults: createFaults(), ...options });
+  context.after(() => mirror.close());
+  return mirror;
+}
+
+/** A client with deadlines short enough for tests. */
+export function http(context: TestContext, options: HttpOptions = {}): Http {
+  const client = createHttp({ connectTimeoutMs: 700, stallTimeoutMs: 700, retryDelayMs: 20, maxRetryAfterMs: 3000, ...options });
+  context.after(() => client.close());
+  return client;
+}
+
+export async function request(
+  context: TestContext,
+  entry: ManifestModel,
+  more: Partial<TransferRequest> = {},
+): Promise<TransferRequest> {
+  return { model, entry, staging: await temporary(context), reuse: [], ...more };
+}
+
+/** What differs between the files in a directory and those published; empty where nothing does. */
+export async function differences(directory: string, published: Published): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const [path, bytes] of published.contents) {
+    const found = await readFile(join(directory, path)).catch(() => undefined);
+    if (found === undefined) wrong.push(`${path} is missing`);
+    else if (!found.equals(bytes)) wrong.push(`${path} differs`);
+  }
+  return wrong;
+}
+
+export async function sizeOf(path: string): Promise<number> {
+  return (await stat(path)).size;
+}
