@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { glob } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { buildClientBundle } from './build-client-bundle.ts';
@@ -8,10 +8,16 @@ import { buildClientBundle } from './build-client-bundle.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 await buildClientBundle(`${root}dist/aircher.mjs`);
 const named = process.argv.slice(2);
-const files = named.length > 0 ? named : (await Array.fromAsync(glob('test/**/*.test.ts', { cwd: root }))).sort();
+const files = named.length > 0 ? named : (await testFiles()).sort();
 const result = await execa(
   process.execPath,
   ['--test', `--test-concurrency=${availableParallelism()}`, '--test-reporter=spec', ...files],
   { cwd: root, stdio: 'inherit', reject: false },
 );
 process.exitCode = result.exitCode ?? 1;
+
+async function testFiles(): Promise<string[]> {
+  const files: string[] = [];
+  for await (const file of glob('test/**/*.test.ts', { cwd: root })) files.push(file);
+  return files;
+}

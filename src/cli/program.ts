@@ -2,11 +2,13 @@ import { Command, Option } from 'commander';
 import { toolVersion } from '../core/tool-version.ts';
 import { checkCommand } from './check.ts';
 import type { CommandDependencies } from './dependencies.ts';
+import { keygenCommand } from './keygen.ts';
 import { manifestCommands } from './manifest.ts';
 import { packCommand } from './pack.ts';
 import { planCommand } from './plan.ts';
 import { publishCommand } from './publish.ts';
 import { releaseCommand } from './release.ts';
+import { signCommand } from './sign.ts';
 import { stageCommand } from './stage.ts';
 import { validateCommand } from './validate.ts';
 import { verifyCommand } from './verify.ts';
@@ -40,9 +42,11 @@ export function createProgram(dependencies: CommandDependencies): Command {
     manifestCommands,
     validateCommand,
     checkCommand,
+    signCommand,
     publishCommand,
     verifyCommand,
     releaseCommand,
+    keygenCommand,
   ]) {
     add(program, dependencies);
   }

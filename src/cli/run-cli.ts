@@ -11,13 +11,13 @@ import { readEnvironment } from './read-environment.ts';
 type ProcessLike = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr' | 'cwd' | 'once'>;
 
 /** Runs one command line and answers with its exit code. */
-export async function runCli(process: ProcessLike): Promise<number> {
-  const args = process.argv.slice(2);
+export async function runCli(host: ProcessLike): Promise<number> {
+  const args = host.argv.slice(2);
   const verbose = args.includes('--verbose');
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) host.once(signal, () => controller.abort());
   try {
-    const program = createProgram(dependenciesOf(process, controller.signal));
+    const program = createProgram(dependenciesOf(host, controller.signal));
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (thrown) {
@@ -27,33 +27,33 @@ export async function runCli(process: ProcessLike): Promise<number> {
         ? Object.assign(new Error('Interrupted.', { cause: thrown }), { name: 'AbortError' })
         : thrown,
     );
-    process.stderr.write(`${formatError(error, { verbose })}\n`);
-    if (args.includes('--json')) process.stdout.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
+    host.stderr.write(`${formatError(error, { verbose })}\n`);
+    if (args.includes('--json')) host.stdout.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
     return exitCodeOf(error);
   }
 }
 
-function dependenciesOf(process: ProcessLike, signal: AbortSignal): CommandDependencies {
+function dependenciesOf(host: ProcessLike, signal: AbortSignal): CommandDependencies {
   return {
-    environment: readEnvironment(process.env),
-    directory: process.cwd(),
+    environment: readEnvironment(host.env),
+    directory: host.cwd(),
     signal,
-    onEvent: ({ quiet }) => printEvents(process, quiet),
+    onEvent: ({ quiet }) => printEvents(host, quiet),
     targets: configuredTargets,
-    writeOut: (text) => process.stdout.write(text),
-    writeError: (text) => process.stderr.write(text),
+    writeOut: (text) => host.stdout.write(text),
+    writeError: (text) => host.stderr.write(text),
   };
 }
 
-function printEvents(process: ProcessLike, quiet: boolean): OnEvent {
+function printEvents(host: ProcessLike, quiet: boolean): OnEvent {
   return (event) => {
-    if (event.type === 'warning') process.stderr.write(`${formatWarning(event.problem)}\n`);
+    if (event.type === 'warning') host.stderr.write(`${formatWarning(event.problem)}\n`);
     else if (quiet) return;
-    else if (event.type === 'notice') process.stderr.write(`${event.message}\n`);
+    else if (event.type === 'notice') host.stderr.write(`${event.message}\n`);
     else if (event.type === 'step-start')
-      process.stderr.write(`• ${event.step}${event.detail ? ` (${event.detail})` : ''}\n`);
+      host.stderr.write(`• ${event.step}${event.detail ? ` (${event.detail})` : ''}\n`);
     else if (event.type === 'done') {
-      process.stderr.write(`  ${event.task} ${event.subject}${event.detail ? `: ${event.detail}` : ''}\n`);
+      host.stderr.write(`  ${event.task} ${event.subject}${event.detail ? `: ${event.detail}` : ''}\n`);
     }
   };
 }

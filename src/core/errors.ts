@@ -97,6 +97,9 @@ const machineRemedies: Readonly<Record<string, string>> = {
   EROFS: 'The file system is read-only. Choose another directory.',
   EACCES: 'Check who owns it and its permissions.',
   EPERM: 'Check who owns it and its permissions.',
+  EEXIST: 'Something else stands in that place. Move it away, or choose another directory.',
+  ENOTDIR: 'A file stands where a directory is needed. Move it away, or choose another directory.',
+  EISDIR: 'A directory stands where a file is needed. Move it away, or choose another place.',
   EMFILE: 'Too many open files. Raise the limit (ulimit -n) and run the command again.',
 };
 

@@ -1,0 +1,208 @@
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, styleText } from 'node:util';
+import { execa } from 'execa';
+import { exists } from '../src/core/files.ts';
+import { formatBytes, formatDuration } from '../src/core/format.ts';
+import { hashFile } from '../src/core/hashing.ts';
+import { type StaticMirror, startStaticMirror } from '../src/rehearsal/mirror.ts';
+import { type TinyModelOptions, writeTinyModel } from '../test/fixtures/tiny-model.ts';
+import { buildClientBundle } from './build-client-bundle.ts';
+
+/**
+ * `npm run quickstart [-- --source DIR]`: the main job end to end, on this machine alone: two models are released to a mirror,
+ * installed over HTTP, one is retrained, released again and updated. Everything it makes is in ./quickstart.
+ */
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { values } = parseArgs({ options: { source: { type: 'string' }, dir: { type: 'string' } } });
+const place = resolve(values.dir ?? join(root, 'quickstart'));
+const marker = join(place, '.made-by-quickstart');
+const started = performance.now();
+
+const small: TinyModelOptions = { layers: 4, hidden: 128, vocabulary: 4000, positions: 256, seed: 1 };
+const large = { layers: 12, hidden: 256, vocabulary: 8000, positions: 512, seed: 2 } satisfies TinyModelOptions;
+
+async function main(): Promise<void> {
+  await prepare();
+  const mirror = await startStaticMirror({ directory: join(place, 'mirror') });
+  try {
+    await tell(mirror);
+  } finally {
+    await mirror.close();
+  }
+}
+
+async function tell(mirror: StaticMirror): Promise<void> {
+  const own = values.source === undefined ? undefined : resolve(values.source);
+  heading('1. Two models, and a release.json that names them');
+  await writeTinyModel(join(place, 'models/tiny-embedder'), small);
+  if (own === undefined) await writeTinyModel(join(place, 'models/base-embedder'), large);
+  else await cp(own, join(place, 'models/base-embedder'), { recursive: true });
+  await writeReleaseConfig(mirror.url, '1.0.0', '1.0.0');
+  say(
+    `models/tiny-embedder (${await sizeOf('models/tiny-embedder')}), models/base-embedder (${await sizeOf('models/base-embedder')}${own ? `, a copy of ${basename(own)}` : ''})`,
+  );
+
+  heading('2. The maintainer cuts models-v1.0.0');
+  await maintainer('release');
+
+  heading('3. A user fetches the client, and installs both models');
+  const client = join(place, 'aircher.mjs');
+  const answer = await fetch(`${mirror.url}/models-v1.0.0/aircher.mjs`);
+  await writeFile(client, Buffer.from(await answer.arrayBuffer()));
+  await user('install', 'tiny-embedder', 'base-embedder');
+  const installed = (await user('path', 'base-embedder')).trim();
+  await compare(join(place, 'models/base-embedder'), installed);
+
+  heading('4. Two layers of base-embedder are retrained; models-v1.1.0 is cut');
+  const changedBytes = own === undefined ? await retrain() : await touchWeights();
+  await writeReleaseConfig(mirror.url, '1.1.0', '1.1.0');
+  await maintainer('release');
+  say('tiny-embedder did not change: its entry is carried forward, and nothing of it was packed or uploaded.');
+
+  heading('5. The user looks for updates, and takes them');
+  await user('check-updates');
+  const before = mirror.log.entries.length;
+  await user('update', '--all');
+  const fetched = mirror.log.entries.slice(before).reduce((sum, entry) => sum + entry.bytesOut, 0);
+  const full = (await manifestSize('base-embedder')) ?? 0;
+  say(
+    `Fetched ${formatBytes(fetched)} over HTTP; the whole archive has ${formatBytes(full)} (${((100 * fetched) / full).toFixed(1)} %). Changed: about ${formatBytes(changedBytes)}.`,
+  );
+  await user('verify');
+  await compare(join(place, 'models/base-embedder'), (await user('path', 'base-embedder')).trim());
+
+  heading('6. Checksums that any tool understands');
+  await checkSums(join(place, 'mirror/models-v1.1.0'));
+
+  heading('What happened, and where to look');
+  for (const [path, what] of [
+    ['manifests/release.json', 'what a maintainer edits'],
+    ['mirror/', 'what a web server would publish: one directory a release, and the newest manifest'],
+    ['mirror/models-v1.1.0/RELEASE_NOTES.md', 'what to publish with it'],
+    ['cache/models/', "the user's models; each a link to one immutable version in cache/versions/"],
+  ] as const) {
+    say(`${join('quickstart', path).padEnd(48)} ${what}`);
+  }
+  say('');
+  say(`Indices built with base-embedder 1.0.0 must be rebuilt: its embedding space changed, and the client said so.`);
+  say(`Done in ${formatDuration((performance.now() - started) / 1000)}.`);
+}
+
+async function prepare(): Promise<void> {
+  if ((await exists(place)) && !(await exists(marker)) && (await readdir(place)).length > 0) {
+    throw new Error(`${place} is there and was not made by quickstart; name another place with --dir DIR`);
+  }
+  await rm(place, { recursive: true, force: true });
+  await mkdir(place, { recursive: true });
+  await writeFile(marker, '');
+  await buildClientBundle(join(root, 'dist/aircher.mjs'));
+}
+
+async function writeReleaseConfig(url: string, release: string, version: string): Promise<void> {
+  const model = (name: string, of: string, changes: string) => ({
+    version: of,
+    license: 'Apache-2.0',
+    changes,
+    source: { directory: `models/${name}` },
+  });
+  const config = {
+    release,
+    namespace: 'quickstart',
+    tag_prefix: 'models-v',
+    mirror: { base_url: url, directory: 'mirror' },
+    models: {
+      'tiny-embedder': model('tiny-embedder', '1.0.0', 'First version.'),
+      'base-embedder': model(
+        'base-embedder',
+        version,
+        version === '1.0.0' ? 'First version.' : 'Layers 10 and 11 retrained.',
+      ),
+    },
+  };
+  await mkdir(join(place, 'manifests'), { recursive: true });
+  await writeFile(join(place, 'manifests/release.json'), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+async function retrain(): Promise<number> {
+  await writeTinyModel(join(place, 'models/base-embedder'), { ...large, retrained: { 10: 3, 11: 3 } });
+  return 2 * (12 * large.hidden ** 2 + 13 * large.hidden) * 4;
+}
+
+/** A model of one's own is "retrained" by changing its last mebibyte of weights. */
+async function touchWeights(): Promise<number> {
+  const path = join(place, 'models/base-embedder/model.safetensors');
+  const bytes = await readFile(path);
+  const changed = Math.min(1 << 20, bytes.length >> 1);
+  for (let at = bytes.length - changed; at < bytes.length; at += 4) bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await writeFile(path, bytes);
+  return changed;
+}
+
+async function maintainer(...args: readonly string[]): Promise<void> {
+  command('aircher-models', args);
+  await execa(process.execPath, [join(root, 'src/cli.ts'), ...args], { cwd: place, stdio: 'inherit' });
+}
+
+async function user(...args: readonly string[]): Promise<string> {
+  command('node aircher.mjs model', args);
+  const result = await execa(process.execPath, ['aircher.mjs', 'model', ...args], {
+    cwd: place,
+    env: { AIRCHER_CACHE_DIR: join(place, 'cache') },
+    stdout: ['pipe', 'inherit'],
+    stderr: 'inherit',
+  });
+  return result.stdout;
+}
+
+/** Every file that was installed has the sha256 of its source. */
+async function compare(source: string, installed: string): Promise<void> {
+  let files = 0;
+  for (const entry of await readdir(source, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name.startsWith('.')) continue;
+    const path = join(entry.parentPath, entry.name);
+    const other = join(installed, path.slice(source.length));
+    if ((await hashFile(path)).sha256 !== (await hashFile(other)).sha256)
+      throw new Error(`${other} differs from ${path}`);
+    files++;
+  }
+  say(`All ${files} files have the sha256 of their source.`);
+}
+
+async function checkSums(directory: string): Promise<void> {
+  command('sha256sum', ['-c', 'checksums.sha256']);
+  const lines = (await readFile(join(directory, 'checksums.sha256'), 'utf8')).trimEnd().split('\n');
+  for (const line of lines) {
+    const [digest = '', name = ''] = line.split('  ');
+    if ((await hashFile(join(directory, name))).sha256 !== digest) throw new Error(`${name} has another sha256`);
+    say(`${name}: OK`);
+  }
+}
+
+async function manifestSize(model: string): Promise<number | undefined> {
+  const manifest = JSON.parse(await readFile(join(place, 'mirror/manifest.json'), 'utf8'));
+  return manifest.models[model]?.size_bytes;
+}
+
+async function sizeOf(directory: string): Promise<string> {
+  let bytes = 0;
+  for (const entry of await readdir(join(place, directory), { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += (await hashFile(join(entry.parentPath, entry.name))).sizeBytes;
+  }
+  return formatBytes(bytes);
+}
+
+function heading(text: string): void {
+  console.log(`\n${styleText('bold', text)}`);
+}
+
+function command(program: string, args: readonly string[]): void {
+  console.log(styleText('dim', `  $ ${program} ${args.join(' ')}`));
+}
+
+function say(text: string): void {
+  console.log(`  ${text}`);
+}
+
+await main();

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
+
+async function refused(workspace: ReleaseWorkspace, changes: Readonly<Record<string, unknown>>): Promise<string> {
+  await workspace.configure(changes);
+  const result = await workspace.run(['release']);
+  assert.equal(result.exitCode, 3, result.stderr);
+  return result.stderr;
+}
+
+describe('version rules, against what is published', () => {
+  it('a release or a model never goes back', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    await workspace.configure({ release: '1.2.0', models: { alpha: modelConfig('alpha', '2.0.0') } });
+    await workspace.json(['release']);
+    assert.match(
+      await refused(workspace, { release: '1.1.0' }),
+      /\$\.release: goes back: models-v1\.2\.0.*\n.*Write 1\.2\.1/,
+    );
+    assert.match(
+      await refused(workspace, { release: '1.3.0', models: { alpha: modelConfig('alpha', '1.9.0') } }),
+      /\$\.models\.alpha\.version: goes back: alpha 2\.0\.0.*\n.*Write 2\.0\.1/,
+    );
+  });
+
+  it('retrained weights need a minor version, other dimensions a major one, a new README a patch', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    await workspace.json(['release']);
+    const next = (version: string) => ({
+      release: '1.1.0',
+      models: { alpha: modelConfig('alpha', version), beta: modelConfig('beta') },
+    });
+    await workspace.writeModel('alpha', { seed: 1, retrained: { 1: 7 } });
+    assert.match(await refused(workspace, next('1.0.1')), /weights[\s\S]*1\.1\.0/);
+    await workspace.writeModel('alpha', { seed: 1, hidden: 64 });
+    assert.match(await refused(workspace, next('1.1.0')), /layout[\s\S]*2\.0\.0/);
+    await workspace.writeModel('alpha', {
+      seed: 1,
+      files: { 'README.md': '---\nlicense: apache-2.0\n---\nNew words.\n' },
+    });
+    await workspace.configure(next('1.0.1'));
+    await workspace.json(['release']);
+  });
+});
