@@ -84,7 +84,8 @@ export function checkReadmeLicence(config: ModelConfig, readme: string, findings
   if (front === undefined) return;
   let matter: unknown;
   try {
-    matter = parseYaml(front);
+    // Without the level, oddities in the text would be printed.
+    matter = parseYaml(front, { logLevel: 'error' });
   } catch (error) {
     const fact = error instanceof Error ? error.message.split('\n')[0] : String(error);
     findings.warning({

@@ -1,14 +1,13 @@
-import { constants, type Dirent } from 'node:fs';
-import { access, readdir, realpath, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
 import type { SourceFile } from '../archive/pack.ts';
-import { limits } from '../contract/limits.ts';
 import { compareBytes, filePathFault, pathClashes } from '../contract/names.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
-import { type Problem, systemErrorCode } from '../core/errors.ts';
+import type { Problem } from '../core/errors.ts';
 import { isCode, isPickle, isSafetensors } from './file-kinds.ts';
 import { type Finding, Findings } from './findings.ts';
 import { IncludePatterns } from './include-patterns.ts';
+import { type FoundFile, unreadable, walkSource } from './walk-source.ts';
 
 const parallelStats = 32;
 
@@ -35,9 +34,7 @@ export interface SourceFiles {
 export async function listSourceFiles(options: ListSourceFilesOptions): Promise<SourceFiles> {
   const findings = new Findings(options.model, options.root);
   const include = new IncludePatterns(options.include);
-  const walk = new Walk(options, include, findings);
-  await walk.start();
-  const found = await sizesOf(walk.found, findings);
+  const found = await sizesOf(await walkSource(options, include, findings), findings);
   findings.warnings(include.unused().map(unusedPattern));
   findings.errors(found.flatMap(({ path }) => nameFault(path)));
   findings.errors(
@@ -55,105 +52,7 @@ export async function listSourceFiles(options: ListSourceFilesOptions): Promise<
   return { files: sortByPath(files), problems: findings.problems };
 }
 
-/** One walk over the directory, which collects what is a file and meant by `include`. */
-class Walk {
-  readonly found: { readonly path: string; readonly absolutePath: string }[] = [];
-  private readonly root: string;
-  private readonly followLinks: boolean;
-  private readonly include: IncludePatterns;
-  private readonly findings: Findings;
-  private tooMany = false;
-
-  constructor(options: ListSourceFilesOptions, include: IncludePatterns, findings: Findings) {
-    this.root = resolve(options.root);
-    this.followLinks = options.followLinks === true;
-    this.include = include;
-    this.findings = findings;
-  }
-
-  async start(): Promise<void> {
-    try {
-      if (!(await stat(this.root)).isDirectory()) {
-        this.findings.error({ message: 'is not a directory', hint: 'Name the directory that holds the model.' });
-        return;
-      }
-    } catch (error) {
-      this.findings.error(unreadable('', error));
-      return;
-    }
-    await this.directory('', [await realpath(this.root)]);
-    if (this.tooMany) {
-      this.findings.error({
-        message: `has more than ${limits.filesPerModel} files to release`,
-        hint: 'Name those that belong to the model by "include".',
-      });
-    }
-  }
-
-  /** `above`: the real paths of the directory and those above it, to see links that go round in circles. */
-  private async directory(path: string, above: readonly string[]): Promise<void> {
-    let entries: Dirent[];
-    try {
-      entries = await readdir(join(this.root, path), { withFileTypes: true });
-    } catch (error) {
-      this.findings.error(unreadable(path, error));
-      return;
-    }
-    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      if (this.tooMany) return;
-      await this.entry(path === '' ? entry.name : `${path}/${entry.name}`, entry, above);
-    }
-  }
-
-  private async entry(path: string, entry: Dirent, above: readonly string[]): Promise<void> {
-    if (entry.isDirectory()) {
-      const real = join(above.at(-1) ?? this.root, entry.name);
-      if (this.include.reachesInto(path)) await this.directory(path, [...above, real]);
-    } else if (entry.isSymbolicLink()) {
-      await this.link(path, above);
-    } else if (this.include.matches(path)) {
-      if (entry.isFile()) this.file(path);
-      else this.findings.error(special(path));
-    }
-  }
-
-  private file(path: string): void {
-    if (this.found.length >= limits.filesPerModel) this.tooMany = true;
-    else this.found.push({ path, absolutePath: join(this.root, path) });
-  }
-
-  private async link(path: string, above: readonly string[]): Promise<void> {
-    const absolutePath = join(this.root, path);
-    const target = await stat(absolutePath).catch(() => undefined);
-    const meant = this.include.matches(path) || (target?.isDirectory() === true && this.include.reachesInto(path));
-    if (!meant) return;
-    if (!this.followLinks) {
-      this.findings.error({
-        in: path,
-        message: 'is a link',
-        hint: 'Put the file itself there, or set "follow_links": true in the model\'s source.',
-      });
-    } else if (target === undefined) {
-      this.findings.error({ in: path, message: 'is a link to nothing', hint: 'Mend the link, or remove it.' });
-    } else if (target.isDirectory()) {
-      const real = await realpath(absolutePath);
-      if (above.includes(real)) {
-        this.findings.error({ in: path, message: 'is a link to a directory above it', hint: 'Remove the link.' });
-      } else {
-        await this.directory(path, [...above, real]);
-      }
-    } else if (target.isFile()) {
-      this.file(path);
-    } else {
-      this.findings.error(special(path));
-    }
-  }
-}
-
-async function sizesOf(
-  found: readonly { readonly path: string; readonly absolutePath: string }[],
-  findings: Findings,
-): Promise<SourceFile[]> {
+async function sizesOf(found: readonly FoundFile[], findings: Findings): Promise<SourceFile[]> {
   const faults: Finding[] = [];
   const files = await mapConcurrently(found, parallelStats, async ({ path, absolutePath }) => {
     try {
@@ -228,10 +127,6 @@ function codeFinding({ path }: SourceFile): Finding {
   };
 }
 
-function special(path: string): Finding {
-  return { in: path, message: 'is no regular file', hint: 'Remove it, or leave it out by "include".' };
-}
-
 function unusedPattern(pattern: string): Finding {
   const reason = pattern.startsWith('!') ? ': patterns say what is taken, none says what is not' : '';
   return {
@@ -240,23 +135,6 @@ function unusedPattern(pattern: string): Finding {
       ? `Write ${JSON.stringify(`${pattern}**`)} for everything in the folder.`
       : 'Check its spelling, or remove it. * stays in a folder, ** does not.',
   };
-}
-
-function unreadable(path: string, error: unknown): Finding {
-  const code = systemErrorCode(error);
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return path === ''
-      ? { message: 'there is no such directory', hint: 'Check "source" in release.json.' }
-      : { in: path, message: 'has gone, or its name is not valid Unicode', hint: 'Look whether the file is there.' };
-  }
-  if (code === 'EACCES' || code === 'EPERM') {
-    return {
-      in: path,
-      message: "can't be read",
-      hint: 'Give yourself the right to read it, or leave it out by "include".',
-    };
-  }
-  throw error;
 }
 
 function sortByPath(files: readonly SourceFile[]): SourceFile[] {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { safetensorsFile, type TinyModelOptions, tinyModelFiles } from '../fixtures/tiny-model.ts';
-import { inspectDirectory, inspectTiny, told } from './inspecting.ts';
+import fc from 'fast-check';
+import { safetensorsFile, type TinyModelOptions, tinyModelFiles, writeTinyModel } from '../fixtures/tiny-model.ts';
+import { inspectDirectory, inspectTiny, temporaryDirectory, told, writeFiles } from './inspecting.ts';
 
 /** A file of the tiny model with other members; undefined takes one away. */
 function changed(path: string, members: Readonly<Record<string, unknown>>, options: TinyModelOptions = {}) {
@@ -229,6 +230,32 @@ test('the real all-MiniLM-L6-v2 has 384 dimensions, 256 tokens, mean pooling, no
       ['warning', undefined],
     ],
   );
+});
+
+test('any JSON in the configs makes findings or facts, never an exception', async (context) => {
+  const root = join(await temporaryDirectory(context), 'tiny');
+  await writeTinyModel(root, { dense: 8 });
+  const documents = [...tinyModelFiles({ dense: 8 })].filter(([path]) => path.endsWith('.json'));
+  const choice = fc.constantFrom(...documents.map(([path, bytes]) => [path, JSON.parse(bytes.toString())] as const));
+  await fc.assert(
+    fc.asyncProperty(choice, fc.jsonValue(), fc.nat(), async ([path, whole], value, at) => {
+      const keys = Object.keys(whole as object);
+      const key = keys[at % keys.length] ?? '';
+      await writeFiles(root, { [path]: JSON.stringify({ ...(whole as object), [key]: value }) });
+      await inspectDirectory(root);
+      await writeFiles(root, { [path]: JSON.stringify(value) });
+      await inspectDirectory(root);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('what was staged from the Hub is named by the place where it lies', async (context) => {
+  const root = join(await temporaryDirectory(context), 'staged');
+  await writeTinyModel(root, { files: { 'config.json': '{' } });
+  const source = { huggingface: 'owner/name', revision: '0'.repeat(40) };
+  const { problems } = await inspectDirectory(root, { source });
+  assert.equal(problems[0]?.file, `${join(root, 'config.json')} (model tiny)`);
 });
 
 test('broken values in every config make findings or unknown facts, never an exception', async (context: TestContext) => {

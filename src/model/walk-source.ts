@@ -1,0 +1,148 @@
+import type { Dirent } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { limits } from '../contract/limits.ts';
+import { systemErrorCode } from '../core/errors.ts';
+import type { Finding, Findings } from './findings.ts';
+import type { IncludePatterns } from './include-patterns.ts';
+
+export interface FoundFile {
+  /** Below the directory, `/`-separated. */
+  readonly path: string;
+  readonly absolutePath: string;
+}
+
+export interface WalkOptions {
+  readonly root: string;
+  readonly followLinks?: boolean | undefined;
+}
+
+/**
+ * Walks a source directory and answers with the regular files that `include` means. Directories that no pattern reaches are not
+ * entered. Links (unless followed), special files and what can't be read are findings.
+ */
+export async function walkSource(
+  options: WalkOptions,
+  include: IncludePatterns,
+  findings: Findings,
+): Promise<readonly FoundFile[]> {
+  const walk = new Walk(options, include, findings);
+  await walk.start();
+  return walk.found;
+}
+
+class Walk {
+  readonly found: FoundFile[] = [];
+  private readonly root: string;
+  private readonly followLinks: boolean;
+  private readonly include: IncludePatterns;
+  private readonly findings: Findings;
+  private tooMany = false;
+
+  constructor(options: WalkOptions, include: IncludePatterns, findings: Findings) {
+    this.root = resolve(options.root);
+    this.followLinks = options.followLinks === true;
+    this.include = include;
+    this.findings = findings;
+  }
+
+  async start(): Promise<void> {
+    try {
+      if (!(await stat(this.root)).isDirectory()) {
+        this.findings.error({ message: 'is not a directory', hint: 'Name the directory that holds the model.' });
+        return;
+      }
+    } catch (error) {
+      this.findings.error(unreadable('', error));
+      return;
+    }
+    await this.directory('', [await realpath(this.root)]);
+    if (this.tooMany) {
+      this.findings.error({
+        message: `has more than ${limits.filesPerModel} files to release`,
+        hint: 'Name those that belong to the model by "include".',
+      });
+    }
+  }
+
+  /** `above`: the real paths of the directory and those above it, to see links that go round in circles. */
+  private async directory(path: string, above: readonly string[]): Promise<void> {
+    let entries: Dirent[];
+    try {
+      entries = await readdir(join(this.root, path), { withFileTypes: true });
+    } catch (error) {
+      this.findings.error(unreadable(path, error));
+      return;
+    }
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (this.tooMany) return;
+      await this.entry(path === '' ? entry.name : `${path}/${entry.name}`, entry, above);
+    }
+  }
+
+  private async entry(path: string, entry: Dirent, above: readonly string[]): Promise<void> {
+    if (entry.isDirectory()) {
+      const real = join(above.at(-1) ?? this.root, entry.name);
+      if (this.include.reachesInto(path)) await this.directory(path, [...above, real]);
+    } else if (entry.isSymbolicLink()) {
+      await this.link(path, above);
+    } else if (this.include.matches(path)) {
+      if (entry.isFile()) this.file(path);
+      else this.findings.error(special(path));
+    }
+  }
+
+  private file(path: string): void {
+    if (this.found.length >= limits.filesPerModel) this.tooMany = true;
+    else this.found.push({ path, absolutePath: join(this.root, path) });
+  }
+
+  private async link(path: string, above: readonly string[]): Promise<void> {
+    const absolutePath = join(this.root, path);
+    const target = await stat(absolutePath).catch(() => undefined);
+    const meant = this.include.matches(path) || (target?.isDirectory() === true && this.include.reachesInto(path));
+    if (!meant) return;
+    if (!this.followLinks) {
+      this.findings.error({
+        in: path,
+        message: 'is a link',
+        hint: 'Put the file itself there, or set "follow_links": true in the model\'s source.',
+      });
+    } else if (target === undefined) {
+      this.findings.error({ in: path, message: 'is a link to nothing', hint: 'Mend the link, or remove it.' });
+    } else if (target.isDirectory()) {
+      const real = await realpath(absolutePath);
+      if (above.includes(real)) {
+        this.findings.error({ in: path, message: 'is a link to a directory above it', hint: 'Remove the link.' });
+      } else {
+        await this.directory(path, [...above, real]);
+      }
+    } else if (target.isFile()) {
+      this.file(path);
+    } else {
+      this.findings.error(special(path));
+    }
+  }
+}
+
+function special(path: string): Finding {
+  return { in: path, message: 'is no regular file', hint: 'Remove it, or leave it out by "include".' };
+}
+
+/** The finding for a failure to look at a file; other failures are thrown. */
+export function unreadable(path: string, error: unknown): Finding {
+  const code = systemErrorCode(error);
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return path === ''
+      ? { message: 'there is no such directory', hint: 'Check "source" in release.json.' }
+      : { in: path, message: 'has gone, or its name is not valid Unicode', hint: 'Look whether the file is there.' };
+  }
+  if (code === 'EACCES' || code === 'EPERM') {
+    return {
+      in: path,
+      message: "can't be read",
+      hint: 'Give yourself the right to read it, or leave it out by "include".',
+    };
+  }
+  throw error;
+}
