@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+import { supportedNode } from './core/supported-node.ts';
+import { toolVersion } from './core/tool-version.ts';
+import { type CommandEnvironment, runModelCommand } from './fetch/command-line.ts';
+
+/** The executable `aircher`: reads the process's environment, passes it on, and ends with the exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  const fault = supportedNode(process.versions.node, [20, 19]);
+  if (fault !== undefined) {
+    process.stderr.write(`error: aircher ${fault}\n`);
+    return 2;
+  }
+  if (argv[0] === '--version' || argv[0] === 'version') {
+    process.stdout.write(`aircher ${toolVersion}\n`);
+    return 0;
+  }
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      // The second one doesn't wait for anything.
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort();
+    });
+  }
+  const environment: CommandEnvironment = {
+    env: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: controller.signal,
+    program: 'aircher model',
+  };
+  if (argv[0] === 'model') return runModelCommand(argv.slice(1), environment);
+  if (argv.length === 0 || ['help', '--help', '-h'].includes(argv[0] ?? ''))
+    return runModelCommand(['help'], environment);
+  process.stderr.write(`error: Unknown command: ${argv[0]}\nhint: Commands begin with "model": aircher model help\n`);
+  return 2;
+}
+
+// A reader that has enough (`| head`) is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+process.exitCode = await main(process.argv.slice(2));

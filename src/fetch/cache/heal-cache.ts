@@ -1,0 +1,75 @@
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { modelNameFault } from '../../contract/names.ts';
+import { systemErrorCode } from '../../core/errors.ts';
+import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { refreshChecksumsFile } from './checksums-file.ts';
+import { readInstalled, readLinkedVersion } from './installed.ts';
+import { type CacheLayout, versionFileName } from './layout.ts';
+import { tryModelLock } from './model-lock.ts';
+import { list, recordedModels } from './records.ts';
+import { isRealDirectory, pointCurrent, removeCurrent } from './switch-current.ts';
+
+/**
+ * Completes what a killed process left half done: a switch of `models/<name>`, `checksums.json`, a missing `.version`, a link to
+ * a version that is gone. Reads a few small files where nothing is amiss. A cache that can't be written to stays as it is, for
+ * it works so too. Models that another process works on are left to it.
+ */
+export async function healCache(layout: CacheLayout): Promise<void> {
+  try {
+    const linked = (await list(layout.models)).filter((name) => modelNameFault(name) === undefined);
+    for (const name of new Set([...(await recordedModels(layout)), ...linked])) {
+      if (await isRight(layout, name)) continue;
+      const lock = await tryModelLock(layout, name);
+      if (lock === undefined) continue;
+      try {
+        await healModel(layout, name);
+      } finally {
+        await lock.release();
+      }
+    }
+    await refreshChecksumsFile(layout);
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '')) throw error;
+  }
+}
+
+async function isRight(layout: CacheLayout, name: string): Promise<boolean> {
+  const current = (await readInstalled(layout, name))?.current;
+  const linked = await readLinkedVersion(layout, name);
+  if (current === undefined) return linked === undefined;
+  return linked === current && (await readVersionFile(layout, name, current)) === `${current}\n`;
+}
+
+/** With the model's lock held: looks again, then mends. */
+async function healModel(layout: CacheLayout, name: string): Promise<void> {
+  const current = (await readInstalled(layout, name))?.current;
+  const linked = await readLinkedVersion(layout, name);
+  if (current === undefined) {
+    if (linked !== undefined) await removeCurrent(layout, name);
+    return;
+  }
+  if ((await readVersionFile(layout, name, current)) !== `${current}\n`) {
+    await writeFileAtomically(versionFile(layout, name, current), `${current}\n`);
+  }
+  if (linked === current) return;
+  // A directory that isn't ours is for `install` to look at: it adopts it or moves it aside.
+  if (linked === undefined && (await isRealDirectory(layout.current(name)))) return;
+  await pointCurrent(layout, name, current);
+}
+
+function versionFile(layout: CacheLayout, name: string, version: string): string {
+  return join(layout.version(name, version), versionFileName);
+}
+
+async function readVersionFile(layout: CacheLayout, name: string, version: string): Promise<string | undefined> {
+  return (await readFileIfThere(versionFile(layout, name, version)))?.toString('utf8');
+}
+
+/** Whether something, a dangling link included, lies at the path. */
+export async function isOccupied(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}

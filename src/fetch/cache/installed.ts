@@ -1,0 +1,94 @@
+import { readFile, readlink, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import semver from 'semver';
+import { readFileIfThere } from '../../core/files.ts';
+import { type CacheLayout, versionFileName } from './layout.ts';
+import { type InstallRecord, readRecord, recordedModels, recordedVersions } from './records.ts';
+
+/** A model as the cache has it. Reading it writes nothing. */
+export interface InstalledModel {
+  readonly name: string;
+  /** Newest first. Never empty. */
+  readonly versions: readonly InstallRecord[];
+  /** The version that `models/<name>` leads to, or shall lead to; the newest where neither a link nor a note says so. */
+  readonly current: string;
+}
+
+/** The model's installed versions; undefined where there is none. */
+export async function readInstalled(layout: CacheLayout, name: string): Promise<InstalledModel | undefined> {
+  const records = await Promise.all(
+    (await recordedVersions(layout, name)).map(async (version) => {
+      const record = await readRecord(layout, name, version);
+      return record !== undefined && (await isDirectory(layout.version(name, version))) ? record : undefined;
+    }),
+  );
+  const versions = records
+    .filter((record) => record !== undefined)
+    .sort((a, b) => semver.rcompare(a.version, b.version));
+  const known = (version: string | undefined): version is string =>
+    version !== undefined && versions.some((record) => record.version === version);
+  const intended = await readIntent(layout, name);
+  const linked = known(intended) ? intended : await readLinkedVersion(layout, name);
+  const [newest] = versions;
+  return newest && { name, versions, current: known(linked) ? linked : newest.version };
+}
+
+/** The record of one of the model's versions. */
+export function recordOf(model: InstalledModel | undefined, version: string | undefined): InstallRecord | undefined {
+  return model?.versions.find((record) => record.version === version);
+}
+
+/** Every model that has an installed version, by name. */
+export async function readAllInstalled(layout: CacheLayout): Promise<InstalledModel[]> {
+  const models = await Promise.all((await recordedModels(layout)).map((name) => readInstalled(layout, name)));
+  return models.filter((model) => model !== undefined);
+}
+
+/** The version that `models/<name>` shall lead to, as the last switch wrote it down. */
+export async function readIntent(layout: CacheLayout, name: string): Promise<string | undefined> {
+  const text = (await readFileIfThere(layout.intent(name)))?.toString('utf8').trim();
+  return text !== undefined && semver.valid(text) === text ? text : undefined;
+}
+
+/**
+ * The version that `models/<name>` leads to: by a link's (POSIX) or junction's (Windows) target, or by the `.version` of a
+ * copy where no link was possible. Undefined where there is none of ours.
+ */
+export async function readLinkedVersion(layout: CacheLayout, name: string): Promise<string | undefined> {
+  const path = layout.current(name);
+  try {
+    const target = resolve(dirname(path), await readlink(path));
+    return dirname(target) === dirname(layout.version(name, 'x')) ? basename(target) : undefined;
+  } catch {
+    try {
+      await readFile(join(path, copyMarker));
+      return (await readFile(join(path, versionFileName), 'utf8')).trim();
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Stands in a `models/<name>` that is a copy of a version, for want of links. */
+export const copyMarker = '.aircher-copy';
+
+/** Whether every file of the version is there with its size. Bytes are what `verify` looks at. */
+export async function looksComplete(layout: CacheLayout, record: InstallRecord): Promise<boolean> {
+  const directory = layout.version(record.model, record.version);
+  const found = await Promise.all(
+    record.files.map((file) =>
+      stat(join(directory, file.path)).then(
+        (status) => status.isFile() && status.size === file.size_bytes,
+        () => false,
+      ),
+    ),
+  );
+  return found.every(Boolean);
+}
+
+export async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
+}

@@ -1,0 +1,40 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { AircherError } from '../../core/errors.ts';
+
+export interface LocateCacheOptions {
+  readonly namespace: string;
+  /** Named by the caller; wins over the environment. */
+  readonly cacheDir?: string | undefined;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly platform?: NodeJS.Platform;
+  /** The user's home directory; undefined where there is none. */
+  readonly home?: () => string | undefined;
+}
+
+/**
+ * The cache's root: `cacheDir`, else $AIRCHER_CACHE_DIR, $XDG_CACHE_HOME/<namespace>, %LOCALAPPDATA%\<namespace> on Windows,
+ * ~/.cache/<namespace>. A relative $XDG_CACHE_HOME is ignored, as its specification demands. Throws `usage` where no place is known.
+ */
+export function locateCache(options: LocateCacheOptions): string {
+  const { namespace, env = {}, platform = process.platform } = options;
+  if (options.cacheDir) return resolve(options.cacheDir);
+  if (env.AIRCHER_CACHE_DIR) return resolve(env.AIRCHER_CACHE_DIR);
+  if (env.XDG_CACHE_HOME && isAbsolute(env.XDG_CACHE_HOME)) return join(env.XDG_CACHE_HOME, namespace);
+  if (platform === 'win32' && env.LOCALAPPDATA) return join(env.LOCALAPPDATA, namespace);
+  const home = (options.home ?? systemHome)();
+  if (home !== undefined && isAbsolute(home)) return join(home, '.cache', namespace);
+  throw new AircherError('usage', 'There is no home directory to keep models in.', {
+    hint: 'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.',
+  });
+}
+
+function systemHome(): string | undefined {
+  try {
+    // The root of the file system is what services without a home get; nobody means it.
+    const home = homedir();
+    return home === '' || home === '/' || home === '/nonexistent' ? undefined : home;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,79 @@
+import * as z from 'zod/mini';
+import { modelNameField, versionField } from '../../contract/fields.ts';
+import { problemsOf } from '../../contract/problems-of.ts';
+import { parseStrictJson } from '../../contract/strict-json.ts';
+import { AircherError, throwProblems } from '../../core/errors.ts';
+import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { parseRate } from '../parse-rate.ts';
+import type { CacheLayout } from './layout.ts';
+
+const rateField = z.union(
+  [
+    z.int().check(z.gte(1)),
+    z.string().check(z.refine((text) => parseRate(text) !== undefined, 'must be a rate such as "5MB"')),
+  ],
+  'must be bytes a second: a whole number above 0, or a text such as "5MB"',
+);
+
+const mirrorNames = ['github', 'huggingface', 'mirror'] as const;
+
+const preferencesSchema = z.strictObject({
+  pins: z.optional(z.record(modelNameField, versionField)),
+  mirrors: z.optional(z.array(z.enum(mirrorNames, `must be one of ${mirrorNames.join(', ')}`))),
+  keep_versions: z.optional(z.int().check(z.gte(1, 'must be at least 1'))),
+  limit_rate: z.optional(rateField),
+  connections: z.optional(
+    z.int('must be a whole number').check(z.gte(1, 'must be at least 1'), z.lte(64, 'must be at most 64')),
+  ),
+});
+
+/** `config/model-preferences.json`. */
+export interface Preferences {
+  /** Versions that `update` leaves alone and `prune` keeps. */
+  readonly pins: Readonly<Record<string, string>>;
+  /** Kinds of mirrors in the order to ask them. */
+  readonly mirrors: readonly string[] | undefined;
+  /** How many versions of a model `prune` keeps. */
+  readonly keepVersions: number;
+  /** Bytes a second. */
+  readonly limitRate: number | undefined;
+  readonly connections: number | undefined;
+}
+
+const maxBytes = 1024 * 1024;
+
+/** Reads the preferences; defaults where there is no file. Throws `invalid` with every problem, its place and the remedy. */
+export async function readPreferences(layout: CacheLayout): Promise<Preferences> {
+  const content = await readContent(layout);
+  return {
+    pins: content.pins ?? {},
+    mirrors: content.mirrors,
+    keepVersions: content.keep_versions ?? 1,
+    limitRate: typeof content.limit_rate === 'string' ? parseRate(content.limit_rate) : content.limit_rate,
+    connections: content.connections,
+  };
+}
+
+/** Pins a model to a version, or unpins it; leaves everything else in the file as it is. */
+export async function writePin(layout: CacheLayout, name: string, version: string | undefined): Promise<void> {
+  const { pins = {}, ...rest } = await readContent(layout);
+  const { [name]: _, ...others } = pins;
+  const next = version === undefined ? others : { ...others, [name]: version };
+  const content = { pins: Object.fromEntries(Object.entries(next).sort()), ...rest };
+  await writeFileAtomically(layout.preferences, `${JSON.stringify(content, undefined, 2)}\n`);
+}
+
+async function readContent(layout: CacheLayout): Promise<z.infer<typeof preferencesSchema>> {
+  const file = layout.preferences;
+  const bytes = await readFileIfThere(file);
+  if (bytes === undefined) return {};
+  const json = parseStrictJson(bytes, { file, maxBytes });
+  const result = z.safeParse(preferencesSchema, json);
+  if (result.success) return result.data;
+  throwProblems(
+    'invalid',
+    `${file} is not valid`,
+    problemsOf(result.error, file, (path) => (path.length === 0 ? Object.keys(preferencesSchema._zod.def.shape) : [])),
+  );
+  throw new AircherError('invalid', `${file} is not valid`);
+}

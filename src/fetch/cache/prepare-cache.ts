@@ -1,0 +1,38 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AircherError, systemErrorCode, toAircherError } from '../../core/errors.ts';
+import { exists } from '../../core/files.ts';
+import type { CacheLayout } from './layout.ts';
+
+/** See https://bford.info/cachedir/: backup programs leave such a directory out. */
+const cacheDirTag = `Signature: 8a477f597d28d172789f06886806bc55
+# Models that can be downloaded again. For information about cache directory tags see https://bford.info/cachedir/
+`;
+
+/** Makes the directories of a cache that is going to be written to. Throws `machine` where that isn't possible. */
+export async function prepareCache(layout: CacheLayout): Promise<void> {
+  try {
+    for (const directory of [layout.models, layout.versions, layout.downloads]) {
+      await mkdir(directory, { recursive: true });
+      await writeTag(join(directory, 'CACHEDIR.TAG'));
+    }
+    await mkdir(layout.state, { recursive: true });
+  } catch (error) {
+    if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].includes(systemErrorCode(error) ?? '')) {
+      throw new AircherError(
+        'machine',
+        `The cache ${layout.root} can't be written to: ${toAircherError(error).message}`,
+        {
+          hint: 'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.',
+          cause: error,
+        },
+      );
+    }
+    throw error;
+  }
+}
+
+async function writeTag(path: string): Promise<void> {
+  if (await exists(path)) return;
+  await writeFile(path, cacheDirTag);
+}

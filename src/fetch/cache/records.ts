@@ -1,0 +1,123 @@
+import { readdir, rm } from 'node:fs/promises';
+import * as z from 'zod/mini';
+import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
+import { modelNameField, sha256Field, sizeField, versionField } from '../../contract/fields.ts';
+import { limits } from '../../contract/limits.ts';
+import { type ManifestModel, manifestModelSchema } from '../../contract/manifest.ts';
+import { filePathFault, modelNameFault } from '../../contract/names.ts';
+import { parseStrictJson } from '../../contract/strict-json.ts';
+import { systemErrorCode } from '../../core/errors.ts';
+import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import type { CacheLayout } from './layout.ts';
+
+const recordedFile = z.object({
+  path: z.string().check(z.refine((path) => filePathFault(path) === undefined)),
+  size_bytes: sizeField,
+  sha256: sha256Field,
+});
+
+const recordSchema = z.object({
+  record_version: z.literal(1),
+  model: modelNameField,
+  version: versionField,
+  /** The release it came with. */
+  release: z.optional(z.string()),
+  installed_at: z.string(),
+  files: z.array(recordedFile),
+  /** The model's entry in the manifest that it was installed by. */
+  entry: manifestModelSchema,
+});
+
+export interface InstalledFile {
+  readonly path: string;
+  readonly size_bytes: number;
+  readonly sha256: string;
+}
+
+/** What is known of an installed version. A version is installed when its record and its directory are both there. */
+export interface InstallRecord {
+  readonly record_version: 1;
+  readonly model: string;
+  readonly version: string;
+  readonly release?: string | undefined;
+  readonly installed_at: string;
+  readonly files: readonly InstalledFile[];
+  readonly entry: ManifestModel;
+}
+
+/** The record of a version; undefined where there is none or it is damaged (then the version counts as not installed). */
+export async function readRecord(
+  layout: CacheLayout,
+  name: string,
+  version: string,
+): Promise<InstallRecord | undefined> {
+  const path = layout.record(name, version);
+  const bytes = await readFileIfThere(path);
+  if (bytes === undefined) return undefined;
+  let json: unknown;
+  try {
+    json = parseStrictJson(bytes, { file: path, maxBytes: limits.manifestBytes });
+  } catch {
+    return undefined;
+  }
+  const result = z.safeParse(recordSchema, json);
+  return result.success && result.data.model === name && result.data.version === version ? result.data : undefined;
+}
+
+export async function writeRecord(layout: CacheLayout, record: InstallRecord): Promise<void> {
+  await writeFileAtomically(layout.record(record.model, record.version), `${JSON.stringify(record, undefined, 2)}\n`);
+}
+
+export async function writeRecordedIndex(
+  layout: CacheLayout,
+  name: string,
+  version: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  await writeFileAtomically(layout.index(name, version), bytes);
+}
+
+/** The index that a version was installed by, bytes and parsed; undefined where there is none, or a damaged one. */
+export async function readRecordedIndex(
+  layout: CacheLayout,
+  name: string,
+  version: string,
+): Promise<{ readonly bytes: Buffer; readonly index: ChunkIndex } | undefined> {
+  const path = layout.index(name, version);
+  const bytes = await readFileIfThere(path);
+  if (bytes === undefined) return undefined;
+  try {
+    return { bytes, index: parseChunkIndex(bytes, { file: path }) };
+  } catch {
+    return undefined;
+  }
+}
+
+export async function removeRecord(layout: CacheLayout, name: string, version: string): Promise<void> {
+  await rm(layout.record(name, version), { force: true });
+  await rm(layout.index(name, version), { force: true });
+}
+
+/** Versions of a model that have a record; in no order. */
+export async function recordedVersions(layout: CacheLayout, name: string): Promise<string[]> {
+  const names = await list(layout.records(name));
+  return names
+    .filter((file) => file.endsWith('.json') && !file.startsWith('.'))
+    .map((file) => file.slice(0, -'.json'.length));
+}
+
+/** Models that have records, by name. */
+export async function recordedModels(layout: CacheLayout): Promise<string[]> {
+  const names = await list(layout.records('.'));
+  return names.filter((name) => modelNameFault(name) === undefined).sort();
+}
+
+/** The names in a directory; none where there is no directory. */
+export async function list(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,114 @@
+import * as fs from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { systemErrorCode } from '../../core/errors.ts';
+import { renamePatiently, syncDirectory, temporaryName, writeFileAtomically } from '../../core/files.ts';
+import { copyMarker, readLinkedVersion } from './installed.ts';
+import type { CacheLayout } from './layout.ts';
+
+/** What switching needs of the file system; a test puts faults in their place. */
+export interface LinkFileSystem {
+  readonly symlink: typeof fs.symlink;
+  readonly rename: typeof fs.rename;
+  readonly rm: typeof fs.rm;
+  readonly cp: typeof fs.cp;
+}
+
+export interface SwitchOptions {
+  readonly platform?: NodeJS.Platform;
+  readonly fileSystem?: LinkFileSystem;
+  /** How long a rename is tried again where other programs hold files open. */
+  readonly patienceMs?: number;
+}
+
+/**
+ * Makes `models/<name>` lead to an installed version. The intention is written first, so that any later command completes
+ * what a kill interrupts. On POSIX the switch is one rename over a relative link. Windows has no such rename: there a junction
+ * (or a copy, where the file system has no junctions) is made beside, the old one removed, the new one renamed.
+ *
+ * A real directory of somebody else at `models/<name>` must have been moved away before.
+ */
+export async function switchCurrent(
+  layout: CacheLayout,
+  name: string,
+  version: string,
+  options: SwitchOptions = {},
+): Promise<void> {
+  await writeFileAtomically(layout.intent(name), `${version}\n`);
+  await pointCurrent(layout, name, version, options);
+}
+
+/** The second half of `switchCurrent`: what heals a switch that was interrupted. Does nothing where all is right. */
+export async function pointCurrent(
+  layout: CacheLayout,
+  name: string,
+  version: string,
+  options: SwitchOptions = {},
+): Promise<void> {
+  if ((await readLinkedVersion(layout, name)) === version) return;
+  const { platform = process.platform, fileSystem = fs } = options;
+  const path = layout.current(name);
+  const target = layout.version(name, version);
+  await fs.mkdir(dirname(path), { recursive: true });
+  const temporary = temporaryName(path);
+  const rename = (): Promise<void> =>
+    renamePatiently(temporary, path, {
+      rename: fileSystem.rename,
+      ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
+    });
+  try {
+    if (platform === 'win32') {
+      await makeJunctionOrCopy(target, temporary, fileSystem);
+      await removeCurrent(layout, name, fileSystem);
+    } else {
+      try {
+        await fileSystem.symlink(relative(dirname(path), target), temporary);
+      } catch (error) {
+        if (!refusesLinks(error)) throw error;
+        await copyVersion(target, temporary, fileSystem);
+      }
+      if (await isRealDirectory(path)) await removeCurrent(layout, name, fileSystem);
+    }
+    await rename();
+  } catch (error) {
+    await fileSystem.rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Removes `models/<name>`, which must be a link or a copy of ours. */
+export async function removeCurrent(
+  layout: CacheLayout,
+  name: string,
+  fileSystem: Pick<LinkFileSystem, 'rm'> = fs,
+): Promise<void> {
+  await fileSystem.rm(layout.current(name), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+}
+
+/** Whether a directory, not a link to one, lies at the path. */
+export async function isRealDirectory(path: string): Promise<boolean> {
+  return fs.lstat(path).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
+}
+
+async function makeJunctionOrCopy(target: string, path: string, fileSystem: LinkFileSystem): Promise<void> {
+  try {
+    // A junction needs no privilege, unlike a symbolic link, but an absolute target on the same machine.
+    await fileSystem.symlink(target, path, 'junction');
+  } catch (error) {
+    if (!refusesLinks(error)) throw error;
+    await copyVersion(target, path, fileSystem);
+  }
+}
+
+async function copyVersion(target: string, path: string, fileSystem: LinkFileSystem): Promise<void> {
+  await fileSystem.cp(target, path, { recursive: true, errorOnExist: true, force: false });
+  await fs.writeFile(join(path, copyMarker), '');
+}
+
+/** What file systems without links answer (FAT and exFAT, some network shares). */
+function refusesLinks(error: unknown): boolean {
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'UNKNOWN'].includes(systemErrorCode(error) ?? '');
+}

@@ -1,0 +1,135 @@
+import { join } from 'node:path';
+import { AircherError } from '../core/errors.ts';
+import { baked, defaultNamespace } from './baked.ts';
+import { type CacheLayout, cacheLayout } from './cache/layout.ts';
+import { locateCache } from './cache/locate.ts';
+import { type Preferences, readPreferences } from './cache/preferences.ts';
+import { createHttp } from './http/client.ts';
+import type { Http, HttpOptions } from './http/types.ts';
+
+/** How a client is set up. Everything has a default, but for what no default can know: where manifests come from. */
+export interface ClientOptions {
+  /** The cache's root; else by `env` and the user's home (see `locateCache`). */
+  readonly cacheDir?: string | undefined;
+  /** Where releases are announced: URLs, files, `github:owner/repository#tag-prefix`. Default: `AIRCHER_MANIFEST_URL` of `env`, else what is baked in. */
+  readonly manifestSources?: readonly string[] | undefined;
+  /** minisign public keys. Default: `AIRCHER_PUBLIC_KEY` of `env`, else what is baked in. */
+  readonly publicKeys?: readonly string[] | undefined;
+  readonly namespace?: string | undefined;
+  /** Never touch the network. */
+  readonly offline?: boolean | undefined;
+  /** Another release than the newest, by tag or version. */
+  readonly release?: string | undefined;
+  /** Accept an older manifest than the newest seen so far. */
+  readonly allowDowngrade?: boolean | undefined;
+  /** Bytes a second. Default: the preferences file. */
+  readonly limitRate?: number | undefined;
+  /** Connections at once. Default: the preferences file. */
+  readonly connections?: number | undefined;
+  /** Deadlines, tokens, proxies, host overrides; wins over what `env` says. */
+  readonly http?: HttpOptions | undefined;
+  /** Variables such as `process.env`; nothing is read from the environment unless it is given here. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/** A client's settings, all known, and the network, made when it is first needed. */
+export interface Client {
+  readonly layout: CacheLayout;
+  /** Undefined where nothing fixes it: then the first accepted manifest does. */
+  readonly namespace: string | undefined;
+  readonly sources: readonly string[];
+  /** The caller named the sources: an older manifest there is refused instead of passed over. */
+  readonly sourcesAreNamed: boolean;
+  readonly publicKeys: readonly string[];
+  readonly offline: boolean;
+  readonly release: string | undefined;
+  readonly allowDowngrade: boolean;
+  /** `…/huggingface/hub`, where identical files may lie already. */
+  readonly huggingFaceCache: string | undefined;
+  /** Throws `remote` where the client is offline. */
+  http(): Promise<Http>;
+  preferences(): Promise<Preferences>;
+  /** Ends idle connections. */
+  close(): void;
+}
+
+export function createClient(options: ClientOptions = {}): Client {
+  const env = options.env ?? {};
+  const namespace = options.namespace ?? baked.namespace;
+  const layout = cacheLayout(
+    locateCache({ namespace: namespace ?? defaultNamespace, cacheDir: options.cacheDir, env }),
+  );
+  const offline = options.offline ?? isSet(env.AIRCHER_OFFLINE);
+  let http: Promise<Http> | undefined;
+  let opened: Http | undefined;
+  const open = async (): Promise<Http> => {
+    const { limitRate, connections } = await readPreferences(layout);
+    opened = createHttp({
+      ...httpOptionsOf(env),
+      limitRate: options.limitRate ?? limitRate,
+      connections: options.connections ?? connections,
+      ...options.http,
+    });
+    return opened;
+  };
+  return {
+    layout,
+    namespace,
+    sources: options.manifestSources ?? firstFilled(words(env.AIRCHER_MANIFEST_URL), baked.manifestSources),
+    sourcesAreNamed: options.manifestSources !== undefined,
+    publicKeys: options.publicKeys ?? firstFilled(words(env.AIRCHER_PUBLIC_KEY), baked.publicKeys),
+    offline,
+    release: options.release,
+    allowDowngrade: options.allowDowngrade ?? false,
+    huggingFaceCache: huggingFaceCacheOf(env),
+    http: () => {
+      if (offline) {
+        return Promise.reject(
+          new AircherError('remote', 'The network is needed, and the client is offline.', {
+            hint: 'Run again without --offline and AIRCHER_OFFLINE.',
+          }),
+        );
+      }
+      http ??= open();
+      return http;
+    },
+    preferences: () => readPreferences(layout),
+    close: () => opened?.close(),
+  };
+}
+
+function httpOptionsOf(env: Readonly<Record<string, string | undefined>>): HttpOptions {
+  const either = (name: string): string | undefined => env[name] || env[name.toLowerCase()] || undefined;
+  return {
+    huggingFaceToken: env.HF_TOKEN || undefined,
+    githubToken: env.GITHUB_TOKEN || env.GH_TOKEN || undefined,
+    huggingFaceEndpoint: env.HF_ENDPOINT || undefined,
+    githubServerUrl: env.GITHUB_SERVER_URL || undefined,
+    githubApiUrl: env.GITHUB_API_URL || undefined,
+    httpsProxy: either('HTTPS_PROXY') ?? either('ALL_PROXY'),
+    httpProxy: env.http_proxy || undefined,
+    noProxy: either('NO_PROXY'),
+    allowInsecure: isSet(env.AIRCHER_ALLOW_HTTP),
+  };
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false', 'no'].includes(value.toLowerCase());
+}
+
+function words(text: string | undefined): readonly string[] {
+  return (text ?? '').split(/\s+/).filter((word) => word !== '');
+}
+
+function firstFilled(...lists: readonly (readonly string[])[]): readonly string[] {
+  return lists.find((list) => list.length > 0) ?? [];
+}
+
+/** HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub: as huggingface_hub has it. */
+function huggingFaceCacheOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  if (env.HF_HUB_CACHE) return env.HF_HUB_CACHE;
+  if (env.HF_HOME) return join(env.HF_HOME, 'hub');
+  const home = env.HOME || env.USERPROFILE;
+  const caches = env.XDG_CACHE_HOME || (home ? join(home, '.cache') : undefined);
+  return caches ? join(caches, 'huggingface', 'hub') : undefined;
+}

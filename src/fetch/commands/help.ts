@@ -1,0 +1,51 @@
+import type { Command, OptionSpecs } from './command.ts';
+
+export function overviewHelp(program: string, commands: readonly Command[], globals: OptionSpecs): string {
+  return `Embedding models: installs them, keeps them up to date, checks every byte.
+
+Usage: ${program} COMMAND …
+
+${columns(commands.map((command) => [`${command.name} ${command.operands}`.trim(), command.summary]))}
+
+Options of every command:
+${optionLines(globals)}
+
+More on one: ${program} help COMMAND
+
+Exit codes: 0 done, 2 wrong usage, 3 invalid input or nothing of that name, 4 wrong bytes or signature, 5 a remote failed,
+6 conflict or rights, 7 this machine (disk, permissions), 130 interrupted.
+`;
+}
+
+export function commandHelp(program: string, command: Command, globals: OptionSpecs): string {
+  const details = command.details === undefined ? '' : `\n${command.details}\n`;
+  const own = command.options === undefined ? '' : `\nOptions:\n${optionLines(command.options)}\n`;
+  const examples = command.examples.map(([line, meaning]) => [`${program} ${line}`, meaning] as const);
+  return `${program} ${`${command.name} ${command.operands}`.trim()}
+  ${command.summary}
+${details}${own}
+Examples:
+${columns(examples)}
+
+Options of every command:
+${optionLines(globals)}
+`;
+}
+
+function optionLines(options: OptionSpecs): string {
+  return columns(
+    Object.entries(options).map(([name, spec]) => [
+      `--${name}${spec.value === undefined ? '' : ` ${spec.value}`}`,
+      spec.help,
+    ]),
+  );
+}
+
+function columns(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.min(44, Math.max(...rows.map(([left]) => left.length)));
+  return rows
+    .map(([left, right]) =>
+      left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
+    )
+    .join('\n');
+}

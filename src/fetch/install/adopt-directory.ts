@@ -1,0 +1,108 @@
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import type { ManifestModel } from '../../contract/manifest.ts';
+import { type RunContext, warn } from '../../core/events.ts';
+import { readFileIfThere } from '../../core/files.ts';
+import { hashFile } from '../../core/hashing.ts';
+import { readLinkedVersion } from '../cache/installed.ts';
+import { type CacheLayout, versionFileName } from '../cache/layout.ts';
+import type { InstallRecord } from '../cache/records.ts';
+import { isRealDirectory } from '../cache/switch-current.ts';
+import type { Client } from '../client.ts';
+import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
+import { commitVersion } from './commit-version.ts';
+import { openStaging } from './staging.ts';
+
+/**
+ * Deals with a real directory at `models/<name>` (an older client's cache, or somebody's own files), with the model's lock held:
+ * where it holds a published version, file by file, that version is installed from it; else it is moved to `set-aside/` with
+ * a warning, and may still give files to the download.
+ */
+export async function adoptOrSetAside(
+  client: Client,
+  resolved: ResolvedModel,
+  context: RunContext,
+): Promise<{ readonly adopted?: InstallRecord; readonly setAside?: string }> {
+  const { layout } = client;
+  const { name } = resolved;
+  const path = layout.current(name);
+  if (!(await isRealDirectory(path)) || (await readLinkedVersion(layout, name)) !== undefined) return {};
+  const match = await matchingVersion(client, resolved, path, context);
+  const aside = join(layout.setAside, `${name}-${new Date().toISOString().replace(/[:.]/g, '-')}`);
+  await mkdir(dirname(aside), { recursive: true });
+  await rename(path, aside);
+  if (match === undefined) {
+    warn(context, {
+      file: path,
+      message: `held files of no published version of ${name}; they were moved to ${aside}`,
+      hint: 'Delete them there if you don’t need them.',
+    });
+    return { setAside: aside };
+  }
+  return { adopted: await moveIn(layout, match, aside) };
+}
+
+type Match = Pick<ResolvedModel, 'name' | 'version' | 'entry' | 'from'>;
+
+/** The version that the directory's files are: the one its `.version` names, or the wanted one. */
+async function matchingVersion(
+  client: Client,
+  resolved: ResolvedModel,
+  path: string,
+  context: RunContext,
+): Promise<Match | undefined> {
+  const named = (await readFileIfThere(join(path, versionFileName)))?.toString('utf8').trim();
+  if (await holdsFiles(path, resolved.entry, context)) return resolved;
+  const published = resolved.entry.published_versions?.some((version) => version.version === named);
+  if (named === undefined || !published) return undefined;
+  // Without a network the old manifest can't be had: then the directory is moved aside, and nothing is lost.
+  const older = await resolveModel(client, resolved.from, resolved.name, named, context).catch(() => undefined);
+  return older !== undefined && (await holdsFiles(path, older.entry, context)) ? older : undefined;
+}
+
+async function holdsFiles(directory: string, entry: ManifestModel, context: RunContext): Promise<boolean> {
+  if (entry.files === undefined || entry.files.length === 0) return false;
+  for (const file of entry.files) {
+    const found = await hashFile(join(directory, file.path), { signal: context.signal }).catch(() => undefined);
+    context.signal?.throwIfAborted();
+    if (found?.sha256 !== file.sha256) return false;
+  }
+  return true;
+}
+
+/** Installs the version from its files in `aside`; what else lies there stays there. */
+async function moveIn(layout: CacheLayout, match: Match, aside: string): Promise<InstallRecord> {
+  const { name, version, entry } = match;
+  const files = entry.files ?? [];
+  const staging = await openStaging(layout, { name, version, sha256: entry.sha256 }, false);
+  for (const file of files) {
+    const to = join(staging.files, file.path);
+    await mkdir(dirname(to), { recursive: true });
+    await rename(join(aside, file.path), to);
+  }
+  const record = await commitVersion(layout, {
+    name,
+    version,
+    entry,
+    release: entry.release,
+    directory: staging.files,
+    files,
+    indexBytes: undefined,
+  });
+  await staging.remove();
+  const left = await leftover(aside, aside);
+  if (left.every((path) => path === versionFileName)) {
+    await rm(aside, { recursive: true, force: true });
+    await rmdir(layout.setAside).catch(() => {});
+  }
+  return record;
+}
+
+async function leftover(root: string, directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const paths = entries.map(async (entry) => {
+    const path = join(directory, entry.name);
+    return entry.isDirectory() ? leftover(root, path) : [relative(root, path).split(sep).join('/')];
+  });
+  return (await Promise.all(paths)).flat();
+}

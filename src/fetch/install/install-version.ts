@@ -1,0 +1,207 @@
+import semver from 'semver';
+import type { RunContext } from '../../core/events.ts';
+import { refreshChecksumsFile } from '../cache/checksums-file.ts';
+import { type InstalledModel, looksComplete, readInstalled, recordOf } from '../cache/installed.ts';
+import type { CacheLayout } from '../cache/layout.ts';
+import { waitForModelLock } from '../cache/model-lock.ts';
+import { prepareCache } from '../cache/prepare-cache.ts';
+import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import { switchCurrent } from '../cache/switch-current.ts';
+import type { Client } from '../client.ts';
+import type { ResolvedModel } from '../manifests/resolve-model.ts';
+import { planTransfer } from '../transfer/plan-transfer.ts';
+import { runTransfer } from '../transfer/run-transfer.ts';
+import type { ReuseSource, TransferPlan, TransferReport } from '../transfer/types.ts';
+import { adoptOrSetAside } from './adopt-directory.ts';
+import { commitVersion } from './commit-version.ts';
+import { openStaging, type Staging } from './staging.ts';
+
+export interface InstallOptions extends RunContext {
+  /**
+   * When `models/<name>` shall lead to the version: `always`; `newer`: where it is newer than the current one and that isn't
+   * pinned; `first`: where there is none yet.
+   */
+  readonly makeCurrent: 'always' | 'newer' | 'first';
+}
+
+export interface InstallReport {
+  readonly name: string;
+  readonly version: string;
+  /** `present`: was there already, or another process brought it. */
+  readonly outcome: 'installed' | 'adopted' | 'present';
+  readonly record: InstallRecord;
+  /** The current version before, where there was one. */
+  readonly previous: string | undefined;
+  readonly current: string;
+  /** What came over the network; undefined where nothing had to. */
+  readonly transfer: TransferReport | undefined;
+}
+
+/** How often an install begins anew when another process takes its staging directory over. */
+const maxRounds = 3;
+
+/**
+ * Makes a version present: at once where it is, else by waiting for a process that brings it, else by downloading it into a
+ * staging directory, every byte verified, and one rename. Throws `remote`, `integrity`, `machine`, `interrupted`; the
+ * cache is as before then, and what was downloaded is kept for the next try.
+ */
+export async function installVersion(
+  client: Client,
+  resolved: ResolvedModel,
+  options: InstallOptions,
+): Promise<InstallReport> {
+  const { layout } = client;
+  const { name, version } = resolved;
+  for (let round = 1; ; round++) {
+    const before = await readInstalled(layout, name);
+    const present = await completeRecord(layout, before, version);
+    if (present) return settle(client, before, present, 'present', undefined, options);
+    await prepareCache(layout);
+    const lock = await waitForModelLock(layout, name, () => isComplete(layout, name, version), options);
+    if (lock === undefined) continue;
+    let staging: Staging | undefined;
+    try {
+      const previous = await readInstalled(layout, name);
+      const meanwhile = await completeRecord(layout, previous, version);
+      if (meanwhile) return await settle(client, before, meanwhile, 'present', undefined, options);
+      const found = await adoptOrSetAside(client, resolved, options);
+      if (found.adopted?.version === version) {
+        return await settle(client, before, found.adopted, 'adopted', undefined, options);
+      }
+      staging = await openStaging(layout, { name, version, sha256: resolved.entry.sha256 }, lock.held);
+      const report = await transfer(client, resolved, staging, found.setAside, options);
+      const record = await commitVersion(layout, {
+        name,
+        version,
+        entry: resolved.entry,
+        release: resolved.entry.release ?? resolved.from.manifest.release,
+        directory: staging.files,
+        files: report.files,
+        indexBytes: report.indexBytes,
+      });
+      await staging.remove();
+      return await settle(client, previous, record, 'installed', report, options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      const robbed = staging !== undefined && !(await staging.stillThere());
+      if (!robbed || round >= maxRounds) throw error;
+    } finally {
+      await lock.release();
+    }
+  }
+}
+
+async function completeRecord(
+  layout: CacheLayout,
+  model: InstalledModel | undefined,
+  version: string,
+): Promise<InstallRecord | undefined> {
+  const record = recordOf(model, version);
+  return record !== undefined && (await looksComplete(layout, record)) ? record : undefined;
+}
+
+async function isComplete(layout: CacheLayout, name: string, version: string): Promise<boolean> {
+  return (await completeRecord(layout, await readInstalled(layout, name), version)) !== undefined;
+}
+
+async function transfer(
+  client: Client,
+  resolved: ResolvedModel,
+  staging: Staging,
+  setAside: string | undefined,
+  context: RunContext,
+): Promise<TransferReport> {
+  const http = await client.http();
+  const plan = await planInstall(client, resolved, { staging: staging.directory, setAside, ...context });
+  return runTransfer(plan, http, context);
+}
+
+/** What installing a version takes: bytes to fetch, bytes to copy from versions that are there. */
+export async function planInstall(
+  client: Client,
+  resolved: ResolvedModel,
+  options: RunContext & {
+    readonly staging: string;
+    readonly setAside?: string | undefined;
+    readonly nameChangedTensors?: boolean;
+  },
+): Promise<TransferPlan> {
+  const [http, preferences, reuse] = await Promise.all([
+    client.http(),
+    client.preferences(),
+    reuseSources(client.layout, resolved.name),
+  ]);
+  const { entry } = resolved;
+  const aside: readonly ReuseSource[] =
+    options.setAside === undefined || entry.files === undefined
+      ? []
+      : [{ directory: options.setAside, version: resolved.version, files: entry.files, index: undefined }];
+  return planTransfer(
+    {
+      model: resolved.name,
+      entry,
+      staging: options.staging,
+      reuse: [...reuse, ...aside],
+      mirrorOrder: preferences.mirrors,
+      huggingFaceCache: client.huggingFaceCache,
+      nameChangedTensors: options.nameChangedTensors,
+    },
+    http,
+    options,
+  );
+}
+
+/** The installed versions as sources of chunks, the current one first. */
+export async function reuseSources(layout: CacheLayout, name: string): Promise<ReuseSource[]> {
+  const model = await readInstalled(layout, name);
+  const records = [...(model?.versions ?? [])].sort(
+    (a, b) => Number(b.version === model?.current) - Number(a.version === model?.current),
+  );
+  return Promise.all(
+    records.map(async (record) => ({
+      directory: layout.version(name, record.version),
+      version: record.version,
+      files: record.files,
+      index: (await readRecordedIndex(layout, name, record.version))?.index,
+    })),
+  );
+}
+
+async function settle(
+  client: Client,
+  before: InstalledModel | undefined,
+  record: InstallRecord,
+  outcome: InstallReport['outcome'],
+  transferReport: TransferReport | undefined,
+  options: InstallOptions,
+): Promise<InstallReport> {
+  const { layout } = client;
+  const { model: name, version } = record;
+  const previous = before?.current;
+  const wanted = await shallBeCurrent(client, before, record, options.makeCurrent);
+  if (wanted && (outcome !== 'present' || previous !== version)) {
+    await switchCurrent(layout, name, version);
+    await refreshChecksumsFile(layout);
+  }
+  return {
+    name,
+    version,
+    outcome,
+    record,
+    previous,
+    current: wanted ? version : (previous ?? version),
+    transfer: transferReport,
+  };
+}
+
+async function shallBeCurrent(
+  client: Client,
+  before: InstalledModel | undefined,
+  record: InstallRecord,
+  makeCurrent: InstallOptions['makeCurrent'],
+): Promise<boolean> {
+  if (before === undefined || makeCurrent === 'always' || before.current === record.version) return true;
+  if (makeCurrent === 'first') return false;
+  const { pins } = await client.preferences();
+  return pins[record.model] === undefined && semver.gt(record.version, before.current);
+}

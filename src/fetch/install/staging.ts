@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemErrorCode } from '../../core/errors.ts';
+import { exists } from '../../core/files.ts';
+import type { CacheLayout } from '../cache/layout.ts';
+import { list } from '../cache/records.ts';
+
+/**
+ * A directory of work in progress, `downloads/<name>/<version>-<digest>.<owner>/`. It belongs to one process, whose random token is
+ * in its name; so two processes never write into the same one, whatever locks do.
+ */
+export interface Staging {
+  readonly directory: string;
+  /** Where the transfer leaves the model's files. */
+  readonly files: string;
+  /** False where another process took it over. */
+  stillThere(): Promise<boolean>;
+  remove(): Promise<void>;
+}
+
+/**
+ * Takes over what an interrupted run left of this very artifact, by renaming it to a name of our own, else begins an empty
+ * one. `takeOver` is false where no lock is held: then what lies there may be another process's work.
+ */
+export async function openStaging(
+  layout: CacheLayout,
+  artifact: { readonly name: string; readonly version: string; readonly sha256: string },
+  takeOver: boolean,
+): Promise<Staging> {
+  const parent = join(layout.downloads, artifact.name);
+  await mkdir(parent, { recursive: true });
+  const prefix = artifactPrefix(artifact);
+  const directory = join(parent, `${prefix}${process.pid}-${randomBytes(6).toString('hex')}`);
+  const left = takeOver ? (await list(parent)).filter((name) => name.startsWith(prefix)) : [];
+  let taken = false;
+  for (const name of left) {
+    taken = await rename(join(parent, name), directory).then(
+      () => true,
+      () => false,
+    );
+    if (taken) break;
+  }
+  if (!taken) await mkdir(directory);
+  return {
+    directory,
+    files: join(directory, 'files'),
+    stillThere: () => exists(directory),
+    remove: () => removeTree(directory),
+  };
+}
+
+/**
+ * Where a plan may look at what an interrupted run left, and leave its index for the install to come: such a directory, or one
+ * that the next install takes over. Not made here.
+ */
+export async function planningStaging(
+  layout: CacheLayout,
+  artifact: { readonly name: string; readonly version: string; readonly sha256: string },
+): Promise<string> {
+  const parent = join(layout.downloads, artifact.name);
+  const prefix = artifactPrefix(artifact);
+  const left = (await list(parent)).find((name) => name.startsWith(prefix));
+  return join(parent, left ?? `${prefix}plan`);
+}
+
+function artifactPrefix(artifact: { readonly version: string; readonly sha256: string }): string {
+  return `${artifact.version}-${artifact.sha256.slice(0, 16)}.`;
+}
+
+/** Moves a directory out of sight by one rename, then deletes it. A killed deletion leaves something for `prune` only. */
+export async function discardTree(layout: CacheLayout, path: string): Promise<void> {
+  await mkdir(layout.downloads, { recursive: true });
+  const trash = join(layout.downloads, `${trashPrefix}${process.pid}-${randomBytes(6).toString('hex')}`);
+  try {
+    await rename(path, trash);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  await removeTree(trash);
+}
+
+export const trashPrefix = '.trash-';
+
+async function removeTree(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+}

@@ -1,0 +1,119 @@
+import { hostKinds } from '../../contract/fields.ts';
+import { limits } from '../../contract/limits.ts';
+import { type Manifest, type PublishedVersion, parseManifest } from '../../contract/manifest.ts';
+import { AircherError, toAircherError } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
+import { sha256 } from '../../core/hashing.ts';
+import type { Client } from '../client.ts';
+import { fetchRelease, tagPrefixOf } from '../sources/fetch-release.ts';
+import { readAccepted } from './accepted-manifest.ts';
+import { checkNamespace } from './ask-sources.ts';
+import { checkExpiry } from './check-expiry.ts';
+import { openManifest, readRootKeys, trustedKeys } from './check-signature.ts';
+import { releaseVersion } from './compare-releases.ts';
+import type { GoodManifest } from './good-manifest.ts';
+
+/**
+ * The manifest of a release named by tag or version. One that the newest manifest lists is trusted by the digest there, and its
+ * own age, expiry and keys don't count; any other (a prerelease) must be signed like a new one, where keys are trusted.
+ */
+export async function findRelease(
+  client: Client,
+  newest: GoodManifest,
+  release: string,
+  context: RunContext,
+): Promise<GoodManifest> {
+  if (names(release, newest.manifest.release)) return newest;
+  for (const model of Object.values(newest.manifest.models)) {
+    const published = model.published_versions?.find((version) => names(release, version.release));
+    if (published !== undefined) return fetchPublished(client, published, context);
+  }
+  return fetchUnlisted(client, newest, release, context);
+}
+
+/** An old manifest, by what the newest one says of it. Asks one host after the other. Throws `remote`, `integrity`. */
+export async function fetchPublished(
+  client: Client,
+  published: PublishedVersion,
+  context: RunContext,
+): Promise<GoodManifest> {
+  const http = await client.http();
+  const { download_urls: urls, sha256: expected, size_bytes: sizeBytes } = published.manifest;
+  const order = (await client.preferences()).mirrors ?? hostKinds;
+  const kinds = [...hostKinds].sort((a, b) => rank(order, a) - rank(order, b));
+  const faults: AircherError[] = [];
+  for (const kind of kinds) {
+    const address = urls[kind];
+    if (address === undefined) continue;
+    const url = http.place(address, kind);
+    try {
+      const { bytes } = await http.document(url, { maxBytes: Math.min(sizeBytes, limits.manifestBytes), ...context });
+      if (sha256(bytes) !== expected) {
+        throw new AircherError('integrity', `${url}: not the manifest of ${published.release} (its sha256 differs)`);
+      }
+      return {
+        manifest: parseManifest(bytes, url),
+        bytes,
+        sha256: expected,
+        signature: undefined,
+        url,
+        fresh: true,
+      };
+    } catch (error) {
+      context.signal?.throwIfAborted();
+      faults.push(toAircherError(error));
+    }
+  }
+  const worst = faults.find((fault) => fault.code === 'integrity') ?? faults[0];
+  throw new AircherError(worst?.code ?? 'invalid', `The manifest of ${published.release} can’t be had.`, {
+    problems: faults.map((fault) => ({ level: 'error', message: fault.message })),
+  });
+}
+
+function rank(order: readonly string[], kind: string): number {
+  const place = order.indexOf(kind);
+  return place === -1 ? order.length : place;
+}
+
+async function fetchUnlisted(
+  client: Client,
+  newest: GoodManifest,
+  release: string,
+  context: RunContext,
+): Promise<GoodManifest> {
+  const http = await client.http();
+  const stored = await readAccepted(client.layout);
+  const keys = trustedKeys(await readRootKeys(client.publicKeys), stored);
+  const tagPrefix = newest.manifest.release === undefined ? undefined : tagPrefixOf(newest.manifest.release);
+  const faults: AircherError[] = [];
+  for (const source of client.sources) {
+    try {
+      const found = await fetchRelease(source, release, { http, tagPrefix, ...context });
+      const { manifest } = openManifest(found.bytes, found.signature, keys, found.url);
+      checkNamespace(manifest, client, stored, found.url);
+      checkIsRelease(manifest, release, found.url);
+      checkExpiry(manifest);
+      const { bytes, signature, url } = found;
+      return { manifest, bytes, sha256: sha256(bytes), signature, url, fresh: true };
+    } catch (error) {
+      context.signal?.throwIfAborted();
+      faults.push(toAircherError(error));
+    }
+  }
+  const worst = faults.find((fault) => fault.code === 'integrity') ?? faults[0];
+  throw new AircherError(worst?.code ?? 'invalid', `No source has a good manifest of the release ${release}.`, {
+    hint: 'Check the tag or version. `list --remote` shows what is offered.',
+    problems: faults.map((fault) => ({ level: 'error', message: fault.message })),
+  });
+}
+
+/** Whether a tag or version names the release of that tag. */
+function names(release: string, tag: string | undefined): boolean {
+  return tag === release || (tag !== undefined && releaseVersion(tag) === release);
+}
+
+/** A mirror that gives another release's (well-signed) manifest for the asked one mustn't pass it off. */
+function checkIsRelease(manifest: Manifest, release: string, from: string): void {
+  if (manifest.release === undefined || names(release, manifest.release)) return;
+  throw new AircherError('integrity', `${from}: the manifest is of ${manifest.release}, not of ${release}`);
+}

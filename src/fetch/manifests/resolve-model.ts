@@ -1,0 +1,98 @@
+import semver from 'semver';
+import type { ManifestModel } from '../../contract/manifest.ts';
+import { nearest } from '../../contract/problems-of.ts';
+import { AircherError } from '../../core/errors.ts';
+import { type RunContext, warn } from '../../core/events.ts';
+import type { Client } from '../client.ts';
+import { fetchPublished } from './find-release.ts';
+import type { GoodManifest } from './good-manifest.ts';
+
+/** One version of one model that can be had, and its entry. */
+export interface ResolvedModel {
+  readonly name: string;
+  readonly version: string;
+  readonly entry: ManifestModel;
+  /** The manifest that the entry is from. */
+  readonly from: GoodManifest;
+  /** Why it was withdrawn, where it was. */
+  readonly yanked: string | undefined;
+}
+
+/**
+ * The newest version of a model that satisfies a range (default: the newest there is), the manifest's own first, then its
+ * `published_versions`. A withdrawn version is chosen only where the range is that very version, with a warning. Throws `invalid`
+ * for a name or version that nobody offers.
+ */
+export async function resolveModel(
+  client: Client,
+  good: GoodManifest,
+  name: string,
+  range: string | undefined,
+  context: RunContext,
+): Promise<ResolvedModel> {
+  const { manifest } = good;
+  const entry = modelEntry(good, name);
+  const yankedReason = (version: string): string | undefined =>
+    manifest.yanked?.find((yanked) => yanked.model === name && yanked.version === version)?.reason;
+  const exact = range !== undefined && semver.valid(range) !== null;
+  const fits = (version: string): boolean =>
+    (range === undefined || semver.satisfies(version, range)) && (exact || yankedReason(version) === undefined);
+  const finish = (resolved: ResolvedModel): ResolvedModel => {
+    if (resolved.yanked !== undefined) {
+      warn(context, {
+        file: `${name}@${resolved.version}`,
+        message: `was withdrawn: ${resolved.yanked}`,
+        hint: 'Use another version if you can.',
+      });
+    }
+    return resolved;
+  };
+  if (fits(entry.version)) {
+    return finish({ name, version: entry.version, entry, from: good, yanked: yankedReason(entry.version) });
+  }
+  const published = [...(entry.published_versions ?? [])]
+    .filter((version) => fits(version.version))
+    .sort((a, b) => semver.rcompare(a.version, b.version))[0];
+  if (published === undefined) throw nothingFits(name, entry, range, yankedReason(entry.version));
+  const old = await fetchPublished(client, published, context);
+  const oldEntry = modelEntry(old, name);
+  if (oldEntry.version !== published.version) {
+    throw new AircherError('integrity', `${old.url}: has ${name} ${oldEntry.version} instead of ${published.version}`);
+  }
+  return finish({
+    name,
+    version: published.version,
+    entry: oldEntry,
+    from: old,
+    yanked: yankedReason(published.version),
+  });
+}
+
+/** A model's entry. Throws `invalid`, naming the nearest model, where the manifest has none of that name. */
+export function modelEntry(good: GoodManifest, name: string): ManifestModel {
+  const { models } = good.manifest;
+  const entry = Object.hasOwn(models, name) ? models[name] : undefined;
+  if (entry !== undefined) return entry;
+  const near = nearest(name, Object.keys(models));
+  throw new AircherError('invalid', `No model is named ${JSON.stringify(name)}.`, {
+    hint: near ? `Did you mean ${near}?` : `There are: ${Object.keys(models).join(', ') || 'none'}.`,
+    details: { model: name, url: good.url },
+  });
+}
+
+function nothingFits(
+  name: string,
+  entry: ManifestModel,
+  range: string | undefined,
+  yanked: string | undefined,
+): AircherError {
+  const versions = [entry.version, ...(entry.published_versions ?? []).map((published) => published.version)];
+  if (range === undefined) {
+    return new AircherError('invalid', `${name} ${entry.version} was withdrawn: ${yanked}`, {
+      hint: `No other version is offered. To install it all the same: ${name}@${entry.version}.`,
+    });
+  }
+  return new AircherError('invalid', `No version of ${name} satisfies ${JSON.stringify(range)}.`, {
+    hint: `Offered: ${versions.join(', ')}.`,
+  });
+}

@@ -1,0 +1,109 @@
+import type { RunContext } from '../core/events.ts';
+import { type Client, type ClientOptions, createClient } from './client.ts';
+import { type InstallReport, installVersion } from './install/install-version.ts';
+import { findManifest } from './manifests/find-manifest.ts';
+import { resolveModel } from './manifests/resolve-model.ts';
+import { type CheckUpdatesOptions, checkUpdates, type UpdateStatus } from './operations/check-updates.ts';
+import {
+  checkRange,
+  describeInstalled,
+  type EnsuredModel,
+  type EnsureOptions,
+  findInstalled,
+} from './operations/find-installed.ts';
+import { type ListedVersion, listInstalled, listOffered, type OfferedModel } from './operations/list-models.ts';
+import { type UpdateOptions, type UpdateReport, updateModels } from './operations/update-models.ts';
+import { type VerifyOptions, type VerifyReport, verifyModels } from './operations/verify-models.ts';
+import { shareRun } from './shared-runs.ts';
+
+/**
+ * The models of one cache, and where new ones come from. Safe to use concurrently, in this process and in others. Throws
+ * AircherError everywhere; `code` says what kind of failure it is.
+ */
+export class ModelManager {
+  readonly #client: Client;
+
+  constructor(options: ClientOptions = {}) {
+    this.#client = createClient(options);
+  }
+
+  /** The cache's root. */
+  get cacheDir(): string {
+    return this.#client.layout.root;
+  }
+
+  /**
+   * The model, from the cache where a version there satisfies `version` (a semver range; default any): the pinned one, else
+   * the current, else the newest. No network then, and no write. Else the newest version that satisfies it is installed.
+   * Never updates what is there.
+   */
+  async ensureModel(name: string, options: EnsureOptions = {}): Promise<EnsuredModel> {
+    checkRange(options.version);
+    options.signal?.throwIfAborted();
+    const found = await findInstalled(this.#client, name, options.version);
+    if (found !== undefined) return describeInstalled(this.#client.layout, found);
+    const { record } = await this.#install(name, options.version, 'first', options);
+    return describeInstalled(this.#client.layout, record);
+  }
+
+  /** Installs the newest version that satisfies `version`, and makes it the current one where it is newer. */
+  async install(name: string, options: EnsureOptions = {}): Promise<InstallReport> {
+    checkRange(options.version);
+    return this.#install(name, options.version, 'newer', options);
+  }
+
+  #install(
+    name: string,
+    range: string | undefined,
+    makeCurrent: 'newer' | 'first',
+    context: RunContext,
+  ): Promise<InstallReport> {
+    const client = this.#client;
+    const key = JSON.stringify([client.layout.root, client.sources, client.release, name, range, makeCurrent]);
+    return shareRun(key, context, async (shared) => {
+      const good = await findManifest(client, shared);
+      const resolved = await resolveModel(client, good, name, range, shared);
+      return installVersion(client, resolved, { ...shared, makeCurrent });
+    });
+  }
+
+  /** Installed versions. No network. */
+  list(): Promise<readonly ListedVersion[]> {
+    return listInstalled(this.#client);
+  }
+
+  /** What the newest release offers. */
+  async listRemote(context: RunContext = {}): Promise<readonly OfferedModel[]> {
+    return (await listOffered(this.#client, context)).models;
+  }
+
+  /** Installed against offered versions. Installs nothing. */
+  checkUpdates(options: CheckUpdatesOptions = {}): Promise<readonly UpdateStatus[]> {
+    return checkUpdates(this.#client, options);
+  }
+
+  /** Brings installed models to the newest versions. */
+  update(options: UpdateOptions = {}): Promise<readonly UpdateReport[]> {
+    return updateModels(this.#client, options);
+  }
+
+  /** Hashes what is installed; repairs it where that is asked for. */
+  verify(options: VerifyOptions = {}): Promise<readonly VerifyReport[]> {
+    return verifyModels(this.#client, options);
+  }
+
+  /** Ends idle connections; a program that ends does so without it. */
+  close(): void {
+    this.#client.close();
+  }
+}
+
+/** `new ModelManager(options).ensureModel(name, options)`, for programs that need one model. */
+export async function ensureModel(name: string, options: EnsureOptions & ClientOptions = {}): Promise<EnsuredModel> {
+  const manager = new ModelManager(options);
+  try {
+    return await manager.ensureModel(name, options);
+  } finally {
+    manager.close();
+  }
+}

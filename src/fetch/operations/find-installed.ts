@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import semver from 'semver';
+import { AircherError } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
+import { type InstalledModel, looksComplete, readInstalled } from '../cache/installed.ts';
+import type { CacheLayout } from '../cache/layout.ts';
+import type { InstallRecord } from '../cache/records.ts';
+import type { Client } from '../client.ts';
+
+/** An installed model, ready to be loaded. All paths are absolute and lie in the immutable directory of the version. */
+export interface EnsuredModel {
+  readonly name: string;
+  readonly version: string;
+  /** The embedding space: vectors of two models may be compared only where this is equal. Undefined where the release doesn't say. */
+  readonly space: string | undefined;
+  /** The directory of this version. It never changes; an update makes another. */
+  readonly path: string;
+  /** `model.safetensors`, or the index of its shards; undefined where the model has neither. */
+  readonly weights: string | undefined;
+  /** Every installed file. */
+  readonly files: readonly string[];
+}
+
+export interface EnsureOptions extends RunContext {
+  /** A semver range, such as `^1.2.0`; default: any version. */
+  readonly version?: string | undefined;
+}
+
+/** The installed version to use: complete, in the range; the pinned one first, then the current, then the newest. */
+export async function findInstalled(
+  client: Client,
+  name: string,
+  range: string | undefined,
+): Promise<InstallRecord | undefined> {
+  const model = await readInstalled(client.layout, name);
+  if (model === undefined) return undefined;
+  const { pins } = await client.preferences();
+  for (const record of inOrderOfUse(model, Object.hasOwn(pins, name) ? pins[name] : undefined)) {
+    const fits = range === undefined || semver.satisfies(record.version, range);
+    if (fits && (await looksComplete(client.layout, record))) return record;
+  }
+  return undefined;
+}
+
+function inOrderOfUse(model: InstalledModel, pinned: string | undefined): readonly InstallRecord[] {
+  const rank = (record: InstallRecord): number =>
+    record.version === pinned ? 0 : record.version === model.current ? 1 : 2;
+  // Versions stand newest first, and sorting keeps that among equals.
+  return [...model.versions].sort((a, b) => rank(a) - rank(b));
+}
+
+/** Throws `usage` where the text is no semver range. */
+export function checkRange(range: string | undefined): void {
+  if (range === undefined || semver.validRange(range) !== null) return;
+  throw new AircherError('usage', `${JSON.stringify(range)} is not a version or a range of versions.`, {
+    hint: 'Write it as 1.2.0, ^1.2.0 or ">=1.0.0 <2.0.0".',
+  });
+}
+
+export function describeInstalled(layout: CacheLayout, record: InstallRecord): EnsuredModel {
+  const path = layout.version(record.model, record.version);
+  const weights = ['model.safetensors', 'model.safetensors.index.json'].find((candidate) =>
+    record.files.some((file) => file.path === candidate),
+  );
+  return {
+    name: record.model,
+    version: record.version,
+    space: record.entry.embedding?.space,
+    path,
+    weights: weights === undefined ? undefined : join(path, weights),
+    files: record.files.map((file) => join(path, file.path)),
+  };
+}

@@ -1,0 +1,34 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemErrorCode } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
+import type { Client } from '../client.ts';
+import { planInstall } from '../install/install-version.ts';
+import { planningStaging } from '../install/staging.ts';
+import type { ResolvedModel } from '../manifests/resolve-model.ts';
+import type { TransferSummary } from '../transfer/types.ts';
+
+/**
+ * What installing a version would take. The chunk index that this fetches stays for the install; a cache that can't be written
+ * to has it in a temporary directory.
+ */
+export async function planUpdate(
+  client: Client,
+  resolved: ResolvedModel,
+  options: RunContext & { readonly nameChangedTensors: boolean },
+): Promise<TransferSummary> {
+  const { name, version, entry } = resolved;
+  const staging = await planningStaging(client.layout, { name, version, sha256: entry.sha256 });
+  try {
+    return (await planInstall(client, resolved, { ...options, staging })).summary;
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(systemErrorCode(error) ?? '')) throw error;
+    const elsewhere = await mkdtemp(join(tmpdir(), 'aircher-plan-'));
+    try {
+      return (await planInstall(client, resolved, { ...options, staging: elsewhere })).summary;
+    } finally {
+      await rm(elsewhere, { recursive: true, force: true });
+    }
+  }
+}

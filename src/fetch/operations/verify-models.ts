@@ -1,0 +1,132 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { mapConcurrently } from '../../core/concurrency.ts';
+import { systemErrorCode } from '../../core/errors.ts';
+import { type RunContext, warn } from '../../core/events.ts';
+import { hashFile } from '../../core/hashing.ts';
+import { type CacheLayout, versionFileName } from '../cache/layout.ts';
+import { waitForModelLock } from '../cache/model-lock.ts';
+import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import type { Client } from '../client.ts';
+import { reuseSources } from '../install/install-version.ts';
+import { openStaging } from '../install/staging.ts';
+import { repairFiles } from '../transfer/repair-files.ts';
+import { selectInstalled } from './check-updates.ts';
+
+export interface VerifyOptions extends RunContext {
+  /** Default: every installed model. */
+  readonly names?: readonly string[] | undefined;
+  /** Fetch what is wrong. */
+  readonly repair?: boolean | undefined;
+}
+
+export interface VerifyReport {
+  readonly name: string;
+  readonly version: string;
+  readonly current: boolean;
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that are wrong or missing; after a repair, those that were. */
+  readonly bad: readonly { readonly path: string; readonly fault: 'missing' | 'size' | 'content' }[];
+  /** Pieces that were fetched again; undefined where nothing was repaired. */
+  readonly repaired: number | undefined;
+  readonly bytes_fetched: number;
+}
+
+/** Hashes every file of every installed version of the models, and repairs what is wrong where that is asked for. */
+export async function verifyModels(client: Client, options: VerifyOptions = {}): Promise<VerifyReport[]> {
+  const reports: VerifyReport[] = [];
+  for (const model of await selectInstalled(client, options.names)) {
+    for (const record of model.versions) {
+      const bad = await badFiles(client.layout, record, options);
+      await warnOfStrangers(client.layout, record, options);
+      const repair = bad.length > 0 && options.repair ? await repairVersion(client, record, options) : undefined;
+      reports.push({
+        name: record.model,
+        version: record.version,
+        current: record.version === model.current,
+        files: record.files.length,
+        bytes: record.files.reduce((sum, file) => sum + file.size_bytes, 0),
+        bad,
+        repaired: repair?.repaired,
+        bytes_fetched: repair?.bytesFetched ?? 0,
+      });
+    }
+  }
+  return reports;
+}
+
+async function badFiles(layout: CacheLayout, record: InstallRecord, context: RunContext): Promise<VerifyReport['bad']> {
+  const directory = layout.version(record.model, record.version);
+  const subject = `${record.model}@${record.version}`;
+  const total = record.files.reduce((sum, file) => sum + file.size_bytes, 0);
+  let done = 0;
+  const onBytes = (count: number): void => {
+    done += count;
+    context.onEvent?.({ type: 'progress', task: 'verify', subject, done: Math.min(done, total), total });
+  };
+  const results = await mapConcurrently(record.files, 4, async (file) => {
+    const path = join(directory, file.path);
+    try {
+      const status = await lstat(path);
+      if (!status.isFile() || status.size !== file.size_bytes) return { path: file.path, fault: 'size' } as const;
+      const found = await hashFile(path, { signal: context.signal, onBytes });
+      return found.sha256 === file.sha256 ? undefined : ({ path: file.path, fault: 'content' } as const);
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOENT' && systemErrorCode(error) !== 'ENOTDIR') throw error;
+      return { path: file.path, fault: 'missing' } as const;
+    }
+  });
+  context.onEvent?.({ type: 'done', task: 'verify', subject });
+  return results.filter((result) => result !== undefined);
+}
+
+/** Files that no release brought: a loader may pick them up. */
+async function warnOfStrangers(layout: CacheLayout, record: InstallRecord, context: RunContext): Promise<void> {
+  const directory = layout.version(record.model, record.version);
+  const known = new Set([...record.files.map((file) => file.path), versionFileName]);
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  for (const entry of entries) {
+    if (entry.isDirectory()) continue;
+    const path = relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/');
+    if (known.has(path)) continue;
+    warn(context, {
+      file: join(directory, path),
+      message: 'is no file of this model',
+      hint: 'Delete it if you did not put it there.',
+    });
+  }
+}
+
+async function repairVersion(
+  client: Client,
+  record: InstallRecord,
+  context: RunContext,
+): Promise<{ readonly repaired: number; readonly bytesFetched: number }> {
+  const { layout } = client;
+  const { model: name, version, entry } = record;
+  const lock = await waitForModelLock(layout, name, async () => false, context);
+  const staging = await openStaging(layout, { name, version, sha256: entry.sha256 }, lock?.held ?? false);
+  try {
+    const http = await client.http();
+    const preferences = await client.preferences();
+    const others = (await reuseSources(layout, name)).filter((source) => source.version !== version);
+    return await repairFiles(
+      {
+        model: name,
+        entry,
+        directory: layout.version(name, version),
+        staging: staging.directory,
+        reuse: others,
+        mirrorOrder: preferences.mirrors,
+        huggingFaceCache: client.huggingFaceCache,
+        indexBytes: (await readRecordedIndex(layout, name, version))?.bytes,
+      },
+      http,
+      context,
+    );
+  } finally {
+    await staging.remove();
+    await lock?.release();
+  }
+}

@@ -1,0 +1,134 @@
+import { formatWarning } from '../../core/error-text.ts';
+import type { Event, OnEvent } from '../../core/events.ts';
+import { formatBytes, formatDuration } from '../../core/format.ts';
+import type { TextStream } from './output.ts';
+
+export interface ProgressOptions {
+  readonly stderr: TextStream;
+  /** No progress, no notices; warnings stay. */
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly now?: () => number;
+}
+
+export interface Progress {
+  readonly onEvent: OnEvent;
+  /** A line that isn't progress. */
+  say(line: string): void;
+  /** Clears the line on a terminal. */
+  end(): void;
+}
+
+const redrawMs = 100;
+const lineMs = 5_000;
+
+const verbs: Readonly<Record<string, string>> = {
+  download: 'fetching',
+  verify: 'checking',
+  install: 'installing',
+};
+
+/** Turns events into text on stderr: one line that is drawn again on a terminal, a line every few seconds elsewhere. */
+export function createProgress(options: ProgressOptions): Progress {
+  const { stderr, quiet, verbose, now = () => performance.now() } = options;
+  const terminal = stderr.isTTY === true;
+  const tasks = new Map<string, Rate>();
+  let drawn = false;
+  let last = Number.NEGATIVE_INFINITY;
+
+  const clear = (): void => {
+    if (drawn) stderr.write('\r\u001b[K');
+    drawn = false;
+  };
+  const say = (line: string): void => {
+    clear();
+    stderr.write(`${line}\n`);
+  };
+  const draw = (text: string): void => {
+    if (now() - last < (terminal ? redrawMs : lineMs)) return;
+    last = now();
+    if (!terminal) {
+      stderr.write(`${text}\n`);
+      return;
+    }
+    const width = Math.max(20, (stderr.columns ?? 80) - 1);
+    stderr.write(`\r\u001b[K${[...text].slice(0, width).join('')}`);
+    drawn = true;
+  };
+
+  const onEvent = (event: Event): void => {
+    switch (event.type) {
+      case 'warning': {
+        say(formatWarning(event.problem));
+        return;
+      }
+      case 'progress': {
+        if (quiet) return;
+        const key = `${event.task} ${event.subject}`;
+        const rate = tasks.get(key) ?? new Rate(now(), event.done);
+        tasks.set(key, rate);
+        rate.add(now(), event.done);
+        // The first line of a log waits as long as every other: short work needs none.
+        if (!terminal && last === Number.NEGATIVE_INFINITY) last = now();
+        draw(progressLine(event, rate.perSecond));
+        return;
+      }
+      case 'done':
+        tasks.delete(`${event.task} ${event.subject}`);
+        clear();
+        return;
+      case 'waiting':
+        if (!quiet) say(`${event.subject}: waiting for ${event.holder}, which is working on it`);
+        return;
+      case 'mirror-set-aside':
+        say(`warning: ${event.mirror} is not asked any more: ${event.reason}`);
+        return;
+      case 'notice':
+        if (!quiet) say(event.message);
+        return;
+      case 'retry':
+        if (verbose) say(`${event.what}: ${event.reason}; again in ${formatDuration(event.delayMs / 1000)}`);
+        return;
+      case 'step-start':
+      case 'step-end':
+        return;
+    }
+  };
+  return { onEvent, say, end: clear };
+}
+
+function progressLine(event: Extract<Event, { type: 'progress' }>, perSecond: number): string {
+  const { done, total } = event;
+  const parts = [`${verbs[event.task] ?? event.task} ${event.subject}`];
+  if (total === undefined) parts.push(formatBytes(done));
+  else {
+    const percent = total === 0 ? 100 : Math.min(100, Math.floor((done / total) * 100));
+    parts.push(`${percent}%`, `${formatBytes(done)} of ${formatBytes(total)}`);
+  }
+  if (perSecond > 0) {
+    parts.push(`${formatBytes(perSecond)}/s`);
+    if (total !== undefined && done < total) parts.push(`${formatDuration((total - done) / perSecond)} left`);
+  }
+  return parts.join('  ');
+}
+
+/** Bytes a second over the last ten seconds. */
+class Rate {
+  private readonly samples: { readonly at: number; readonly done: number }[];
+
+  constructor(at: number, done: number) {
+    this.samples = [{ at, done }];
+  }
+
+  add(at: number, done: number): void {
+    const newest = this.samples.at(-1);
+    if (newest && at - newest.at < 200) return;
+    this.samples.push({ at, done });
+    while (this.samples.length > 2 && at - this.samples[0]!.at > 10_000) this.samples.shift();
+  }
+
+  get perSecond(): number {
+    const [first, last] = [this.samples[0]!, this.samples.at(-1)!];
+    return last.at > first.at ? ((last.done - first.done) / (last.at - first.at)) * 1000 : 0;
+  }
+}
