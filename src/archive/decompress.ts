@@ -6,6 +6,8 @@ import { AircherError } from '../core/errors.ts';
 import { ByteReader } from './byte-reader.ts';
 import { findZstdFrame, zstdFrame } from './zstd-frames.ts';
 
+const batchBytes = 1024 * 1024;
+
 /**
  * The tar stream inside an archive of the given format, all gzip members or zstd frames of it. Throws AircherError `integrity`
  * for damaged data and where it would be more than `maxBytes`; errors of `source` come through as they are.
@@ -41,11 +43,26 @@ async function* unzstd(source: AsyncIterable<Uint8Array>, portable: boolean): As
   try {
     while (await findZstdFrame(reader)) {
       const frame = zstdFrame(reader);
-      yield* portable ? unzstdPortably(frame) : through(frame, zlib.createZstdDecompress());
+      yield* portable ? unzstdPortably(frame) : through(inBatches(frame), zlib.createZstdDecompress());
     }
   } finally {
     await reader.close();
   }
+}
+
+/** Native decoders bound their output themselves, and every write costs them a hop through the thread pool. */
+async function* inBatches(units: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let batch: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const unit of units) {
+    batch.push(unit);
+    bytes += unit.length;
+    if (bytes < batchBytes) continue;
+    yield Buffer.concat(batch);
+    batch = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(batch);
 }
 
 /** For Node versions whose zlib has no zstd. */

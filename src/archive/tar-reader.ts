@@ -75,7 +75,7 @@ async function nextHeader(reader: ByteReader): Promise<TarHeader | undefined> {
 
 async function takeRecord(reader: ByteReader, header: TarHeader): Promise<Uint8Array> {
   if (header.sizeBytes > maxRecordBytes) throw refused(`a tar record of ${header.sizeBytes} bytes is too large`);
-  // A copy, since the padding behind it moves the reader on.
+  // A copy, since a source may use a piece's memory again when it is asked for the next.
   const record = Uint8Array.from(await reader.take(header.sizeBytes));
   await skipPadding(reader, header.sizeBytes);
   return record;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { build } from 'esbuild';
 import type { ArchiveFormat } from '../../src/contract/chunk-index.ts';
@@ -13,7 +13,7 @@ const tarModule = new URL('../../src/archive/tar-reader.ts', import.meta.url).pa
 const decodeModule = new URL('../../src/archive/decode.ts', import.meta.url).pathname;
 
 /** Other Node executables to try, by the platform's path separator. */
-const otherNodes = (process.env.AIRCHER_TEST_NODES ?? '').split(/[:;\s]+/).filter((path) => path !== '');
+const otherNodes = (process.env.AIRCHER_TEST_NODES ?? '').split(delimiter).filter((path) => path !== '');
 
 async function bundle(directory: string, name: string, source: string): Promise<string> {
   const entry = join(directory, `${name}.ts`);
