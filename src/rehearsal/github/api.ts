@@ -38,7 +38,13 @@ export function createApi(context: GitHubContext): { readonly api: Handler; read
     try {
       const caller = enterApi(exchange, context, headers);
       const url = apiUrl(exchange.url, context);
-      const call: Call = { context, exchange, caller, url, method: exchange.method };
+      const call: Call = {
+        context: enterpriseContext(context, exchange),
+        exchange,
+        caller,
+        url,
+        method: exchange.method,
+      };
       if (!isUpload) {
         const quota = url.pathname === '/rate_limit' ? rateLimits.peek(caller) : rateLimits.take(caller);
         Object.assign(headers, quotaHeaders(quota));
@@ -90,6 +96,13 @@ function apiUrl(url: URL, { store }: GitHubContext): URL {
   const repository = store.repositories.find((one) => String(one.id) === id);
   if (repository) plain.pathname = `/repos/${repository.owner}/${repository.name}${rest ?? ''}`;
   return plain;
+}
+
+/** Asked by the paths of an Enterprise server, the API's links lead there as well. */
+function enterpriseContext(context: GitHubContext, { url }: Exchange): GitHubContext {
+  if (!url.pathname.startsWith('/api/')) return context;
+  const { web, assets } = context.urls;
+  return { ...context, urls: { api: `${web}/api/v3`, uploads: `${web}/api/uploads`, web, assets } };
 }
 
 function withEtag(exchange: Exchange, reply: Reply): Reply {

@@ -3,7 +3,7 @@ import { jsonReply, textReply } from '../reply.ts';
 import { type Route, route } from '../routes.ts';
 import { requireWrite } from './accounts.ts';
 import { type Call, findRepository } from './context.ts';
-import { allRefs, findTag, type Ref, resolveCommit } from './git-objects.ts';
+import { allRefs, type Ref, resolveCommit } from './git-objects.ts';
 import { pagedReply } from './paging.ts';
 import { notFound, refusal } from './refusals.ts';
 import { readFields } from './request-fields.ts';
@@ -41,14 +41,16 @@ export const gitRoutes: readonly Route<Call>[] = [
     call.context.store.save();
     return jsonReply(201, refShape(call, repository, { name: ref, sha, peeled: undefined, madeAt: 0 }));
   }),
-  route('DELETE /repos/:owner/:repo/git/refs/tags/:tag*', (call, { owner, repo, tag }) => {
+  route('DELETE /repos/:owner/:repo/git/refs/:ref*', (call, { owner, repo, ref }) => {
     const repository = findRepository(call, owner, repo);
     requireWrite(call.caller.account, repository);
-    if (findTag(repository, tag) === undefined) throw refusal(422, 'Reference does not exist');
-    if (repository.releases.some((release) => release.immutable && release.tagName === tag)) {
+    const [, kind, name = ''] = /^(heads|tags)\/(.+)$/.exec(ref) ?? [];
+    const known: Record<string, unknown> = kind === 'heads' ? repository.branches : repository.tags;
+    if (kind === undefined || !Object.hasOwn(known, name)) throw refusal(422, 'Reference does not exist');
+    if (kind === 'tags' && repository.releases.some(({ immutable, tagName }) => immutable && tagName === name)) {
       throw refusal(422, 'Cannot delete this tag: it belongs to an immutable release.');
     }
-    delete repository.tags[tag];
+    delete known[name];
     call.context.store.save();
     return { status: 204 };
   }),

@@ -76,6 +76,11 @@ export interface GitHubOptions {
   readonly host?: string;
   /** Host name in URLs where it isn't the address listened on, such as `localhost`. */
   readonly publicHost?: string;
+  /**
+   * The asset host's name in URLs. It has to be another one, because many clients carry credentials along where only the port changes: by
+   * default `localhost` where the others are 127.0.0.1, and 127.0.0.1 where they aren't.
+   */
+  readonly assetsHost?: string;
   /** Free ones where they aren't given. */
   readonly ports?: {
     readonly api?: number;

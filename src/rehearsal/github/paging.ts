@@ -3,7 +3,7 @@ import type { Call } from './context.ts';
 
 /** One page of a list, with the Link header that leads to the others: `per_page` 30, at most 100. */
 export function pagedReply<T>(call: Call, items: readonly T[], shape: (item: T) => unknown): Reply {
-  const { url, context, exchange } = call;
+  const { url, context } = call;
   const size = Math.min(100, positive(url.searchParams.get('per_page'), 30));
   const page = positive(url.searchParams.get('page'), 1);
   const last = Math.max(1, Math.ceil(items.length / size));
@@ -12,7 +12,7 @@ export function pagedReply<T>(call: Call, items: readonly T[], shape: (item: T) 
     const path = numericPath(call);
     const query = new URLSearchParams(url.searchParams);
     query.set('page', String(to));
-    return `<${exchange.origin === 'api' ? context.urls.api : exchange.baseUrl}${path}?${query}>; rel="${relation}"`;
+    return `<${context.urls.api}${path}?${query}>; rel="${relation}"`;
   };
   const links = [
     ...(page > 1 ? [link(Math.min(page - 1, last), 'prev')] : []),

@@ -43,10 +43,11 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
     assets: (exchange) => serveAsset(context, exchange),
   };
   const origins: Origin[] = [];
-  const { limits, tls, host, publicHost } = options;
+  const { limits, tls, host } = options;
+  const { publicHost = host ?? '127.0.0.1' } = options;
+  const assetsHost = options.assetsHost ?? (publicHost === '127.0.0.1' ? 'localhost' : '127.0.0.1');
   try {
     for (const name of ['api', 'uploads', 'web', 'assets'] as const) {
-      const port = options.ports?.[name];
       const origin = await startOrigin({
         name,
         handler: handlers[name],
@@ -55,8 +56,8 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
         limits,
         tls,
         host,
-        publicHost,
-        port,
+        publicHost: name === 'assets' ? assetsHost : publicHost,
+        port: options.ports?.[name],
       });
       origins.push(origin);
       urls[name] = origin.url;
