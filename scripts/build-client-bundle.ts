@@ -5,7 +5,7 @@ import { toolVersion } from '../src/core/tool-version.ts';
 import { bakedLine } from '../src/release/client-bundle.ts';
 
 /** The bound of the contract: the client stays small enough to read over a phone line. */
-export const maxBundleBytes = 150 * 1024;
+export const maxBundleBytes = 250 * 1024;
 
 /**
  * Bundles the client into one file that imports nothing but `node:*`. The same sources make the same bytes. Throws where it
@@ -23,7 +23,7 @@ export async function buildClientBundle(output: string): Promise<{ readonly size
     legalComments: 'none',
     metafile: true,
     // The line that a release replaces stands in the banner, where the minifier leaves it alone.
-    banner: { js: `#!/usr/bin/env node\n// aircher ${toolVersion}, Apache-2.0\n${bakedLine}` },
+    banner: { js: `// aircher ${toolVersion}, Apache-2.0\n${bakedLine}` },
     logLevel: 'warning',
   });
   const foreign = Object.values(result.metafile.outputs)

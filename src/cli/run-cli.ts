@@ -1,8 +1,9 @@
 import { CommanderError } from 'commander';
-import { errorDocument, formatError, formatWarning } from '../core/error-text.ts';
+import { errorDocument, formatError } from '../core/error-text.ts';
 import { toAircherError } from '../core/errors.ts';
 import type { OnEvent } from '../core/events.ts';
 import { exitCodeOf } from '../core/exit-codes.ts';
+import { createProgress, type Progress } from '../fetch/render/progress.ts';
 import { configuredTargets } from '../release/configured-targets.ts';
 import type { CommandDependencies } from './dependencies.ts';
 import { createProgram } from './program.ts';
@@ -13,6 +14,7 @@ type ProcessLike = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr' | '
 /** Runs one command line and answers with its exit code. */
 export async function runCli(host: ProcessLike): Promise<number> {
   const args = host.argv.slice(2);
+  if (args[0] === 'model') return await runClientCommand(host, args.slice(1));
   const verbose = args.includes('--verbose');
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) host.once(signal, () => controller.abort());
@@ -33,27 +35,39 @@ export async function runCli(host: ProcessLike): Promise<number> {
   }
 }
 
+/** `aircher-models model …` is the client's own command line. */
+async function runClientCommand(host: ProcessLike, args: readonly string[]): Promise<number> {
+  const { runModelCommand } = await import('../fetch/command-line.ts');
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) host.once(signal, () => controller.abort());
+  return await runModelCommand(args, {
+    env: host.env,
+    stdout: host.stdout,
+    stderr: host.stderr,
+    signal: controller.signal,
+    program: 'aircher-models model',
+  });
+}
+
 function dependenciesOf(host: ProcessLike, signal: AbortSignal): CommandDependencies {
   return {
     environment: readEnvironment(host.env),
     directory: host.cwd(),
     signal,
-    onEvent: ({ quiet }) => printEvents(host, quiet),
+    onEvent: ({ quiet, verbose }) => showEvents(createProgress({ stderr: host.stderr, quiet, verbose }), quiet),
     targets: configuredTargets,
     writeOut: (text) => host.stdout.write(text),
     writeError: (text) => host.stderr.write(text),
   };
 }
 
-function printEvents(host: ProcessLike, quiet: boolean): OnEvent {
+/** The client's progress line, and a line for each step of the release. */
+function showEvents(progress: Progress, quiet: boolean): OnEvent {
   return (event) => {
-    if (event.type === 'warning') host.stderr.write(`${formatWarning(event.problem)}\n`);
-    else if (quiet) return;
-    else if (event.type === 'notice') host.stderr.write(`${event.message}\n`);
-    else if (event.type === 'step-start')
-      host.stderr.write(`• ${event.step}${event.detail ? ` (${event.detail})` : ''}\n`);
-    else if (event.type === 'done') {
-      host.stderr.write(`  ${event.task} ${event.subject}${event.detail ? `: ${event.detail}` : ''}\n`);
-    }
+    progress.onEvent(event);
+    if (quiet) return;
+    if (event.type === 'step-start') progress.say(`• ${event.step}${event.detail ? ` (${event.detail})` : ''}`);
+    else if (event.type === 'step-end' && event.skipped) progress.say(`  ${event.skipped}`);
+    else if (event.type === 'done' && event.detail) progress.say(`  ${event.task} ${event.subject}: ${event.detail}`);
   };
 }

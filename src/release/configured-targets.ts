@@ -1,19 +1,56 @@
 import { resolve } from 'node:path';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { createMirrorTarget } from '../targets/mirror.ts';
+import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
 import type { Workspace } from './workspace.ts';
 
-/** The targets that release.json names, in the order in which they are uploaded to. */
-export async function configuredTargets(config: ReleaseConfig, workspace: Workspace): Promise<readonly Target[]> {
+/**
+ * The targets that release.json names, in the order in which they are uploaded to. GITHUB_API_URL, GITHUB_SERVER_URL and
+ * HF_ENDPOINT redirect our requests where release.json names no installation of its own.
+ */
+export async function configuredTargets(
+  config: ReleaseConfig,
+  workspace: Workspace,
+  tuning: RemoteTuning = {},
+): Promise<readonly Target[]> {
   const targets: Target[] = [];
-  if (config.mirror) {
+  const { environment } = workspace;
+  const tagPrefix = config.tag_prefix;
+  if (config.github) {
+    const { createGithubTarget } = await import('../targets/github.ts');
+    const server = config.github.server_url;
+    const apiUrl = server === undefined ? environment.githubApiUrl : `${server.replace(/\/+$/, '')}/api/v3`;
+    const serverUrl = server ?? environment.githubServerUrl;
     targets.push(
-      createMirrorTarget({
-        directory: resolve(workspace.directory, config.mirror.directory),
-        tagPrefix: config.tag_prefix,
+      createGithubTarget({
+        repository: config.github.repository,
+        tagPrefix,
+        makeLatest: config.github.make_latest ?? false,
+        token: environment.githubToken,
+        ...(apiUrl === undefined ? {} : { apiUrl }),
+        ...(serverUrl === undefined ? {} : { serverUrl }),
+        allowPrivate: true,
+        tuning,
       }),
     );
+  }
+  if (config.huggingface) {
+    const { createHuggingfaceTarget } = await import('../targets/huggingface.ts');
+    const endpoint = config.huggingface.endpoint ?? environment.hfEndpoint;
+    targets.push(
+      createHuggingfaceTarget({
+        repository: config.huggingface.repository,
+        tagPrefix,
+        token: environment.hfToken,
+        ...(endpoint === undefined ? {} : { endpoint }),
+        allowPrivate: true,
+        tuning,
+      }),
+    );
+  }
+  if (config.mirror) {
+    targets.push(createMirrorTarget({ directory: resolve(workspace.directory, config.mirror.directory), tagPrefix }));
   }
   return targets;
 }
