@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { GitHub } from '../../src/rehearsal/github/server.ts';
 import { head, missing, octokitFor, place, run, startAcme } from './github-setup.ts';
@@ -54,7 +57,10 @@ test('git asks for credentials of a private repository, gets in with a token, an
   github.repository('acme/models').set({ private: false });
 });
 
-test('a clone fails with a clear message: there are refs but no objects', async (t) => {
+test('a clone fails with a message that says why: there are refs but no objects', async (t) => {
   if (noGit) return t.skip(noGit);
-  await assert.rejects(run('git', ['clone', '-q', remote(), '/nonexistent/x'], { env: environment }));
+  const directory = await mkdtemp(join(tmpdir(), 'clone-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const cloning = run('git', ['clone', '-q', remote(), join(directory, 'models')], { env: environment });
+  await assert.rejects(cloning, /this repository has refs only/);
 });

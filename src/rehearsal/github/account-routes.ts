@@ -1,6 +1,6 @@
 import { jsonReply } from '../reply.ts';
 import { type Route, route } from '../routes.ts';
-import { canRead, canWrite, requireWrite } from './accounts.ts';
+import { hasPushRole, requireWrite } from './accounts.ts';
 import { type Call, findRepository } from './context.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { notFound, refusal } from './refusals.ts';
@@ -34,7 +34,7 @@ export function accountRoutes(rateLimits: RateLimits): readonly Route<Call>[] {
           'You must authenticate with an installation access token in order to list repositories for an installation.',
         );
       }
-      const reached = context.store.repositories.filter((one) => canRead(account, one) && canWrite(account, one));
+      const reached = context.store.repositories.filter((one) => hasPushRole(account, one));
       const repositories = reached.map((one) => repositoryShape(context.urls, one, account));
       return jsonReply(200, { total_count: repositories.length, repositories });
     }),

@@ -93,7 +93,7 @@ function checkUpload({ context, url }: Call, release: StoredRelease, length: num
   if (length < 1) throw wrong('size', 'size must be greater than or equal to 1');
   if (length > maximumAssetBytes) throw wrong('size', `size must be less than or equal to ${maximumAssetBytes}`);
   if (release.assets.length >= maximumAssets) {
-    throw wrong('file_count', `file_count limited to ${maximumAssets} assets per release`);
+    throw wrong('file_count', `file_count limited to ${maximumAssets} assets`);
   }
   if (release.assets.some(({ name }) => name === assetNameOf(given))) {
     throw validationFailed({ resource: 'ReleaseAsset', code: 'already_exists', field: 'name' });
