@@ -1,5 +1,7 @@
+import { AircherError } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
 import { type Client, type ClientOptions, createClient } from './client.ts';
+import { installFrom } from './install/install-from.ts';
 import { type InstallReport, installVersion } from './install/install-version.ts';
 import { findManifest } from './manifests/find-manifest.ts';
 import { resolveModel } from './manifests/resolve-model.ts';
@@ -65,6 +67,16 @@ export class ModelManager {
       const resolved = await resolveModel(client, good, name, range, shared);
       return installVersion(client, resolved, { ...shared, makeCurrent });
     });
+  }
+
+  /**
+   * Installs a model from a folder or an archive on a disk, with the same checks and without a network. `from`: a release's folder
+   * (manifest.json and archives), a folder with the model's files, or an archive.
+   */
+  async installFrom(name: string, from: string, context: RunContext = {}): Promise<EnsuredModel> {
+    const [report] = await installFrom(this.#client, from, [name], context);
+    if (report === undefined) throw new AircherError('invalid', `${from} has no ${name}.`);
+    return describeInstalled(this.#client.layout, report.record);
   }
 
   /** Installed versions. No network. */

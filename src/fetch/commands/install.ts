@@ -1,7 +1,9 @@
+import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { formatBytes } from '../../core/format.ts';
 import { readInstalled, recordOf } from '../cache/installed.ts';
 import type { Client } from '../client.ts';
+import { installFrom } from '../install/install-from.ts';
 import { type InstallReport, installVersion } from '../install/install-version.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
@@ -10,20 +12,30 @@ import { spaceChange } from '../operations/describe-changes.ts';
 import { findInstalled } from '../operations/find-installed.ts';
 import type { Output } from '../render/output.ts';
 import type { Command } from './command.ts';
-import { parseModelReference } from './model-reference.ts';
+import { parseModelName, parseModelReference } from './model-reference.ts';
 
 export const installCommand: Command = {
   name: 'install',
   operands: 'NAME[@VERSION]…',
-  count: [1, Number.POSITIVE_INFINITY],
+  count: [0, Number.POSITIVE_INFINITY],
   summary: 'makes models present; returns at once where they are',
   details: 'Without a version, any installed one will do; `update` brings the newest.',
   examples: [
     ['install all-MiniLM-L6-v2', 'the newest version, unless one is installed'],
     ['install all-MiniLM-L6-v2@1.1.0', 'this very version'],
+    ['install --from /media/usb/models', 'everything that `export` or a mirror’s folder has, without a network'],
+    ['install --from ~/Downloads/gte-large.tar.gz', 'a tarball, with the release’s manifest.json beside it'],
     ["install 'gte-large@^1.0.0' --limit-rate 5MB", 'the newest 1.x, at 5 MB a second'],
   ],
-  async run({ client, operands, output, context }) {
+  options: { from: { type: 'string', value: 'DIR-or-FILE', help: 'from a folder or a tarball, without a network' } },
+  async run({ client, operands, options, output, context }) {
+    if (typeof options.from === 'string') {
+      const brought = await installFrom(client, options.from, operands.map(parseModelName), context);
+      for (const report of brought) tellInstalled(report, output);
+      if (output.json) output.printJson({ models: brought.map((report) => reportJson(client, report)) });
+      return 0;
+    }
+    if (operands.length === 0) throw new AircherError('usage', 'Which model? install NAME[@VERSION]…');
     const reports: InstallReport[] = [];
     let good: GoodManifest | undefined;
     for (const { name, range } of operands.map(parseModelReference)) {

@@ -5,7 +5,7 @@ import { type InstalledModel, looksComplete, readInstalled, recordOf } from '../
 import type { CacheLayout } from '../cache/layout.ts';
 import { waitForModelLock } from '../cache/model-lock.ts';
 import { prepareCache } from '../cache/prepare-cache.ts';
-import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import { type InstalledFile, type InstallRecord, readRecordedIndex } from '../cache/records.ts';
 import { switchCurrent } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
@@ -22,7 +22,20 @@ export interface InstallOptions extends RunContext {
    * pinned; `first`: where there is none yet.
    */
   readonly makeCurrent: 'always' | 'newer' | 'first';
+  /** Puts the verified files into `staging.files`; default: by the network. */
+  readonly fill?: FillStaging | undefined;
 }
+
+/** Leaves in `staging.files` exactly the version's files, each sha256 checked, data flushed. */
+export type FillStaging = (
+  staging: Staging,
+  /** A directory of somebody's that may hold some of the files. */
+  setAside: string | undefined,
+) => Promise<{
+  readonly files: readonly InstalledFile[];
+  readonly indexBytes: Uint8Array | undefined;
+  readonly transfer?: TransferReport;
+}>;
 
 export interface InstallReport {
   readonly name: string;
@@ -69,18 +82,19 @@ export async function installVersion(
         return await settle(client, before, found.adopted, 'adopted', undefined, options);
       }
       staging = await openStaging(layout, { name, version, sha256: resolved.entry.sha256 }, lock.held);
-      const report = await transfer(client, resolved, staging, found.setAside, options);
+      const fill = options.fill ?? fillByTransfer(client, resolved, options);
+      const filled = await fill(staging, found.setAside);
       const record = await commitVersion(layout, {
         name,
         version,
         entry: resolved.entry,
         release: resolved.entry.release ?? resolved.from.manifest.release,
         directory: staging.files,
-        files: report.files,
-        indexBytes: report.indexBytes,
+        files: filled.files,
+        indexBytes: filled.indexBytes,
       });
       await staging.remove();
-      return await settle(client, previous, record, 'installed', report, options);
+      return await settle(client, previous, record, 'installed', filled.transfer, options);
     } catch (error) {
       options.signal?.throwIfAborted();
       const robbed = staging !== undefined && !(await staging.stillThere());
@@ -104,16 +118,13 @@ async function isComplete(layout: CacheLayout, name: string, version: string): P
   return (await completeRecord(layout, await readInstalled(layout, name), version)) !== undefined;
 }
 
-async function transfer(
-  client: Client,
-  resolved: ResolvedModel,
-  staging: Staging,
-  setAside: string | undefined,
-  context: RunContext,
-): Promise<TransferReport> {
-  const http = await client.http();
-  const plan = await planInstall(client, resolved, { staging: staging.directory, setAside, ...context });
-  return runTransfer(plan, http, context);
+function fillByTransfer(client: Client, resolved: ResolvedModel, context: RunContext): FillStaging {
+  return async (staging, setAside) => {
+    const http = await client.http();
+    const plan = await planInstall(client, resolved, { staging: staging.directory, setAside, ...context });
+    const report = await runTransfer(plan, http, context);
+    return { files: report.files, indexBytes: report.indexBytes, transfer: report };
+  };
 }
 
 /** What installing a version takes: bytes to fetch, bytes to copy from versions that are there. */

@@ -2,13 +2,14 @@ import type { Manifest } from '../../contract/manifest.ts';
 import { AircherError, type Problem, toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import type { Client } from '../client.ts';
-import { type AcceptedManifest, readAccepted, writeAccepted } from './accepted-manifest.ts';
+import { type AcceptedManifest, readAccepted } from './accepted-manifest.ts';
 import { askSources, type SourceAnswer } from './ask-sources.ts';
 import { checkExpiry } from './check-expiry.ts';
 import { openManifest, readRootKeys, signersOf, trustedKeys } from './check-signature.ts';
 import { compareReleases } from './compare-releases.ts';
 import { findRelease } from './find-release.ts';
 import type { GoodManifest } from './good-manifest.ts';
+import { rememberManifest } from './remember-manifest.ts';
 
 /**
  * The manifest to go by: that of `client.release` where one is named, else the newest good one of all sources and of what was
@@ -51,7 +52,7 @@ async function findNewest(client: Client, context: RunContext): Promise<GoodMani
     }
   }
   if (counts === stored) return { ...stored, fresh: false };
-  await remember(client, best, stored, roots, context);
+  await rememberManifest(client, { ...best, keys: best.keys.announced }, stored, roots, context);
   return {
     manifest: best.manifest,
     bytes: best.bytes,
@@ -139,41 +140,4 @@ function rollback(
 
 export function releaseName(manifest: Manifest): string {
   return manifest.release ?? `the manifest of ${manifest.generated_at ?? 'unknown date'}`;
-}
-
-/** Writes down what was accepted, unless that is known already or the cache can't be written to. */
-async function remember(
-  client: Client,
-  best: Extract<SourceAnswer, { kind: 'good' }>,
-  stored: AcceptedManifest | undefined,
-  roots: readonly string[],
-  context: RunContext,
-): Promise<void> {
-  const etags = { ...(stored?.sha256 === best.sha256 ? stored.etags : {}), ...best.etags };
-  const same =
-    stored?.sha256 === best.sha256 &&
-    stored.roots.join() === roots.join() &&
-    stored.keys.join() === best.keys.announced.join() &&
-    JSON.stringify(stored.etags) === JSON.stringify(etags);
-  if (same) return;
-  // Another process may have accepted a newer one meanwhile.
-  const latest = await readAccepted(client.layout);
-  if (latest && !client.allowDowngrade && latest.sha256 !== stored?.sha256) {
-    if (compareReleases(latest.manifest, best.manifest) > 0) return;
-  }
-  try {
-    await writeAccepted(client.layout, {
-      sha256: best.sha256,
-      bytes: best.bytes,
-      signature: best.signature,
-      url: best.url,
-      roots,
-      keys: best.keys.announced,
-      signers: best.signers,
-      etags,
-    });
-  } catch (error) {
-    if (toAircherError(error).code !== 'machine') throw error;
-    warn(context, { file: client.layout.state, message: 'the accepted manifest can’t be remembered there' });
-  }
 }

@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { AircherError, systemErrorCode } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
+import type { InstalledFile } from '../cache/records.ts';
+
+/**
+ * Copies files from one directory to another; each is hashed while it is copied, and flushed. Throws `integrity` where one is
+ * missing or another than it should be.
+ */
+export async function copyFiles(
+  from: string,
+  files: readonly InstalledFile[],
+  to: string,
+  context: RunContext,
+): Promise<void> {
+  for (const file of files) {
+    const source = join(from, file.path);
+    const target = join(to, file.path);
+    await mkdir(dirname(target), { recursive: true });
+    const fault = await copyFile(source, target, file, context);
+    if (fault !== undefined) {
+      throw new AircherError('integrity', `${source} ${fault}.`, { hint: 'Copy the folder again from where it came.' });
+    }
+  }
+}
+
+/** What is wrong with the file, or undefined. Reads no more than it should have. */
+async function copyFile(
+  source: string,
+  target: string,
+  file: InstalledFile,
+  context: RunContext,
+): Promise<string | undefined> {
+  const hash = createHash('sha256');
+  const handle = await open(target, 'w');
+  let bytes = 0;
+  try {
+    for await (const piece of createReadStream(source, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+      context.signal?.throwIfAborted();
+      bytes += piece.length;
+      if (bytes > file.size_bytes) return `has more than its ${file.size_bytes} bytes`;
+      hash.update(piece);
+      await handle.writeFile(piece);
+    }
+    await handle.sync();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(systemErrorCode(error) ?? '')) return 'is missing';
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  return hash.digest('hex') === file.sha256 ? undefined : 'has another sha256 than the manifest says';
+}
