@@ -39,8 +39,6 @@ export interface ReleaseFields {
 
 export interface RepositoryAnswer {
   readonly repository: Repository;
-  /** Scopes of a classic token, where GitHub names them. */
-  readonly scopes: readonly string[] | undefined;
   /** When the token expires, as GitHub writes it. */
   readonly expires: string | undefined;
 }
@@ -69,11 +67,9 @@ export class GithubApi {
   async repository(): Promise<RepositoryAnswer> {
     return this.read('the repository', async () => {
       const { data, headers } = await this.octokit.rest.repos.get(this.at);
-      const scopes = headers['x-oauth-scopes'];
       const expires = headers['github-authentication-token-expiration'];
       return {
         repository: shaped(repositoryShape, data, 'the repository'),
-        scopes: typeof scopes === 'string' ? scopes.split(/\s*,\s*/).filter((scope) => scope !== '') : undefined,
         expires: typeof expires === 'string' ? expires : undefined,
       };
     });
@@ -117,10 +113,28 @@ export class GithubApi {
   async hasCommit(sha: string): Promise<boolean> {
     return this.read(`the commit ${sha}`, async () => {
       try {
-        await this.octokit.rest.git.getCommit({ ...this.at, commit_sha: sha });
+        await this.octokit.rest.repos.getCommit({ ...this.at, ref: sha });
         return true;
       } catch (error) {
         if (hasStatus(causeOf(error), 404, 409, 422)) return false;
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Whether the token may make releases. `permissions` in the repository's answer can't tell: it is the user's role, not the token's, and
+   * all false for a job's token. Generating notes needs the right and saves nothing.
+   */
+  async mayRelease(tag: string): Promise<boolean> {
+    return this.read('rights', async () => {
+      try {
+        await this.octokit.rest.repos.generateReleaseNotes({ ...this.at, tag_name: tag });
+        return true;
+      } catch (error) {
+        if (hasStatus(causeOf(error), 403, 404)) return false;
+        // A repository without commits, say, has no notes: the right is there.
+        if (hasStatus(causeOf(error), 400, 409, 422)) return true;
         throw error;
       }
     });

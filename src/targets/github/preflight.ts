@@ -47,8 +47,9 @@ export async function preflightGithub(
     if (problem === undefined) throw failure;
     return [...problems, problem];
   }
-  problems.push(...repositoryProblems(answer, options, repository), ...tokenProblems(answer, place));
-  if (token === undefined) return problems;
+  problems.push(...repositoryProblems(answer, options, repository), ...expiryProblems(answer.expires, place));
+  const { archived, disabled } = answer.repository;
+  if (token === undefined || archived || disabled) return problems;
   return [...problems, ...(await stateProblems(api, release, place, cache))];
 }
 
@@ -146,28 +147,18 @@ function repositoryProblems(
   return problems;
 }
 
-function tokenProblems({ repository, scopes, expires }: RepositoryAnswer, place: string): readonly Problem[] {
-  const problems: Problem[] = [];
-  const remedy = 'Use a token with "Contents: write" on the repository (in Actions: permissions: contents: write).';
-  if (repository.permissions?.push === false) {
-    problems.push(error(place, 'the token may not write to the repository', remedy));
-  } else if (scopes !== undefined && scopes.length > 0) {
-    const needed = repository.private ? ['repo'] : ['repo', 'public_repo'];
-    if (!scopes.some((scope) => needed.includes(scope))) {
-      problems.push(error(place, `the token has none of the scopes ${needed.join(', ')}`, remedy));
-    }
-  }
+function expiryProblems(expires: string | undefined, place: string): readonly Problem[] {
   // "2026-01-01 00:00:00 UTC", or with an offset
   const end = expires === undefined ? Number.NaN : Date.parse(expires.replace(' UTC', 'Z').replace(' ', 'T'));
-  if (end < Date.now() + soonMs) {
-    problems.push({
+  if (!(end < Date.now() + soonMs)) return [];
+  return [
+    {
       level: 'warning',
       file: place,
       message: `the token expires at ${expires}`,
       hint: 'Renew it if the upload takes long.',
-    });
-  }
-  return problems;
+    },
+  ];
 }
 
 /** What stands under the tag already. */
@@ -205,6 +196,15 @@ async function stateProblems(
       });
     }
     return problems;
+  }
+  if (!(await api.mayRelease(release.tag))) {
+    problems.push(
+      error(
+        place,
+        'the token may not write to the repository',
+        'Use a token with "Contents: write" on it (in Actions: permissions: contents: write).',
+      ),
+    );
   }
   return [...problems, ...(await commitProblems(api, release, place))];
 }

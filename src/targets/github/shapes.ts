@@ -31,7 +31,6 @@ export const repositoryShape = z.object({
   private: z.boolean(),
   archived: z.optional(z.boolean()),
   disabled: z.optional(z.boolean()),
-  permissions: z.optional(z.object({ push: z.boolean() })),
 });
 
 /** A tag's or branch's reference, and an annotated tag: both name an object. */
