@@ -6,8 +6,8 @@ import { packArchive } from '../../src/archive/pack.ts';
 import type { ArchiveFormat, ChunkIndex } from '../../src/contract/chunk-index.ts';
 import type { ManifestModel } from '../../src/contract/manifest.ts';
 import { sha256 } from '../../src/core/hashing.ts';
-import type { Http, HttpOptions } from '../../src/fetch/http/types.ts';
 import { createHttp } from '../../src/fetch/http/client.ts';
+import type { Http, HttpOptions } from '../../src/fetch/http/types.ts';
 import type { ReuseSource, TransferRequest } from '../../src/fetch/transfer/types.ts';
 import { createFaults } from '../../src/rehearsal/faults.ts';
 import { type StaticMirror, type StaticMirrorOptions, startStaticMirror } from '../../src/rehearsal/mirror.ts';
@@ -137,7 +137,13 @@ export async function serve(context: TestContext, options: StaticMirrorOptions):
 
 /** A client with deadlines short enough for tests. */
 export function http(context: TestContext, options: HttpOptions = {}): Http {
-  const client = createHttp({ connectTimeoutMs: 700, stallTimeoutMs: 700, retryDelayMs: 20, maxRetryAfterMs: 3000, ...options });
+  const client = createHttp({
+    connectTimeoutMs: 700,
+    stallTimeoutMs: 700,
+    retryDelayMs: 20,
+    maxRetryAfterMs: 3000,
+    ...options,
+  });
   context.after(() => client.close());
   return client;
 }

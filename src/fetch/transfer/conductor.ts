@@ -33,6 +33,16 @@ export interface Sink {
   readonly busy: boolean;
 }
 
+/** A connection this old can be judged by having been overtaken. */
+const overtakenMs = 300;
+
+/** Share of its time that the main thread works: from here on more connections can't bring more. */
+const busyLoop = 0.8;
+
+/** How long a connection's rate is its average, and how long it may take to begin before it counts as silent. */
+const youngMs = 400;
+const beginningMs = 500;
+
 interface Station {
   readonly mirror: Mirror;
   readonly growth: GrowthState;
@@ -63,6 +73,8 @@ export class Conductor {
   private failure: { readonly error: unknown } | undefined;
   private settle: (() => void) | undefined;
   private openLandings = 0;
+  private loop = performance.eventLoopUtilization();
+  private loopBusy = false;
 
   constructor(options: ConductOptions) {
     this.options = options;
@@ -137,7 +149,11 @@ export class Conductor {
     const clean = present.filter(({ mirror }) => !mirror.doubtful);
     const helps = clean.some(({ mirror }) => this.mayHelp(mirror));
     const pool = helps ? clean : present;
-    return pool.filter(({ mirror }) => mirror.restUntil <= now);
+    const ready = pool.filter(({ mirror }) => mirror.restUntil <= now);
+    // The same host's raw files bring the same chunks with more bytes: they are for when its archive can't be had.
+    return ready.filter(
+      ({ mirror }) => !mirror.raw || !ready.some((other) => !other.mirror.raw && other.mirror.host === mirror.host),
+    );
   }
 
   private mayHelp(mirror: Mirror): boolean {
@@ -160,7 +176,7 @@ export class Conductor {
 
   private grow(now: number): void {
     const usable = this.usable(now);
-    const saturated = this.options.landing.takeSaturation() || this.options.http.pace(0) > 0;
+    const saturated = this.options.landing.takeSaturation() || this.loopBusy || this.options.http.pace(0) > 0;
     grow({
       now,
       startedAt: this.startedAt,
@@ -208,7 +224,7 @@ export class Conductor {
     for (const { lane, milliseconds } of slowestFirst) {
       const rest = lane.claim.pieces.length - lane.claim.next - 1;
       if (rest < 1 || milliseconds < 2 * station.latencyMs) continue;
-      const share = Math.max(0.34, ownRate / (ownRate + lane.rate));
+      const share = Math.max(0.34, ownRate / (ownRate + this.expectedRate(lane, now)));
       const taken = this.board.split(lane.claim, Math.max(1, Math.round(rest * share)), mirror, mayServe);
       if (taken) return taken;
     }
@@ -221,7 +237,8 @@ export class Conductor {
       const piece = claim.pieces[claim.next];
       if (piece === undefined || claim.duplicate || this.isDoubled(piece)) continue;
       const here = piece.archiveLength - claim.filled;
-      const milliseconds = lane.rate > 0 ? (here / lane.rate) * 1000 : now - lane.startedAt;
+      const rate = this.expectedRate(lane, now);
+      const milliseconds = rate > 0 ? (here / rate) * 1000 : now - lane.startedAt;
       const anew = station.latencyMs + (piece.archiveLength / Math.max(1, this.typicalRate(station.mirror))) * 1000;
       if (milliseconds > Math.max(500, 3 * anew)) return this.board.duplicate(claim, station.mirror, mayServe);
     }
@@ -237,8 +254,15 @@ export class Conductor {
     const { claim } = lane;
     let bytes = -claim.filled;
     for (let at = claim.next; at < claim.pieces.length; at++) bytes += claim.pieces[at]!.archiveLength;
-    if (lane.rate > 0) return (bytes / lane.rate) * 1000;
-    return now - lane.startedAt > 300 ? Number.MAX_VALUE : bytes / 1000;
+    const rate = this.expectedRate(lane, now);
+    return rate > 0 ? (bytes / rate) * 1000 : Number.MAX_VALUE;
+  }
+
+  /** A connection that has only begun is expected to be like the others. */
+  private expectedRate(lane: Lane, now: number): number {
+    const since = lane.flowingSince ?? lane.startedAt;
+    const begun = lane.flowingSince === undefined ? now - since < beginningMs : now - since < youngMs / 4;
+    return begun ? this.typicalRate(lane.claim.mirror) : lane.rate;
   }
 
   /** What a connection to this mirror brings, as far as seen; else what the others bring. */
@@ -315,7 +339,7 @@ export class Conductor {
             mirror.patience = 0;
             this.board.finish(piece);
             this.options.onPiece(piece);
-            this.cancelServed(piece);
+            this.cancelServed(piece, mirror);
           } else {
             piece.state = 'open';
             piece.wrong.set(mirror, (piece.wrong.get(mirror) ?? 0) + 1);
@@ -338,17 +362,27 @@ export class Conductor {
   }
 
   /** Connections that bring nothing but this piece have nothing to do any more. */
-  private cancelServed(piece: Piece): void {
+  private cancelServed(piece: Piece, by: Mirror): void {
     for (const lane of this.lanes) {
       const { claim } = lane;
-      if (
-        claim.next < claim.pieces.length &&
-        claim.pieces[claim.next] === piece &&
-        claim.next + 1 >= claim.pieces.length
-      ) {
-        this.cancel(lane);
-      }
+      if (claim.pieces[claim.next] !== piece || claim.next + 1 < claim.pieces.length) continue;
+      this.cancel(lane);
+      if (claim.mirror !== by) this.noteOvertaken(lane, by);
     }
+  }
+
+  /** What had to be brought by another mirror although it was on its way says something, where the difference is great. */
+  private noteOvertaken(lane: Lane, by: Mirror): void {
+    const { mirror } = lane.claim;
+    const age = performance.now() - lane.startedAt;
+    const average = (lane.bytes / age) * 1000;
+    if (age < overtakenMs || average * hopelesslySlower > this.typicalRate(by)) return;
+    const message =
+      lane.bytes === 0
+        ? `${mirror.host}: no byte in ${(age / 1000).toFixed(1)} s`
+        : `${mirror.host}: ${Math.round(average)} bytes a second`;
+    mirror.note(lane.bytes === 0 ? 'stalled' : 'slow', message);
+    this.announce(mirror, message);
   }
 
   // --- judging ---
@@ -356,12 +390,17 @@ export class Conductor {
   private measure(now: number): void {
     const seconds = (now - this.lastTick) / 1000;
     this.lastTick = now;
+    const loop = performance.eventLoopUtilization();
+    this.loopBusy = performance.eventLoopUtilization(loop, this.loop).utilization > busyLoop;
+    this.loop = loop;
     if (seconds <= 0) return;
     for (const lane of this.lanes) {
       const rate = (lane.bytes - lane.seenBytes) / seconds;
       lane.seenBytes = lane.bytes;
-      lane.rate = lane.rate === 0 ? rate : lane.rate * 0.7 + rate * 0.3;
       if (lane.flowingSince !== undefined) {
+        const flowing = Math.max(1, now - lane.flowingSince);
+        // The average at first, so that a connection is judged by all that is known of it.
+        lane.rate = flowing < youngMs ? (lane.bytes / flowing) * 1000 : lane.rate * 0.7 + rate * 0.3;
         const station = this.stations.find(({ mirror }) => mirror === lane.claim.mirror)!;
         station.latencyMs = Math.min(2000, lane.flowingSince - lane.startedAt);
       }

@@ -8,6 +8,9 @@ import type { FileRecord } from './types.ts';
 /** Files open at once; a model with more has them opened and closed in turns. */
 const maxOpenFiles = 64;
 
+/** Written bytes of one file after which the disk is asked to begin, so that little is left to wait for at the end. */
+const syncEveryBytes = 16 * 1024 * 1024;
+
 /** No following of a link that stands in a file's place; Windows doesn't know the flag. */
 const noFollow = constants.O_NOFOLLOW ?? 0;
 
@@ -19,6 +22,9 @@ export class FileStore {
   private readonly busy = new Map<number, number>();
   private readonly dirty = new Set<number>();
   private readonly readOnly = new Set<number>();
+  private readonly unsynced = new Map<number, number>();
+  private syncing: Promise<void> | undefined;
+  private syncError: unknown;
 
   constructor(directory: string, files: readonly FileRecord[]) {
     this.directory = directory;
@@ -53,6 +59,22 @@ export class FileStore {
         at += bytesWritten;
       }
     });
+    this.syncEarly(file, bytes.length);
+  }
+
+  private syncEarly(file: number, bytes: number): void {
+    const unsynced = (this.unsynced.get(file) ?? 0) + bytes;
+    const begin = unsynced >= syncEveryBytes && this.syncing === undefined;
+    this.unsynced.set(file, begin ? 0 : unsynced);
+    if (!begin) return;
+    this.syncing = this.use(file, true, (handle) => handle.datasync())
+      .catch((error: unknown) => {
+        // Linux tells of a failed write-back only once.
+        this.syncError ??= error;
+      })
+      .finally(() => {
+        this.syncing = undefined;
+      });
   }
 
   async read(file: number, length: number, position: number): Promise<Buffer> {
@@ -61,6 +83,8 @@ export class FileStore {
 
   /** Flushes what was written to a file. */
   async sync(file: number): Promise<void> {
+    await this.syncing;
+    if (this.syncError !== undefined) throw this.syncError;
     if (!this.dirty.delete(file)) return;
     await this.use(file, true, (handle) => handle.datasync());
   }
@@ -73,6 +97,7 @@ export class FileStore {
   }
 
   async close(): Promise<void> {
+    await this.syncing;
     const all = [...this.handles.values()];
     this.handles.clear();
     await Promise.all(all.map(async (handle) => (await handle.catch(() => undefined))?.close()));

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { AircherError } from '../../core/errors.ts';
 import type { FileStore } from './file-store.ts';
+import { freeLarge } from './free-large.ts';
 
 /** Bytes, over all files, that wait in memory for what comes before them; what doesn't fit is read back later. */
-const maxWaitingBytes = 32 * 1024 * 1024;
+const maxWaitingBytes = 16 * 1024 * 1024;
 
 /**
  * The sha256 of whole files whose chunks land in any order: hashed from memory where a chunk continues what is hashed, or
@@ -28,12 +29,17 @@ export class FileTrails {
     }));
   }
 
-  /** A chunk that is right and written. Resolves when it, and what waited for it, is hashed. */
-  async add(file: number, offset: number, bytes: Uint8Array): Promise<void> {
+  /**
+   * A chunk that is right and written. Resolves when it, and what waited for it, is hashed. `own`: nobody else uses the bytes, so
+   * that they are freed as soon as they are hashed.
+   */
+  async add(file: number, offset: number, bytes: Uint8Array, own: boolean): Promise<void> {
     const trail = this.trails[file]!;
-    const keep = offset === trail.position || this.waitingBytes + bytes.length <= maxWaitingBytes;
-    if (keep) this.waitingBytes += bytes.length;
-    trail.landed.set(offset, { length: bytes.length, bytes: keep ? bytes : undefined });
+    const { length } = bytes;
+    const keep = offset === trail.position || this.waitingBytes + length <= maxWaitingBytes;
+    if (keep) this.waitingBytes += length;
+    trail.landed.set(offset, { length, bytes: keep ? bytes : undefined, own });
+    if (!keep && own) freeLarge(bytes);
     // Whoever fills the gap hashes on; chunks that land meanwhile are taken along.
     if (!trail.advancing && offset === trail.position) await this.advance(file, trail);
   }
@@ -51,7 +57,9 @@ export class FileTrails {
         if (next === undefined) return;
         trail.landed.delete(trail.position);
         if (next.bytes) this.waitingBytes -= next.length;
-        trail.hash.update(next.bytes ?? (await this.store.read(file, next.length, trail.position)));
+        const bytes = next.bytes ?? (await this.store.read(file, next.length, trail.position));
+        trail.hash.update(bytes);
+        if (next.own || next.bytes === undefined) freeLarge(bytes);
         trail.position += next.length;
         if (trail.position === trail.size) {
           await this.complete(file, trail);
@@ -81,6 +89,9 @@ interface Trail {
   readonly hash: ReturnType<typeof createHash>;
   /** Everything before it is hashed. */
   position: number;
-  readonly landed: Map<number, { readonly length: number; readonly bytes: Uint8Array | undefined }>;
+  readonly landed: Map<
+    number,
+    { readonly length: number; readonly bytes: Uint8Array | undefined; readonly own: boolean }
+  >;
   advancing: boolean;
 }

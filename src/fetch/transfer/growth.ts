@@ -3,7 +3,7 @@
  * to that mirror and one to each other. A mirror gets more again as long as that brought more bytes a second.
  */
 
-const firstConnections = 3;
+const firstConnections = 4;
 export const connectionsPerHost = 8;
 /** More connections must bring this much more. */
 const worthwhile = 1.25;
@@ -61,7 +61,7 @@ export function grow(view: GrowthView): void {
     if (growth.settled || settling || mirror.flowing < growth.wanted || rate === 0) continue;
     if (growth.wanted === 1) raise(mirror, firstConnections, now);
     else if (rate >= worthwhile * growth.rateBefore)
-      raise(mirror, Math.min(growth.wanted * 3, connectionsPerHost), now);
+      raise(mirror, Math.min(growth.wanted * 2, connectionsPerHost), now);
     else growth.settled = true;
     if (growth.wanted >= connectionsPerHost) growth.settled = true;
   }

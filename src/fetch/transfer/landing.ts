@@ -4,6 +4,7 @@ import { isAircherError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { FileStore } from './file-store.ts';
 import type { FileTrails } from './file-trail.ts';
+import { freeLarge } from './free-large.ts';
 import type { Journal } from './journal.ts';
 import type { Piece } from './piece.ts';
 
@@ -38,6 +39,7 @@ export class Landing {
         throw error;
       });
       if (typeof chunk === 'string') return chunk;
+      if (chunk.buffer !== slice.buffer) freeLarge(slice);
       if (sha256(chunk) !== piece.sha256) return 'a chunk has another sha256 than it should';
       await this.write(piece, chunk);
       return undefined;
@@ -52,12 +54,12 @@ export class Landing {
     return chunk.length === piece.length && sha256(chunk) === piece.sha256;
   }
 
-  /** To every place but those that have it; the bytes are right. */
+  /** To every place but those that have it; the bytes are right, and belong to this now. */
   async write(piece: Piece, chunk: Uint8Array, inPlace?: ReadonlySet<number>): Promise<void> {
     for (const place of piece.places) {
       if (!inPlace?.has(place.chunk)) await this.store.write(place.file, chunk, place.offset);
       this.journal?.add(place.chunk);
-      await this.trails.add(place.file, place.offset, chunk);
+      await this.trails.add(place.file, place.offset, chunk, piece.places.length === 1);
     }
   }
 

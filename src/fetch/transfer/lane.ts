@@ -28,7 +28,7 @@ export interface Lane {
 
 export interface LaneWork {
   readonly http: Http;
-  /** Gets every complete slice; a promise holds the connection. */
+  /** Gets every complete slice, which belongs to it then; a promise holds the connection. */
   readonly onSlice: (piece: Piece, slice: Buffer, location: Location) => Promise<void> | undefined;
 }
 

@@ -65,9 +65,9 @@ class Sources {
   async read(copy: ChunkCopy, length: number): Promise<Buffer | undefined> {
     let handle = this.handles.get(copy.file);
     if (handle === undefined) {
-      await this.makeRoom();
       handle = open(copy.file, 'r').catch(() => undefined);
       this.handles.set(copy.file, handle);
+      await this.makeRoom();
     }
     const opened = await handle;
     return opened && readFully(opened, length, copy.offset).catch(() => undefined);
@@ -76,7 +76,7 @@ class Sources {
   /** The file that was opened first is long done with: pieces come in the order of files. */
   private async makeRoom(): Promise<void> {
     const [oldest] = this.handles.keys();
-    if (oldest === undefined || this.handles.size < maxSources) return;
+    if (oldest === undefined || this.handles.size <= maxSources) return;
     const handle = this.handles.get(oldest);
     this.handles.delete(oldest);
     await (await handle)?.close();

@@ -28,6 +28,8 @@ interface Address {
 export class Mirror {
   readonly name: string;
   readonly host: string;
+  /** It has the files themselves instead of the archive. */
+  readonly raw: boolean;
   private readonly locateAt: (piece: Piece) => Location | undefined;
 
   /** Set when it isn't asked again in this run. */
@@ -50,10 +52,11 @@ export class Mirror {
   private readonly addresses = new Map<string, Address>();
   private readonly resolved = new Map<string, string>();
 
-  constructor(name: string, firstUrl: string, locateAt: (piece: Piece) => Location | undefined) {
+  constructor(name: string, firstUrl: string, locateAt: (piece: Piece) => Location | undefined, raw = false) {
     this.name = name;
     this.host = hostOf(firstUrl);
     this.locateAt = locateAt;
+    this.raw = raw;
   }
 
   locate(piece: Piece): Location | undefined {
@@ -163,12 +166,17 @@ function rawMirror(kind: HostKind, entry: ManifestModel, index: ChunkIndex, http
   const [first] = urls.values();
   if (first === undefined) return [];
   return [
-    new Mirror(`${kind} files`, first, (piece) => {
-      const [{ file, offset }] = piece.places;
-      const known = index.files[file];
-      const url = known && urls.get(known.path);
-      if (known === undefined || url === undefined) return undefined;
-      return { url, size: known.size_bytes, offset, length: piece.length, format: 'tar' };
-    }),
+    new Mirror(
+      `${kind} files`,
+      first,
+      (piece) => {
+        const [{ file, offset }] = piece.places;
+        const known = index.files[file];
+        const url = known && urls.get(known.path);
+        if (known === undefined || url === undefined) return undefined;
+        return { url, size: known.size_bytes, offset, length: piece.length, format: 'tar' };
+      },
+      true,
+    ),
   ];
 }

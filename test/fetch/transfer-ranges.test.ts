@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { isAircherError } from '../../src/core/errors.ts';
+import { planTransfer } from '../../src/fetch/transfer/plan-transfer.ts';
+import { runTransfer } from '../../src/fetch/transfer/run-transfer.ts';
+import { createFaults, type FaultAction } from '../../src/rehearsal/faults.ts';
+import { differences, http, publish, request, serve } from './transfer-fixture.ts';
+
+test('an update fetches only the chunks that no installed version has', async (context) => {
+  const old = await publish(context, { layers: 12 });
+  const next = await publish(context, { layers: 12, version: '1.1.0', retrained: [10, 11] });
+  const mirror = await serve(context, { directory: next.directory });
+  const client = http(context);
+  const wanted = await request(context, next.entry({ mirror: mirror.url }), {
+    reuse: [old.reuse()],
+    nameChangedTensors: true,
+  });
+  const plan = await planTransfer(wanted, client);
+  assert.deepEqual(plan.summary.changedTensors, [
+    'model.safetensors: layer.10.weight',
+    'model.safetensors: layer.11.weight',
+  ]);
+  assert.deepEqual(plan.summary.changedFiles, ['model.safetensors']);
+  assert.equal(plan.summary.requests, 1);
+  const report = await runTransfer(plan, client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), next), []);
+  assert.ok(report.bytesFetched < 1.1 * 2 * 700_000, `${report.bytesFetched} bytes`);
+  assert.equal(report.bytesFetched, plan.summary.bytesToFetch);
+  assert.ok(report.bytesCopied > 9 * 700_000);
+});
+
+test('without an index of the old version, identical files are still copied', async (context) => {
+  const old = await publish(context);
+  const next = await publish(context, { version: '1.0.1', config: 'changed' });
+  const mirror = await serve(context, { directory: next.directory });
+  const client = http(context);
+  const wanted = await request(context, next.entry({ mirror: mirror.url }), {
+    reuse: [{ ...old.reuse(), index: undefined }],
+  });
+  const plan = await planTransfer(wanted, client);
+  assert.deepEqual(plan.summary.changedFiles, ['config.json']);
+  const report = await runTransfer(plan, client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), next), []);
+  assert.ok(report.bytesFetched < 2000, `${report.bytesFetched} bytes`);
+});
+
+test('an installed version with damaged chunks lends only the good ones', async (context) => {
+  const old = await publish(context);
+  const { open } = await import('node:fs/promises');
+  const handle = await open(join(old.source, 'model.safetensors'), 'r+');
+  await handle.write(Buffer.of(1, 2, 3), 0, 3, 1_500_000);
+  await handle.close();
+  const published = await publish(context);
+  const mirror = await serve(context, { directory: published.directory });
+  const client = http(context);
+  const wanted = await request(context, published.entry({ mirror: mirror.url }), { reuse: [old.reuse()] });
+  const plan = await planTransfer(wanted, client);
+  assert.equal(plan.summary.bytesToFetch, 0);
+  const report = await runTransfer(plan, client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
+  assert.ok(report.bytesFetched > 0 && report.bytesFetched < 800_000, `${report.bytesFetched} bytes`);
+});
+
+const rangeFaults: Readonly<Record<string, FaultAction>> = {
+  'Range ignored': { kind: 'ignore-range' },
+  'status 200 with only the slice': { kind: 'slice-as-200' },
+  'a wrong Content-Range': { kind: 'wrong-content-range' },
+};
+
+for (const [name, action] of Object.entries(rangeFaults)) {
+  for (const alone of [false, true]) {
+    const outcome = alone && name !== 'Range ignored' ? 'fails as remote' : 'the update succeeds';
+    test(`${name}, ${alone ? 'by the only mirror' : 'by one of two mirrors'}: ${outcome}`, {
+      timeout: 20_000,
+    }, async (context) => {
+      const old = await publish(context, { layers: 8 });
+      const next = await publish(context, { layers: 8, version: '1.1.0', retrained: [3, 6] });
+      const rules = [{ match: { path: '\\.tar\\.gz$' }, times: 'always' as const, action }];
+      const bad = await serve(context, { directory: next.directory, faults: createFaults(rules) });
+      const good = alone ? undefined : await serve(context, { directory: next.directory });
+      const client = http(context);
+      const entry = next.entry({ github: bad.url, ...(good && { mirror: good.url }), primary: 'github' });
+      const wanted = await request(context, entry, { reuse: [old.reuse()] });
+      const run = async () => runTransfer(await planTransfer(wanted, client), client);
+      if (outcome === 'fails as remote') {
+        await assert.rejects(run(), (error) => isAircherError(error, 'remote'));
+        return;
+      }
+      const report = await run();
+      assert.deepEqual(await differences(join(wanted.staging, 'files'), next), []);
+      assert.notDeepEqual(report.mirrors.find((mirror) => mirror.mirror === 'github')?.faults, []);
+      if (alone) assert.ok(report.bytesFetched <= 2.1 * next.index.archive.size_bytes);
+    });
+  }
+}
+
+test('two mirrors that each have another bad chunk make one good model', async (context) => {
+  const published = await publish(context, { layers: 8 });
+  const { chunks } = published.index;
+  const at = (chunk: number): number => chunks[chunk]![0] + 100;
+  const serveFlipped = async (chunk: number) => {
+    const { readFile, writeFile, mkdir } = await import('node:fs/promises');
+    const directory = join(published.directory, `flipped-${chunk}`);
+    await mkdir(directory);
+    const bytes = await readFile(join(published.directory, 'tiny-test.tar.gz'));
+    bytes[at(chunk)]! ^= 0xff;
+    await writeFile(join(directory, 'tiny-test.tar.gz'), bytes);
+    await writeFile(join(directory, 'tiny-test.tar.gz.index.json'), published.indexBytes);
+    return serve(context, { directory });
+  };
+  const one = await serveFlipped(6);
+  const other = await serveFlipped(9);
+  const client = http(context);
+  const wanted = await request(context, published.entry({ github: one.url, mirror: other.url, primary: 'github' }));
+  const report = await runTransfer(await planTransfer(wanted, client), client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
+  assert.ok(report.mirrors.every((mirror) => mirror.setAside !== undefined));
+});
+
+test('the raw files of the Hub are one more source of the same chunks', async (context) => {
+  const published = await publish(context);
+  const hub = await serve(context, { directory: published.directory });
+  const rules = [
+    { match: { path: '\\.tar\\.gz$' }, times: 'always' as const, action: { kind: 'status', status: 404 } as const },
+  ];
+  const broken = await serve(context, { directory: published.directory, faults: createFaults(rules) });
+  const client = http(context);
+  const wanted = await request(context, published.entry({ github: broken.url, raw: hub.url }));
+  const report = await runTransfer(await planTransfer(wanted, client), client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
+  assert.ok((report.mirrors.find((mirror) => mirror.mirror === 'huggingface files')?.chunks ?? 0) > 0);
+});
+
+test('identical files in the Hugging Face cache are copied after hashing', async (context) => {
+  const published = await publish(context);
+  const { mkdir, writeFile, cp } = await import('node:fs/promises');
+  const cache = join(published.directory, 'hub');
+  const repository = join(cache, 'models--org--name');
+  const weights = published.index.files.find((file) => file.path === 'model.safetensors')!;
+  await mkdir(join(repository, 'blobs'), { recursive: true });
+  await cp(join(published.source, 'model.safetensors'), join(repository, 'blobs', weights.sha256));
+  await mkdir(join(repository, 'snapshots', 'abc'), { recursive: true });
+  // The right size, the wrong content.
+  await writeFile(
+    join(repository, 'snapshots', 'abc', 'config.json'),
+    Buffer.alloc(published.contents.get('config.json')!.length),
+  );
+  const mirror = await serve(context, { directory: published.directory });
+  const client = http(context);
+  const wanted = await request(context, published.entry({ mirror: mirror.url }), { huggingFaceCache: cache });
+  const report = await runTransfer(await planTransfer(wanted, client), client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
+  assert.ok(report.bytesFetched < 10_000, `${report.bytesFetched} bytes`);
+});

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { appendFile, open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { isAircherError } from '../../src/core/errors.ts';
+import { planTransfer } from '../../src/fetch/transfer/plan-transfer.ts';
+import { repairFiles } from '../../src/fetch/transfer/repair-files.ts';
+import { runTransfer } from '../../src/fetch/transfer/run-transfer.ts';
+import { createFaults } from '../../src/rehearsal/faults.ts';
+import { differences, http, publish, request, serve, temporary } from './transfer-fixture.ts';
+
+const kills = Number(process.env.AIRCHER_TEST_KILLS ?? 6);
+
+test('a failed transfer goes on where it was, from another mirror too', async (context) => {
+  const published = await publish(context, { layers: 8 });
+  const rules = [
+    {
+      match: { path: '\\.tar\\.gz$' },
+      times: 'always' as const,
+      action: { kind: 'reset', atByte: 3_200_000 } as const,
+    },
+  ];
+  const broken = await serve(context, { directory: published.directory, faults: createFaults(rules) });
+  const good = await serve(context, { directory: published.directory });
+  const client = http(context);
+  const first = await request(context, published.entry({ github: broken.url }));
+  // Every request is cut at the same byte, but each goes on where the last one ended.
+  const reset = await runTransfer(await planTransfer(first, client), client);
+  assert.deepEqual(await differences(join(first.staging, 'files'), published), []);
+  assert.ok(reset.bytesFetched < published.index.archive.size_bytes + 2_000_000);
+
+  const stop = new AbortController();
+  const second = await request(context, published.entry({ mirror: good.url }));
+  const slow = http(context, { limitRate: 8_000_000 });
+  const plan = await planTransfer(second, slow);
+  setTimeout(() => stop.abort(), 250);
+  await assert.rejects(runTransfer(plan, slow, { signal: stop.signal }), (error) =>
+    isAircherError(error, 'interrupted'),
+  );
+  const again = await planTransfer(second, client);
+  assert.ok(again.summary.bytesStaged > 0);
+  const report = await runTransfer(again, client);
+  assert.ok(report.bytesResumed > 0);
+  assert.ok(report.bytesFetched < published.index.archive.size_bytes);
+  assert.deepEqual(await differences(join(second.staging, 'files'), published), []);
+});
+
+test('what is staged is trusted by its hash alone', async (context) => {
+  const published = await publish(context);
+  const mirror = await serve(context, { directory: published.directory });
+  const client = http(context);
+  const wanted = await request(context, published.entry({ mirror: mirror.url }));
+  await runTransfer(await planTransfer(wanted, client), client);
+  const handle = await open(join(wanted.staging, 'files', 'model.safetensors'), 'r+');
+  await handle.write(Buffer.alloc(10), 0, 10, 2_000_000);
+  await handle.close();
+  await appendFile(join(wanted.staging, 'progress'), Buffer.of(255, 255, 255));
+  const report = await runTransfer(await planTransfer(wanted, client), client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
+  assert.ok(report.bytesFetched > 0 && report.bytesFetched < 800_000, `${report.bytesFetched} bytes`);
+});
+
+test('repair fetches three chunks for three flipped bytes', async (context) => {
+  const published = await publish(context);
+  const mirror = await serve(context, { directory: published.directory });
+  const client = http(context);
+  const path = join(published.source, 'model.safetensors');
+  const handle = await open(path, 'r+');
+  for (const offset of [900, 1_000_000, 3_900_000]) await handle.write(Buffer.of(0xaa), 0, 1, offset);
+  await handle.close();
+  const report = await repairFiles(
+    {
+      model: 'tiny-test',
+      entry: published.entry({ mirror: mirror.url }),
+      directory: published.source,
+      staging: await temporary(context),
+    },
+    client,
+  );
+  assert.equal(report.repaired, 3);
+  assert.deepEqual(report.changedFiles, ['model.safetensors']);
+  assert.deepEqual(await differences(published.source, published), []);
+  assert.ok(report.bytesFetched < 3 * 720_000);
+});
+
+test(`a transfer killed ${kills} times fetches little more than once`, { timeout: 120_000 }, async (context) => {
+  const published = await publish(context, { layers: 16 });
+  const mirror = await serve(context, { directory: published.directory, limits: { bytesPerSecond: 20_000_000 } });
+  const wanted = await request(context, published.entry({ mirror: mirror.url }));
+  const script = join(await temporary(context), 'run.ts');
+  const source = new URL('../../src/fetch/', import.meta.url).href;
+  await writeFile(
+    script,
+    `import { createHttp } from '${source}http/client.ts';
+     import { planTransfer } from '${source}transfer/plan-transfer.ts';
+     import { runTransfer } from '${source}transfer/run-transfer.ts';
+     const http = createHttp({ connections: 2 });
+     const plan = await planTransfer(${JSON.stringify(wanted)}, http);
+     await runTransfer(plan, http);
+     http.close();`,
+  );
+  let finished = false;
+  let killed = 0;
+  for (; killed < kills && !finished; killed++) {
+    const child = spawn(process.execPath, ['--no-warnings', script], { stdio: 'ignore' });
+    const exit = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+    const timer = setTimeout(() => child.kill('SIGKILL'), 350 + Math.random() * 200);
+    finished = (await exit) === 0;
+    clearTimeout(timer);
+  }
+  const client = http(context);
+  const report = await runTransfer(await planTransfer(wanted, client), client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
+  const size = published.index.archive.size_bytes;
+  assert.ok(report.bytesFetched <= size);
+  const progress = await readFile(join(wanted.staging, 'progress'));
+  assert.ok(progress.length > 0);
+});
