@@ -4,6 +4,7 @@ import type { ReleaseConfig } from '../contract/release-config.ts';
 import type { OnEvent } from '../core/events.ts';
 import type { ReleaseEnvironment, Workspace } from '../release/workspace.ts';
 import type { Target } from '../targets/target.ts';
+import type { JobReport } from './job-report.ts';
 
 /** What the commands take from the executable. */
 export interface CommandDependencies {
@@ -13,6 +14,8 @@ export interface CommandDependencies {
   /** Makes the receiver of events for a command: progress and messages on stderr. */
   onEvent(options: { readonly quiet: boolean; readonly verbose: boolean; readonly color: boolean }): OnEvent;
   targets(config: ReleaseConfig, workspace: Workspace): Promise<readonly Target[]>;
+  /** Tells the CI job what came of a command. */
+  readonly job: JobReport;
   /** stdout: data. */
   writeOut(text: string): void;
   /** stderr: messages. */
@@ -42,11 +45,21 @@ export function workspaceOf(command: Command, dependencies: CommandDependencies)
     offline: options.offline ?? false,
     models: options.model,
     signal: dependencies.signal,
-    onEvent: dependencies.onEvent({
-      quiet: options.quiet ?? false,
-      verbose: options.verbose ?? false,
-      color: options.color,
-    }),
+    onEvent: reportingWarnings(
+      dependencies.onEvent({
+        quiet: options.quiet ?? false,
+        verbose: options.verbose ?? false,
+        color: options.color,
+      }),
+      dependencies.job,
+    ),
+  };
+}
+
+function reportingWarnings(onEvent: OnEvent, job: JobReport): OnEvent {
+  return (event) => {
+    if (event.type === 'warning') job.warned(event.problem);
+    onEvent(event);
   };
 }
 

@@ -19,6 +19,7 @@ export function planCommand(program: Command, dependencies: CommandDependencies)
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
       const plan = await planRelease(loaded, await dependencies.targets(loaded.config, workspace), workspace);
+      await dependencies.job.planned(plan, matrixOf(plan));
       if (options.matrix) dependencies.writeOut(`${JSON.stringify(matrixOf(plan))}\n`);
       else printResult(command, dependencies, plan, () => describePlan(plan));
     });

@@ -3,6 +3,7 @@ import type { HostKind } from '../contract/fields.ts';
 import { hostKinds } from '../contract/fields.ts';
 import { formatBytes, plural } from '../core/format.ts';
 import { loadConfig } from '../release/load-config.ts';
+import { readNotes } from '../release/notes.ts';
 import { requirePlan } from '../release/plan-record.ts';
 import { type PublishReport, publishRelease, requireTarget } from '../release/publish.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
@@ -27,6 +28,7 @@ export function publishCommand(program: Command, dependencies: CommandDependenci
         ...(options.dryRun ? { dryRun: true } : {}),
         ...(options.target ? { only: options.target } : {}),
       });
+      await dependencies.job.published(report, await readNotes(workspace));
       printResult(command, dependencies, report, () => describePublish(report));
     });
 }

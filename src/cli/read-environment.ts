@@ -1,5 +1,7 @@
 import { AircherError } from '../core/errors.ts';
 import type { ReleaseEnvironment } from '../release/workspace.ts';
+import type { JobEnvironment } from './job-report.ts';
+import type { Secrets } from './mask-secrets.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -30,6 +32,27 @@ export function readEnvironment(variables: Variables): ReleaseEnvironment {
         (entry): entry is [string, string] => entry[1] !== undefined && passedOn.test(entry[0]),
       ),
     ),
+  };
+}
+
+/** The secrets of the environment, for masking. */
+export function readSecrets(variables: Variables): Secrets {
+  return {
+    githubToken: variables.GITHUB_TOKEN || variables.GH_TOKEN,
+    hfToken: variables.HF_TOKEN,
+    signingKey: variables.AIRCHER_SIGNING_KEY,
+    signingPassword: variables.AIRCHER_SIGNING_PASSWORD,
+    gpgKey: variables.AIRCHER_GPG_KEY,
+    gpgPassphrase: variables.AIRCHER_GPG_PASSPHRASE,
+  };
+}
+
+/** What GitHub Actions gives a step to report by. */
+export function readJob(variables: Variables): JobEnvironment {
+  return {
+    inActions: variables.GITHUB_ACTIONS === 'true',
+    summaryFile: variables.GITHUB_STEP_SUMMARY || undefined,
+    outputFile: variables.GITHUB_OUTPUT || undefined,
   };
 }
 

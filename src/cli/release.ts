@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { throwProblems } from '../core/errors.ts';
 import { loadConfig } from '../release/load-config.ts';
+import { readNotes } from '../release/notes.ts';
 import { runRelease } from '../release/pipeline.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 import { describePublish } from './publish.ts';
@@ -16,6 +17,8 @@ export function releaseCommand(program: Command, dependencies: CommandDependenci
       const loaded = await loadConfig(workspace);
       const targets = await dependencies.targets(loaded.config, workspace);
       const report = await runRelease(loaded, targets, workspace, options.dryRun ? { dryRun: true } : {});
+      await dependencies.job.published(report.publish, await readNotes(workspace));
+      if (report.verify) await dependencies.job.verified(report.verify);
       printResult(command, dependencies, report, () =>
         [describePublish(report.publish), ...(report.verify ? [describeVerify(report.verify)] : [])].join('\n'),
       );

@@ -5,9 +5,10 @@ import type { OnEvent } from '../core/events.ts';
 import { exitCodeOf } from '../core/exit-codes.ts';
 import { createProgress, type Progress } from '../fetch/render/progress.ts';
 import { configuredTargets } from '../release/configured-targets.ts';
-import type { CommandDependencies } from './dependencies.ts';
+import { createJobReport } from './job-report.ts';
+import { maskedStream, secretMask } from './mask-secrets.ts';
 import { createProgram } from './program.ts';
-import { readEnvironment } from './read-environment.ts';
+import { readEnvironment, readJob, readSecrets } from './read-environment.ts';
 
 type ProcessLike = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr' | 'cwd' | 'once'>;
 
@@ -18,9 +19,23 @@ export async function runCli(host: ProcessLike): Promise<number> {
   const verbose = args.includes('--verbose');
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) host.once(signal, () => controller.abort());
+  const mask = secretMask(readSecrets(host.env));
+  const stdout = maskedStream(host.stdout, mask);
+  const stderr = maskedStream(host.stderr, mask);
+  const job = createJobReport(readJob(host.env), { directory: host.cwd(), write: stderr.write, mask });
   try {
-    const program = createProgram(dependenciesOf(host, controller.signal));
+    const program = createProgram({
+      environment: readEnvironment(host.env),
+      directory: host.cwd(),
+      signal: controller.signal,
+      onEvent: ({ quiet, verbose }) => showEvents(createProgress({ stderr, quiet, verbose }), quiet),
+      targets: configuredTargets,
+      job,
+      writeOut: stdout.write,
+      writeError: stderr.write,
+    });
     await program.parseAsync(args, { from: 'user' });
+    await job.ended();
     return 0;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
@@ -29,8 +44,10 @@ export async function runCli(host: ProcessLike): Promise<number> {
         ? Object.assign(new Error('Interrupted.', { cause: thrown }), { name: 'AbortError' })
         : thrown,
     );
-    host.stderr.write(`${formatError(error, { verbose })}\n`);
-    if (args.includes('--json')) host.stdout.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
+    stderr.write(`${formatError(error, { verbose })}\n`);
+    if (args.includes('--json')) stdout.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
+    // The error is told; that the job's files can't be written must not hide it.
+    await job.ended(error).catch(() => undefined);
     return exitCodeOf(error);
   }
 }
@@ -47,18 +64,6 @@ async function runClientCommand(host: ProcessLike, args: readonly string[]): Pro
     signal: controller.signal,
     program: 'aircher-models model',
   });
-}
-
-function dependenciesOf(host: ProcessLike, signal: AbortSignal): CommandDependencies {
-  return {
-    environment: readEnvironment(host.env),
-    directory: host.cwd(),
-    signal,
-    onEvent: ({ quiet, verbose }) => showEvents(createProgress({ stderr: host.stderr, quiet, verbose }), quiet),
-    targets: configuredTargets,
-    writeOut: (text) => host.stdout.write(text),
-    writeError: (text) => host.stderr.write(text),
-  };
 }
 
 /** The client's progress line, and a line for each step of the release. */

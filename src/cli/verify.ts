@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
-import { throwProblems } from '../core/errors.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import { AircherError, throwProblems } from '../core/errors.ts';
+import { newestRelease } from '../release/last-published.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { type VerifyReport, verifyRelease } from '../release/verify.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
@@ -9,24 +10,55 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
   program
     .command('verify')
     .description('compares a published release with its manifest, by the digests that the hosts report')
-    .argument('<tag>', 'the tag of the release, such as models-v1.0.0')
-    .action(async (tag: string, _options: object, command: Command) => {
+    .argument('[tag]', 'the tag of the release, such as models-v1.0.0')
+    .option('--latest', 'the newest published release that is no prerelease')
+    .option('--expires-within <days>', 'fail where the manifest expires within so many days', parseDays)
+    .action(async (named: string | undefined, options: VerifyCommandOptions, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const { config } = await loadConfig(workspace);
-      const report = await verifyRelease(tag, await dependencies.targets(config, workspace), workspace);
+      const targets = await dependencies.targets(config, workspace);
+      if ((named === undefined) === !options.latest) {
+        throw new AircherError('usage', 'verify takes the tag of a release, or --latest', {
+          hint: `For example \`aircher-models verify ${config.tag_prefix}${config.release}\`.`,
+        });
+      }
+      const tag = named ?? (await newestRelease(targets, workspace));
+      const report = await verifyRelease(tag, targets, workspace, {
+        ...(options.expiresWithin === undefined ? {} : { expiresWithinDays: options.expiresWithin }),
+      });
+      await dependencies.job.verified(report);
       printResult(command, dependencies, report, () => describeVerify(report));
       throwProblems('integrity', `${tag} is not what its manifest says`, report.problems);
     });
 }
 
+interface VerifyCommandOptions {
+  readonly latest?: boolean;
+  readonly expiresWithin?: number;
+}
+
+function parseDays(text: string): number {
+  if (/^\d{1,4}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a whole number of days.');
+}
+
 export function describeVerify(report: VerifyReport): string {
+  const { head, rows } = verifyTable(report);
+  const kinds = head.slice(1);
+  return `${formatTable(head, rows)}\n${report.ok ? `${report.tag} is whole on ${kinds.join(', ')}.` : `${report.tag} has faults.`}`;
+}
+
+/** A line an artifact, a column a target. */
+export function verifyTable(report: VerifyReport): {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+} {
   const kinds = [...new Set(report.files.map((file) => file.target))];
   const names = [...new Set(report.files.map((file) => file.name))];
   const state = (name: string, kind: string): string =>
     report.files.find((file) => file.name === name && file.target === kind)?.state ?? '–';
-  const table = formatTable(
-    ['artifact', ...kinds],
-    names.map((name) => [name, ...kinds.map((kind) => state(name, kind))]),
-  );
-  return `${table}\n${report.ok ? `${report.tag} is whole on ${kinds.join(', ')}.` : `${report.tag} has faults.`}`;
+  return {
+    head: ['artifact', ...kinds],
+    rows: names.map((name) => [name, ...kinds.map((kind) => state(name, kind))]),
+  };
 }

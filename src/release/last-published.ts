@@ -42,13 +42,11 @@ export async function findBase(
   const found = workspace.offline
     ? await localReleases(config, workspace)
     : await publishedReleases(targets, workspace);
-  const github = targets.find((target) => target.kind === 'github');
   for (const candidate of found) {
     if (semver.eq(candidate.version, config.release)) continue;
     const bytes = await candidate.read();
     const manifest = parseManifest(bytes, `manifest.json of ${candidate.tag}`);
-    if (github && !candidate.kinds.includes('github') && namesGithub(manifest)) {
-      // Uploaded elsewhere, and never made public at GitHub, where releases become public: it was given up.
+    if (wasGivenUp(candidate, manifest, targets)) {
       workspace.onEvent?.({
         type: 'notice',
         message: `${candidate.tag} was never made public; building on an earlier one`,
@@ -58,6 +56,24 @@ export async function findBase(
     return judgeBase(candidate, bytes, manifest, config, targets, workspace);
   }
   return { release: undefined, problems: [] };
+}
+
+/** The tag of the newest published release that is no prerelease: what clients find. Throws `invalid` where there is none. */
+export async function newestRelease(targets: readonly Target[], workspace: Workspace): Promise<string> {
+  for (const candidate of await publishedReleases(targets, workspace)) {
+    if (semver.prerelease(candidate.version) !== null) continue;
+    const manifest = parseManifest(await candidate.read(), `manifest.json of ${candidate.tag}`);
+    if (!wasGivenUp(candidate, manifest, targets)) return candidate.tag;
+  }
+  throw new AircherError('invalid', `nothing is published at ${targets.map((target) => target.place).join(', ')}`, {
+    hint: 'Run `aircher-models release` to publish the first release.',
+  });
+}
+
+/** Uploaded elsewhere, and never made public at GitHub, where releases become public. */
+function wasGivenUp(candidate: FoundRelease, manifest: Manifest, targets: readonly Target[]): boolean {
+  const hasGithub = targets.some((target) => target.kind === 'github');
+  return hasGithub && !candidate.kinds.includes('github') && namesGithub(manifest);
 }
 
 function namesGithub(manifest: Manifest): boolean {

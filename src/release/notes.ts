@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import semver from 'semver';
 import type { ManifestModel } from '../contract/manifest.ts';
@@ -23,6 +24,11 @@ export async function writeNotes(
   const notes = composeNotes(config, plan, written.manifest.models);
   await writeFileAtomically(join(workspace.out, notesName), notes);
   return notes;
+}
+
+/** Reads the notes that an earlier step wrote. */
+export async function readNotes(workspace: Workspace): Promise<string> {
+  return await readFile(join(workspace.out, notesName), 'utf8');
 }
 
 export function composeNotes(

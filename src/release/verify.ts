@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { HostKind } from '../contract/fields.ts';
 import { type Manifest, parseManifest } from '../contract/manifest.ts';
 import { AircherError, type Problem } from '../core/errors.ts';
+import { plural } from '../core/format.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
 import type { InspectedFile, Target, TargetInspection } from '../targets/target.ts';
 import { archiveName, indexName } from './addresses.ts';
@@ -17,6 +18,11 @@ export interface VerifyReport {
   readonly problems: readonly Problem[];
 }
 
+export interface VerifyOptions {
+  /** A manifest that expires within so many days is a problem. */
+  readonly expiresWithinDays?: number;
+}
+
 /**
  * Compares a published release with its manifest by the digests that the hosts report; downloads nothing but the manifest. Throws
  * `invalid` where no target has the release.
@@ -25,6 +31,7 @@ export async function verifyRelease(
   tag: string,
   targets: readonly Target[],
   workspace: Workspace,
+  options: VerifyOptions = {},
 ): Promise<VerifyReport> {
   const seen = await Promise.all(
     targets.map(async (target) => ({
@@ -60,7 +67,29 @@ export async function verifyRelease(
     if (bytes !== undefined && !bytes.equals(reference))
       problems.push(problem(target, 'manifest.json', 'differs between the targets'));
   }
+  if (options.expiresWithinDays !== undefined)
+    problems.push(...expiryProblems(manifest, tag, options.expiresWithinDays));
   return { tag, ok: problems.length === 0, files, problems };
+}
+
+/** Clients refuse updates from a manifest that is past its `expires_at`: it must be renewed before. */
+function expiryProblems(manifest: Manifest, tag: string, days: number): readonly Problem[] {
+  if (manifest.expires_at === undefined) return [];
+  const left = Math.floor((Date.parse(manifest.expires_at) - Date.now()) / 86_400_000);
+  if (left >= days) return [];
+  return [
+    {
+      level: 'error',
+      code: left < 0 ? 'integrity' : 'invalid',
+      file: `manifest.json of ${tag}`,
+      path: '$.expires_at',
+      message:
+        left < 0
+          ? `expired at ${manifest.expires_at}: clients take no updates from it`
+          : `expires at ${manifest.expires_at}, in ${plural(left, 'day')}`,
+      hint: 'Raise "release" in release.json and run `aircher-models release`: models are carried forward, the expiry is renewed.',
+    },
+  ];
 }
 
 function problem(target: Target, file: string, message: string): Problem {

@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import { appendFile } from 'node:fs/promises';
+import { type AircherError, formatPlace, type Problem } from '../core/errors.ts';
+import { formatBytes, plural } from '../core/format.ts';
+import type { Plan } from '../release/plan-record.ts';
+import type { PublishReport } from '../release/publish.ts';
+import type { VerifyReport } from '../release/verify.ts';
+import { problemPlace } from './problem-place.ts';
+import { verifyTable } from './verify.ts';
+
+/** What GitHub Actions gives a step to report by. Elsewhere nothing of it is there, and nothing is reported. */
+export interface JobEnvironment {
+  /** GITHUB_ACTIONS is `true`: workflow commands on stderr are understood. */
+  readonly inActions: boolean;
+  /** GITHUB_STEP_SUMMARY: a file that Markdown is appended to. */
+  readonly summaryFile: string | undefined;
+  /** GITHUB_OUTPUT: a file that `name=value` lines are appended to. */
+  readonly outputFile: string | undefined;
+}
+
+/** Tells the job that a command runs in what came of it: step outputs, the job's summary, annotations of problems. */
+export interface JobReport {
+  /** Outputs: tag, pack, matrix, carried. */
+  planned(plan: Plan, matrix: object): Promise<void>;
+  /** Outputs: tag, state. `notes` is RELEASE_NOTES.md, with the release's table. */
+  published(report: PublishReport, notes: string): Promise<void>;
+  verified(report: VerifyReport): Promise<void>;
+  warned(problem: Problem): void;
+  /** The end of the command: annotations of all warnings, and of the error's problems. */
+  ended(error?: AircherError): Promise<void>;
+}
+
+/** `write` takes workflow commands: the runner reads them on stderr as well as on stdout, which carries data. */
+export function createJobReport(
+  job: JobEnvironment,
+  options: {
+    readonly directory: string;
+    readonly write: (text: string) => void;
+    readonly mask: (text: string) => string;
+  },
+): JobReport {
+  const warnings: Problem[] = [];
+  const summarize = async (text: string): Promise<void> => {
+    if (job.summaryFile !== undefined) await appendFile(job.summaryFile, `${options.mask(text).trimEnd()}\n\n`);
+  };
+  const output = async (values: Readonly<Record<string, string>>): Promise<void> => {
+    if (job.outputFile !== undefined) await appendFile(job.outputFile, formatOutputs(values));
+  };
+  const annotate = async (problem: Problem): Promise<void> => {
+    const place = await problemPlace(problem, options.directory);
+    options.write(options.mask(formatAnnotation(problem, place)));
+  };
+  return {
+    planned: async (plan, matrix) => {
+      const names = (action: string) => plan.models.filter((model) => model.action === action).map(({ name }) => name);
+      const packed = names('pack');
+      await output({
+        tag: plan.tag,
+        pack: String(packed.length > 0),
+        matrix: JSON.stringify(matrix),
+        carried: names('carry').join(' '),
+      });
+      await summarize(planSummary(plan));
+    },
+    published: async (report, notes) => {
+      await output({ tag: report.tag, state: report.state });
+      await summarize(publishSummary(report, notes));
+    },
+    verified: async (report) => await summarize(verifySummary(report)),
+    warned: (problem) => {
+      warnings.push(problem);
+    },
+    ended: async (error) => {
+      if (job.inActions) {
+        for (const problem of warnings) await annotate(problem);
+        const errors = error?.problems.filter((problem) => problem.level === 'error') ?? [];
+        if (errors.length > 0) for (const problem of errors) await annotate(problem);
+        else if (error) await annotate(asProblem(error));
+      }
+      if (error) await summarize(failureSummary(error));
+    },
+  };
+}
+
+function asProblem({ message, hint }: AircherError): Problem {
+  return { level: 'error', message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** [GitHub docs, "Setting an output parameter": `name=value`, and a delimiter of one's own for several lines] */
+function formatOutputs(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => {
+      if (!/[\r\n]/.test(value)) return `${name}=${value}\n`;
+      const delimiter = `end-${randomUUID()}`;
+      return `${name}<<${delimiter}\n${value}\n${delimiter}\n`;
+    })
+    .join('');
+}
+
+/** `::error file=…,line=…::…` [GitHub docs, "Workflow commands", and the escapes of actions/toolkit's core package] */
+function formatAnnotation(
+  problem: Problem,
+  place: { readonly file: string; readonly line: number | undefined } | undefined,
+): string {
+  const data = (text: string): string => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+  const property = (text: string): string => data(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+  const properties = place
+    ? [`file=${property(place.file)}`, ...(place.line === undefined ? [] : [`line=${place.line}`])]
+    : [];
+  const text = `${formatPlace(problem)}${problem.message}${problem.hint === undefined ? '' : `\n${problem.hint}`}`;
+  return `::${problem.level}${properties.length > 0 ? ` ${properties.join(',')}` : ''}::${data(text)}\n`;
+}
+
+function planSummary(plan: Plan): string {
+  const rows = plan.models.map((model) => [
+    `\`${model.name}\``,
+    model.version,
+    model.action === 'pack' ? 'pack' : 'carry forward',
+    model.source_bytes === null ? '–' : formatBytes(model.source_bytes),
+    model.targets.join(', ') || '–',
+    model.reason,
+  ]);
+  const base = plan.base === null ? 'the first release' : `after ${plan.base.tag}`;
+  return [
+    `## Plan of ${plan.tag}, ${base}`,
+    '',
+    markdownTable(['model', 'version', 'action', 'source', 'to', 'why'], rows),
+    ...(plan.dropped.length > 0 ? ['', `No longer offered: ${plan.dropped.join(', ')}`] : []),
+  ].join('\n');
+}
+
+function publishSummary(report: PublishReport, notes: string): string {
+  const title = {
+    public: `${report.tag} is public`,
+    waiting: `${report.tag} waits for ${report.waitingFor.join(' and ')}`,
+    'dry-run': `${report.tag}: a dry run, nothing was sent`,
+  }[report.state];
+  const verb = report.state === 'dry-run' ? 'to send' : 'sent';
+  const rows = report.sent.map(({ place, files, bytes }) => [place, plural(files.length, 'file'), formatBytes(bytes)]);
+  return [`## ${title}`, '', markdownTable(['target', verb, 'size'], rows), '', notes].join('\n');
+}
+
+function verifySummary(report: VerifyReport): string {
+  const { head, rows } = verifyTable(report);
+  return [
+    `## ${report.tag} ${report.ok ? 'is whole on every host' : 'has faults'}`,
+    '',
+    markdownTable(head, rows),
+  ].join('\n');
+}
+
+function failureSummary(error: AircherError): string {
+  const errors = error.problems.filter((problem) => problem.level === 'error');
+  const problems = errors.length > 1 ? errors : [asProblem(error)];
+  const lines = problems.map(
+    (problem) => `- ${formatPlace(problem)}${problem.message}${problem.hint === undefined ? '' : ` ${problem.hint}`}`,
+  );
+  return ['## Failed', '', ...lines.map((line) => line.replaceAll('\n', '\n  '))].join('\n');
+}
+
+function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,37 @@
+import { firstSteps, type WorkflowSetup } from './workflow-setup.ts';
+
+/** `.github/workflows/drift.yml`: every week, whether what is published is still what was released, and not about to expire. */
+export function driftWorkflow(setup: WorkflowSetup): string {
+  return `# Every week: is the newest release still what its manifest says, on every host, and good for another 30 days?
+name: Drift
+
+on:
+  schedule:
+    - cron: '23 5 * * 1'
+  workflow_dispatch:
+
+permissions: {}
+
+concurrency:
+  group: drift
+  cancel-in-progress: true
+
+defaults:
+  run:
+    shell: bash
+
+jobs:
+  verify:
+    runs-on: ubuntu-latest
+    timeout-minutes: 30
+    permissions:
+      contents: read
+    steps:
+${firstSteps(setup)}
+      - name: Compare the hosts with the manifest
+        env:
+          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
+          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+        run: ${setup.command} verify --latest --expires-within 30
+`;
+}

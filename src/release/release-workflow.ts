@@ -1,0 +1,187 @@
+import { actions, firstSteps, type WorkflowSetup } from './workflow-setup.ts';
+
+/**
+ * `.github/workflows/release-models.yml`: plan, pack by a matrix, release, verify. Jobs hand over by the output directory. Every
+ * step can run again: whatever was interrupted is finished by running the jobs, or the whole workflow, once more.
+ */
+export function releaseWorkflow(setup: WorkflowSetup): string {
+  const { command } = setup;
+  return `# Cuts a release of the models in manifests/release.json: on a tag, or by hand.
+# An interrupted run is finished by running it again: what the hosts have already isn't sent twice.
+name: Release models
+
+on:
+  push:
+    tags: ['${tagPattern(setup.tagPrefix)}']
+  workflow_dispatch:
+    inputs:
+      dry-run:
+        description: Do everything but the uploads
+        type: boolean
+        default: true
+
+# Each job asks for what it needs.
+permissions: {}
+
+# Releases build on each other: one at a time, and one that publishes is never cancelled.
+concurrency:
+  group: release-models
+  cancel-in-progress: false
+
+defaults:
+  run:
+    shell: bash
+
+jobs:
+  plan:
+    runs-on: ubuntu-latest
+    timeout-minutes: 60
+    permissions:
+      contents: read
+    outputs:
+      tag: \${{ steps.plan.outputs.tag }}
+      pack: \${{ steps.plan.outputs.pack }}
+      matrix: \${{ steps.plan.outputs.matrix }}
+    steps:
+${firstSteps(setup, { lfs: true })}
+      - name: Plan
+        id: plan
+        env:
+          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
+          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+        run: ${command} plan --matrix
+      - name: Check that what is carried forward did not change
+        if: steps.plan.outputs.carried != ''
+        env:
+          MODELS: \${{ steps.plan.outputs.carried }}
+        run: |
+          options=()
+          for model in $MODELS; do options+=(--model "$model"); done
+          ${command} stage "\${options[@]}"
+      - uses: ${actions.uploadArtifact}
+        with:
+          name: plan
+          path: release/plan.json
+          if-no-files-found: error
+          overwrite: true
+          retention-days: 7
+
+  pack:
+    name: pack \${{ matrix.group }}
+    needs: plan
+    if: needs.plan.outputs.pack == 'true'
+    runs-on: ubuntu-latest
+    timeout-minutes: 180
+    permissions:
+      contents: read
+    strategy:
+      fail-fast: false
+      matrix: \${{ fromJSON(needs.plan.outputs.matrix) }}
+    steps:
+${firstSteps(setup, { lfs: true })}
+      - uses: ${actions.downloadArtifact}
+        with:
+          name: plan
+          path: release
+      - name: Pack
+        env:
+          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+          MODELS: \${{ matrix.models }}
+        run: |
+          options=()
+          for model in $MODELS; do options+=(--model "$model"); done
+          ${command} pack "\${options[@]}"
+      - uses: ${actions.uploadArtifact}
+        with:
+          name: packed-\${{ matrix.group }}
+          path: |
+            release
+            !release/plan.json
+          if-no-files-found: error
+          overwrite: true
+          compression-level: 0
+          retention-days: 7
+
+  release:
+    needs: [plan, pack]
+    # Nothing to pack is no obstacle: a yank or a renewed expiry is a release too.
+    if: \${{ !cancelled() && needs.plan.result == 'success' && (needs.pack.result == 'success' || needs.pack.result == 'skipped') }}
+    runs-on: ubuntu-latest
+    timeout-minutes: 350
+    permissions:
+      contents: write
+      id-token: write
+      attestations: write
+    outputs:
+      state: \${{ steps.publish.outputs.state }}
+    steps:
+${firstSteps(setup)}
+      - uses: ${actions.downloadArtifact}
+        with:
+          name: plan
+          path: release
+      - uses: ${actions.downloadArtifact}
+        if: needs.pack.result == 'success'
+        with:
+          pattern: packed-*
+          path: release
+          merge-multiple: true
+      - name: Manifest
+        run: ${command} manifest
+      - name: Checksums
+        run: ${command} checksums
+      - name: Notes
+        run: ${command} notes
+      - name: Check
+        run: ${command} check
+      - name: Sign
+        env:
+          AIRCHER_SIGNING_KEY: \${{ secrets.AIRCHER_SIGNING_KEY }}
+          AIRCHER_SIGNING_PASSWORD: \${{ secrets.AIRCHER_SIGNING_PASSWORD }}
+          AIRCHER_GPG_KEY: \${{ secrets.AIRCHER_GPG_KEY }}
+          AIRCHER_GPG_PASSPHRASE: \${{ secrets.AIRCHER_GPG_PASSPHRASE }}
+        run: ${command} sign
+      - name: Validate
+        run: ${command} validate
+      # GitHub attests for public repositories, and for private ones on some plans only.
+      - name: Attest
+        if: \${{ !inputs.dry-run && !github.event.repository.private }}
+        uses: ${actions.attest}
+        with:
+          subject-checksums: release/checksums.sha256
+      - name: Publish
+        id: publish
+        if: \${{ !inputs.dry-run }}
+        env:
+          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
+          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+        run: ${command} publish
+      - name: Say what would be published
+        if: \${{ inputs.dry-run }}
+        env:
+          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
+          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+        run: ${command} publish --dry-run
+
+  verify:
+    needs: [plan, release]
+    if: \${{ !cancelled() && needs.release.outputs.state == 'public' }}
+    runs-on: ubuntu-latest
+    timeout-minutes: 180
+    permissions:
+      contents: read
+    steps:
+${firstSteps(setup)}
+      - name: Download and hash every byte from every host
+        env:
+          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
+          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+          TAG: \${{ needs.plan.outputs.tag }}
+        run: ${command} verify "$TAG" --deep
+`;
+}
+
+/** Without a prefix, tags that begin like a version. */
+function tagPattern(prefix: string): string {
+  return prefix === '' ? '[0-9]*' : `${prefix}*`;
+}

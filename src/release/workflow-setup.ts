@@ -1,0 +1,52 @@
+/**
+ * The actions that our workflows use, each pinned to the commit of the release that the comment behind it names: a tag can be
+ * moved, a commit can't.
+ */
+export const actions = {
+  checkout: 'actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1',
+  setupNode: 'actions/setup-node@820762786026740c76f36085b0efc47a31fe5020 # v7.0.0',
+  uploadArtifact: 'actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0',
+  downloadArtifact: 'actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1',
+  attest: 'actions/attest-build-provenance@a2bbfa25375fe432b6a289bc6b6cd05ecd0c4c32 # v4.1.0',
+} as const;
+
+/** What differs between the workflows of one repository and another. */
+export interface WorkflowSetup {
+  /** What a step runs as `aircher-models`. */
+  readonly command: string;
+  /** Commands that bring it, where it isn't there by itself. */
+  readonly prepare: readonly string[];
+  /** Tags that start a release begin with it. */
+  readonly tagPrefix: string;
+}
+
+/** Another repository runs the published package, in one exact version. */
+export function packageSetup(version: string, tagPrefix: string): WorkflowSetup {
+  return { command: `npx --yes aircher-models@${version}`, prepare: [], tagPrefix };
+}
+
+/** This repository runs its own source. */
+export const ownSetup: WorkflowSetup = {
+  command: 'node src/cli.ts',
+  prepare: ['npm ci', 'npm run build'],
+  tagPrefix: 'models-v',
+};
+
+/**
+ * The first steps of every job: the repository without credentials left behind, Node without a cache that another workflow could
+ * have filled, and the command. `lfs` fetches models that lie in the repository by Git LFS.
+ */
+export function firstSteps(setup: WorkflowSetup, options: { readonly lfs?: boolean } = {}): string {
+  const lines = [
+    `- uses: ${actions.checkout}`,
+    '  with:',
+    '    persist-credentials: false',
+    ...(options.lfs ? ['    lfs: true'] : []),
+    `- uses: ${actions.setupNode}`,
+    '  with:',
+    '    node-version: 24',
+    '    package-manager-cache: false',
+    ...setup.prepare.map((command) => `- run: ${command}`),
+  ];
+  return lines.map((line) => `      ${line}`).join('\n');
+}
