@@ -7,6 +7,7 @@ import { manifestCommands } from './manifest.ts';
 import { packCommand } from './pack.ts';
 import { planCommand } from './plan.ts';
 import { publishCommand } from './publish.ts';
+import { rehearseCommand } from './rehearse.ts';
 import { releaseCommand } from './release.ts';
 import { signCommand } from './sign.ts';
 import { stageCommand } from './stage.ts';
@@ -46,6 +47,7 @@ export function createProgram(dependencies: CommandDependencies): Command {
     publishCommand,
     verifyCommand,
     releaseCommand,
+    rehearseCommand,
     keygenCommand,
   ]) {
     add(program, dependencies);

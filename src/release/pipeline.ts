@@ -8,7 +8,7 @@ import { writeModelCard } from './model-card.ts';
 import { writeNotes } from './notes.ts';
 import { packModels } from './pack.ts';
 import { planRelease } from './plan.ts';
-import { type PublishReport, publishRelease } from './publish.ts';
+import { type PublishOptions, type PublishReport, publishRelease } from './publish.ts';
 import { signManifest } from './sign.ts';
 import { stageModels } from './stage.ts';
 import { type VerifyReport, verifyRelease } from './verify.ts';
@@ -24,7 +24,7 @@ export async function runRelease(
   loaded: LoadedConfig,
   targets: readonly Target[],
   workspace: Workspace,
-  options: { readonly dryRun?: boolean } = {},
+  options: Pick<PublishOptions, 'dryRun' | 'keepCopy'> = {},
 ): Promise<ReleaseReport> {
   const step = stepper(workspace);
   // What would be released, on which last release it builds, and where each model goes.

@@ -17,6 +17,8 @@ export interface PublishOptions {
   readonly dryRun?: boolean;
   /** Uploads to this target only; goes public only when all are whole. */
   readonly only?: HostKind;
+  /** `false`: writes no copy to `manifests/published/`, as a rehearsal mustn't. */
+  readonly keepCopy?: boolean;
 }
 
 export interface PublishReport {
@@ -86,13 +88,16 @@ export async function publishRelease(
 
   workspace.signal?.throwIfAborted();
   await goPublic(destinations, workspace);
-  await keepCopy(plan, written, workspace);
+  if (options.keepCopy ?? true) await keepCopy(plan, written, workspace);
   return { tag: plan.tag, state: 'public', sent, waitingFor: [] };
 }
 
-/** Everything that is whole everywhere becomes public; what clients read to find the newest release moves last. */
+/**
+ * Everything that is whole everywhere becomes public; what clients read to find the newest release moves last. On GitHub that is the
+ * tag, which appears with the release: so GitHub goes public when the addresses on all other hosts answer.
+ */
 async function goPublic(destinations: readonly Destination[], workspace: Workspace): Promise<void> {
-  const order: readonly HostKind[] = ['github', 'huggingface', 'mirror'];
+  const order: readonly HostKind[] = ['mirror', 'huggingface', 'github'];
   const ordered = [...destinations].sort((a, b) => order.indexOf(a.target.kind) - order.indexOf(b.target.kind));
   for (const { target, release } of ordered) await target.makePublic(release, workspace);
   for (const { target, release } of ordered) await target.movePointers(release, workspace);

@@ -1,0 +1,120 @@
+import type { Command } from 'commander';
+import { AircherError } from '../core/errors.ts';
+import { formatBytes, formatDuration, plural } from '../core/format.ts';
+import { loadConfig } from '../release/load-config.ts';
+import { type ChosenFault, namedFaults, parseFault } from '../release/rehearse/faults.ts';
+import type { Traffic } from '../release/rehearse/traffic.ts';
+import { type RehearsalReport, rehearseRelease } from '../release/rehearse.ts';
+import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { describePublish } from './publish.ts';
+import { formatTable } from './table.ts';
+
+export function rehearseCommand(program: Command, dependencies: CommandDependencies): void {
+  program
+    .command('rehearse')
+    .description("the whole release, and an end user's install of it, against local stand-ins of the hosts")
+    .option(
+      '--fault <name>',
+      'a bad day: NAME, NAME=3 (so many times), NAME=always; may be repeated; `list` shows all',
+      (value: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), value],
+    )
+    .option('--keep', 'keep the artifacts, what each host holds, and the user’s cache')
+    .action(async (options: { fault?: readonly string[]; keep?: boolean }, command: Command) => {
+      const asked = options.fault ?? [];
+      if (asked.includes('list')) {
+        const list = namedFaults.map(({ name, phase, meaning }) => ({ name, phase, meaning }));
+        printResult(command, dependencies, list, describeFaults);
+        return;
+      }
+      const faults = asked.map(parseFault);
+      const workspace = workspaceOf(command, dependencies);
+      const loaded = await loadConfig(workspace);
+      requireHosts(faults, loaded.config);
+      const report = await rehearseRelease(loaded, workspace, { faults, keep: options.keep ?? false });
+      const { failure, ...facts } = report;
+      const document = failure && { during: failure.during, code: failure.error.code, message: failure.error.message };
+      printResult(command, dependencies, { ...facts, failure: document }, () => describeRehearsal(report));
+      if (failure === undefined) return;
+      const { code, message, hint, problems, details } = failure.error;
+      throw new AircherError(code, message, {
+        ...(hint === undefined ? {} : { hint }),
+        problems,
+        details: { ...details, reported: true },
+        cause: failure.error,
+      });
+    });
+}
+
+/** A fault of a host that the release doesn't use would hit nothing. */
+function requireHosts(faults: readonly ChosenFault[], config: object): void {
+  for (const { name, standIn } of faults) {
+    if (Object.hasOwn(config, standIn)) continue;
+    throw new AircherError('usage', `--fault ${name}: release.json has no "${standIn}"`, {
+      hint: 'Choose a fault of a host that the release uses.',
+    });
+  }
+}
+
+function describeFaults(): string {
+  return formatTable(
+    ['fault', 'hits', 'what happens'],
+    namedFaults.map(({ name, phase, meaning }) => [name, phase === 'release' ? 'the release' : 'the install', meaning]),
+  );
+}
+
+function describeRehearsal(report: RehearsalReport): string {
+  const { release, failure } = report;
+  const parts: string[] = [];
+  if (release) parts.push(describePublish(release.publish));
+  parts.push(
+    formatTable(
+      ['step', 'seconds'],
+      report.steps.map(({ step, seconds }) => [step, seconds.toFixed(1)]),
+    ),
+    `While releasing:\n${trafficTable(report.releaseTraffic)}`,
+  );
+  if (report.faults.length > 0) {
+    parts.push(
+      formatTable(
+        ['fault', 'hits', 'what happened'],
+        report.faults.map(({ name, hits, meaning }) => [name, String(hits), meaning]),
+      ),
+    );
+  }
+  if (report.installed.length > 0) {
+    parts.push(`The user's install:\n${trafficTable(report.installTraffic)}`);
+    for (const { name, version, bytesFetched, mirrors } of report.installed) {
+      const from = mirrors
+        .filter(({ bytes }) => bytes > 0)
+        .map(({ mirror, bytes }) => `${formatBytes(bytes)} from ${mirror}`);
+      const aside = mirrors.filter(({ setAside }) => setAside !== undefined);
+      parts.push(
+        [
+          `${name} ${version} is installed and hashed: ${formatBytes(bytesFetched)} fetched${from.length > 0 ? ` (${from.join(', ')})` : ''}`,
+          ...aside.map(({ mirror, setAside }) => `  ${mirror} was set aside: ${setAside}`),
+        ].join('\n'),
+      );
+    }
+  }
+  parts.push(['Not as in the real release:', ...report.differences.map((text) => `  ${text}`)].join('\n'));
+  if (report.directory !== undefined) parts.push(`Everything is in ${report.directory}`);
+  parts.push(
+    failure === undefined
+      ? `The rehearsal of ${report.tag} went well: ${plural(report.installed.length, 'model')} released and installed in ${formatDuration(report.seconds)}. Nothing was uploaded.`
+      : `The rehearsal of ${report.tag} failed during the ${failure.during}. Nothing was uploaded.`,
+  );
+  return parts.join('\n\n');
+}
+
+function trafficTable(traffic: readonly Traffic[]): string {
+  return formatTable(
+    ['host', 'requests', 'writes', 'sent', 'received'],
+    traffic.map(({ host, requests, writes, bytesSent, bytesReceived }) => [
+      host,
+      String(requests),
+      String(writes),
+      formatBytes(bytesSent),
+      formatBytes(bytesReceived),
+    ]),
+  );
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ReleaseConfig } from '../../contract/release-config.ts';
+import type { Faults } from '../../rehearsal/faults.ts';
+import { startGitHub } from '../../rehearsal/github/server.ts';
+import { startHub } from '../../rehearsal/hub/server.ts';
+import { startStaticMirror } from '../../rehearsal/mirror.ts';
+import type { LogEntry } from '../../rehearsal/request-log.ts';
+import type { RemoteTuning } from '../../targets/remote.ts';
+import type { ReleaseEnvironment } from '../workspace.ts';
+import type { StandInName } from './faults.ts';
+
+export interface StandIn {
+  readonly name: StandInName;
+  readonly faults: Faults;
+  readonly requests: readonly LogEntry[];
+  close(): Promise<void>;
+}
+
+/** The hosts that release.json names, on this machine, empty. */
+export interface StandIns {
+  readonly all: readonly StandIn[];
+  /** What redirects the release's requests to them, with tokens that are good there only. */
+  readonly environment: Partial<ReleaseEnvironment>;
+  /** What redirects a client to them. */
+  readonly clientEnvironment: Readonly<Record<string, string>>;
+  /** Where the mirror's directory is served, and where it is. */
+  readonly mirror: { readonly url: string; readonly directory: string } | undefined;
+  close(): Promise<void>;
+}
+
+/** Stand-ins answer at once, and count no minutes: so no request waits for its turn, and what stalls is soon given up. */
+export const rehearsalTuning: RemoteTuning = {
+  baseDelayMs: 50,
+  maxDelayMs: 1000,
+  maxWaitMs: 60_000,
+  lagMs: 200,
+  lookEveryMs: 50,
+  publicMs: 15_000,
+  writeEveryMs: 0,
+  deadlines: { connectMs: 5000, stallMs: 10_000 },
+};
+
+const unlimited = Number.POSITIVE_INFINITY;
+
+/** Starts what release.json names; everything they keep is below `directory`. */
+export async function startStandIns(
+  config: ReleaseConfig,
+  directory: string,
+  commit: string | undefined,
+): Promise<StandIns> {
+  const all: StandIn[] = [];
+  const environment: { -readonly [Name in keyof ReleaseEnvironment]?: ReleaseEnvironment[Name] } = {};
+  const clientEnvironment: Record<string, string> = {};
+  let mirror: StandIns['mirror'];
+  const close = async (): Promise<void> => {
+    await Promise.all(all.map((standIn) => standIn.close()));
+  };
+  try {
+    if (config.github) {
+      const [owner = '', name = ''] = config.github.repository.split('/');
+      const token = `rehearsal-${randomUUID()}`;
+      const github = await startGitHub({
+        stateDirectory: join(directory, 'github'),
+        tokens: { [token]: { login: owner, push: true } },
+        repositories: [{ owner, name, ...(commit === undefined ? {} : { commits: [{ sha: commit }] }) }],
+        rateLimits: {
+          authenticatedPerHour: unlimited,
+          pointsPerMinute: unlimited,
+          contentCreationsPerMinute: unlimited,
+          contentCreationsPerHour: unlimited,
+        },
+      });
+      all.push({ name: 'github', faults: github.faults, requests: github.log.entries, close: github.close });
+      Object.assign(environment, { githubToken: token, githubApiUrl: github.apiUrl, githubServerUrl: github.url });
+      Object.assign(clientEnvironment, { GITHUB_SERVER_URL: github.url, GITHUB_API_URL: github.apiUrl });
+    }
+    if (config.huggingface) {
+      const { repository } = config.huggingface;
+      const token = `rehearsal-${randomUUID()}`;
+      const hub = await startHub({
+        stateDirectory: join(directory, 'hub'),
+        accounts: { [token]: { user: repository.split('/')[0] ?? '', role: 'write' } },
+      });
+      all.push({ name: 'huggingface', faults: hub.faults, requests: hub.log.entries, close: hub.close });
+      await hub.createRepository(repository);
+      Object.assign(environment, { hfToken: token, hfEndpoint: hub.url });
+      clientEnvironment.HF_ENDPOINT = hub.url;
+    }
+    if (config.mirror) {
+      const root = join(directory, 'mirror');
+      await mkdir(root, { recursive: true });
+      const server = await startStaticMirror({ directory: root });
+      all.push({ name: 'mirror', faults: server.faults, requests: server.log.entries, close: server.close });
+      mirror = { url: server.url, directory: root };
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { all, environment, clientEnvironment, mirror, close };
+}
