@@ -68,7 +68,9 @@ function sayings(headers: Headers, body: string): Sayings {
   const details = errors.flatMap((entry) =>
     isObject(entry) && typeof entry.message === 'string' ? [entry.message] : typeof entry === 'string' ? [entry] : [],
   );
-  const message = [json.message, json.error, header].find((text) => typeof text === 'string' && text !== '');
+  // Object storage speaks XML.
+  const xml = /<Message>([^<]*)<\/Message>/.exec(body)?.[1];
+  const message = [json.message, json.error, header, xml].find((text) => typeof text === 'string' && text !== '');
   const all = [...(typeof message === 'string' ? [message] : []), ...(details.length > 0 ? details : reasons)];
   return { message: printable(all.join(': ')), reasons: code === null ? reasons : [...reasons, code] };
 }

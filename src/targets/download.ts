@@ -12,20 +12,28 @@ export interface DownloadOptions {
   /** More than this is an error. */
   readonly maxBytes: number;
   readonly expectedBytes?: number;
+  /** Bytes before this aren't wanted: asked for by a range. */
+  readonly from?: number;
+}
+
+export interface DownloadAnswer extends Answer {
+  /** Where in the resource the body begins: `from`, or 0 where the host overlooks ranges. */
+  readonly start: number;
 }
 
 const maxRedirects = 8;
 const maxErrorBytes = 64 * 1024;
 
 /**
- * GET with redirects followed by hand. `read` gets the final answer, whose status is 200, and its body, bounded. Throws
- * RequestFailure with the status otherwise.
+ * GET with redirects followed by hand. `read` gets the final answer, whose status is 200 (or 206, to a range), and its body,
+ * bounded. Throws RequestFailure with the status otherwise.
  */
 export async function download<T>(
   url: string,
   options: DownloadOptions,
-  read: (answer: Answer) => Promise<T>,
+  read: (answer: DownloadAnswer) => Promise<T>,
 ): Promise<T> {
+  const { from = 0 } = options;
   let at = new URL(url);
   for (let hop = 0; hop <= maxRedirects; hop++) {
     const token = at.origin === options.tokenOrigin ? options.authorization : undefined;
@@ -35,6 +43,7 @@ export async function download<T>(
         headers: {
           'accept-encoding': 'identity',
           ...options.headers,
+          ...(from > 0 ? { range: `bytes=${from}-` } : {}),
           ...(token === undefined ? {} : { authorization: token }),
         },
         redirect: 'manual',
@@ -47,11 +56,12 @@ export async function download<T>(
         if (answer.status >= 300 && answer.status < 400 && location !== null) {
           return { next: new URL(location, at) };
         }
-        if (answer.status !== 200) {
+        const start = startOf(answer, from);
+        if (start === undefined) {
           const body = (await readAnswer(answer, maxErrorBytes).catch(() => Buffer.alloc(0))).toString();
           throw answerFailure(describeRequest('GET', at.href), answer.status, answer.headers, body);
         }
-        return { value: await read({ ...answer, body: bounded(answer, options.maxBytes) }) };
+        return { value: await read({ ...answer, start, body: bounded(answer, options.maxBytes - start) }) };
       },
     );
     if ('value' in result) return result.value;
@@ -61,6 +71,17 @@ export async function download<T>(
     at = result.next;
   }
   throw new RequestFailure(`${describeRequest('GET', url)}: more than ${maxRedirects} redirects`, { retryable: true });
+}
+
+/** Where a good answer's body begins; undefined for any other answer. A range that wasn't asked for is a fault of the host. */
+function startOf(answer: Answer, from: number): number | undefined {
+  if (answer.status === 200) return 0;
+  if (answer.status !== 206 || from === 0) return undefined;
+  const first = /^bytes (\d{1,16})-/.exec(answer.headers.get('content-range') ?? '')?.[1];
+  if (first !== undefined && Number(first) === from) return from;
+  throw new RequestFailure(`${describeRequest('GET', answer.url)}: sends another range than it was asked for`, {
+    retryable: true,
+  });
 }
 
 /** Fails where the body is longer than allowed or ends before the length that its head named. */

@@ -32,6 +32,8 @@ export const pushToken = 'ghp_maintainerOfAcme';
 export const writeToken = 'hf_writerOfAcme';
 export const head = 'a'.repeat(40);
 
+const unlimited = { api: Number.POSITIVE_INFINITY, resolvers: Number.POSITIVE_INFINITY };
+
 const noLimits: RateLimitOptions = {
   anonymousPerHour: Number.POSITIVE_INFINITY,
   authenticatedPerHour: Number.POSITIVE_INFINITY,
@@ -81,10 +83,7 @@ export async function hubScene(t: TestContext, options: Partial<HubOptions> = {}
       hf_stranger: { user: 'mallory', role: 'write' },
       hf_expired: { user: 'alice', role: 'write', expiresAt: Date.now() - 1000 },
     },
-    rateLimits: {
-      api: { anonymous: 1e9, authenticated: 1e9 },
-      resolvers: { anonymous: 1e9, authenticated: 1e9 },
-    } as never,
+    rateLimits: { anonymous: unlimited, user: unlimited, commitsPerHour: Number.POSITIVE_INFINITY },
     ...options,
   });
   t.after(() => hub.close());

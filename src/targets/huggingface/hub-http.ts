@@ -13,6 +13,12 @@ export interface HubHttpSettings {
 /** Largest JSON answer: a page of a thousand tree entries is about 400 KB, 1,000 LFS objects about 2 MB. */
 const maxAnswerBytes = 64 * 1024 * 1024;
 
+export interface HubAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Buffer;
+}
+
 /** Requests to the Hub. The token goes to the endpoint's own origin and nowhere else. */
 export class HubHttp {
   readonly settings: HubHttpSettings;
@@ -44,19 +50,26 @@ export class HubHttp {
     url: string,
     headers: Readonly<Record<string, string>>,
     body?: string | Uint8Array | StreamedBody,
-  ): Promise<{ readonly status: number; readonly headers: Headers; readonly bytes: Buffer }> {
-    const { token, deadlines, signal } = this.settings;
+  ): Promise<HubAnswer> {
+    const { token } = this.settings;
     const { authorization: _, ...others } = headers;
     const trusted = token !== undefined && new URL(url).origin === this.origin;
+    return this.sendSigned(method, url, trusted ? { ...others, authorization: `Bearer ${token}` } : others, body);
+  }
+
+  /** A request to a signed URL, wherever it leads: with the headers given and no token, which storage would refuse. */
+  async sendSigned(
+    method: string,
+    url: string,
+    headers: Readonly<Record<string, string>>,
+    body?: string | Uint8Array | StreamedBody,
+  ): Promise<HubAnswer> {
+    const { deadlines, signal } = this.settings;
     return exchange(
       url,
       {
         method,
-        headers: {
-          'user-agent': 'aircher-models',
-          ...others,
-          ...(trusted ? { authorization: `Bearer ${token}` } : {}),
-        },
+        headers: { 'user-agent': 'aircher-models', ...headers },
         body,
         deadlines,
         signal,
@@ -66,6 +79,8 @@ export class HubHttp {
         if (answer.status < 200 || answer.status >= 300) {
           throw answerFailure(describeRequest(method, url), answer.status, answer.headers, bytes.toString());
         }
+        // A portal's or proxy's page with status 200 must not pass for something done.
+        if (answer.headers.get('content-type')?.startsWith('text/html')) throw malformed(describeRequest(method, url));
         return { status: answer.status, headers: answer.headers, bytes };
       },
     );

@@ -80,7 +80,7 @@ async function sendWhole(
   progress: UploadProgress,
 ): Promise<void> {
   const body = { sizeBytes: file.sizeBytes, open: () => readContent(file), onSent: progress.sent };
-  await api.http.send('PUT', upload.href, upload.header ?? {}, body);
+  await api.http.sendSigned('PUT', upload.href, upload.header ?? {}, body);
 }
 
 async function sendParts(
@@ -109,14 +109,14 @@ async function sendParts(
     };
     // A part that fails is sent again alone: a fresh upload would begin with no part.
     const answer = await persist(`part ${number} of ${file.name}`, api.settings.patience, api.context, () =>
-      api.http.send('PUT', url, {}, body),
+      api.http.sendSigned('PUT', url, {}, body),
     );
     const etag = answer.headers.get('etag');
     if (etag === null) throw malformed('large file storage');
     return { partNumber: number, etag };
   });
   const content = JSON.stringify({ oid: file.sha256, parts });
-  await api.http.send('POST', upload.href, { accept: lfsJson, 'content-type': lfsJson }, content);
+  await api.http.sendSigned('POST', upload.href, { accept: lfsJson, 'content-type': lfsJson }, content);
 }
 
 /** A signed URL that expired, or bytes that aren't those it was signed for: asked for a fresh one, it may do. */

@@ -43,11 +43,12 @@ export async function preflightHub(
     return [...problems, problem];
   }
   problems.push(...modelProblems(model, options, api.settings.repository));
-  if (api.settings.token !== undefined) problems.push(...(await rightsProblems(api, place)));
   const refs = await api.refs();
   problems.push(...(await stateProblems(api, release, refs, place, cache)));
-  if (!refs.tags.has(release.tag)) problems.push(...(await cardProblems(api, release)));
-  return problems;
+  // A release that is there needs no rights any more.
+  if (refs.tags.has(release.tag)) return problems;
+  if (api.settings.token !== undefined) problems.push(...(await rightsProblems(api, place)));
+  return [...problems, ...(await cardProblems(api, release))];
 }
 
 function sizeProblems(release: TargetRelease, place: string): readonly Problem[] {
@@ -158,8 +159,6 @@ async function rightsProblems(api: HubApi, place: string): Promise<readonly Prob
   } catch (failure) {
     if (hasStatus(failure, 401)) return [error(place, 'the token is not valid or has expired', tokenRemedy)];
     if (hasStatus(failure, 403)) return [error(place, 'the token may not write to the repository', tokenRemedy)];
-    // Not every Hub answers these questions; the first write will.
-    if (hasStatus(failure, 404, 405)) return [];
     throw failure;
   }
 }
