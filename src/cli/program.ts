@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { toolVersion } from '../core/tool-version.ts';
 import { checkCommand } from './check.ts';
 import type { CommandDependencies } from './dependencies.ts';
+import { initCommand } from './init.ts';
 import { keygenCommand } from './keygen.ts';
 import { manifestCommands } from './manifest.ts';
 import { packCommand } from './pack.ts';
@@ -37,6 +38,7 @@ export function createProgram(dependencies: CommandDependencies): Command {
     .exitOverride()
     .configureOutput({ writeOut: dependencies.writeOut, writeErr: dependencies.writeError });
   for (const add of [
+    initCommand,
     planCommand,
     stageCommand,
     packCommand,

@@ -1,3 +1,5 @@
+import { AircherError } from '../core/errors.ts';
+
 /**
  * The actions that our workflows use, each pinned to the commit of the release that the comment behind it names: a tag can be
  * moved, a commit can't.
@@ -20,9 +22,22 @@ export interface WorkflowSetup {
   readonly tagPrefix: string;
 }
 
-/** Another repository runs the published package, in one exact version. */
-export function packageSetup(version: string, tagPrefix: string): WorkflowSetup {
-  return { command: `npx --yes aircher-models@${version}`, prepare: [], tagPrefix };
+/** Where release.json stands unless `--config` says otherwise. */
+export const defaultConfigFile = 'manifests/release.json';
+
+/**
+ * Another repository runs the published package, in one exact version. Throws `usage` where its release.json has a path that a
+ * shell would take apart.
+ */
+export function packageSetup(version: string, release: { configFile: string; tagPrefix: string }): WorkflowSetup {
+  const { configFile, tagPrefix } = release;
+  if (!/^[A-Za-z0-9._/-]+$/.test(configFile) || configFile.startsWith('/')) {
+    throw new AircherError('usage', `--config ${configFile}: the workflows can't name that path`, {
+      hint: 'Use a relative path of letters, digits, dots, dashes, underscores and slashes.',
+    });
+  }
+  const config = configFile === defaultConfigFile ? '' : ` --config ${configFile}`;
+  return { command: `npx --yes aircher-models@${version}${config}`, prepare: [], tagPrefix };
 }
 
 /** This repository runs its own source. */

@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import { type InitOptions, type InitReport, initRepository } from '../release/init.ts';
+import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { formatTable } from './table.ts';
+
+export function initCommand(program: Command, dependencies: CommandDependencies): void {
+  program
+    .command('init')
+    .description(
+      'release.json, its schema, the workflows and .gitignore lines for a new repository; overwrites nothing',
+    )
+    .option('--github <owner/name>', "GitHub repository of the releases (that of git's remote origin)")
+    .option('--no-github', 'no releases at GitHub')
+    .option('--huggingface <owner/name>', 'repository on the Hugging Face Hub')
+    .option('--mirror <url>', 'public address of a mirror; its files are written to ./mirror')
+    .option('--namespace <name>', "directory of the clients' cache (the repository's name)")
+    .addHelpText('after', '\nExample:\n  aircher-models init --huggingface example/embedding-models')
+    .action(async (options: InitOptions & { github?: string | boolean }, command: Command) => {
+      const workspace = workspaceOf(command, dependencies);
+      const { github, ...others } = options;
+      const report = await initRepository(
+        // Without either option commander says true.
+        { ...others, ...(typeof github === 'string' || github === false ? { github } : {}) },
+        workspace,
+      );
+      printResult(command, dependencies, report, () => describeInit(report, workspace.configFile));
+    });
+}
+
+function describeInit({ files, config }: InitReport, configFile: string): string {
+  const tag = `${config.tag_prefix}${config.release}`;
+  const steps = [
+    `Describe your models in ${configFile}; \`aircher-models plan\` says what would be released.`,
+    'To sign releases: `aircher-models keygen --key-dir DIR`, and its public key goes into release.json.',
+    `Secrets of the repository, those that you need: ${secretsOf(config).join(', ')}.`,
+    ...(config.mirror
+      ? [
+          `The mirror's files are written to ${config.mirror.directory}: the workflow's runner must see the directory that ${config.mirror.base_url} serves.`,
+        ]
+      : []),
+    `Commit, try \`aircher-models release --dry-run\`, then push the tag: \`git tag ${tag} && git push origin ${tag}\`.`,
+  ];
+  return [
+    formatTable(
+      ['file', 'state'],
+      files.map(({ path, state }) => [path, state === 'kept' ? 'kept as it was' : state]),
+    ),
+    '',
+    'Next:',
+    ...steps.map((step, index) => `${index + 1}. ${step}`),
+  ].join('\n');
+}
+
+function secretsOf(config: InitReport['config']): readonly string[] {
+  return [
+    ...(config.huggingface ? ['HF_TOKEN (write access)'] : []),
+    'AIRCHER_SIGNING_KEY and AIRCHER_SIGNING_PASSWORD',
+    ...(config.github ? ['MODELS_GITHUB_TOKEN where the releases are in another repository'] : []),
+  ];
+}

@@ -1,0 +1,139 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { parseReleaseConfig } from '../contract/parse-release-config.ts';
+import type { ReleaseConfig } from '../contract/release-config.ts';
+import { AircherError, systemErrorCode } from '../core/errors.ts';
+import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
+import { toolVersion } from '../core/tool-version.ts';
+import { driftWorkflow } from './drift-workflow.ts';
+import { releaseWorkflow } from './release-workflow.ts';
+import { packageSetup } from './workflow-setup.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface InitOptions {
+  /** `owner/name`; undefined takes that of git's remote `origin`, false leaves GitHub out. */
+  readonly github?: string | false;
+  readonly huggingface?: string;
+  /** Public address of a mirror; its files are written below `mirror/`. */
+  readonly mirror?: string;
+  readonly namespace?: string;
+}
+
+export interface InitReport {
+  /** Paths relative to the working directory. */
+  readonly files: readonly { readonly path: string; readonly state: 'written' | 'extended' | 'kept' }[];
+  /** The release.json that is there now. */
+  readonly config: ReleaseConfig;
+}
+
+/** Files that a release makes in the working directory, and the name that keygen gives to a secret key. */
+const ignored = ['/release/', '/mirror/', 'aircher.key'];
+
+/**
+ * Makes what a repository needs to release models: release.json with its schema for editors, the workflows, lines of .gitignore.
+ * Overwrites nothing. Throws `usage` where no target is known, or an option isn't valid.
+ */
+export async function initRepository(options: InitOptions, workspace: Workspace): Promise<InitReport> {
+  const existing = await readFileIfThere(resolve(workspace.directory, workspace.configFile));
+  const text = existing === undefined ? await composeConfig(options, workspace) : existing;
+  const config = parseReleaseConfig(Buffer.from(text), workspace.configFile);
+  const setup = packageSetup(toolVersion, { configFile: workspace.configFile, tagPrefix: config.tag_prefix });
+  const wanted: readonly (readonly [path: string, content: string | Uint8Array])[] = [
+    [workspace.configFile, text],
+    [join(dirname(workspace.configFile), 'schema', 'release.schema.json'), await readSchema()],
+    ['.github/workflows/release-models.yml', releaseWorkflow(setup)],
+    ['.github/workflows/drift.yml', driftWorkflow(setup)],
+  ];
+  const files: InitReport['files'][number][] = [];
+  for (const [path, content] of wanted) {
+    files.push({ path, state: (await writeNew(resolve(workspace.directory, path), content)) ? 'written' : 'kept' });
+  }
+  files.push({ path: '.gitignore', state: await extendIgnored(join(workspace.directory, '.gitignore')) });
+  return { files, config };
+}
+
+async function composeConfig(options: InitOptions, workspace: Workspace): Promise<string> {
+  const github = options.github === false ? undefined : (options.github ?? (await originRepository(workspace)));
+  const { huggingface, mirror } = options;
+  if (github === undefined && huggingface === undefined && mirror === undefined) {
+    throw new AircherError('usage', 'init knows no place to release to', {
+      hint: "Name one: --github OWNER/NAME, --huggingface OWNER/NAME or --mirror URL; git's remote origin is no GitHub repository.",
+    });
+  }
+  const name = (github ?? huggingface)?.split('/')[1] ?? basename(workspace.directory);
+  const config = {
+    $schema: './schema/release.schema.json',
+    release: '1.0.0',
+    namespace: options.namespace ?? namespaceFrom(name),
+    tag_prefix: 'models-v',
+    ...(github === undefined ? {} : { github: { repository: github, make_latest: false } }),
+    ...(huggingface === undefined ? {} : { huggingface: { repository: huggingface, raw_files: true } }),
+    ...(mirror === undefined ? {} : { mirror: { base_url: mirror, directory: 'mirror' } }),
+    models: {
+      'my-model': { version: '1.0.0', license: 'Apache-2.0', source: { directory: 'models/my-model' } },
+    },
+  };
+  const text = `${JSON.stringify(config, null, 2)}\n`;
+  try {
+    parseReleaseConfig(Buffer.from(text), workspace.configFile);
+  } catch (error) {
+    // What is wrong in it came from the command line.
+    if (!(error instanceof AircherError)) throw error;
+    const { message, problems, hint } = error;
+    throw new AircherError('usage', message, { problems, ...(hint === undefined ? {} : { hint }) });
+  }
+  return text;
+}
+
+/** A name as clients use it for their cache directory: lower case, `[a-z0-9._-]`, the first a letter or digit. */
+function namespaceFrom(name: string): string {
+  const text = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9._-]+/g, '-')
+    .replace(/^[._-]+/, '')
+    .slice(0, 64);
+  return text === '' ? 'models' : text;
+}
+
+/** `owner/name` of git's remote `origin`, where that is on GitHub. */
+async function originRepository(workspace: Workspace): Promise<string | undefined> {
+  const result = await execa('git', ['config', '--get', 'remote.origin.url'], {
+    cwd: workspace.directory,
+    reject: false,
+    extendEnv: false,
+    env: workspace.environment.subprocess,
+  });
+  if (result.failed) return undefined;
+  const url =
+    /^(?:https:\/\/(?:[^@/]+@)?github\.com\/|(?:ssh:\/\/)?git@github\.com[:/])([\w.-]+\/[\w.-]+?)(?:\.git)?\/?$/;
+  return url.exec(result.stdout.trim())?.[1];
+}
+
+/** The schema as the package has it: two directories above this file, in a checkout and in the built package. */
+async function readSchema(): Promise<Buffer> {
+  return await readFile(fileURLToPath(new URL('../../manifests/schema/release.schema.json', import.meta.url)));
+}
+
+/** Writes a file that isn't there yet; false where something stands in its place. */
+async function writeNew(path: string, content: string | Uint8Array): Promise<boolean> {
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    await writeFile(path, content, { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+    return false;
+  }
+}
+
+async function extendIgnored(path: string): Promise<'written' | 'extended' | 'kept'> {
+  const before = (await readFileIfThere(path))?.toString();
+  const there = new Set(before?.split(/\r?\n/).map((line) => line.trim()));
+  const missing = ignored.filter((line) => !there.has(line));
+  if (missing.length === 0) return 'kept';
+  const separator = before === undefined || before === '' || before.endsWith('\n') ? '' : '\n';
+  await writeFileAtomically(path, `${before ?? ''}${separator}${missing.join('\n')}\n`);
+  return before === undefined ? 'written' : 'extended';
+}
