@@ -50,20 +50,20 @@ export function grow(view: GrowthView): void {
   if (first.growth.wanted === 0) raise(first, 1, now);
   const total = mirrors.reduce((sum, mirror) => sum + mirror.rate, 0);
   if (view.saturated || (total > 0 && (view.bytesLeft / total) * 1000 < nearEndMs)) return;
-  const waited = now - view.startedAt;
-  for (const other of others) {
-    if (other.growth.wanted === 0 && (first.rate > 0 ? first.growth.wanted > 1 : waited > headStartMs))
-      raise(other, 1, now);
-  }
   for (const mirror of mirrors) {
     const { growth, rate } = mirror;
-    const settling = now - growth.raisedAt < Math.max(100, 2.5 * mirror.latencyMs);
+    const settling = now - growth.raisedAt < Math.max(60, 2.5 * mirror.latencyMs);
     if (growth.settled || settling || mirror.flowing < growth.wanted || rate === 0) continue;
     if (growth.wanted === 1) raise(mirror, firstConnections, now);
     else if (rate >= worthwhile * growth.rateBefore)
       raise(mirror, Math.min(growth.wanted * 2, connectionsPerHost), now);
     else growth.settled = true;
     if (growth.wanted >= connectionsPerHost) growth.settled = true;
+  }
+  const waited = now - view.startedAt;
+  for (const other of others) {
+    if (other.growth.wanted === 0 && (first.rate > 0 ? first.growth.wanted > 1 : waited > headStartMs))
+      raise(other, 1, now);
   }
 }
 
