@@ -59,7 +59,9 @@ export async function download<T>(
         const start = startOf(answer, from);
         if (start === undefined) {
           const body = (await readAnswer(answer, maxErrorBytes).catch(() => Buffer.alloc(0))).toString();
-          throw answerFailure(describeRequest('GET', at.href), answer.status, answer.headers, body);
+          const failure = answerFailure(describeRequest('GET', at.href), answer.status, answer.headers, body);
+          // A signed URL that has expired: the next attempt gets a fresh one.
+          throw hop > 0 && answer.status === 403 && !failure.retryable ? expired(failure) : failure;
         }
         return { value: await read({ ...answer, start, body: bounded(answer, options.maxBytes - start) }) };
       },
@@ -71,6 +73,15 @@ export async function download<T>(
     at = result.next;
   }
   throw new RequestFailure(`${describeRequest('GET', url)}: more than ${maxRedirects} redirects`, { retryable: true });
+}
+
+function expired(failure: RequestFailure): RequestFailure {
+  return new RequestFailure(failure.message, {
+    status: 403,
+    retryable: true,
+    reasons: failure.reasons,
+    cause: failure,
+  });
 }
 
 /** Where a good answer's body begins; undefined for any other answer. A range that wasn't asked for is a fault of the host. */

@@ -89,7 +89,9 @@ export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Targ
 
     movePointers: (release, context) =>
       run(context, async (api) => {
-        if (!release.prerelease) await moveMain(api, release, await tagCommit(api, release), options.tagPrefix);
+        if (!release.prerelease) {
+          await moveMain(api, release, await tagCommit(api, release), options.tagPrefix, cache);
+        }
         await deleteReleaseBranch(api, release.tag);
       }),
 

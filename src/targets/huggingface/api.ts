@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { encodePath } from '../../contract/names.ts';
 import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { download } from '../download.ts';
+import { type DownloadAnswer, download } from '../download.ts';
 import { readAnswer } from '../exchange.ts';
 import { gitBlobIdOf } from '../file-content.ts';
 import { type Patience, persist } from '../remote.ts';
@@ -78,6 +78,11 @@ export class HubApi {
       // A Hub that doesn't know this question knows the first one of every upload, which needs the same right.
       await this.uploadModes('main', [{ path: 'manifest.json', size: 1, sample: '' }]);
     }
+  }
+
+  /** Throws 401 or 403 where the files are for others. A Hub that doesn't know the question answers 404. */
+  async checkReadAccess(): Promise<void> {
+    await this.read('rights', () => this.http.send('GET', `${this.settings.endpoint}${this.base}/auth-check`, {}));
   }
 
   async refs(): Promise<Refs> {
@@ -174,30 +179,43 @@ export class HubApi {
 
   /** A file's bytes at a revision, an ordinary file's checked against its git blob id; undefined where there is none. */
   async file(revision: string, path: string, maxBytes: number): Promise<Buffer | undefined> {
-    const { endpoint, token, patience, repository } = this.settings;
-    const url = `${endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/${encodePath(path)}`;
     try {
-      return await this.read(path, () => {
-        const options = {
-          deadlines: patience.deadlines,
-          signal: this.context.signal,
-          authorization: token === undefined ? undefined : `Bearer ${token}`,
-          tokenOrigin: new URL(endpoint).origin,
-          maxBytes,
-        };
-        return download(url, options, async (answer) => {
+      return await this.read(path, () =>
+        this.open(revision, path, { maxBytes }, async (answer) => {
           const bytes = await readAnswer(answer, maxBytes);
           // An ordinary file's ETag is its git blob id.
           const blobId = /^(?:W\/)?"([0-9a-f]{40})"$/.exec(answer.headers.get('etag') ?? '')?.[1];
           if (blobId !== undefined && blobId !== gitBlobIdOf(bytes)) throw malformed(path);
           return bytes;
-        });
-      });
+        }),
+      );
     } catch (error) {
       const isMissing = hasStatus(error, 404) && !error.reasons.includes('RepoNotFound');
       if (isMissing) return undefined;
       throw error;
     }
+  }
+
+  /** One attempt at a file's bytes at a revision, as a stream, from a byte on. */
+  async open<T>(
+    revision: string,
+    path: string,
+    options: { readonly maxBytes: number; readonly expectedBytes?: number; readonly from?: number },
+    read: (answer: DownloadAnswer) => Promise<T>,
+  ): Promise<T> {
+    const { endpoint, token, patience, repository } = this.settings;
+    const url = `${endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/${encodePath(path)}`;
+    return download(
+      url,
+      {
+        ...options,
+        deadlines: patience.deadlines,
+        signal: this.context.signal,
+        authorization: token === undefined ? undefined : `Bearer ${token}`,
+        tokenOrigin: new URL(endpoint).origin,
+      },
+      read,
+    );
   }
 
   /** What the Hub finds wrong with a model card's metadata. */

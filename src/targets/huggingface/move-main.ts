@@ -11,15 +11,21 @@ import type { CommitOperation } from './commit-body.ts';
 import { manifestAt } from './main-manifest.ts';
 import { settleBranch } from './settle-branch.ts';
 import type { Tree, TreeFile } from './shapes.ts';
-import { isSameFile } from './stored-content.ts';
+import { type BlobIdCache, isSameFile, isStored } from './stored-content.ts';
 import { branchOf, obsoletePaths } from './upload-branch.ts';
 
 /**
  * One commit that makes `main` the tag's tree: stored content by digest, so that nothing is sent again but small ordinary files;
  * paths of ours that are gone are deleted; other people's files stay. `main` never goes back: it is left alone where it has a
- * newer release. Answers whether it names the release afterwards.
+ * newer release.
  */
-export async function moveMain(api: HubApi, release: TargetRelease, tagCommit: string, prefix: string): Promise<void> {
+export async function moveMain(
+  api: HubApi,
+  release: TargetRelease,
+  tagCommit: string,
+  prefix: string,
+  cache: BlobIdCache,
+): Promise<void> {
   const tagTree = await api.tree(tagCommit);
   await settleBranch(api, {
     branch: 'main',
@@ -30,7 +36,7 @@ export async function moveMain(api: HubApi, release: TargetRelease, tagCommit: s
         api.context.onEvent?.({ type: 'notice', message: `The Hub's main stays at the newer release ${newer}.` });
         return [];
       }
-      const operations = await difference(api, release, { tree, head }, { tree: tagTree, commit: tagCommit });
+      const operations = await difference(api, release, { tree, head }, { tree: tagTree, commit: tagCommit }, cache);
       return operations.length === 0 ? [] : [operations];
     },
   });
@@ -47,14 +53,20 @@ async function difference(
   release: TargetRelease,
   main: { readonly tree: Tree; readonly head: string },
   tag: { readonly tree: Tree; readonly commit: string },
+  cache: BlobIdCache,
 ): Promise<readonly CommitOperation[]> {
   const operations: CommitOperation[] = [];
   for (const path of await obsoletePaths(api, release, main.tree, main.head)) operations.push({ kind: 'delete', path });
-  const paths = new Set([...release.layout, ...release.files.map((file) => file.name)]);
-  for (const path of [...paths].sort()) {
+  const ours = new Map(release.files.map((file) => [file.name, file]));
+  for (const path of [...new Set([...release.layout, ...ours.keys()])].sort()) {
     const file = tag.tree.get(path);
     if (file === undefined || isSameFile(main.tree.get(path), file)) continue;
-    operations.push(await copyOf(api, tag.commit, file));
+    const local = ours.get(path);
+    if (file.lfsSha256 === undefined && local !== undefined && (await isStored(local, file, cache))) {
+      operations.push({ kind: 'file', path, content: local });
+    } else {
+      operations.push(await copyOf(api, tag.commit, file));
+    }
   }
   return operations;
 }
