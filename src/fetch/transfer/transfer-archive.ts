@@ -14,10 +14,12 @@ import { stagingOf } from './staging.ts';
 import type { FileRecord, MirrorReport, TransferRequest } from './types.ts';
 import { unpackArchive } from './unpack-archive.ts';
 
-/** Failures of one mirror in a row without a byte between them. */
+/** Failures of one mirror in a row without progress between them. */
 const maxStrikes = 4;
 /** Failures of one mirror in all. */
 const maxFailures = 40;
+/** What counts as progress: a host that sends a few bytes and stalls, again and again, is no good. */
+const progressBytes = 64 * 1024;
 const maxWrong = 2;
 const minRate = 1000;
 const writeBytes = 1 << 20;
@@ -116,7 +118,7 @@ async function fetchArchive(
     try {
       await fetchFrom(source, request, partial, http, context);
     } catch (error) {
-      await judge(source, error, { http, context, progressed: partial.size > before, sources });
+      await judge(source, error, { http, context, progressed: partial.size - before >= progressBytes, sources });
     }
   }
 }
