@@ -283,6 +283,7 @@ export class Conductor {
       bytes: 0,
       seenBytes: 0,
       rate: 0,
+      direct: undefined,
       cancelled: false,
       whole: this.asWhole(claim),
     };
@@ -307,7 +308,7 @@ export class Conductor {
       },
       async (error: unknown) => {
         try {
-          if (!lane.cancelled) await this.judge(station, claim, error);
+          if (!lane.cancelled) await this.judge(station, lane, error);
         } catch (unexpected) {
           this.failure ??= { error: unexpected };
         }
@@ -328,6 +329,7 @@ export class Conductor {
   private land(mirror: Mirror, piece: Piece, slice: Buffer, format: ArchiveFormat): void {
     if (piece.state === 'done' || piece.state === 'landing') return;
     piece.state = 'landing';
+    mirror.patience = 0;
     this.openLandings++;
     this.options.landing
       .fromSlice(piece, slice, format)
@@ -336,7 +338,6 @@ export class Conductor {
           if (wrong === undefined) {
             mirror.chunks++;
             mirror.strikes = 0;
-            mirror.patience = 0;
             this.board.finish(piece);
             this.options.onPiece(piece);
             this.cancelServed(piece, mirror);
@@ -428,11 +429,12 @@ export class Conductor {
     );
   }
 
-  private async judge(station: Station, claim: Claim, error: unknown): Promise<void> {
+  private async judge(station: Station, lane: Lane, error: unknown): Promise<void> {
+    const { claim } = lane;
     const fault = toFault(error);
     const { mirror } = station;
     if (fault.remedy === 'resolve') {
-      mirror.forget(claim.url);
+      if (!mirror.forget(claim.url, lane.direct)) return;
       mirror.patience++;
       // The first one is the way of signed addresses; it counts for nothing.
       if (mirror.patience > maxPatience) this.giveUp(mirror, fault);

@@ -20,6 +20,8 @@ export interface Lane {
   /** Bytes at the last look, and the rate since (bytes a second, smoothed). */
   seenBytes: number;
   rate: number;
+  /** The address of an earlier redirect that it was sent to. */
+  direct: string | undefined;
   /** Ended by ourselves: its end is no fault. */
   cancelled: boolean;
   /** A plain GET of the whole resource instead of a range. */
@@ -43,7 +45,8 @@ export async function runLane(lane: Lane, work: LaneWork): Promise<void> {
   const last = mirror.locate(claim.pieces.at(-1)!)!;
   const range = lane.whole ? undefined : ([first.offset, last.offset + last.length] as const);
   const { response, direct } = await mirror.open(work.http, claim.url, range, lane.abort.signal);
-  const span = checkAnswer(response, { range, size: first.size, direct });
+  lane.direct = direct;
+  const span = checkAnswer(response, { range, size: first.size, direct: direct !== undefined });
   let position = span.start;
   let slice: Buffer | undefined;
   let current: Piece | undefined;

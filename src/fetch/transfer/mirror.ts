@@ -38,7 +38,7 @@ export class Mirror {
   restUntil = 0;
   /** Failures since its last good chunk. */
   strikes = 0;
-  /** Signed URLs that were refused, and waits it asked for, since its last good chunk. */
+  /** Signed URLs that were refused, and waits it asked for, since it last sent a whole chunk. */
   patience = 0;
   /** It sent wrong bytes, or has no ranges: asked only where no other can help. */
   doubtful = false;
@@ -69,7 +69,7 @@ export class Mirror {
     url: string,
     range: readonly [start: number, end: number] | undefined,
     signal: AbortSignal,
-  ): Promise<{ readonly response: HttpResponse; readonly direct: boolean }> {
+  ): Promise<{ readonly response: HttpResponse; readonly direct: string | undefined }> {
     const address = this.addresses.get(url) ?? { url };
     const direct = this.resolved.get(url);
     this.requests++;
@@ -80,12 +80,20 @@ export class Mirror {
     if ((response.status === 200 || response.status === 206) && direct === undefined && response.hops.length > 1) {
       this.resolved.set(url, response.url);
     }
-    return { response, direct: direct !== undefined };
+    return { response, direct };
   }
 
-  /** The signed URL is of no use any more. */
-  forget(url: string): void {
-    this.resolved.delete(url);
+  /**
+   * The address that `direct` requests were sent to is of no use any more. False where another request has said so already: then
+   * it is known, and no sign of anything else.
+   */
+  forget(url: string, direct: string | undefined): boolean {
+    if (direct === undefined) return true;
+    return this.resolved.get(url) === direct && this.resolved.delete(url);
+  }
+
+  forgetAll(): void {
+    this.resolved.clear();
   }
 
   /** For a private repository at GitHub, whose public URLs answer 404: the API's address from now on. */

@@ -157,7 +157,7 @@ async function fetchFrom(
   const range = partial.size === 0 ? undefined : ([partial.size, size] as const);
   const signal = context.signal ?? new AbortController().signal;
   const { response, direct } = await source.mirror.open(http, source.url, range, signal);
-  let position = checkedStart(response, partial.size, size, direct);
+  let position = checkedStart(response, partial.size, size, direct !== undefined);
   const startedAt = performance.now();
   let received = 0;
   let waiting: Buffer[] = [];
@@ -253,7 +253,7 @@ async function judge(source: Source, error: unknown, { http, context, progressed
     mirror.patience = 0;
   }
   if (fault.remedy === 'resolve') {
-    mirror.forget(source.url);
+    mirror.forgetAll();
     mirror.patience++;
     if (mirror.patience === 1) return;
   }
