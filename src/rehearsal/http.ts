@@ -58,6 +58,7 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
   const faults = options.faults ?? createFaults();
   const log = options.log ?? createRequestLog();
   const pacers = new WeakMap<Socket, Pacer>();
+  const shared = limits.sharedBytesPerSecond === undefined ? undefined : createPacer(limits.sharedBytesPerSecond);
   let baseUrl = '';
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -81,7 +82,7 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
       error: undefined,
     };
     log.add(entry);
-    let pacer = pacers.get(socket);
+    let pacer = shared ?? pacers.get(socket);
     if (pacer === undefined && limits.bytesPerSecond !== undefined) {
       pacer = createPacer(limits.bytesPerSecond);
       pacers.set(socket, pacer);

@@ -35,7 +35,10 @@ export async function sendReply(scene: Scene, reply: Reply): Promise<void> {
   if (request.method !== 'HEAD' && reply.body !== undefined) {
     const slow = findFault(faults, 'slow', 'response');
     const slowPacer = slow && createPacer(slow.bytesPerSecond);
-    const rate = Math.min(slow?.bytesPerSecond ?? Infinity, scene.limits.bytesPerSecond ?? Infinity);
+    const rate = Math.min(
+      slow?.bytesPerSecond ?? Infinity,
+      scene.limits.sharedBytesPerSecond ?? scene.limits.bytesPerSecond ?? Infinity,
+    );
     for await (const piece of splitPieces(bodyPieces(scene, reply.body), [stallAt, cutAt], rate)) {
       if (entry.bytesOut === stallAt && stallAt > 0) await wait(stall?.ms, signal);
       if (entry.bytesOut >= cutAt) break;

@@ -4,8 +4,8 @@ import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type BertShape, writeBertWeights } from '../../scripts/bert-model.ts';
 import type { ChunkIndex } from '../../src/contract/chunk-index.ts';
+import { type BertShape, writeBertWeights } from '../fixtures/bert-model.ts';
 import { packTree } from './fixtures.ts';
 
 /** Twelve layers as in BERT, narrower: 22 MB. Bigger by environment, for a soak. */

@@ -1,17 +1,17 @@
 /**
- * Compares packing with what people use today, in one run on one machine: `node scripts/bench-pack.ts [--model DIR]
+ * Compares packing with what people use today, in one run on one machine: `node scripts/bench/pack.ts [--model DIR]
  * [--rounds N] [--json]`. Every time is of whole processes and includes a sha256 of the archive.
  */
-import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { packArchive, type SourceFile } from '../src/archive/pack.ts';
-import type { ArchiveFormat } from '../src/contract/chunk-index.ts';
-import { type BertShape, bertBase, writeBertModel } from './bert-model.ts';
+import { packArchive, type SourceFile } from '../../src/archive/pack.ts';
+import type { ArchiveFormat } from '../../src/contract/chunk-index.ts';
+import { type BertShape, bertBase, writeBertModel } from '../../test/fixtures/bert-model.ts';
+import { type Contender, type Measurement, measure } from './measure.ts';
 
 export interface PackBenchOptions {
   /** A model's directory; without one, a BERT-shaped model is generated. */
@@ -20,20 +20,11 @@ export interface PackBenchOptions {
   readonly rounds?: number;
 }
 
-export interface PackBenchResult {
-  readonly name: string;
-  /** Median of the rounds; undefined where a program it needs is missing. */
-  readonly seconds: number | undefined;
-  readonly missing: readonly string[];
+export interface PackBenchResult extends Measurement {
   readonly archiveBytes: number | undefined;
-  /** Highest resident memory of the packing process over all rounds, for packArchive only. */
-  readonly peakMemoryBytes: number | undefined;
 }
 
-interface Contender {
-  readonly name: string;
-  readonly needs: readonly string[];
-  readonly command: readonly string[];
+interface PackContender extends Contender {
   readonly output: string;
 }
 
@@ -47,33 +38,19 @@ export async function benchPack(options: PackBenchOptions = {}): Promise<PackBen
     if (options.model === undefined) await writeBertModel(model, options.shape ?? bertBase);
     const packer = await bundlePacker(work);
     const contenders = listContenders(model, work, packer);
-    const times = new Map<string, number[]>();
-    const peaks = new Map<string, number>();
-    for (let round = -1; round < (options.rounds ?? 5); round++) {
-      for (const contender of contenders) {
-        if (missingOf(contender).length > 0) continue;
-        const { seconds, stdout } = await runTimed(contender.command);
-        const peak = Number(/peak_bytes=(\d+)/.exec(stdout)?.[1] ?? 0);
-        peaks.set(contender.name, Math.max(peak, peaks.get(contender.name) ?? 0));
-        // The first round only warms the page cache.
-        if (round >= 0) times.set(contender.name, [...(times.get(contender.name) ?? []), seconds]);
-      }
-    }
+    const measured = await measure(contenders, options.rounds ?? 5);
     return await Promise.all(
-      contenders.map(async ({ name, output, needs }) => ({
-        name,
-        seconds: median(times.get(name) ?? []),
-        missing: needs.filter((program) => !isInstalled(program)),
-        archiveBytes: existsSync(output) ? (await stat(output)).size : undefined,
-        peakMemoryBytes: peaks.get(name) || undefined,
-      })),
+      measured.map(async (measurement, index) => {
+        const { output } = contenders[index]!;
+        return { ...measurement, archiveBytes: existsSync(output) ? (await stat(output)).size : undefined };
+      }),
     );
   } finally {
     await rm(work, { recursive: true, force: true });
   }
 }
 
-function listContenders(model: string, work: string, packer: string): Contender[] {
+function listContenders(model: string, work: string, packer: string): PackContender[] {
   const pipelines = [
     { name: 'tar | gzip -6', compress: ['gzip', '-6'], file: 'gzip.tar.gz' },
     { name: 'tar | pigz -6', compress: ['pigz', '-6', '-p', String(availableParallelism())], file: 'pigz.tar.gz' },
@@ -112,40 +89,6 @@ async function bundlePacker(work: string): Promise<string> {
     logLevel: 'error',
   });
   return outfile;
-}
-
-function runTimed(command: readonly string[]): Promise<{ readonly seconds: number; readonly stdout: string }> {
-  const [program = '', ...args] = command;
-  const start = performance.now();
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let stdout = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  return new Promise((done, failed) => {
-    child.on('error', failed);
-    child.on('close', (status) => {
-      const seconds = (performance.now() - start) / 1000;
-      if (status === 0) done({ seconds, stdout });
-      else failed(new Error(`${command.join(' ')} ended with ${status}`));
-    });
-  });
-}
-
-function missingOf(contender: Contender): string[] {
-  return contender.needs.filter((program) => !isInstalled(program));
-}
-
-function isInstalled(program: string): boolean {
-  return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined;
-}
-
-function median(values: readonly number[]): number | undefined {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle];
-  const lower = sorted[sorted.length % 2 === 0 ? middle - 1 : middle];
-  return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2;
 }
 
 /** What the timed process does. */

@@ -1,0 +1,109 @@
+/** The environment variables that the executables read, for docs/commands.md. A test compares the names with the code. */
+export interface EnvironmentVariable {
+  readonly name: string;
+  /** Which executables read it; `tests` for those that enlarge or extend the tests. */
+  readonly readBy: readonly ('aircher-models' | 'aircher')[];
+  readonly meaning: string;
+}
+
+const maintainer = ['aircher-models'] as const;
+const client = ['aircher'] as const;
+const both = ['aircher-models', 'aircher'] as const;
+
+export const environmentVariables: readonly EnvironmentVariable[] = [
+  { name: 'GITHUB_TOKEN', readBy: both, meaning: "sent to GitHub's API only; `GH_TOKEN` where it is not set" },
+  { name: 'GH_TOKEN', readBy: both, meaning: 'as `GITHUB_TOKEN`' },
+  { name: 'GITHUB_API_URL', readBy: both, meaning: "base of GitHub's API, for other installations" },
+  {
+    name: 'GITHUB_SERVER_URL',
+    readBy: both,
+    meaning:
+      "GitHub's web address. It redirects our own requests, and the client's for URLs of that kind; never what a manifest says",
+  },
+  { name: 'HF_TOKEN', readBy: both, meaning: "sent to the Hub's endpoint only" },
+  {
+    name: 'HF_ENDPOINT',
+    readBy: both,
+    meaning: "the Hub's address; it redirects requests as `GITHUB_SERVER_URL` does",
+  },
+  {
+    name: 'SOURCE_DATE_EPOCH',
+    readBy: maintainer,
+    meaning: "seconds since 1970: the manifest's `generated_at`, and the time of files in archives",
+  },
+  { name: 'AIRCHER_SIGNING_KEY', readBy: maintainer, meaning: 'minisign secret key: a path, or the text of the key' },
+  { name: 'AIRCHER_SIGNING_PASSWORD', readBy: maintainer, meaning: 'its password; also for `keygen`' },
+  {
+    name: 'AIRCHER_GPG_KEY',
+    readBy: maintainer,
+    meaning: 'armoured GPG secret key; without it, the keyring of the user',
+  },
+  { name: 'AIRCHER_GPG_PASSPHRASE', readBy: maintainer, meaning: 'its passphrase' },
+  { name: 'GITHUB_SHA', readBy: maintainer, meaning: 'set by GitHub Actions: the commit that the tag will name' },
+  { name: 'GITHUB_REPOSITORY', readBy: maintainer, meaning: 'set by GitHub Actions: the repository of `GITHUB_SHA`' },
+  {
+    name: 'GITHUB_REF_NAME',
+    readBy: maintainer,
+    meaning: 'set by GitHub Actions: a tag that started the job must be that of release.json',
+  },
+  { name: 'GITHUB_REF_TYPE', readBy: maintainer, meaning: 'set by GitHub Actions: `tag` or `branch`' },
+  { name: 'GITHUB_ACTIONS', readBy: maintainer, meaning: 'set by GitHub Actions: problems become annotations' },
+  {
+    name: 'GITHUB_STEP_SUMMARY',
+    readBy: maintainer,
+    meaning: 'set by GitHub Actions: file for the summary of the job',
+  },
+  {
+    name: 'GITHUB_OUTPUT',
+    readBy: maintainer,
+    meaning: 'set by GitHub Actions: file for `tag`, `pack`, `matrix`, `carried` (plan) and `tag`, `state` (publish)',
+  },
+  { name: 'AIRCHER_CACHE_DIR', readBy: client, meaning: "the cache's directory" },
+  {
+    name: 'XDG_CACHE_HOME',
+    readBy: client,
+    meaning: 'the cache is `$XDG_CACHE_HOME/<namespace>`; a relative path is ignored',
+  },
+  { name: 'LOCALAPPDATA', readBy: client, meaning: 'on Windows the cache is `%LOCALAPPDATA%\\<namespace>`' },
+  { name: 'AIRCHER_MANIFEST_URL', readBy: client, meaning: 'manifest sources, separated by whitespace' },
+  {
+    name: 'AIRCHER_PUBLIC_KEY',
+    readBy: client,
+    meaning: 'minisign public keys (text or files), separated by whitespace',
+  },
+  {
+    name: 'AIRCHER_OFFLINE',
+    readBy: client,
+    meaning: 'never use the network, unless it is empty, `0`, `false` or `no`',
+  },
+  {
+    name: 'AIRCHER_ALLOW_HTTP',
+    readBy: client,
+    meaning: 'allow plain `http:` to other machines; without it only to this one',
+  },
+  {
+    name: 'HTTPS_PROXY',
+    readBy: client,
+    meaning: 'proxy for `https:` URLs; `ALL_PROXY` where it is not set; also in lower case',
+  },
+  { name: 'ALL_PROXY', readBy: client, meaning: 'see `HTTPS_PROXY`' },
+  { name: 'http_proxy', readBy: client, meaning: 'proxy for `http:` URLs; in lower case only, as curl has it' },
+  {
+    name: 'NO_PROXY',
+    readBy: client,
+    meaning: 'hosts without a proxy: names, `.suffixes`, `host:port`, `*`; also in lower case',
+  },
+  { name: 'HF_HUB_CACHE', readBy: client, meaning: 'a Hugging Face cache, looked into for identical files' },
+  { name: 'HF_HOME', readBy: client, meaning: 'as above: `$HF_HOME/hub`' },
+  { name: 'HOME', readBy: client, meaning: 'as above: `~/.cache/huggingface/hub`' },
+  { name: 'USERPROFILE', readBy: client, meaning: 'as `HOME`, on Windows' },
+];
+
+/** Variables that Node itself obeys and that our messages or docs name. */
+export const nodeVariables: readonly EnvironmentVariable[] = [
+  {
+    name: 'NODE_EXTRA_CA_CERTS',
+    readBy: both,
+    meaning: 'read by Node: a PEM file with more root certificates, for proxies that open TLS connections',
+  },
+];
