@@ -45,7 +45,9 @@ export async function runCli(host: ProcessLike): Promise<number> {
         : thrown,
     );
     stderr.write(`${formatError(error, { verbose })}\n`);
-    if (args.includes('--json')) stdout.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
+    // A command that has printed its document says so: stdout carries one.
+    if (args.includes('--json') && error.details.reported !== true)
+      stdout.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
     // The error is told; that the job's files can't be written must not hide it.
     await job.ended(error).catch(() => undefined);
     return exitCodeOf(error);

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { RunContext } from '../../core/events.ts';
 import { readContent } from '../file-content.ts';
 import { type Patience, persist } from '../remote.ts';
-import { hasStatus } from '../request-failure.ts';
+import { hasStatus, RequestFailure } from '../request-failure.ts';
 import { shaped } from '../shaped.ts';
 import type { ReleaseFile } from '../target.ts';
 import { apiFetch, createOctokit, type OctokitSettings, unwrapped } from './octokit.ts';
@@ -83,14 +83,21 @@ export class GithubApi {
     });
   }
 
+  /** Assets of a release that was listed or made a moment ago: that it isn't found is read-after-write lag. */
   async assets(releaseId: number): Promise<readonly Asset[]> {
     return this.read('the list of assets', async () => {
-      const data = await this.octokit.paginate(this.octokit.rest.repos.listReleaseAssets, {
-        ...this.at,
-        release_id: releaseId,
-        per_page: 100,
-      });
-      return shaped(z.array(assetShape), data, 'the list of assets');
+      try {
+        const data = await this.octokit.paginate(this.octokit.rest.repos.listReleaseAssets, {
+          ...this.at,
+          release_id: releaseId,
+          per_page: 100,
+        });
+        return shaped(z.array(assetShape), data, 'the list of assets');
+      } catch (error) {
+        const cause = causeOf(error);
+        if (!hasStatus(cause, 404)) throw error;
+        throw new RequestFailure(cause.message, { status: 404, retryable: true });
+      }
     });
   }
 
