@@ -1,13 +1,14 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import type { SourceFile } from '../archive/pack.ts';
+import { limits } from '../contract/limits.ts';
 import { compareBytes, filePathFault, pathClashes } from '../contract/names.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import type { Problem } from '../core/errors.ts';
 import { isCode, isPickle, isSafetensors } from './file-kinds.ts';
 import { type Finding, Findings } from './findings.ts';
 import { IncludePatterns } from './include-patterns.ts';
-import { type FoundFile, unreadable, walkSource } from './walk-source.ts';
+import { type FoundFile, tooManyFiles, unreadable, walkSource } from './walk-source.ts';
 
 const parallelStats = 32;
 
@@ -35,6 +36,29 @@ export async function listSourceFiles(options: ListSourceFilesOptions): Promise<
   const findings = new Findings(options.model, options.root);
   const include = new IncludePatterns(options.include);
   const found = await sizesOf(await walkSource(options, include, findings), findings);
+  return choose(found, include, options.allowCode === true, findings);
+}
+
+export interface SelectSourceFilesOptions extends Omit<ListSourceFilesOptions, 'followLinks'> {
+  /** Every file of the source, with its size. */
+  readonly listed: readonly SourceFile[];
+}
+
+/** The same choice from a listing (of a Hub repository): nothing of it has to be here. */
+export function selectSourceFiles(options: SelectSourceFilesOptions): SourceFiles {
+  const findings = new Findings(options.model, options.root);
+  const include = new IncludePatterns(options.include);
+  const found = options.listed.filter(({ path }) => include.matches(path));
+  if (found.length > limits.filesPerModel) findings.error(tooManyFiles);
+  return choose(found.slice(0, limits.filesPerModel), include, options.allowCode === true, findings);
+}
+
+function choose(
+  found: readonly SourceFile[],
+  include: IncludePatterns,
+  allowCode: boolean,
+  findings: Findings,
+): SourceFiles {
   findings.warnings(include.unused().map(unusedPattern));
   findings.errors(found.flatMap(({ path }) => nameFault(path)));
   findings.errors(
@@ -44,7 +68,7 @@ export async function listSourceFiles(options: ListSourceFilesOptions): Promise<
       hint: 'Rename one of them, or leave it out by "include".',
     })),
   );
-  if (options.allowCode !== true) findings.errors(found.filter(({ path }) => isCode(path)).map(codeFinding));
+  if (!allowCode) findings.errors(found.filter(({ path }) => isCode(path)).map(codeFinding));
   const files = withoutPickles(found, include, findings);
   if (files.length === 0 && findings.problems.every(({ level }) => level !== 'error')) {
     findings.error({ message: 'has no file to release', hint: 'Check the directory, and "include" in release.json.' });

@@ -31,6 +31,11 @@ export async function walkSource(
   return walk.found;
 }
 
+export const tooManyFiles: Finding = {
+  message: `has more than ${limits.filesPerModel} files to release`,
+  hint: 'Name those that belong to the model by "include".',
+};
+
 class Walk {
   readonly found: FoundFile[] = [];
   private readonly root: string;
@@ -58,10 +63,7 @@ class Walk {
     }
     await this.directory('', [await realpath(this.root)]);
     if (this.tooMany) {
-      this.findings.error({
-        message: `has more than ${limits.filesPerModel} files to release`,
-        hint: 'Name those that belong to the model by "include".',
-      });
+      this.findings.error(tooManyFiles);
     }
   }
 

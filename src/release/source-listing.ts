@@ -1,10 +1,14 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { SourceFile } from '../archive/pack.ts';
 import { jsonPath } from '../contract/problems-of.ts';
 import type { ModelConfig } from '../contract/release-config.ts';
 import { AircherError, type Problem } from '../core/errors.ts';
 import { exists } from '../core/files.ts';
 import { listSourceFiles } from '../model/source-files.ts';
+import type { RemoteTuning } from '../targets/remote.ts';
+import { type HubSource, hubSourceOf } from './hub-source/hub-source.ts';
+import { readSource, selectListed } from './hub-source/list-source.ts';
+import { sourceProblem } from './hub-source/stage-sources.ts';
 import { displayPath } from './load-config.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -15,17 +19,23 @@ export interface SourceListing {
 
 /** Where a model's source files are, or will be once they are staged. */
 export function sourceDirectory(name: string, model: ModelConfig, workspace: Workspace): string {
-  if ('directory' in model.source) return resolve(workspace.directory, model.source.directory);
-  return join(workspace.out, '.sources', name, model.source.revision);
+  return hubSourceOf(name, model, workspace)?.directory ?? localDirectory(model, workspace);
 }
 
-/** The model's source files with their sizes; nothing is read. A missing directory is a problem that says where it was looked for. */
-export async function listModel(name: string, model: ModelConfig, workspace: Workspace): Promise<SourceListing> {
-  const root = sourceDirectory(name, model, workspace);
+/**
+ * The model's source files with their sizes; no content is read. A missing directory, or a Hub source that can't be had, is a problem that
+ * says where it was looked for.
+ */
+export async function listModel(
+  name: string,
+  model: ModelConfig,
+  workspace: Workspace,
+  tuning: RemoteTuning = {},
+): Promise<SourceListing> {
+  const source = hubSourceOf(name, model, workspace);
+  if (source !== undefined) return await listHubSource(source, workspace, tuning);
+  const root = localDirectory(model, workspace);
   if (!(await exists(root))) {
-    if (!('directory' in model.source)) {
-      throw new AircherError('invalid', `${name} is not staged`, { hint: 'Run `aircher-models stage` first.' });
-    }
     const problem: Problem = {
       level: 'error',
       file: workspace.configFile,
@@ -42,4 +52,18 @@ export async function listModel(name: string, model: ModelConfig, workspace: Wor
     followLinks: 'directory' in model.source ? (model.source.follow_links ?? false) : false,
     allowCode: model.allow_code ?? false,
   });
+}
+
+function localDirectory(model: ModelConfig, workspace: Workspace): string {
+  return resolve(workspace.directory, 'directory' in model.source ? model.source.directory : '');
+}
+
+async function listHubSource(source: HubSource, workspace: Workspace, tuning: RemoteTuning): Promise<SourceListing> {
+  try {
+    const { files } = await readSource(source, workspace, tuning);
+    return selectListed(source, files);
+  } catch (error) {
+    if (!(error instanceof AircherError) || error.code === 'interrupted') throw error;
+    return { files: [], problems: [sourceProblem(source, error, workspace)] };
+  }
 }
