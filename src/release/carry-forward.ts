@@ -95,7 +95,7 @@ async function readPublishedManifest(
   const local = await readFile(publishedCopy(workspace, published.release)).catch(() => undefined);
   if (matches(local)) return parseManifest(local, publishedCopy(workspace, published.release));
   for (const target of base.targets) {
-    const bytes = await target.readManifest(published.release, workspace);
+    const bytes = await target.readDocument(published.release, 'manifest.json', workspace);
     if (matches(bytes)) return parseManifest(bytes, `${target.place} ${published.release}/manifest.json`);
   }
   throw new AircherError(

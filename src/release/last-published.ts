@@ -151,7 +151,7 @@ async function publishedReleases(targets: readonly Target[], workspace: Workspac
 /** The one manifest that all holders of a tag have. Throws `conflict` where they differ. */
 async function readAgreedManifest(tag: string, holders: readonly Target[], workspace: Workspace): Promise<Buffer> {
   const answers = await Promise.all(
-    holders.map(async (target) => ({ target, bytes: await target.readManifest(tag, workspace) })),
+    holders.map(async (target) => ({ target, bytes: await target.readDocument(tag, 'manifest.json', workspace) })),
   );
   const [first, ...others] = answers.filter((answer) => answer.bytes !== undefined);
   if (first?.bytes === undefined) {

@@ -36,7 +36,7 @@ export async function verifyRelease(
   const seen = await Promise.all(
     targets.map(async (target) => ({
       target,
-      bytes: await target.readManifest(tag, workspace),
+      bytes: await target.readDocument(tag, 'manifest.json', workspace),
       inspection: await target.inspect(tag, workspace),
     })),
   );

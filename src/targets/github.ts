@@ -1,3 +1,4 @@
+import semver from 'semver';
 import { limits } from '../contract/limits.ts';
 import { AircherError } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
@@ -10,10 +11,10 @@ import { awaitPublicUrls, readPublicFile } from './github/public-urls.ts';
 import { requireSame } from './github/published-release.ts';
 import type { Asset, Release } from './github/shapes.ts';
 import { checkDraft, fillDraft, findOrCreateDraft } from './github/upload-draft.ts';
-import { publishedTags } from './published-tags.ts';
+import { publishedTags, versionOf } from './published-tags.ts';
 import { checkedBase, createPatience, type RemoteTuning } from './remote.ts';
 import { targetError } from './request-failure.ts';
-import type { InspectedFile, ReleaseFile, Target, TargetInspection } from './target.ts';
+import type { InspectedFile, ListedRelease, ReleaseFile, Target, TargetInspection } from './target.ts';
 
 export interface GithubTargetOptions {
   /** `owner/name`. */
@@ -73,12 +74,27 @@ export function createGithubTarget(options: GithubTargetOptions): Target {
         );
       }),
 
-    readManifest: (tag, context) =>
+    list: (context) =>
       run(context, async (api) => {
-        if (settings.token === undefined) return readPublicFile(api, tag, 'manifest.json', limits.manifestBytes);
+        if (settings.token === undefined) {
+          context.onEvent?.({ type: 'notice', message: `${place}: drafts are shown to a GITHUB_TOKEN that may push` });
+        }
+        return listedReleases(await api.releases(), options.tagPrefix);
+      }),
+
+    pointer: (context) =>
+      run(context, async (api) => {
+        const listed = listedReleases(await api.releases(), options.tagPrefix);
+        const newest = listed.find(({ state, version }) => state === 'public' && semver.prerelease(version) === null);
+        return { name: 'newest tag', tag: newest?.tag };
+      }),
+
+    readDocument: (tag, name, context) =>
+      run(context, async (api) => {
+        if (settings.token === undefined) return readPublicFile(api, tag, name, limits.manifestBytes);
         const { published } = await findReleases(api, tag);
         if (published === undefined) return undefined;
-        const asset = (await api.assets(published.id)).find(({ name }) => name === 'manifest.json');
+        const asset = (await api.assets(published.id)).find((candidate) => candidate.name === name);
         if (asset === undefined || asset.state !== 'uploaded') return undefined;
         return readAsset(api, asset, limits.manifestBytes);
       }),
@@ -118,6 +134,15 @@ export function createGithubTarget(options: GithubTargetOptions): Target {
 
     inspect: (tag, context) => run(context, (api) => inspect(api, tag)),
   };
+}
+
+function listedReleases(releases: readonly Release[], tagPrefix: string): readonly ListedRelease[] {
+  return releases
+    .flatMap(({ tag_name: tag, draft }): ListedRelease[] => {
+      const version = versionOf(tag, tagPrefix);
+      return version === undefined ? [] : [{ tag, version, state: draft ? 'draft' : 'public' }];
+    })
+    .sort((a, b) => semver.rcompare(a.version, b.version));
 }
 
 function requireToken(settings: GithubSettings): void {

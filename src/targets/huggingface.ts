@@ -2,12 +2,13 @@ import { limits } from '../contract/limits.ts';
 import { AircherError } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
 import { HubApi, type HubSettings } from './huggingface/api.ts';
+import { manifestAt } from './huggingface/main-manifest.ts';
 import { awaitPublicTag, makeTag, requireSameTree } from './huggingface/make-tag.ts';
 import { deleteReleaseBranch, moveMain } from './huggingface/move-main.ts';
 import { preflightHub } from './huggingface/preflight.ts';
 import type { TreeFile } from './huggingface/shapes.ts';
 import { type BlobIdCache, lackingFiles } from './huggingface/stored-content.ts';
-import { branchOf, uploadBranch } from './huggingface/upload-branch.ts';
+import { branchOf, tagOfBranch, uploadBranch } from './huggingface/upload-branch.ts';
 import { publishedTags } from './published-tags.ts';
 import { checkedBase, createPatience, lookPastLag, type RemoteTuning } from './remote.ts';
 import { targetError } from './request-failure.ts';
@@ -58,7 +59,24 @@ export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Targ
     published: (context) =>
       run(context, async (api) => publishedTags((await api.refs()).tags.keys(), options.tagPrefix)),
 
-    readManifest: (tag, context) => run(context, (api) => api.file(tag, 'manifest.json', limits.manifestBytes)),
+    list: (context) =>
+      run(context, async (api) => {
+        const { tags, branches } = await api.refs();
+        const unfinished = [...branches.keys()].flatMap((name) => tagOfBranch(name) ?? []);
+        return publishedTags([...tags.keys(), ...unfinished], options.tagPrefix).map((listed) => ({
+          ...listed,
+          state: tags.has(listed.tag) ? 'public' : 'draft',
+        }));
+      }),
+
+    pointer: (context) =>
+      run(context, async (api) => {
+        const head = (await api.refs()).branches.get('main');
+        const manifest = head === undefined ? undefined : await manifestAt(api, head, await api.tree(head));
+        return { name: 'main', tag: manifest?.release };
+      }),
+
+    readDocument: (tag, name, context) => run(context, (api) => api.file(tag, name, limits.manifestBytes)),
 
     preflight: (release, context) => run(context, (api) => preflightHub(api, release, { place, allowPrivate }, cache)),
 

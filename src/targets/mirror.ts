@@ -3,11 +3,21 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import semver from 'semver';
+import { parseManifest } from '../contract/manifest.ts';
 import { AircherError, type Problem, systemErrorCode } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
 import { isWritable, readFileIfThere, writeAtomically, writeFileAtomically } from '../core/files.ts';
 import { hashFile } from '../core/hashing.ts';
-import type { InspectedFile, PublishedTag, ReleaseFile, Target, TargetInspection, TargetRelease } from './target.ts';
+import { versionOf } from './published-tags.ts';
+import type {
+  InspectedFile,
+  ListedRelease,
+  Pointer,
+  ReleaseFile,
+  Target,
+  TargetInspection,
+  TargetRelease,
+} from './target.ts';
 
 export interface MirrorOptions {
   /** The directory that a web server serves as `base_url`. */
@@ -26,8 +36,10 @@ export function createMirrorTarget(options: MirrorOptions): Target {
   return {
     kind: 'mirror',
     place: directory,
-    published: () => publishedTags(directory, tagPrefix),
-    readManifest: (tag) => readFileIfThere(join(directory, tag, 'manifest.json')),
+    published: async () => (await listReleases(directory, tagPrefix)).filter(({ state }) => state === 'public'),
+    list: () => listReleases(directory, tagPrefix),
+    pointer: () => readPointer(directory),
+    readDocument: (tag, name) => readFileIfThere(join(directory, tag, name)),
     preflight: (release) => preflight(directory, release),
     missing: (release, context) => missingFiles(directory, release, context),
     upload: (release, context) => upload(directory, release, context),
@@ -37,14 +49,21 @@ export function createMirrorTarget(options: MirrorOptions): Target {
   };
 }
 
-async function publishedTags(directory: string, tagPrefix: string): Promise<readonly PublishedTag[]> {
-  const tags: PublishedTag[] = [];
+async function listReleases(directory: string, tagPrefix: string): Promise<readonly ListedRelease[]> {
+  const found: ListedRelease[] = [];
   for (const tag of await namesIn(directory)) {
-    const version = tag.slice(tagPrefix.length);
-    if (!tag.startsWith(tagPrefix) || semver.valid(version) !== version) continue;
-    if ((await sizeOf(join(directory, tag, 'manifest.json'))) !== undefined) tags.push({ tag, version });
+    const version = versionOf(tag, tagPrefix);
+    if (version === undefined || !(await stat(join(directory, tag))).isDirectory()) continue;
+    const whole = (await sizeOf(join(directory, tag, 'manifest.json'))) !== undefined;
+    found.push({ tag, version, state: whole ? 'public' : 'draft' });
   }
-  return tags.sort((a, b) => semver.rcompare(a.version, b.version));
+  return found.sort((a, b) => semver.rcompare(a.version, b.version));
+}
+
+async function readPointer(directory: string): Promise<Pointer> {
+  const file = join(directory, 'manifest.json');
+  const bytes = await readFileIfThere(file);
+  return { name: 'manifest.json at its root', tag: bytes && parseManifest(bytes, file).release };
 }
 
 async function preflight(directory: string, release: TargetRelease): Promise<readonly Problem[]> {

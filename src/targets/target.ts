@@ -46,6 +46,19 @@ export interface PublishedTag {
   readonly version: string;
 }
 
+/** A release that a target has, or has a part of. */
+export interface ListedRelease extends PublishedTag {
+  readonly state: 'draft' | 'public';
+}
+
+/** What leads clients to the newest release. */
+export interface Pointer {
+  /** For people: `main`, `newest tag`, `manifest.json at the root`. */
+  readonly name: string;
+  /** The release that it names; undefined where it names none. */
+  readonly tag: string | undefined;
+}
+
 /** What a target reports of one file. `digest` is undefined where the host has none. */
 export interface InspectedFile {
   readonly name: string;
@@ -78,8 +91,12 @@ export interface Target {
   readonly place: string;
   /** All public releases with our tag prefix, newest first by semver; prereleases included. */
   published(context: RunContext): Promise<readonly PublishedTag[]>;
-  /** The manifest of a public release, or undefined. */
-  readManifest(tag: string, context: RunContext): Promise<Buffer | undefined>;
+  /** Everything with our tag prefix, releases that aren't public too, newest first. */
+  list(context: RunContext): Promise<readonly ListedRelease[]>;
+  /** What clients read here to find the newest release. */
+  pointer(context: RunContext): Promise<Pointer>;
+  /** A document of a public release, such as its manifest: at most `limits.manifestBytes`; undefined where it isn't there. */
+  readDocument(tag: string, name: string, context: RunContext): Promise<Buffer | undefined>;
   /** Read-only: everything that would stop the release here, found before the first byte is sent. */
   preflight(release: TargetRelease, context: RunContext): Promise<readonly Problem[]>;
   /** What `upload` would send: those of `release.files` that the target does not hold whole yet. Read-only. */

@@ -34,7 +34,7 @@ test('a release is a draft until it is whole, then public with every byte', asyn
   assert.deepEqual(await target.missing(release, {}), []);
   assert.equal((await target.inspect(release.tag, {})).state, 'draft');
   assert.deepEqual(await target.published({}), []);
-  assert.equal(await target.readManifest(release.tag, {}), undefined);
+  assert.equal(await target.readDocument(release.tag, 'manifest.json', {}), undefined);
 
   await target.makePublic(release, {});
   await target.movePointers(release, {});
@@ -42,7 +42,7 @@ test('a release is a draft until it is whole, then public with every byte', asyn
   assert.equal(published?.draft, false);
   assert.equal(published?.target_commitish, head);
   assert.deepEqual(await target.published({}), [{ tag: 'models-v1.0.0', version: '1.0.0' }]);
-  assert.equal((await target.readManifest(release.tag, {}))?.toString(), small['manifest.json']);
+  assert.equal((await target.readDocument(release.tag, 'manifest.json', {}))?.toString(), small['manifest.json']);
   for (const file of release.files) {
     const url = `${github.url}/${repository}/releases/download/${release.tag}/${file.name}`;
     const bytes = Buffer.from(await (await fetch(url)).arrayBuffer());

@@ -111,7 +111,7 @@ test('a release grows on its branch, becomes a tag, and moves main last', async 
   await assertWhole(hub, 'main', release);
   assert.deepEqual((await refsOf(hub)).branches, ['main']);
   assert.deepEqual(await target.published({}), [{ tag: 'models-v1.0.0', version: '1.0.0' }]);
-  assert.match((await target.readManifest(release.tag, {}))?.toString() ?? '', /models-v1\.0\.0/);
+  assert.match((await target.readDocument(release.tag, 'manifest.json', {}))?.toString() ?? '', /models-v1\.0\.0/);
   const inspection = await target.inspect(release.tag, {});
   assert.equal(inspection.state, 'public');
   assert.ok(inspection.files.some(({ name, digest }) => name === 'tiny.tar.gz' && digest?.algorithm === 'sha256'));

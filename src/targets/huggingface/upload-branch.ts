@@ -27,6 +27,11 @@ export function branchOf(tag: string): string {
   return `publish-${tag}`;
 }
 
+/** The tag that a branch is being filled for, or undefined where it isn't such a branch. */
+export function tagOfBranch(branch: string): string | undefined {
+  return branch.startsWith(branchOf('')) ? branch.slice(branchOf('').length) : undefined;
+}
+
 /** Brings the release's branch into the release's state, everything checked by the Hub's digests, and answers its head. */
 export async function uploadBranch(api: HubApi, release: TargetRelease, cache: BlobIdCache): Promise<string> {
   const branch = branchOf(release.tag);
