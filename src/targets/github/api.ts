@@ -94,9 +94,7 @@ export class GithubApi {
         });
         return shaped(z.array(assetShape), data, 'the list of assets');
       } catch (error) {
-        const cause = causeOf(error);
-        if (!hasStatus(cause, 404)) throw error;
-        throw new RequestFailure(cause.message, { status: 404, retryable: true });
+        return lagWhere404(error);
       }
     });
   }
@@ -154,9 +152,11 @@ export class GithubApi {
     });
   }
 
+  /** Changes a release that was listed or made a moment ago: that it isn't found is read-after-write lag. */
   async updateRelease(id: number, fields: ReleaseFields): Promise<Release> {
     return this.write(async () => {
-      const { data } = await this.octokit.rest.repos.updateRelease({ ...this.at, release_id: id, ...fields });
+      const request = { ...this.at, release_id: id, ...fields };
+      const { data } = await this.octokit.rest.repos.updateRelease(request).catch(lagWhere404);
       return shaped(releaseShape, data, 'the changed release');
     });
   }
@@ -203,6 +203,13 @@ export class GithubApi {
     await this.settings.patience.pace(this.context);
     return unwrapped(call);
   }
+}
+
+/** Throws a failure that is worth another attempt where something that must exist wasn't found; else the error as it is. */
+function lagWhere404(error: unknown): never {
+  const cause = causeOf(error);
+  if (!hasStatus(cause, 404)) throw error;
+  throw new RequestFailure(cause.message, { status: 404, retryable: true, code: 'conflict', cause });
 }
 
 function causeOf(error: unknown): unknown {

@@ -77,6 +77,7 @@ export async function unwrapped<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
+    if (error instanceof RequestFailure) throw error;
     const cause = error instanceof Error ? error.cause : undefined;
     if (cause instanceof RequestFailure || cause instanceof AircherError) throw cause;
     throw error;

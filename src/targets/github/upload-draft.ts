@@ -112,6 +112,10 @@ async function sendAsset(
     if (hasStatus(error, 422) && error.reasons.includes('already_exists')) {
       throw new RequestFailure(error.message, { status: 422, retryable: true, code: 'conflict', cause: error });
     }
+    // The draft is known to exist: a moment after it was made, not every server of theirs knows it.
+    if (hasStatus(error, 404)) {
+      throw new RequestFailure(error.message, { status: 404, retryable: true, code: 'conflict', cause: error });
+    }
     throw error;
   }
   if (asset.name !== file.name) {
