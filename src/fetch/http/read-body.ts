@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { hostOf, remoteError, toRemoteError } from './remote-error.ts';
 import type { HttpResponse } from './types.ts';
 
+/** Bytes a second, over a whole stall timeout, below which a body counts as stalled though a few bytes come. */
+const minRate = 1000;
+
 export interface ReadBodyOptions {
   readonly stallTimeoutMs: number;
   /** Milliseconds to wait after so many bytes: the rate limit. */
@@ -14,7 +17,8 @@ export interface ReadBodyOptions {
 }
 
 /**
- * Reads a body to its end. Throws `remote`: `stalled` after too long a silence that isn't our own doing, `truncated` where the
+ * Reads a body to its end. Throws `remote`: `stalled` after too long a silence that isn't our own doing, `slow` where hardly
+ * more comes, `truncated` where the
  * connection ends before the announced length, and whatever `onData` throws.
  */
 export function readBody(response: HttpResponse, options: ReadBodyOptions): Promise<void> {
@@ -22,10 +26,20 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
   return new Promise((resolve, reject) => {
     let lastByte = performance.now();
     let held = 0;
+    const pulse = { since: lastByte, bytes: 0, held: false };
     let timer = setTimeout(watch, options.stallTimeoutMs);
     function watch(): void {
-      const silence = held > 0 ? 0 : performance.now() - lastByte;
+      const now = performance.now();
+      const silence = held > 0 ? 0 : now - lastByte;
       if (silence < options.stallTimeoutMs) {
+        const rate = (pulse.bytes / Math.max(1, now - pulse.since)) * 1000;
+        if (now - pulse.since >= options.stallTimeoutMs) {
+          if (!pulse.held && rate < minRate) {
+            finish(remoteError('slow', `${hostOf(url)}: ${Math.round(rate)} bytes a second`));
+            return;
+          }
+          Object.assign(pulse, { since: now, bytes: 0, held: held > 0 });
+        }
         timer = setTimeout(watch, options.stallTimeoutMs - silence);
         return;
       }
@@ -46,6 +60,7 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
     }
     function hold(until: Promise<unknown>): void {
       held++;
+      pulse.held = true;
       body.pause();
       until.then(() => {
         held--;
@@ -55,6 +70,7 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
     }
     function onData(piece: Buffer): void {
       lastByte = performance.now();
+      pulse.bytes += piece.length;
       try {
         const verdict = options.onData(piece);
         if (verdict === 'stop') {

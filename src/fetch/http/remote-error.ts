@@ -7,6 +7,7 @@ export type RemoteReason =
   | 'reset'
   | 'timeout'
   | 'stalled'
+  | 'slow'
   | 'truncated'
   | 'certificate'
   | 'proxy'

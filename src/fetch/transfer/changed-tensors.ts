@@ -97,7 +97,6 @@ async function load(plan: TransferPlan, wanted: readonly Piece[], http: Http, co
 }
 
 class Memory implements Sink {
-  readonly busy = false;
   private readonly bytes: Map<Piece, Uint8Array>;
 
   constructor(bytes: Map<Piece, Uint8Array>) {

@@ -47,6 +47,7 @@ const byReason: Readonly<Record<string, readonly [FaultKind, FaultRemedy]>> = {
   reset: ['reset', 'retry'],
   timeout: ['timeout', 'retry'],
   stalled: ['stalled', 'retry'],
+  slow: ['slow', 'retry'],
   truncated: ['truncated', 'retry'],
   protocol: ['protocol', 'retry'],
   certificate: ['certificate', 'never'],

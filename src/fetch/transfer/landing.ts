@@ -72,10 +72,6 @@ export class Landing {
     });
   }
 
-  get busy(): boolean {
-    return this.landing >= maxLanding;
-  }
-
   /** Whether this machine, not the network, was what everything waited for since the last call. */
   takeSaturation(): boolean {
     const { waited } = this;

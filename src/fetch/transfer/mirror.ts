@@ -45,6 +45,8 @@ export class Mirror {
   /** False once it answered a range with the whole. */
   ranges = true;
   announced = false;
+  /** When it was last judged: what requests older than that meet is the same trouble. */
+  judgedAt = 0;
   bytes = 0;
   chunks = 0;
   requests = 0;

@@ -21,7 +21,6 @@ const maxFailures = 40;
 /** What counts as progress: a host that sends a few bytes and stalls, again and again, is no good. */
 const progressBytes = 64 * 1024;
 const maxWrong = 2;
-const minRate = 1000;
 const writeBytes = 1 << 20;
 
 interface Source {
@@ -158,8 +157,6 @@ async function fetchFrom(
   const signal = context.signal ?? new AbortController().signal;
   const { response, direct } = await source.mirror.open(http, source.url, range, signal);
   let position = checkedStart(response, partial.size, size, direct !== undefined);
-  const startedAt = performance.now();
-  let received = 0;
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
   const flush = async (): Promise<void> => {
@@ -179,12 +176,7 @@ async function fetchFrom(
       stallTimeoutMs: http.settings.stallTimeoutMs,
       pace: http.pace,
       onData(data) {
-        received += data.length;
         source.mirror.bytes += data.length;
-        const age = performance.now() - startedAt;
-        if (age > http.settings.stallTimeoutMs && (received / age) * 1000 < minRate) {
-          throw new MirrorFaultError('slow', `${source.mirror.host}: less than ${minRate} bytes a second`, 'retry');
-        }
         // A server without ranges sends again what is there already.
         const known = Math.max(0, Math.min(partial.size + waitingBytes - position, data.length));
         position += data.length;
