@@ -13,12 +13,13 @@ export function publishCommand(program: Command, dependencies: CommandDependenci
     .command('publish')
     .description('uploads to every configured target, then makes the release public; safe to repeat')
     .option('--dry-run', 'say what would be sent where, and send nothing')
+    .option('--break-trust', 'publish although no key that the last release announced has signed')
     .addOption(
       new Option('--target <kind>', 'upload to this target only; goes public when all targets are whole').choices(
         hostKinds,
       ),
     )
-    .action(async (options: { dryRun?: boolean; target?: HostKind }, command: Command) => {
+    .action(async (options: { dryRun?: boolean; breakTrust?: boolean; target?: HostKind }, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
       const plan = await requirePlan(loaded, workspace);
@@ -26,6 +27,7 @@ export function publishCommand(program: Command, dependencies: CommandDependenci
       if (options.target) requireTarget(targets, options.target);
       const report = await publishRelease(loaded, plan, targets, workspace, {
         ...(options.dryRun ? { dryRun: true } : {}),
+        ...(options.breakTrust ? { breakTrust: true } : {}),
         ...(options.target ? { only: options.target } : {}),
       });
       await dependencies.job.published(report, await readNotes(workspace));

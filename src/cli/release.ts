@@ -12,11 +12,12 @@ export function releaseCommand(program: Command, dependencies: CommandDependenci
     .command('release')
     .description('all steps in order: plan, stage, pack, manifest, checksums, notes, check, sign, publish, verify')
     .option('--dry-run', 'everything but the uploads')
-    .action(async (options: { dryRun?: boolean }, command: Command) => {
+    .option('--break-trust', 'publish although no key that the last release announced has signed')
+    .action(async (options: { dryRun?: boolean; breakTrust?: boolean }, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
       const targets = await dependencies.targets(loaded.config, workspace);
-      const report = await runRelease(loaded, targets, workspace, options.dryRun ? { dryRun: true } : {});
+      const report = await runRelease(loaded, targets, workspace, options);
       await dependencies.job.published(report.publish, await readNotes(workspace));
       if (report.verify) await dependencies.job.verified(report.verify);
       printResult(command, dependencies, report, () =>

@@ -24,7 +24,7 @@ export async function runRelease(
   loaded: LoadedConfig,
   targets: readonly Target[],
   workspace: Workspace,
-  options: Pick<PublishOptions, 'dryRun' | 'keepCopy'> = {},
+  options: Omit<PublishOptions, 'only'> = {},
 ): Promise<ReleaseReport> {
   const step = stepper(workspace);
   // What would be released, on which last release it builds, and where each model goes.

@@ -51,6 +51,8 @@ export interface Plan {
     readonly sha256: Sha256;
     /** The kinds of target that have it. */
     readonly kinds: readonly HostKind[];
+    /** The keys that it announced, which clients trust. */
+    readonly public_keys: readonly string[];
   } | null;
   readonly models: readonly PlannedModel[];
   /** Models of the last release that this one has no more. */
@@ -67,7 +69,15 @@ const planSchema = z.looseObject({
   generated_at: z.string(),
   config_sha256: z.string(),
   targets: z.array(z.looseObject({ kind, place: z.string() })),
-  base: z.nullable(z.looseObject({ tag: z.string(), size_bytes: z.int(), sha256: z.string(), kinds: z.array(kind) })),
+  base: z.nullable(
+    z.looseObject({
+      tag: z.string(),
+      size_bytes: z.int(),
+      sha256: z.string(),
+      kinds: z.array(kind),
+      public_keys: z.array(z.string()),
+    }),
+  ),
   models: z.array(
     z.looseObject({
       name: z.string(),

@@ -57,6 +57,7 @@ export async function planRelease(
           size_bytes: base.release.sizeBytes,
           sha256: base.release.sha256,
           kinds: base.release.kinds,
+          public_keys: base.release.manifest.signing?.public_keys ?? [],
         }
       : null,
     models,

@@ -4,6 +4,7 @@ import { warn } from '../core/events.ts';
 import { writeFileAtomically } from '../core/files.ts';
 import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
 import { artifactProblems } from './artifact-check.ts';
+import { keyContinuityProblems } from './key-continuity.ts';
 import { findBase } from './last-published.ts';
 import { type LoadedConfig, publishedCopy } from './load-config.ts';
 import { readManifest, type WrittenManifest } from './manifest.ts';
@@ -15,6 +16,8 @@ import type { Workspace } from './workspace.ts';
 export interface PublishOptions {
   /** Says what would be sent where, and sends nothing. */
   readonly dryRun?: boolean;
+  /** Publishes although no key that the last release announced has signed: clients need a new bundle then. */
+  readonly breakTrust?: boolean;
   /** Uploads to this target only; goes public only when all are whole. */
   readonly only?: HostKind;
   /** `false`: writes no copy to `manifests/published/`, as a rehearsal mustn't. */
@@ -56,7 +59,7 @@ export async function publishRelease(
   for (const target of targets) {
     destinations.push({ target, release: await targetRelease(loaded.config, plan, written, target, workspace) });
   }
-  await preflight(loaded, plan, written, destinations, workspace);
+  await preflight(loaded, plan, written, destinations, workspace, options);
 
   const chosen = destinations.filter(({ target }) => options.only === undefined || target.kind === options.only);
   const sent: PublishReport['sent'][number][] = [];
@@ -110,6 +113,7 @@ async function preflight(
   written: WrittenManifest,
   destinations: readonly Destination[],
   workspace: Workspace,
+  options: PublishOptions,
 ): Promise<void> {
   const problems: Problem[] = [
     ...triggerProblems(plan, workspace),
@@ -121,6 +125,7 @@ async function preflight(
     )),
     ...(await artifactProblems(plan, workspace)),
     ...(await signatureProblems(loaded.config, written, workspace)),
+    ...(options.breakTrust ? [] : await keyContinuityProblems(plan, written, workspace)),
   ];
   if (written.manifest.release !== plan.tag) {
     problems.push({
