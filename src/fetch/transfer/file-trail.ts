@@ -4,7 +4,7 @@ import type { FileStore } from './file-store.ts';
 import { freeLarge } from './free-large.ts';
 
 /** Bytes, over all files, that wait in memory for what comes before them; what doesn't fit is read back later. */
-const maxWaitingBytes = 16 * 1024 * 1024;
+const maxWaitingBytes = 8 * 1024 * 1024;
 
 /**
  * The sha256 of whole files whose chunks land in any order: hashed from memory where a chunk continues what is hashed, or
