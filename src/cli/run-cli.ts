@@ -5,6 +5,7 @@ import type { OnEvent } from '../core/events.ts';
 import { exitCodeOf } from '../core/exit-codes.ts';
 import { createProgress, type Progress } from '../fetch/render/progress.ts';
 import { configuredTargets } from '../release/configured-targets.ts';
+import type { CommandDependencies } from './dependencies.ts';
 import { createJobReport } from './job-report.ts';
 import { maskedStream, secretMask } from './mask-secrets.ts';
 import { createProgram } from './program.ts';
@@ -12,8 +13,11 @@ import { readEnvironment, readJob, readSecrets } from './read-environment.ts';
 
 type ProcessLike = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr' | 'cwd' | 'once'>;
 
-/** Runs one command line and answers with its exit code. */
-export async function runCli(host: ProcessLike): Promise<number> {
+/** Runs one command line and answers with its exit code. `targets` are the real ones, where nothing else is given. */
+export async function runCli(
+  host: ProcessLike,
+  targets: CommandDependencies['targets'] = configuredTargets,
+): Promise<number> {
   const args = host.argv.slice(2);
   if (args[0] === 'model') return await runClientCommand(host, args.slice(1));
   const verbose = args.includes('--verbose');
@@ -24,12 +28,13 @@ export async function runCli(host: ProcessLike): Promise<number> {
   const stderr = maskedStream(host.stderr, mask);
   const job = createJobReport(readJob(host.env), { directory: host.cwd(), write: stderr.write, mask });
   try {
+    await useProxy(host.env);
     const program = createProgram({
       environment: readEnvironment(host.env),
       directory: host.cwd(),
       signal: controller.signal,
       onEvent: ({ quiet, verbose }) => showEvents(createProgress({ stderr, quiet, verbose }), quiet),
-      targets: configuredTargets,
+      targets,
       job,
       writeOut: stdout.write,
       writeError: stderr.write,
@@ -52,6 +57,14 @@ export async function runCli(host: ProcessLike): Promise<number> {
     await job.ended(error).catch(() => undefined);
     return exitCodeOf(error);
   }
+}
+
+/** Node's own fetch takes no proxy before 22.21: undici's dispatcher serves it on every supported version. */
+async function useProxy(env: NodeJS.ProcessEnv): Promise<void> {
+  const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
+  if (!names.some((name) => env[name])) return;
+  const { EnvHttpProxyAgent, setGlobalDispatcher } = await import('undici');
+  setGlobalDispatcher(new EnvHttpProxyAgent());
 }
 
 /** `aircher-models model …` is the client's own command line. */

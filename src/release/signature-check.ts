@@ -22,31 +22,54 @@ export async function minisignProblems(
   written: WrittenManifest,
   workspace: Workspace,
 ): Promise<readonly Problem[]> {
-  const keys = config.signing?.public_keys ?? [];
-  if (keys.length === 0) return [];
+  if (!config.signing?.public_keys?.length) return [];
   return await signatureFileProblems('manifest.json.minisig', workspace, async (signature) => {
-    verifySignature(written.bytes, signature.toString(), keys.map(parsePublicKey));
+    await verifiesMinisign(signature, config, written);
   });
 }
 
 export async function gpgProblems(
   config: ReleaseConfig,
-  _written: WrittenManifest,
+  written: WrittenManifest,
   workspace: Workspace,
 ): Promise<readonly Problem[]> {
+  if (config.signing?.gpg_fingerprint === undefined) return [];
+  return await signatureFileProblems('manifest.json.asc', workspace, async (signature) => {
+    await verifiesGpg(signature, config, written, workspace);
+  });
+}
+
+/** Whether a signature is by a key of release.json; false where it names none. Throws what is wrong with the signature. */
+export async function verifiesMinisign(
+  signature: Buffer,
+  config: ReleaseConfig,
+  written: WrittenManifest,
+): Promise<boolean> {
+  const keys = config.signing?.public_keys ?? [];
+  if (keys.length === 0) return false;
+  verifySignature(written.bytes, signature.toString(), keys.map(parsePublicKey));
+  return true;
+}
+
+/** Likewise for GPG, over the manifest in the output directory. */
+export async function verifiesGpg(
+  signature: Buffer,
+  config: ReleaseConfig,
+  _written: WrittenManifest,
+  workspace: Workspace,
+): Promise<boolean> {
   const fingerprint = config.signing?.gpg_fingerprint;
-  if (fingerprint === undefined) return [];
+  if (fingerprint === undefined) return false;
   const { gpgKey, subprocess } = workspace.environment;
-  return await signatureFileProblems('manifest.json.asc', workspace, (signature) =>
-    verifyGpgSignature({
-      file: manifestPath(workspace),
-      signature: signature.toString(),
-      fingerprint,
-      publicKey: gpgKey,
-      environment: subprocess,
-      signal: workspace.signal,
-    }),
-  );
+  await verifyGpgSignature({
+    file: manifestPath(workspace),
+    signature: signature.toString(),
+    fingerprint,
+    publicKey: gpgKey,
+    environment: subprocess,
+    signal: workspace.signal,
+  });
+  return true;
 }
 
 async function signatureFileProblems(

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReleaseConfig } from '../contract/release-config.ts';
-import type { Target, TargetRelease } from '../targets/target.ts';
+import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
 import { configuredKinds } from './addresses.ts';
 import type { WrittenManifest } from './manifest.ts';
 import { notesName } from './notes.ts';
 import type { Plan } from './plan-record.ts';
 import { hubLayout, releaseFiles } from './release-files.ts';
+import { verifiesGpg, verifiesMinisign } from './signature-check.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What one target is to have of the release in the output directory. */
@@ -23,7 +24,9 @@ export async function targetRelease(
     tag: plan.tag,
     version: plan.release,
     prerelease: plan.prerelease,
-    files: await releaseFiles(target.kind, written.manifest, options, workspace),
+    files: (await releaseFiles(target.kind, written.manifest, options, workspace)).map((file) =>
+      acceptOtherSignature(file, config, written, workspace),
+    ),
     layout: hubLayout(written.manifest, options),
     notes: await readFile(join(workspace.out, notesName), 'utf8'),
     // The commit of a job belongs to the release's repository only where both are the same.
@@ -31,5 +34,24 @@ export async function targetRelease(
       configuredKinds(config).includes('github') && githubRepository === config.github?.repository
         ? githubSha
         : undefined,
+  };
+}
+
+/** GPG signs the same manifest in other bytes each time: a stored signature is as good as ours where it verifies. */
+function acceptOtherSignature(
+  file: ReleaseFile,
+  config: ReleaseConfig,
+  written: WrittenManifest,
+  workspace: Workspace,
+): ReleaseFile {
+  const verifies = { 'manifest.json.minisig': verifiesMinisign, 'manifest.json.asc': verifiesGpg }[file.name];
+  if (verifies === undefined) return file;
+  return {
+    ...file,
+    accepts: (stored) =>
+      verifies(stored, config, written, workspace).then(
+        (checked) => checked,
+        () => false,
+      ),
   };
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import semver from 'semver';
-import { parseManifest } from '../contract/manifest.ts';
+import { limits } from '../contract/limits.ts';
+import { parseManifest, parseManifest } from '../contract/manifest.ts';
 import { AircherError, type Problem, systemErrorCode } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
 import { isWritable, readFileIfThere, writeAtomically, writeFileAtomically } from '../core/files.ts';
@@ -111,10 +112,16 @@ async function missingFiles(
   const missing: ReleaseFile[] = [];
   for (const file of release.files) {
     const path = join(directory, release.tag, file.name);
-    if ((await sizeOf(path)) !== file.sizeBytes) missing.push(file);
-    else if ((await hashFile(path, { signal: context.signal })).sha256 !== file.sha256) missing.push(file);
+    if (!(await holds(path, file, context))) missing.push(file);
   }
   return missing;
+}
+
+async function holds(path: string, file: ReleaseFile, context: RunContext): Promise<boolean> {
+  const size = await sizeOf(path);
+  if (size === undefined) return false;
+  if (size === file.sizeBytes && (await hashFile(path, { signal: context.signal })).sha256 === file.sha256) return true;
+  return file.accepts !== undefined && size <= limits.signatureBytes && (await file.accepts(await readFile(path)));
 }
 
 async function upload(directory: string, release: TargetRelease, context: RunContext): Promise<void> {
@@ -166,13 +173,23 @@ async function copyFile(file: ReleaseFile, destination: string, context: RunCont
 }
 
 async function movePointers(directory: string, release: TargetRelease): Promise<void> {
-  if (release.prerelease) return;
+  if (release.prerelease || (await namesNewer(directory, release))) return;
   for (const name of pointers) {
     const bytes = await readFileIfThere(join(directory, release.tag, name));
     const before = await readFileIfThere(join(directory, name));
     if (bytes === undefined || before?.equals(bytes)) continue;
     await writeFileAtomically(join(directory, name), bytes);
   }
+}
+
+/** Publishing an old release again leaves the pointer to a newer one alone. */
+async function namesNewer(directory: string, release: TargetRelease): Promise<boolean> {
+  const path = join(directory, 'manifest.json');
+  const bytes = await readFileIfThere(path);
+  if (bytes === undefined) return false;
+  const tag = parseManifest(bytes, path).release ?? '';
+  const version = tag.slice(release.tag.length - release.version.length);
+  return semver.valid(version) !== null && semver.gt(version, release.version);
 }
 
 async function inspect(directory: string, tag: string, context: RunContext): Promise<TargetInspection> {
