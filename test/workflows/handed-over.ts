@@ -1,0 +1,51 @@
+import { cp, mkdir, readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import picomatch from 'picomatch';
+
+/** `actions/upload-artifact` and `actions/download-artifact` as directories: what one job hands over to another. */
+
+type Inputs = Readonly<Record<string, unknown>>;
+
+/** Throws where nothing is found, or the name is taken and `overwrite` isn't set. */
+export async function uploadArtifact(inputs: Inputs, workplace: string, store: string): Promise<void> {
+  const name = String(inputs.name);
+  const lines = String(inputs.path).trim().split(/\s+/);
+  const [path, ...others] = lines.filter((line) => !line.startsWith('!'));
+  if (path === undefined || others.length > 0) throw new Error(`one path is understood, not ${String(inputs.path)}`);
+  const left = lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+  if ((await names(store)).includes(name) && inputs.overwrite !== true) throw new Error(`artifact ${name} exists`);
+  const source = join(workplace, path);
+  const target = join(store, name);
+  await mkdir(target, { recursive: true });
+  const single = path.includes('.');
+  await cp(source, single ? join(target, path.split('/').at(-1)!) : target, {
+    recursive: true,
+    preserveTimestamps: false,
+    filter: (from) => {
+      const place = relative(workplace, from);
+      return !left.includes(place) && !place.split('/').some((part) => part.startsWith('.'));
+    },
+  });
+  if ((await names(target)).length === 0) throw new Error(`no files were found at ${path}`);
+}
+
+/** Throws where the named artifact isn't there. A pattern that matches nothing is no error, as with the action. */
+export async function downloadArtifact(inputs: Inputs, workplace: string, store: string): Promise<void> {
+  const target = join(workplace, String(inputs.path));
+  await mkdir(target, { recursive: true });
+  const there = await names(store);
+  if (inputs.name !== undefined) {
+    if (!there.includes(String(inputs.name))) throw new Error(`artifact ${String(inputs.name)} not found`);
+    await cp(join(store, String(inputs.name)), target, { recursive: true });
+    return;
+  }
+  const matches = picomatch(String(inputs.pattern));
+  if (inputs['merge-multiple'] !== true) throw new Error('a pattern is understood with merge-multiple only');
+  for (const name of there.filter((candidate) => matches(candidate))) {
+    await cp(join(store, name), target, { recursive: true });
+  }
+}
+
+async function names(directory: string): Promise<string[]> {
+  return (await readdir(directory).catch(() => [])).sort();
+}

