@@ -19,7 +19,7 @@ export async function getDocument(http: Http, url: string, request: DocumentRequ
 }
 
 /** Whether and when to try again, for `retry`. */
-export function retryVerdict(error: unknown, maxWaitMs: number): boolean | number {
+function retryVerdict(error: unknown, maxWaitMs: number): boolean | number {
   if (!(error instanceof AircherError) || error.code !== 'remote') return false;
   const { status, retryAfter } = error.details;
   if (typeof status === 'number' && status !== 429 && status !== 408 && status < 500) return false;
@@ -69,7 +69,7 @@ function tooBig(url: string, maxBytes: number): AircherError {
 }
 
 /** An answer with a status that is none of those expected, as an error. */
-export function statusError(response: HttpResponse): AircherError {
+function statusError(response: HttpResponse): AircherError {
   const { status } = response;
   const shown = showUrl(response.hops[0] ?? response.url);
   const details = { url: shown, status, retryAfter: retryAfterMs(response.headers) };

@@ -2,8 +2,8 @@ import type { HostKind } from '../../contract/fields.ts';
 import { AircherError } from '../../core/errors.ts';
 import type { HttpOptions } from './types.ts';
 
-export const publicHub = 'https://huggingface.co';
-export const publicGitHub = 'https://github.com';
+const publicHub = 'https://huggingface.co';
+const publicGitHub = 'https://github.com';
 
 /** The hosts of this run: where each kind of URL really goes. All without a final slash. */
 export interface Hosts {

@@ -2,7 +2,7 @@ import type { Location, Mirror } from './mirror.ts';
 import type { Piece } from './piece.ts';
 
 /** Bytes that are fetched and thrown away rather than paying for another request: tar headers, a small unchanged file. */
-export const bridgeBytes = 32 * 1024;
+const bridgeBytes = 32 * 1024;
 
 /** What one request is for: pieces in ascending order of one resource, less than `bridgeBytes` apart. */
 export interface Claim {

@@ -1,7 +1,7 @@
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
 import { limits } from '../../contract/limits.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
-import { type RunContext, warn } from '../../core/events.ts';
+import type { RunContext } from '../../core/events.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
 import { assetHeaders, findAssetByApi, parseAssetUrl } from '../http/github-asset.ts';
@@ -126,12 +126,4 @@ function contradictionOf(index: ChunkIndex, { model, entry }: TransferRequest): 
     }
   }
   return undefined;
-}
-
-/** Tells of a release without an index, whose updates can't be small. */
-export function warnWithoutIndex(request: TransferRequest, context: RunContext): void {
-  warn(context, {
-    file: request.model,
-    message: 'this release has no chunk index: the whole archive is fetched',
-  });
 }

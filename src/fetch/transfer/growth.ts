@@ -4,7 +4,7 @@
  */
 
 const firstConnections = 4;
-export const connectionsPerHost = 8;
+const connectionsPerHost = 8;
 /** More connections must bring this much more. */
 const worthwhile = 1.25;
 /** No other mirror is asked before the first one had so long to begin. */

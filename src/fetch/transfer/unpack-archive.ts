@@ -94,7 +94,7 @@ function largestTar(entry: ManifestModel): number {
 }
 
 /** As declared, else by the ending of a URL. */
-export function formatOf(entry: ManifestModel): ArchiveFormat {
+function formatOf(entry: ManifestModel): ArchiveFormat {
   if (entry.format !== undefined) return entry.format;
   const urls = Object.values(entry.download_urls).filter((url) => typeof url === 'string');
   const ends = (ending: string): boolean => urls.some((url) => new URL(url).pathname.endsWith(ending));
