@@ -5,7 +5,10 @@ import { installFrom } from './install/install-from.ts';
 import { type InstallReport, installVersion } from './install/install-version.ts';
 import { findManifest } from './manifests/find-manifest.ts';
 import { resolveModel } from './manifests/resolve-model.ts';
+import { checkLicenses, type LicenseReport } from './operations/check-licenses.ts';
 import { type CheckUpdatesOptions, checkUpdates, type UpdateStatus } from './operations/check-updates.ts';
+import { type DoctorReport, diagnose } from './operations/doctor.ts';
+import { type ExportReport, exportModel } from './operations/export-model.ts';
 import {
   checkRange,
   describeInstalled,
@@ -13,7 +16,9 @@ import {
   type EnsureOptions,
   findInstalled,
 } from './operations/find-installed.ts';
+import { type Prunable, type PruneOptions, prune, type RemovalReport, removeModel } from './operations/free-space.ts';
 import { type ListedVersion, listInstalled, listOffered, type OfferedModel } from './operations/list-models.ts';
+import { pinVersion, rollBack, unpinModel, type VersionSwitch } from './operations/pin-versions.ts';
 import { type UpdateOptions, type UpdateReport, updateModels } from './operations/update-models.ts';
 import { type VerifyOptions, type VerifyReport, verifyModels } from './operations/verify-models.ts';
 import { shareRun } from './shared-runs.ts';
@@ -102,6 +107,47 @@ export class ModelManager {
   /** Hashes what is installed; repairs it where that is asked for. */
   verify(options: VerifyOptions = {}): Promise<readonly VerifyReport[]> {
     return verifyModels(this.#client, options);
+  }
+
+  /** Goes back to an earlier version (default: the installed one before the current), and pins it. */
+  rollback(name: string, options: RunContext & { readonly to?: string | undefined } = {}): Promise<VersionSwitch> {
+    return rollBack(this.#client, name, options.to, options);
+  }
+
+  /** Uses this installed version, and keeps `update` and `prune` from it. */
+  pin(name: string, version: string, context: RunContext = {}): Promise<VersionSwitch> {
+    return pinVersion(this.#client, name, version, context);
+  }
+
+  /** Answers with the version that the model was pinned to, if it was. */
+  unpin(name: string): Promise<string | undefined> {
+    return unpinModel(this.#client, name);
+  }
+
+  /** Deletes old versions and interrupted downloads; never a current or pinned version. */
+  prune(options: PruneOptions = {}): Promise<readonly Prunable[]> {
+    return prune(this.#client, options);
+  }
+
+  /** Deletes a model with all its versions. */
+  remove(name: string, context: RunContext = {}): Promise<RemovalReport> {
+    return removeModel(this.#client, name, context);
+  }
+
+  /** Writes into `to` what `installFrom` needs on a machine without a network. */
+  export(name: string, to: string, options: EnsureOptions = {}): Promise<ExportReport> {
+    checkRange(options.version);
+    return exportModel(this.#client, name, options.version, to, options);
+  }
+
+  /** Licences of what is installed. */
+  checkLicenses(names?: readonly string[]): Promise<readonly LicenseReport[]> {
+    return checkLicenses(this.#client, names);
+  }
+
+  /** What works and what doesn't. */
+  diagnose(context: RunContext = {}): Promise<DoctorReport> {
+    return diagnose(this.#client, context);
   }
 
   /** Ends idle connections; a program that ends does so without it. */

@@ -93,6 +93,11 @@ async function create(path: string, timing: LockTiming): Promise<ModelLock | und
   const holder: Holder = { ...(await ownIdentity()), token };
   try {
     await mkdir(dirname(path), { recursive: true });
+  } catch (error) {
+    if (lockless(error) || systemErrorCode(error) === 'EEXIST') return unheld;
+    throw error;
+  }
+  try {
     const handle = await open(path, 'wx', 0o644);
     try {
       await handle.writeFile(`${JSON.stringify(holder)}\n`);

@@ -1,8 +1,15 @@
+import { checkLicenseCommand } from './check-license.ts';
 import { checkUpdatesCommand } from './check-updates.ts';
 import type { Command, OptionSpecs } from './command.ts';
+import { doctorCommand } from './doctor.ts';
+import { exportCommand } from './export.ts';
 import { installCommand } from './install.ts';
 import { listCommand } from './list.ts';
 import { pathCommand } from './path.ts';
+import { pinCommand, unpinCommand } from './pin.ts';
+import { pruneCommand } from './prune.ts';
+import { removeCommand } from './remove.ts';
+import { rollbackCommand } from './rollback.ts';
 import { updateCommand } from './update.ts';
 import { verifyCommand } from './verify.ts';
 
@@ -14,6 +21,14 @@ export const commands: readonly Command[] = [
   checkUpdatesCommand,
   updateCommand,
   verifyCommand,
+  rollbackCommand,
+  pinCommand,
+  unpinCommand,
+  pruneCommand,
+  removeCommand,
+  exportCommand,
+  checkLicenseCommand,
+  doctorCommand,
 ];
 
 /** Options of every command. */

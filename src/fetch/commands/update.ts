@@ -1,5 +1,5 @@
 import { AircherError } from '../../core/errors.ts';
-import { formatBytes } from '../../core/format.ts';
+import { formatBytes, plural } from '../../core/format.ts';
 import { checkUpdates } from '../operations/check-updates.ts';
 import { type UpdateReport, updateModels } from '../operations/update-models.ts';
 import type { Output } from '../render/output.ts';
@@ -51,7 +51,7 @@ async function showPlan({ client, output, context }: CommandCall, names: readonl
   for (const { name, plan } of statuses) {
     if (plan === undefined) continue;
     output.print(
-      `\n${name} ${plan.version}: ${formatBytes(plan.bytesToFetch)} to fetch in ${plan.requests} requests, ${formatBytes(plan.bytesToCopy)} from what is here.`,
+      `\n${name} ${plan.version}: ${formatBytes(plan.bytesToFetch)} to fetch in ${plural(plan.requests, 'request')}, ${formatBytes(plan.bytesToCopy)} from what is here.`,
     );
     if (plan.changedFiles.length > 0) output.print(`Changed files: ${plan.changedFiles.join(', ')}`);
     const tensors = plan.changedTensors ?? [];

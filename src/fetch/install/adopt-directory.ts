@@ -2,15 +2,15 @@ import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { type RunContext, warn } from '../../core/events.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { readLinkedVersion } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
-import type { InstallRecord } from '../cache/records.ts';
+import { type InstallRecord, readRecord, writeRecord } from '../cache/records.ts';
 import { isRealDirectory } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
-import { commitVersion } from './commit-version.ts';
+import { commitVersion, recordFor } from './commit-version.ts';
 import { openStaging } from './staging.ts';
 
 /**
@@ -58,6 +58,33 @@ async function matchingVersion(
   // Without a network the old manifest can't be had: then the directory is moved aside, and nothing is lost.
   const older = await resolveModel(client, resolved.from, resolved.name, named, context).catch(() => undefined);
   return older !== undefined && (await holdsFiles(path, older.entry, context)) ? older : undefined;
+}
+
+/**
+ * Where the version's directory is there without a record (state/ was lost), and every file is right: writes the record.
+ * With the model's lock held.
+ */
+export async function adoptVersion(
+  client: Client,
+  resolved: ResolvedModel,
+  context: RunContext,
+): Promise<InstallRecord | undefined> {
+  const { layout } = client;
+  const { name, version, entry, from } = resolved;
+  const directory = layout.version(name, version);
+  if ((await readRecord(layout, name, version)) !== undefined || !(await holdsFiles(directory, entry, context))) {
+    return undefined;
+  }
+  const record = recordFor({
+    name,
+    version,
+    entry,
+    release: entry.release ?? from.manifest.release,
+    files: entry.files ?? [],
+  });
+  await writeFileAtomically(join(directory, versionFileName), `${version}\n`);
+  await writeRecord(layout, record);
+  return record;
 }
 
 async function holdsFiles(directory: string, entry: ManifestModel, context: RunContext): Promise<boolean> {

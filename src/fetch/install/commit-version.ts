@@ -33,15 +33,7 @@ export interface VerifiedFiles {
 export async function commitVersion(layout: CacheLayout, verified: VerifiedFiles): Promise<InstallRecord> {
   const { name, version, directory } = verified;
   const target = layout.version(name, version);
-  const record: InstallRecord = {
-    record_version: 1,
-    model: name,
-    version,
-    release: verified.release,
-    installed_at: new Date().toISOString(),
-    files: verified.files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 })),
-    entry: verified.entry,
-  };
+  const record = recordFor(verified);
   const reserved = verified.files.find((file) => [versionFileName, copyMarker].includes(file.path.toLowerCase()));
   if (reserved !== undefined) {
     throw new AircherError(
@@ -67,6 +59,21 @@ export async function commitVersion(layout: CacheLayout, verified: VerifiedFiles
   }
   await syncDirectory(dirname(target));
   return record;
+}
+
+/** The record of a version that is installed now. */
+export function recordFor(
+  version: Pick<VerifiedFiles, 'name' | 'version' | 'entry' | 'release' | 'files'>,
+): InstallRecord {
+  return {
+    record_version: 1,
+    model: version.name,
+    version: version.version,
+    release: version.release,
+    installed_at: new Date().toISOString(),
+    files: version.files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 })),
+    entry: version.entry,
+  };
 }
 
 async function writeFlushed(path: string, text: string): Promise<void> {

@@ -12,7 +12,7 @@ import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import { planTransfer } from '../transfer/plan-transfer.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
 import type { ReuseSource, TransferPlan, TransferReport } from '../transfer/types.ts';
-import { adoptOrSetAside } from './adopt-directory.ts';
+import { adoptOrSetAside, adoptVersion } from './adopt-directory.ts';
 import { commitVersion } from './commit-version.ts';
 import { openStaging, type Staging } from './staging.ts';
 
@@ -77,6 +77,8 @@ export async function installVersion(
       const previous = await readInstalled(layout, name);
       const meanwhile = await completeRecord(layout, previous, version);
       if (meanwhile) return await settle(client, before, meanwhile, 'present', undefined, options);
+      const orphan = await adoptVersion(client, resolved, options);
+      if (orphan) return await settle(client, before, orphan, 'adopted', undefined, options);
       const found = await adoptOrSetAside(client, resolved, options);
       if (found.adopted?.version === version) {
         return await settle(client, before, found.adopted, 'adopted', undefined, options);

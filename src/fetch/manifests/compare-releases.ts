@@ -24,3 +24,8 @@ export function releaseVersion(tag: string | undefined): string | undefined {
 function compareText(a = '', b = ''): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
+
+/** What a manifest is called in messages. */
+export function releaseName(manifest: Manifest): string {
+  return manifest.release ?? `the manifest of ${manifest.generated_at ?? 'unknown date'}`;
+}

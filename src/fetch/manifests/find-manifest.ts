@@ -6,7 +6,7 @@ import { type AcceptedManifest, readAccepted } from './accepted-manifest.ts';
 import { askSources, type SourceAnswer } from './ask-sources.ts';
 import { checkExpiry } from './check-expiry.ts';
 import { openManifest, readRootKeys, signersOf, trustedKeys } from './check-signature.ts';
-import { compareReleases } from './compare-releases.ts';
+import { compareReleases, releaseName } from './compare-releases.ts';
 import { findRelease } from './find-release.ts';
 import type { GoodManifest } from './good-manifest.ts';
 import { rememberManifest } from './remember-manifest.ts';
@@ -136,8 +136,4 @@ function rollback(
     `${found.source} has ${releaseName(found.manifest)}, older than ${releaseName(stored.manifest)}, which was accepted before.`,
     { hint: 'If that is meant, add --allow-downgrade. For an old release: --release TAG.' },
   );
-}
-
-export function releaseName(manifest: Manifest): string {
-  return manifest.release ?? `the manifest of ${manifest.generated_at ?? 'unknown date'}`;
 }

@@ -97,13 +97,14 @@ async function checkModel(
     return { ...base, ...nothingNew, available: resolved?.version, status, license: current.entry.license };
   }
   const { pins } = await client.preferences();
-  const plan = options.withoutPlan ? undefined : await measure(client, resolved, options);
+  const here = recordOf(model, resolved.version) !== undefined;
+  const plan = options.withoutPlan || here ? undefined : await measure(client, resolved, options);
   return {
     ...base,
     available: resolved.version,
     status: Object.hasOwn(pins, name) ? 'pinned' : 'update',
     ...compare(current, resolved),
-    bytes_to_fetch: plan?.bytesToFetch,
+    bytes_to_fetch: here ? 0 : plan?.bytesToFetch,
     plan,
   };
 }

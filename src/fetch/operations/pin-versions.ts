@@ -1,0 +1,86 @@
+import semver from 'semver';
+import { AircherError } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
+import { refreshChecksumsFile } from '../cache/checksums-file.ts';
+import { looksComplete, recordOf } from '../cache/installed.ts';
+import { waitForModelLock } from '../cache/model-lock.ts';
+import { writePin } from '../cache/preferences.ts';
+import { switchCurrent } from '../cache/switch-current.ts';
+import type { Client } from '../client.ts';
+import { installVersion } from '../install/install-version.ts';
+import { findManifest } from '../manifests/find-manifest.ts';
+import { resolveModel } from '../manifests/resolve-model.ts';
+import { requireInstalled } from './check-updates.ts';
+import { spaceChange } from './describe-changes.ts';
+
+export interface VersionSwitch {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  /** `update` leaves the model alone until it is unpinned. */
+  readonly pinned: boolean;
+  readonly space: 'same' | 'changes' | 'unknown';
+}
+
+/** Makes an installed version the one in use, and keeps it: `update` passes the model over. Throws `invalid` where it isn't installed. */
+export async function pinVersion(
+  client: Client,
+  name: string,
+  version: string,
+  context: RunContext = {},
+): Promise<VersionSwitch> {
+  const { layout } = client;
+  const model = await requireInstalled(client, name);
+  const record = recordOf(model, version);
+  if (record === undefined || !(await looksComplete(layout, record))) {
+    throw new AircherError('invalid', `${name} ${version} is not installed.`, {
+      hint: `Install it first: install ${name}@${version}`,
+    });
+  }
+  const before = recordOf(model, model.current);
+  // First the pin: it alone decides which version is used, and a killed switch is completed by the next command.
+  await writePin(layout, name, version);
+  const lock = await waitForModelLock(layout, name, async () => false, context);
+  try {
+    await switchCurrent(layout, name, version);
+  } finally {
+    await lock?.release();
+  }
+  await refreshChecksumsFile(layout);
+  const space = before === undefined ? 'unknown' : spaceChange(before.entry, record.entry);
+  return { name, from: model.current, to: version, pinned: true, space };
+}
+
+/** Lets `update` have the model again. Answers with the version it was pinned to, if it was. */
+export async function unpinModel(client: Client, name: string): Promise<string | undefined> {
+  const { pins } = await client.preferences();
+  const pinned = Object.hasOwn(pins, name) ? pins[name] : undefined;
+  if (pinned !== undefined) await writePin(client.layout, name, undefined);
+  return pinned;
+}
+
+/**
+ * Goes back to an earlier version, by default the newest installed one before the current, and pins it, so that the next update
+ * doesn't undo it. A version that isn't installed is fetched. Throws `invalid` where there is none.
+ */
+export async function rollBack(
+  client: Client,
+  name: string,
+  to: string | undefined,
+  context: RunContext = {},
+): Promise<VersionSwitch> {
+  const model = await requireInstalled(client, name);
+  const earlier = model.versions.find((record) => semver.lt(record.version, model.current))?.version;
+  const target = to ?? earlier;
+  if (target === undefined) {
+    throw new AircherError('invalid', `${name} ${model.current} is the oldest version here.`, {
+      hint: `Name the version to go back to, and it is fetched: rollback ${name} --to VERSION`,
+    });
+  }
+  const record = recordOf(model, target);
+  if (record === undefined || !(await looksComplete(client.layout, record))) {
+    const resolved = await resolveModel(client, await findManifest(client, context), name, target, context);
+    await installVersion(client, resolved, { ...context, makeCurrent: 'first' });
+  }
+  return pinVersion(client, name, target, context);
+}

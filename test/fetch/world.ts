@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto';
+import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { packArchive } from '../../src/archive/pack.ts';
+import { formatManifest, type Manifest, type ManifestModel } from '../../src/contract/manifest.ts';
+import { sha256 } from '../../src/core/hashing.ts';
+import type { ClientOptions } from '../../src/fetch/client.ts';
+import { ModelManager } from '../../src/fetch/model-manager.ts';
+import { createFaults } from '../../src/rehearsal/faults.ts';
+import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import type { SecretKey } from '../../src/trust/secret-key.ts';
+import { manifestTrustedComment, signMessage } from '../../src/trust/sign.ts';
+import { noise, safetensors } from '../archive/fixtures.ts';
+
+/** A mirror with releases of small models, and caches to install them into. */
+export interface World {
+  readonly root: string;
+  readonly mirror: StaticMirror;
+  readonly mirrorDirectory: string;
+  readonly cache: string;
+  readonly manifestUrl: string;
+  path(...parts: readonly string[]): string;
+  /** Publishes a release with these models, carrying forward what it doesn't name. */
+  release(version: string, models: Readonly<Record<string, ModelShape>>, changes?: ReleaseChanges): Promise<Manifest>;
+  manager(options?: ClientOptions): ModelManager;
+  /** Runs `aircher model …` as a process. */
+  run(args: readonly string[], options?: RunOptions): Promise<RunResult>;
+}
+
+export interface ModelShape {
+  readonly version: string;
+  readonly layers?: number;
+  readonly layerBytes?: number;
+  readonly retrained?: readonly number[];
+  readonly space?: string;
+  readonly entry?: Partial<ManifestModel>;
+}
+
+export interface ReleaseChanges extends Partial<Manifest> {
+  readonly key?: SecretKey;
+  /** Leave the newest pointer alone. */
+  readonly unannounced?: boolean;
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cache?: string;
+  readonly uid?: number;
+}
+
+export interface RunResult {
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export const clientProgram = fileURLToPath(new URL('../../src/fetch-cli.ts', import.meta.url));
+
+export async function createWorld(t: TestContext): Promise<World> {
+  const root = await mkdtemp(join(tmpdir(), 'aircher-house-'));
+  t.after(() => rm(root, { recursive: true, force: true }));
+  const path = (...parts: readonly string[]): string => join(root, ...parts);
+  const mirrorDirectory = path('mirror');
+  await mkdir(mirrorDirectory);
+  const mirror = await startStaticMirror({ directory: mirrorDirectory, faults: createFaults() });
+  t.after(() => mirror.close());
+  const manifestUrl = `${mirror.url}/manifest.json`;
+  const cache = path('cache');
+  let last: Manifest | undefined;
+  let lastBytes: Buffer | undefined;
+  return {
+    root,
+    mirror,
+    mirrorDirectory,
+    cache,
+    manifestUrl,
+    path,
+    release: async (version, models, { key, unannounced, ...changes } = {}) => {
+      const tag = `models-v${version}`;
+      const directory = join(mirrorDirectory, tag);
+      await mkdir(directory, { recursive: true });
+      const entries: [string, ManifestModel][] = Object.entries(last?.models ?? {});
+      for (const [name, shape] of Object.entries(models)) {
+        const before = last?.models[name];
+        const packed = await pack(path('sources', name, shape.version), directory, name, shape, `${mirror.url}/${tag}`);
+        const published = [...(before?.published_versions ?? [])];
+        if (before && before.version !== shape.version && lastBytes && last?.release) {
+          const url = `${mirror.url}/${last.release}/manifest.json`;
+          published.unshift({
+            version: before.version,
+            release: last.release,
+            ...(before.embedding?.space === undefined ? {} : { space: before.embedding.space }),
+            manifest: { size_bytes: lastBytes.length, sha256: sha256(lastBytes), download_urls: { mirror: url } },
+          });
+        }
+        const place = entries.findIndex(([other]) => other === name);
+        if (place !== -1) entries.splice(place, 1);
+        entries.push([name, { ...packed, release: tag, published_versions: published, ...shape.entry }]);
+      }
+      const manifest: Manifest = {
+        manifest_version: '1.0.0',
+        namespace: 'test',
+        release: tag,
+        generated_at: `2026-01-01T00:00:${String(entries.length).padStart(2, '0')}Z`,
+        models: Object.fromEntries(entries),
+        ...changes,
+      };
+      const bytes = Buffer.from(formatManifest(manifest));
+      const files: [string, Buffer | string][] = [['manifest.json', bytes]];
+      if (key)
+        files.push([
+          'manifest.json.minisig',
+          signMessage(bytes, key, { trustedComment: manifestTrustedComment(manifest) }),
+        ]);
+      for (const [name, content] of files) {
+        await writeFile(join(directory, name), content);
+        if (!unannounced) await cp(join(directory, name), join(mirrorDirectory, name));
+      }
+      if (!unannounced) {
+        last = manifest;
+        lastBytes = bytes;
+      }
+      return manifest;
+    },
+    manager: (options = {}) =>
+      new ModelManager({
+        namespace: 'test',
+        cacheDir: cache,
+        manifestSources: [manifestUrl],
+        http: { retryDelayMs: 20, stallTimeoutMs: 2000 },
+        ...options,
+      }),
+    run: async (args, options = {}) => {
+      const result = await execa(process.execPath, [clientProgram, 'model', ...args], {
+        cwd: root,
+        extendEnv: false,
+        env: {
+          PATH: process.env.PATH ?? '',
+          AIRCHER_CACHE_DIR: options.cache ?? cache,
+          AIRCHER_MANIFEST_URL: manifestUrl,
+          ...options.env,
+        },
+        reject: false,
+        ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+      });
+      return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
+    },
+  };
+}
+
+async function pack(
+  source: string,
+  output: string,
+  name: string,
+  shape: ModelShape,
+  base: string,
+): Promise<ManifestModel> {
+  const { version, layers = 4, layerBytes = 200_000, retrained = [] } = shape;
+  const contents = new Map<string, Buffer>([
+    ['LICENSE', Buffer.from('Do as you like.\n')],
+    ['config.json', Buffer.from(`{"hidden_size":8,"version":"${version}"}\n`)],
+    ['1_Pooling/config.json', Buffer.from('{"pooling_mode_mean_tokens":true}\n')],
+    [
+      'model.safetensors',
+      safetensors(
+        Array.from({ length: layers }, (_, layer) => ({
+          name: `layer.${layer}.weight`,
+          dtype: 'U8',
+          shape: [layerBytes],
+          data: noise(layerBytes, layer + (retrained.includes(layer) ? 1000 : 0)),
+        })),
+      ),
+    ],
+  ]);
+  for (const [path, bytes] of contents) {
+    await mkdir(dirname(join(source, path)), { recursive: true });
+    await writeFile(join(source, path), bytes);
+  }
+  const archive = `${name}.tar.gz`;
+  const packed = await packArchive({
+    model: name,
+    files: [...contents].map(([path, bytes]) => ({ path, absolutePath: join(source, path), sizeBytes: bytes.length })),
+    format: 'tar.gz',
+    output: join(output, archive),
+    mtimeSeconds: 499162500,
+  });
+  const index = await readFile(join(output, `${archive}.index.json`));
+  return {
+    version,
+    size_bytes: packed.archive.size_bytes,
+    sha256: packed.archive.sha256,
+    download_urls: { mirror: `${base}/${archive}` },
+    license: 'Apache-2.0',
+    commercial_use: true,
+    format: 'tar.gz',
+    index: {
+      size_bytes: index.length,
+      sha256: sha256(index),
+      download_urls: { mirror: `${base}/${archive}.index.json` },
+    },
+    files: packed.files.map((file) => ({ ...file })),
+    embedding: { dimensions: 8, space: sha256(shape.space ?? `${name} ${retrained.join()}`) },
+  };
+}
+
+/**
+ * Holds what must hold after any kill: everything under models/ leads to a version whose every file has the sha256 that
+ * checksums.json (derived from the record) and the release say, with `.version` beside. Answers with the current versions.
+ */
+export async function checkModels(cache: string, manifests: readonly Manifest[]): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  const names = await readdir(join(cache, 'models')).catch(() => []);
+  for (const name of names) {
+    if (name === 'checksums.json' || name === 'CACHEDIR.TAG' || name.startsWith('.tmp-')) continue;
+    const directory = join(cache, 'models', name);
+    await readlink(directory);
+    const version = (await readFile(join(directory, '.version'), 'utf8')).trim();
+    const entry = manifests.map((manifest) => manifest.models[name]).find((model) => model?.version === version);
+    if (entry?.files === undefined) throw new Error(`${name} ${version} was never released`);
+    for (const file of entry.files) {
+      const bytes = await readFile(join(directory, file.path));
+      const digest = createHash('sha256').update(bytes).digest('hex');
+      if (digest !== file.sha256) throw new Error(`${name} ${version}: ${file.path} is not what was released`);
+    }
+    found[name] = version;
+  }
+  return found;
+}
+
+/** What checksums.json says: versions by model. */
+export async function checksummedVersions(cache: string): Promise<Record<string, string>> {
+  const text = await readFile(join(cache, 'models/checksums.json'), 'utf8');
+  const parsed = JSON.parse(text) as Record<string, { version: string }>;
+  return Object.fromEntries(Object.entries(parsed).map(([name, { version }]) => [name, version]));
+}
