@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import semver from 'semver';
 import { limits } from '../contract/limits.ts';
+import { parseManifest } from '../contract/manifest.ts';
 import { AircherError, type Problem, systemErrorCode } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
 import { isWritable, readFileIfThere, writeAtomically, writeFileAtomically } from '../core/files.ts';
