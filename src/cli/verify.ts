@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { AircherError, throwProblems } from '../core/errors.ts';
+import { formatBytes, plural } from '../core/format.ts';
 import { newestRelease } from '../release/last-published.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { type VerifyReport, verifyRelease } from '../release/verify.ts';
@@ -12,6 +13,7 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
     .description('compares a published release with its manifest, by the digests that the hosts report')
     .argument('[tag]', 'the tag of the release, such as models-v1.0.0')
     .option('--latest', 'the newest published release that is no prerelease')
+    .option('--deep', 'also download and hash every byte of every artifact, from every mirror')
     .option('--expires-within <days>', 'fail where the manifest expires within so many days', parseDays)
     .action(async (named: string | undefined, options: VerifyCommandOptions, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
@@ -23,7 +25,8 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
         });
       }
       const tag = named ?? (await newestRelease(targets, workspace));
-      const report = await verifyRelease(tag, targets, workspace, {
+      const report = await verifyRelease(config, tag, targets, workspace, {
+        ...(options.deep ? { deep: true } : {}),
         ...(options.expiresWithin === undefined ? {} : { expiresWithinDays: options.expiresWithin }),
       });
       await dependencies.job.verified(report);
@@ -34,6 +37,7 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
 
 interface VerifyCommandOptions {
   readonly latest?: boolean;
+  readonly deep?: boolean;
   readonly expiresWithin?: number;
 }
 
@@ -45,7 +49,15 @@ function parseDays(text: string): number {
 export function describeVerify(report: VerifyReport): string {
   const { head, rows } = verifyTable(report);
   const kinds = head.slice(1);
-  return `${formatTable(head, rows)}\n${report.ok ? `${report.tag} is whole on ${kinds.join(', ')}.` : `${report.tag} has faults.`}`;
+  const { downloaded } = report;
+  const lines = [
+    formatTable(head, rows),
+    ...(downloaded
+      ? [`${plural(downloaded.files, 'file')} downloaded and hashed, ${formatBytes(downloaded.bytes)}.`]
+      : []),
+    report.ok ? `${report.tag} is whole on ${kinds.join(', ')}.` : `${report.tag} has faults.`,
+  ];
+  return lines.join('\n');
 }
 
 /** A line an artifact, a column a target. */

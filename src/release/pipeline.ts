@@ -52,7 +52,9 @@ export async function runRelease(
   const publish = await step('publish', () => publishRelease(loaded, plan, targets, workspace, options));
   // What the hosts report is what the manifest says.
   const verify =
-    publish.state === 'public' ? await step('verify', () => verifyRelease(plan.tag, targets, workspace)) : undefined;
+    publish.state === 'public'
+      ? await step('verify', () => verifyRelease(loaded.config, plan.tag, targets, workspace))
+      : undefined;
   return { publish, verify };
 }
 

@@ -1,75 +1,122 @@
-import { createHash } from 'node:crypto';
-import type { HostKind } from '../contract/fields.ts';
 import { type Manifest, parseManifest } from '../contract/manifest.ts';
+import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError, type Problem } from '../core/errors.ts';
 import { plural } from '../core/format.ts';
-import { type Sha256, sha256 } from '../core/hashing.ts';
-import type { InspectedFile, Target, TargetInspection } from '../targets/target.ts';
-import { archiveName, indexName } from './addresses.ts';
+import { sha256 } from '../core/hashing.ts';
+import type { Target } from '../targets/target.ts';
+import { verifyCarriedForward } from './verify/carried-forward.ts';
+import { verifyDocuments } from './verify/documents.ts';
+import { type DownloadPatience, type DownloadReport, downloadAll } from './verify/download-all.ts';
+import { expectedFiles, judge } from './verify/expected-files.ts';
+import { type VerifiedFile, VerifyFindings } from './verify/findings.ts';
+import { lookAtTargets, type SeenTarget, type UnreachableTarget } from './verify/look-at-target.ts';
+import { verifySignatures } from './verify/signatures.ts';
 import type { Workspace } from './workspace.ts';
 
-export type VerifyState = 'ok' | 'missing' | 'different' | 'unfinished' | 'no digest';
+export type { VerifyState } from './verify/expected-files.ts';
 
 export interface VerifyReport {
   readonly tag: string;
   readonly ok: boolean;
   /** One row a file and target. */
-  readonly files: readonly { readonly target: HostKind; readonly name: string; readonly state: VerifyState }[];
+  readonly files: readonly VerifiedFile[];
+  /** What was downloaded and hashed, where that was asked for. */
+  readonly downloaded?: DownloadReport;
   readonly problems: readonly Problem[];
 }
 
 export interface VerifyOptions {
   /** A manifest that expires within so many days is a problem. */
   readonly expiresWithinDays?: number;
+  /** Also downloads and hashes every byte of every artifact from every mirror. */
+  readonly deep?: boolean;
+  /** How patient those downloads are. */
+  readonly patience?: DownloadPatience;
 }
 
 /**
- * Compares a published release with its manifest by the digests that the hosts report; downloads nothing but the manifest. Throws
- * `invalid` where no target has the release.
+ * Compares a published release with its manifest, on every target, by the digests that the hosts report; downloads the documents
+ * alone (manifest, checksums, signatures). Models that are carried forward are looked for in the releases that published them. Faults are
+ * problems: code `integrity` for mismatches, `remote` for a target that can't be reached. Throws `invalid` where no target has the release,
+ * `remote` where none can be reached.
  */
 export async function verifyRelease(
+  config: ReleaseConfig,
   tag: string,
   targets: readonly Target[],
   workspace: Workspace,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
-  const seen = await Promise.all(
-    targets.map(async (target) => ({
-      target,
-      bytes: await target.readDocument(tag, 'manifest.json', workspace),
-      inspection: await target.inspect(tag, workspace),
-    })),
+  const { seen, unreachable } = await lookAtTargets(tag, targets, workspace);
+  const bytes = referenceManifest(tag, targets, seen, unreachable);
+  const manifest = parseManifest(bytes, `manifest.json of ${tag}`);
+  const release = { config, manifest, bytes };
+  const findings = new VerifyFindings();
+  for (const one of seen) verifyListed(one, tag, manifest, bytes, findings);
+  for (const { target, failure } of unreachable) {
+    const names = expectedFiles(manifest, target.kind, tag, bytes).map(({ name }) => name);
+    findings.cause(target, names, 'unreachable', tag, failure.message);
+  }
+  const whole = seen.filter(({ inspection }) => inspection.state === 'public');
+  const documents = await verifyDocuments(whole, tag, manifest, sha256(bytes), findings, workspace);
+  await verifySignatures(whole, tag, release, findings, workspace);
+  const reachable = seen.map(({ target }) => target);
+  await verifyCarriedForward(config, tag, manifest, reachable, findings, workspace);
+  const downloaded = options.deep
+    ? await downloadAll(config, tag, { ...release, ...documents }, targets, findings, workspace, options.patience)
+    : undefined;
+  const expiry =
+    options.expiresWithinDays === undefined ? [] : expiryProblems(manifest, tag, options.expiresWithinDays);
+  const problems = [...findings.problems, ...expiry].sort((a, b) => rank(a) - rank(b));
+  return {
+    tag,
+    ok: problems.length === 0,
+    files: findings.files,
+    ...(downloaded === undefined ? {} : { downloaded }),
+    problems,
+  };
+}
+
+/** What decides the exit code comes first: wrong bytes weigh more than a host that is down. */
+function rank({ code }: Problem): number {
+  return code === 'integrity' ? 0 : code === 'remote' ? 2 : 1;
+}
+
+function referenceManifest(
+  tag: string,
+  targets: readonly Target[],
+  seen: readonly SeenTarget[],
+  unreachable: readonly UnreachableTarget[],
+): Buffer {
+  const reference = seen.find(({ manifest }) => manifest !== undefined)?.manifest;
+  if (reference !== undefined) return reference;
+  const [first] = unreachable;
+  if (first !== undefined) throw first.failure;
+  throw new AircherError(
+    'invalid',
+    `${tag} is published at none of ${targets.map((target) => target.place).join(', ')}`,
+    { hint: 'See `aircher-models status` for what is there.' },
   );
-  const reference = seen.find((entry) => entry.bytes !== undefined)?.bytes;
-  if (reference === undefined) {
-    throw new AircherError(
-      'invalid',
-      `${tag} is published at none of ${targets.map((target) => target.place).join(', ')}`,
-      {
-        hint: 'See `aircher-models status` for what is there.',
-      },
-    );
+}
+
+function verifyListed(
+  { target, manifest: own, inspection }: SeenTarget,
+  tag: string,
+  manifest: Manifest,
+  bytes: Buffer,
+  findings: VerifyFindings,
+): void {
+  const files = expectedFiles(manifest, target.kind, tag, bytes);
+  if (inspection.state === 'absent') {
+    const names = files.map(({ name }) => name);
+    findings.cause(target, names, 'missing', tag, 'the release is not there');
+    return;
   }
-  const manifest = parseManifest(reference, `manifest.json of ${tag}`);
-  const files: VerifyReport['files'][number][] = [];
-  const problems: Problem[] = [];
-  for (const { target, bytes, inspection } of seen) {
-    if (inspection.state !== 'public') {
-      problems.push(
-        problem(target, tag, inspection.state === 'absent' ? 'the release is not there' : 'the release is not public'),
-      );
-    }
-    for (const expected of expectedFiles(manifest, target.kind, tag, reference)) {
-      const state = judge(expected, inspection);
-      files.push({ target: target.kind, name: expected.name, state });
-      if (state !== 'ok' && state !== 'no digest') problems.push(problem(target, expected.name, `is ${state}`));
-    }
-    if (bytes !== undefined && !bytes.equals(reference))
-      problems.push(problem(target, 'manifest.json', 'differs between the targets'));
+  if (inspection.state === 'draft') findings.fault(target, tag, 'the release is not public');
+  if (own !== undefined && !own.equals(bytes)) {
+    findings.file(target, 'manifest.json', 'different', 'differs from the one on another target');
   }
-  if (options.expiresWithinDays !== undefined)
-    problems.push(...expiryProblems(manifest, tag, options.expiresWithinDays));
-  return { tag, ok: problems.length === 0, files, problems };
+  for (const expected of files) findings.file(target, expected.name, judge(expected, inspection));
 }
 
 /** Clients refuse updates from a manifest that is past its `expires_at`: it must be renewed before. */
@@ -90,54 +137,4 @@ function expiryProblems(manifest: Manifest, tag: string, days: number): readonly
       hint: 'Raise "release" in release.json and run `aircher-models release`: models are carried forward, the expiry is renewed.',
     },
   ];
-}
-
-function problem(target: Target, file: string, message: string): Problem {
-  return { level: 'error', code: 'integrity', file: `${target.place} ${file}`, message };
-}
-
-interface ExpectedFile {
-  readonly name: string;
-  readonly sizeBytes: number;
-  readonly sha256: Sha256;
-  /** Where the bytes are known, the digests of other algorithms follow from them. */
-  readonly bytes?: Buffer;
-}
-
-/** What the manifest promises of one target under its own tag. */
-function expectedFiles(manifest: Manifest, kind: HostKind, tag: string, bytes: Buffer): readonly ExpectedFile[] {
-  const files: ExpectedFile[] = [{ name: 'manifest.json', sizeBytes: bytes.length, sha256: sha256(bytes), bytes }];
-  for (const [name, entry] of Object.entries(manifest.models)) {
-    if (entry.release !== tag || entry.download_urls[kind] === undefined) continue;
-    const format = entry.format ?? 'tar.gz';
-    files.push({ name: archiveName(name, format), sizeBytes: entry.size_bytes, sha256: entry.sha256 });
-    if (entry.index)
-      files.push({ name: indexName(name, format), sizeBytes: entry.index.size_bytes, sha256: entry.index.sha256 });
-    for (const file of entry.files ?? []) {
-      if (file.download_urls?.[kind] === undefined) continue;
-      files.push({ name: `${name}/${file.path}`, sizeBytes: file.size_bytes, sha256: file.sha256 });
-    }
-  }
-  return files;
-}
-
-function judge(expected: ExpectedFile, inspection: TargetInspection): VerifyState {
-  const found = inspection.files.find((file) => file.name === expected.name);
-  if (found === undefined) return 'missing';
-  if (found.state === 'unfinished') return 'unfinished';
-  if (found.sizeBytes !== expected.sizeBytes) return 'different';
-  return digestVerdict(found.digest, expected);
-}
-
-function digestVerdict(digest: InspectedFile['digest'], expected: ExpectedFile): VerifyState {
-  if (digest?.algorithm === 'sha256') return digest.hex === expected.sha256 ? 'ok' : 'different';
-  if (digest?.algorithm === 'git-blob' && expected.bytes) {
-    return digest.hex === gitBlobId(expected.bytes) ? 'ok' : 'different';
-  }
-  return 'no digest';
-}
-
-/** The id that git gives to these bytes as a file. [git-hash-object] */
-function gitBlobId(bytes: Uint8Array): string {
-  return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
