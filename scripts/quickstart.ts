@@ -12,7 +12,8 @@ import { buildClientBundle } from './build-client-bundle.ts';
 
 /**
  * `npm run quickstart [-- --source DIR]`: the main job end to end, on this machine alone: two models are released to a mirror,
- * installed over HTTP, one is retrained, released again and updated. Everything it makes is in ./quickstart.
+ * installed over HTTP, one is retrained, released again and updated; a rehearsal publishes to GitHub and the Hub. Everything it makes
+ * is in ./quickstart.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({ options: { source: { type: 'string' }, dir: { type: 'string' } } });
@@ -76,11 +77,17 @@ async function tell(mirror: StaticMirror): Promise<void> {
   heading('6. Checksums that any tool understands');
   await checkSums(join(place, 'mirror/models-v1.1.0'));
 
+  heading('7. A rehearsal with GitHub and the Hugging Face Hub: stand-ins on this machine, the real release code');
+  await writeRehearsalConfig();
+  say('The small model goes to GitHub first, the large one to the Hub. GitHub is down when the user comes.');
+  await maintainer('rehearse', '--config', 'rehearsal/release.json', '--fault', 'github-down=always');
+
   heading('What happened, and where to look');
   for (const [path, what] of [
     ['manifests/release.json', 'what a maintainer edits'],
     ['mirror/', 'what a web server would publish: one directory a release, and the newest manifest'],
     ['mirror/models-v1.1.0/RELEASE_NOTES.md', 'what to publish with it'],
+    ['rehearsal/release.json', 'the same for GitHub, the Hub and a mirror at once'],
     ['cache/models/', "the user's models; each a link to one immutable version in cache/versions/"],
   ] as const) {
     say(`${join('quickstart', path).padEnd(48)} ${what}`);
@@ -123,6 +130,19 @@ async function writeReleaseConfig(url: string, release: string, version: string)
   };
   await mkdir(join(place, 'manifests'), { recursive: true });
   await writeFile(join(place, 'manifests/release.json'), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/** The same models for three hosts: what is 20 MB or larger goes to the Hub first. */
+async function writeRehearsalConfig(): Promise<void> {
+  const config = JSON.parse(await readFile(join(place, 'manifests/release.json'), 'utf8'));
+  Object.assign(config, {
+    github: { repository: 'you/models' },
+    huggingface: { repository: 'you/embedding-models', raw_files: true },
+    mirror: { base_url: 'https://models.example.org', directory: 'rehearsal/mirror' },
+    routing: { large_model_bytes: 20_000_000 },
+  });
+  await mkdir(join(place, 'rehearsal'), { recursive: true });
+  await writeFile(join(place, 'rehearsal/release.json'), `${JSON.stringify(config, null, 2)}\n`);
 }
 
 async function retrain(): Promise<number> {
