@@ -23,6 +23,8 @@ const recordSchema = z.object({
   /** The release it came with. */
   release: z.optional(z.string()),
   installed_at: z.string(),
+  /** The manifest that `entry` is from, kept in state/manifests/. */
+  manifest_sha256: z.optional(sha256Field),
   files: z.array(recordedFile),
   /** The model's entry in the manifest that it was installed by. */
   entry: manifestModelSchema,
@@ -41,6 +43,7 @@ export interface InstallRecord {
   readonly version: string;
   readonly release?: string | undefined;
   readonly installed_at: string;
+  readonly manifest_sha256?: string | undefined;
   readonly files: readonly InstalledFile[];
   readonly entry: ManifestModel;
 }

@@ -9,6 +9,7 @@ import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import { type InstallRecord, readRecord, writeRecord } from '../cache/records.ts';
 import { isRealDirectory } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
+import { keepManifest } from '../manifests/accepted-manifest.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
 import { commitVersion, recordFor } from './commit-version.ts';
 import { openStaging } from './staging.ts';
@@ -80,9 +81,11 @@ export async function adoptVersion(
     version,
     entry,
     release: entry.release ?? from.manifest.release,
+    manifest: from,
     files: entry.files ?? [],
   });
   await writeFileAtomically(join(directory, versionFileName), `${version}\n`);
+  await keepManifest(layout, from);
   await writeRecord(layout, record);
   return record;
 }
@@ -112,6 +115,7 @@ async function moveIn(layout: CacheLayout, match: Match, aside: string): Promise
     version,
     entry,
     release: entry.release,
+    manifest: match.from,
     directory: staging.files,
     files,
     indexBytes: undefined,

@@ -12,6 +12,8 @@ import {
   writeRecord,
   writeRecordedIndex,
 } from '../cache/records.ts';
+import { keepManifest } from '../manifests/accepted-manifest.ts';
+import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { discardTree } from './staging.ts';
 
 export interface VerifiedFiles {
@@ -19,6 +21,8 @@ export interface VerifiedFiles {
   readonly version: string;
   readonly entry: ManifestModel;
   readonly release: string | undefined;
+  /** The manifest that `entry` is from. */
+  readonly manifest: GoodManifest | undefined;
   /** Holds exactly `files`, each sha256 checked, data flushed. Gone afterwards. */
   readonly directory: string;
   readonly files: readonly InstalledFile[];
@@ -50,6 +54,7 @@ export async function commitVersion(layout: CacheLayout, verified: VerifiedFiles
     await discardTree(layout, target);
   }
   if (verified.indexBytes) await writeRecordedIndex(layout, name, version, verified.indexBytes);
+  if (verified.manifest) await keepManifest(layout, verified.manifest);
   await writeRecord(layout, record);
   try {
     await renamePatiently(directory, target, { rename });
@@ -63,7 +68,7 @@ export async function commitVersion(layout: CacheLayout, verified: VerifiedFiles
 
 /** The record of a version that is installed now. */
 export function recordFor(
-  version: Pick<VerifiedFiles, 'name' | 'version' | 'entry' | 'release' | 'files'>,
+  version: Pick<VerifiedFiles, 'name' | 'version' | 'entry' | 'release' | 'manifest' | 'files'>,
 ): InstallRecord {
   return {
     record_version: 1,
@@ -71,6 +76,7 @@ export function recordFor(
     version: version.version,
     release: version.release,
     installed_at: new Date().toISOString(),
+    ...(version.manifest && { manifest_sha256: version.manifest.sha256 }),
     files: version.files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 })),
     entry: version.entry,
   };

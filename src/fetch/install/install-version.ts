@@ -1,4 +1,4 @@
-import semver from 'semver';
+import semver from '../../contract/semver.ts';
 import type { RunContext } from '../../core/events.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { type InstalledModel, looksComplete, readInstalled, recordOf } from '../cache/installed.ts';
@@ -91,6 +91,7 @@ export async function installVersion(
         version,
         entry: resolved.entry,
         release: resolved.entry.release ?? resolved.from.manifest.release,
+        manifest: resolved.from,
         directory: staging.files,
         files: filled.files,
         indexBytes: filled.indexBytes,

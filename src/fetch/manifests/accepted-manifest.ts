@@ -4,10 +4,12 @@ import * as z from 'zod/mini';
 import { sha256Field } from '../../contract/fields.ts';
 import { type Manifest, parseManifest } from '../../contract/manifest.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { exists, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
+import { readAllInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';
+import type { GoodManifest } from './good-manifest.ts';
 
 const acceptedSchema = z.object({
   accepted_version: z.literal(1),
@@ -75,9 +77,7 @@ export async function writeAccepted(
   layout: CacheLayout,
   accepted: Omit<AcceptedManifest, 'manifest' | 'acceptedAt'>,
 ): Promise<void> {
-  const path = manifestPath(layout, accepted.sha256);
-  if (accepted.signature) await writeFileAtomically(`${path}.minisig`, accepted.signature);
-  await writeFileAtomically(path, accepted.bytes);
+  await keepManifest(layout, accepted);
   const state = {
     accepted_version: 1,
     sha256: accepted.sha256,
@@ -92,14 +92,38 @@ export async function writeAccepted(
   await removeOldManifests(layout, accepted.sha256);
 }
 
+/** Keeps a manifest's bytes and signature under their digest, as long as an installed version or the newest acceptance names it. */
+export async function keepManifest(
+  layout: CacheLayout,
+  good: Pick<GoodManifest, 'bytes' | 'sha256' | 'signature'>,
+): Promise<void> {
+  const path = manifestPath(layout, good.sha256);
+  if (good.signature) await writeFileAtomically(`${path}.minisig`, good.signature);
+  if (!(await exists(path))) await writeFileAtomically(path, good.bytes);
+}
+
+/** A manifest that was kept; undefined where it is gone or damaged. */
+export async function readKeptManifest(layout: CacheLayout, digest: string): Promise<GoodManifest | undefined> {
+  const path = manifestPath(layout, digest);
+  const bytes = await readFileIfThere(path);
+  if (bytes === undefined || sha256(bytes) !== digest) return undefined;
+  const signature = await readFileIfThere(`${path}.minisig`);
+  return { manifest: parseManifest(bytes, path), bytes, sha256: digest, signature, url: path, fresh: false };
+}
+
 /** Another process may be about to name a manifest that it just wrote; so young ones stay. */
 const keptMs = 3_600_000;
 
 async function removeOldManifests(layout: CacheLayout, digest: string): Promise<void> {
+  const named = new Set([digest]);
+  for (const model of await readAllInstalled(layout)) {
+    for (const { manifest_sha256: kept } of model.versions) if (kept !== undefined) named.add(kept);
+  }
   for (const file of await list(manifestsDirectory(layout))) {
     const path = join(manifestsDirectory(layout), file);
     const status = await stat(path).catch(() => undefined);
-    if (file.startsWith(digest) || status === undefined || Date.now() - status.mtimeMs < keptMs) continue;
+    if (named.has(file.slice(0, digest.length)) || status === undefined || Date.now() - status.mtimeMs < keptMs)
+      continue;
     await rm(path, { force: true });
   }
 }

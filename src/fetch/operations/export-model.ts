@@ -5,9 +5,10 @@ import { AircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
-import { readRecordedIndex } from '../cache/records.ts';
+import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 import { copyFiles } from '../install/copy-files.ts';
+import { readKeptManifest } from '../manifests/accepted-manifest.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
 import { loadIndex } from '../transfer/fetch-index.ts';
@@ -38,8 +39,15 @@ export async function exportModel(
   context: RunContext = {},
 ): Promise<ExportReport> {
   const installed = await findInstalled(client, name, range);
-  const good = await findManifest(client, context, 'look');
-  const resolved = await resolveModel(client, good, name, range ?? installed?.version, context);
+  const resolved = client.offline
+    ? await resolveInstalled(client, name, range, installed)
+    : await resolveModel(
+        client,
+        await findManifest(client, context, 'look'),
+        name,
+        range ?? installed?.version,
+        context,
+      );
   await checkDirectory(to, resolved);
   await mkdir(to, { recursive: true });
   const form = client.offline ? 'files' : 'archive';
@@ -55,6 +63,26 @@ export async function exportModel(
     files: [...brought.files, ...manifests],
     bytes_fetched: brought.bytes,
   };
+}
+
+/** The installed version, by the manifest that it was installed by. */
+async function resolveInstalled(
+  client: Client,
+  name: string,
+  range: string | undefined,
+  installed: InstallRecord | undefined,
+): Promise<ResolvedModel> {
+  const from =
+    installed?.manifest_sha256 === undefined
+      ? undefined
+      : await readKeptManifest(client.layout, installed.manifest_sha256);
+  if (installed === undefined || from === undefined) {
+    const what = range === undefined ? name : `${name}@${range}`;
+    throw new AircherError('remote', `${what} is not installed with its manifest, and the client is offline.`, {
+      hint: 'Run it where there is a network, or install the model first.',
+    });
+  }
+  return { name, version: installed.version, entry: installed.entry, from, yanked: undefined };
 }
 
 async function checkDirectory(to: string, { from }: ResolvedModel): Promise<void> {
@@ -99,11 +127,7 @@ async function exportArchive(
 async function exportFiles(client: Client, resolved: ResolvedModel, to: string, context: RunContext): Promise<Brought> {
   const { name, version, entry } = resolved;
   const record = await findInstalled(client, name, version);
-  if (record === undefined) {
-    throw new AircherError('remote', `${name} ${version} is not installed, and the client is offline.`, {
-      hint: 'Run it where there is a network, or install the model first.',
-    });
-  }
+  if (record === undefined) throw new AircherError('invalid', `${name} ${version} is no longer installed.`);
   const temporary = join(to, `.export-${name}-${version}`);
   await rm(temporary, { recursive: true, force: true });
   await copyFiles(client.layout.version(name, version), record.files, temporary, context);

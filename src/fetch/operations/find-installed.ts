@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import semver from 'semver';
+import semver from '../../contract/semver.ts';
 import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { type InstalledModel, looksComplete, readInstalled } from '../cache/installed.ts';
