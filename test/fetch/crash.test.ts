@@ -5,7 +5,7 @@ import type { Manifest } from '../../src/contract/manifest.ts';
 import { checkModels, checksummedVersions, clientProgram, createWorld, type World } from './world.ts';
 
 /** Kills in each of the two tests; AIRCHER_TEST_KILLS=200 is the soak. */
-const kills = Number(process.env.AIRCHER_TEST_KILLS ?? 12);
+const kills = Number(process.env.AIRCHER_TEST_KILLS ?? 5);
 
 test(`kill -9 at ${kills} moments of an install: nothing unverified is visible, and what was fetched is not fetched again`, async (t) => {
   const world = await createWorld(t);
