@@ -26,18 +26,16 @@ const part = fc.oneof(
 const path = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
 const size = fc.oneof(fc.integer({ min: 0, max: 3000 }), fc.constantFrom(0, 1, 512, 65536, 1048575, 1048576, 1048577));
 const content = fc.record({ size, seed: fc.nat() }).map(({ size, seed }) => noise(size, seed));
-const weights = fc
-  .array(fc.record({ size, seed: fc.nat() }), { minLength: 1, maxLength: 5 })
-  .map((tensors) =>
-    safetensors(
-      tensors.map(({ size, seed }, index) => ({
-        name: `t${index}`,
-        dtype: 'U8',
-        shape: [size],
-        data: noise(size, seed),
-      })),
-    ),
-  );
+const weights = fc.array(fc.record({ size, seed: fc.nat() }), { minLength: 1, maxLength: 5 }).map((tensors) =>
+  safetensors(
+    tensors.map(({ size, seed }, index) => ({
+      name: `t${index}`,
+      dtype: 'U8',
+      shape: [size],
+      data: noise(size, seed),
+    })),
+  ),
+);
 const tree: fc.Arbitrary<Tree> = fc
   .record({ files: fc.dictionary(path, content, { maxKeys: 6 }), weights })
   .map(({ files, weights }) => ({ ...files, 'model.safetensors': weights }))
