@@ -1,10 +1,10 @@
-import * as http from 'node:http';
-import * as https from 'node:https';
-import * as tls from 'node:tls';
+import type * as http from 'node:http';
+import type * as https from 'node:https';
 import { systemErrorCode } from '../../core/errors.ts';
 import { getDocument } from './document.ts';
 import { createHosts } from './hosts.ts';
-import { proxyAuthorization, proxyChooser, TunnelAgent } from './proxy.ts';
+import { network } from './node-network.ts';
+import { createTunnelAgent, proxyAuthorization, proxyChooser } from './proxy.ts';
 import { createPace } from './rate-limit.ts';
 import { leave } from './read-body.ts';
 import { hostOf, remoteError, showUrl, toRemoteError } from './remote-error.ts';
@@ -103,17 +103,17 @@ interface Agents {
 function createAgents(options: HttpOptions, settings: HttpSettings): Agents {
   // No limit of sockets here: the transfer counts its own connections.
   const kept = { keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo' as const };
-  const trusted = options.extraCertificates ? { ca: [...tls.rootCertificates, options.extraCertificates] } : {};
-  const plain = new http.Agent(kept);
-  const secure = new https.Agent({ ...kept, ...trusted });
-  const tunnels = new Map<string, TunnelAgent>();
+  const trusted = options.extraCertificates ? { ca: [...network.tls.rootCertificates, options.extraCertificates] } : {};
+  const plain = new network.http.Agent(kept);
+  const secure = new network.https.Agent({ ...kept, ...trusted });
+  const tunnels = new Map<string, https.Agent>();
   return {
     http: plain,
     https: secure,
     tunnel(proxy) {
       let agent = tunnels.get(proxy.href);
       if (agent === undefined) {
-        agent = new TunnelAgent(proxy, { ...kept, ...trusted, timeoutMs: settings.connectTimeoutMs });
+        agent = createTunnelAgent(proxy, { ...kept, ...trusted, timeoutMs: settings.connectTimeoutMs });
         tunnels.set(proxy.href, agent);
       }
       return agent;
@@ -133,10 +133,10 @@ function send(
 ): http.ClientRequest {
   const common = { method: request.method ?? 'GET', ...(request.signal && { signal: request.signal }) };
   if (url.protocol === 'https:') {
-    return https.request(url, { ...common, headers, agent: proxy ? agents.tunnel(proxy) : agents.https });
+    return network.https.request(url, { ...common, headers, agent: proxy ? agents.tunnel(proxy) : agents.https });
   }
-  if (proxy === undefined) return http.request(url, { ...common, headers, agent: agents.http });
-  return http.request({
+  if (proxy === undefined) return network.http.request(url, { ...common, headers, agent: agents.http });
+  return network.http.request({
     ...common,
     host: proxy.hostname,
     port: proxy.port === '' ? 80 : proxy.port,

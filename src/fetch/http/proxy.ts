@@ -1,8 +1,8 @@
-import * as http from 'node:http';
-import * as https from 'node:https';
+import type * as https from 'node:https';
 import type { Duplex } from 'node:stream';
-import * as tls from 'node:tls';
+import type * as tls from 'node:tls';
 import { AircherError } from '../../core/errors.ts';
+import { network } from './node-network.ts';
 import { remoteError, toRemoteError } from './remote-error.ts';
 import type { HttpOptions } from './types.ts';
 
@@ -47,32 +47,30 @@ export function proxyAuthorization(proxy: URL): Record<string, string> {
 }
 
 /** An agent whose connections go through the proxy's CONNECT. Node's own support for proxies begins after Node 20. */
-export class TunnelAgent extends https.Agent {
-  private readonly proxy: URL;
-  private readonly timeoutMs: number;
-
-  constructor(proxy: URL, options: https.AgentOptions & { readonly timeoutMs: number }) {
-    super(options);
-    this.proxy = proxy;
-    this.timeoutMs = options.timeoutMs;
+export function createTunnelAgent(
+  proxy: URL,
+  options: https.AgentOptions & { readonly timeoutMs: number },
+): https.Agent {
+  class TunnelAgent extends network.https.Agent {
+    // Node's agent waits for the callback when nothing is returned.
+    override createConnection(
+      target: https.RequestOptions & tls.ConnectionOptions,
+      callback?: (error: Error | null, socket: Duplex) => void,
+    ): undefined {
+      const host = String(target.host);
+      const name = host.includes(':') ? `[${host}]` : host;
+      openTunnel(proxy, name, Number(target.port ?? 443), options.timeoutMs).then(
+        (socket) => callback?.(null, network.tls.connect({ ...target, socket })),
+        (error: Error) => callback?.(error, undefined as unknown as Duplex),
+      );
+    }
   }
-
-  // Node's agent waits for the callback when nothing is returned.
-  override createConnection(
-    options: https.RequestOptions & tls.ConnectionOptions,
-    callback?: (error: Error | null, socket: Duplex) => void,
-  ): undefined {
-    const host = String(options.host);
-    openTunnel(this.proxy, host.includes(':') ? `[${host}]` : host, Number(options.port ?? 443), this.timeoutMs).then(
-      (socket) => callback?.(null, tls.connect({ ...options, socket })),
-      (error: Error) => callback?.(error, undefined as unknown as Duplex),
-    );
-  }
+  return new TunnelAgent(options);
 }
 
 function openTunnel(proxy: URL, host: string, port: number, timeoutMs: number): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const request = (proxy.protocol === 'https:' ? https : http).request({
+    const request = (proxy.protocol === 'https:' ? network.https : network.http).request({
       host: proxy.hostname.replace(/^\[|\]$/g, ''),
       port: proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : proxy.port,
       method: 'CONNECT',
