@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
@@ -116,82 +116,6 @@ test('an update fetches what changed, switches, keeps the old version, and tells
   assert.equal((await manager.ensureModel('alpha', { version: '1.0.0' })).path, old.path);
 });
 
-test('--same-space leaves a model alone whose vectors change, and takes the others', async (t) => {
-  const world = await createWorld(t);
-  await world.release('1.0.0', { alpha: { version: '1.0.0' }, beta: { version: '1.0.0' } });
-  const manager = world.manager();
-  await manager.install('alpha');
-  await manager.install('beta');
-  await world.release('1.1.0', {
-    alpha: { version: '1.1.0', retrained: [1] },
-    beta: { version: '1.0.1', space: 'beta ' },
-  });
-  const reports = await manager.update({ sameSpace: true });
-  assert.deepEqual(
-    reports.map(({ name, outcome, to }) => [name, outcome, to]),
-    [
-      ['alpha', 'other-space', '1.0.0'],
-      ['beta', 'updated', '1.0.1'],
-    ],
-  );
-});
-
-test('old versions come by published_versions; ranges choose among them', async (t) => {
-  const world = await createWorld(t);
-  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
-  await world.release('1.1.0', { alpha: { version: '1.1.0', retrained: [1] } });
-  await world.release('2.0.0', { alpha: { version: '2.0.0', retrained: [1, 2] } });
-  const manager = world.manager();
-  assert.equal((await manager.ensureModel('alpha', { version: '^1.0.0' })).version, '1.1.0');
-  assert.equal((await manager.ensureModel('alpha', { version: '1.0.0' })).version, '1.0.0');
-  assert.equal((await manager.ensureModel('alpha')).version, '1.1.0', 'the current one, never updated by itself');
-  await assert.rejects(manager.ensureModel('alpha', { version: '^3.0.0' }), (error) =>
-    isAircherError(error, 'invalid'),
-  );
-  await assert.rejects(manager.ensureModel('alpha', { version: 'newest' }), (error) => isAircherError(error, 'usage'));
-});
-
-test('an old manifest whose bytes are not those of the newest one’s digest is refused', async (t) => {
-  const world = await createWorld(t);
-  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
-  await world.release('1.1.0', { alpha: { version: '1.1.0' } });
-  const path = join(world.mirrorDirectory, 'models-v1.0.0/manifest.json');
-  const text = await readFile(path, 'utf8');
-  await writeFile(path, text.replace('Apache-2.0', 'Apache-2.1'));
-  await assert.rejects(world.manager().ensureModel('alpha', { version: '1.0.0' }), (error) =>
-    isAircherError(error, 'integrity'),
-  );
-  assert.deepEqual(await checkModels(world.cache, []), {});
-});
-
-test('a withdrawn version is never installed anew unless asked by version, with a warning', async (t) => {
-  const world = await createWorld(t);
-  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
-  const yanked = [{ model: 'alpha', version: '1.1.0', reason: 'wrong pooling' }];
-  await world.release('1.1.0', { alpha: { version: '1.1.0', retrained: [0] } }, { yanked });
-  const manager = world.manager();
-  assert.equal((await manager.ensureModel('alpha')).version, '1.0.0');
-  const events: Event[] = [];
-  const asked = await manager.ensureModel('alpha', { version: '1.1.0', onEvent: (event) => events.push(event) });
-  assert.equal(asked.version, '1.1.0');
-  assert.ok(events.some((event) => event.type === 'warning' && /wrong pooling/.test(event.problem.message)));
-});
-
-test('an update leaves a withdrawn version, even for an older one', async (t) => {
-  const world = await createWorld(t);
-  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
-  await world.release('1.1.0', { alpha: { version: '1.1.0', retrained: [0] } });
-  const manager = world.manager();
-  await manager.install('alpha');
-  const yanked = [{ model: 'alpha', version: '1.1.0', reason: 'wrong pooling' }];
-  await world.release('1.1.1', {}, { yanked });
-  const [status] = await manager.checkUpdates();
-  assert.equal(status?.yanked, 'wrong pooling');
-  assert.deepEqual([status?.status, status?.available], ['update', '1.0.0']);
-  const [report] = await manager.update();
-  assert.deepEqual([report?.outcome, report?.to], ['updated', '1.0.0']);
-});
-
 test('a flipped byte of the archive is refused, and nothing new is visible', async (t) => {
   const world = await createWorld(t);
   const first = await world.release('1.0.0', { alpha: { version: '1.0.0' } });
@@ -208,68 +132,6 @@ test('a flipped byte of the archive is refused, and nothing new is visible', asy
   );
   assert.deepEqual(await checkModels(world.cache, [first]), { alpha: '1.0.0' });
   assert.deepEqual(await readdir(join(world.cache, 'versions/alpha')), ['1.0.0']);
-});
-
-test('a real directory at models/<name> with a release’s files is adopted without downloading them', async (t) => {
-  const world = await createWorld(t);
-  const manifest = await world.release('1.0.0', { alpha: { version: '1.0.0' } });
-  const place = join(world.cache, 'models/alpha');
-  await mkdir(join(world.cache, 'models'), { recursive: true });
-  await cp(world.path('sources/alpha/1.0.0'), place, { recursive: true });
-  await writeFile(join(place, '.version'), '1.0.0\n');
-  const report = await world.manager().install('alpha');
-  assert.equal(report.outcome, 'adopted');
-  assert.deepEqual(await checkModels(world.cache, [manifest]), { alpha: '1.0.0' });
-  assert.ok(!world.mirror.log.entries.some((entry) => entry.path.endsWith('.tar.gz')));
-  assert.equal(await stat(join(world.cache, 'set-aside')).catch(() => 'gone'), 'gone');
-});
-
-test('a real directory with other files is moved aside, not lost, and told of', async (t) => {
-  const world = await createWorld(t);
-  const manifest = await world.release('1.0.0', { alpha: { version: '1.0.0' } });
-  const place = join(world.cache, 'models/alpha');
-  await cp(world.path('sources/alpha/1.0.0'), place, { recursive: true });
-  await writeFile(join(place, 'config.json'), 'my own\n');
-  const events: Event[] = [];
-  await world.manager().ensureModel('alpha', { onEvent: (event) => events.push(event) });
-  assert.deepEqual(await checkModels(world.cache, [manifest]), { alpha: '1.0.0' });
-  const [aside = ''] = await readdir(join(world.cache, 'set-aside'));
-  assert.equal(await readFile(join(world.cache, 'set-aside', aside, 'config.json'), 'utf8'), 'my own\n');
-  assert.ok(events.some((event) => event.type === 'warning' && event.problem.message.includes(aside)));
-});
-
-test('any command heals a lost link, a foreign link, checksums.json and .version', async (t) => {
-  const world = await createWorld(t);
-  const manifest = await world.release('1.0.0', { alpha: { version: '1.0.0' } });
-  await world.manager().install('alpha');
-  await rm(join(world.cache, 'models/alpha'));
-  await symlink('../versions/alpha/9.9.9', join(world.cache, 'models/alpha'));
-  await rm(join(world.cache, 'versions/alpha/1.0.0/.version'));
-  await writeFile(join(world.cache, 'models/checksums.json'), '{}');
-  await symlink('../versions/gone/1.0.0', join(world.cache, 'models/gone'));
-  const listed = await world.run(['list', '--json']);
-  assert.equal(listed.exitCode, 0, listed.stderr);
-  assert.deepEqual(await checkModels(world.cache, [manifest]), { alpha: '1.0.0' });
-  assert.deepEqual(await checksummedVersions(world.cache), { alpha: '1.0.0' });
-});
-
-test('a lost state/ costs no download of a version that is still there byte for byte', async (t) => {
-  const world = await createWorld(t);
-  const manifest = await world.release('1.0.0', { alpha: { version: '1.0.0' } });
-  await world.manager().install('alpha');
-  await rm(join(world.cache, 'state'), { recursive: true });
-  const requests = world.mirror.log.entries.length;
-  assert.equal((await world.manager().install('alpha')).outcome, 'adopted');
-  const later = world.mirror.log.entries.slice(requests).map((entry) => entry.path);
-  assert.deepEqual(
-    later.filter((path) => path.includes('tar')),
-    [],
-  );
-  assert.deepEqual(await checkModels(world.cache, [manifest]), { alpha: '1.0.0' });
-  await rm(join(world.cache, 'state'), { recursive: true });
-  await writeFile(join(world.cache, 'versions/alpha/1.0.0/config.json'), 'other\n');
-  assert.equal((await world.manager().install('alpha')).outcome, 'installed');
-  assert.deepEqual(await checkModels(world.cache, [manifest]), { alpha: '1.0.0' });
 });
 
 test('verify finds damage, and --repair fetches the damaged pieces only', async (t) => {
@@ -290,44 +152,6 @@ test('verify finds damage, and --repair fetches the damaged pieces only', async 
   assert.equal(report?.repaired, 3);
   assert.ok(report.bytes_fetched < 1_000_000, `${report.bytes_fetched}`);
   assert.deepEqual((await manager.verify())[0]?.bad, []);
-});
-
-test('rollback pins, update passes it over, unpin lets it go; prune and remove give space back', async (t) => {
-  const world = await createWorld(t);
-  const first = await world.release('1.0.0', { alpha: { version: '1.0.0' } });
-  const manager = world.manager();
-  await manager.install('alpha');
-  const second = await world.release('1.1.0', { alpha: { version: '1.1.0', retrained: [1] } });
-  await manager.update();
-  assert.deepEqual(await manager.rollback('alpha'), {
-    name: 'alpha',
-    from: '1.1.0',
-    to: '1.0.0',
-    pinned: true,
-    space: 'changes',
-  });
-  assert.deepEqual(await checkModels(world.cache, [first, second]), { alpha: '1.0.0' });
-  assert.equal((await manager.update())[0]?.outcome, 'pinned');
-  assert.equal((await manager.checkUpdates())[0]?.status, 'pinned');
-  assert.equal(await manager.unpin('alpha'), '1.0.0');
-  assert.equal((await manager.update())[0]?.outcome, 'updated');
-  await manager.pin('alpha', '1.0.0');
-  assert.deepEqual(
-    (await manager.prune({ dryRun: true })).map((item) => item.version),
-    ['1.1.0'],
-  );
-  await manager.unpin('alpha');
-  await manager.prune({ keep: 2 });
-  assert.equal((await manager.list()).length, 2);
-  await manager.prune();
-  assert.deepEqual(
-    (await manager.list()).map((version) => version.version),
-    ['1.0.0'],
-  );
-  await manager.remove('alpha');
-  assert.deepEqual(await manager.list(), []);
-  assert.deepEqual(await readdir(join(world.cache, 'versions')), ['CACHEDIR.TAG']);
-  assert.deepEqual(await checksummedVersions(world.cache), {});
 });
 
 /** Every path in a tree with its time of change, so that any write shows. */

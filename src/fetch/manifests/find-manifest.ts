@@ -23,7 +23,9 @@ export async function findManifest(
 ): Promise<GoodManifest> {
   const newest = await findNewest(client, context);
   if (purpose === 'install') checkExpiry(newest.manifest);
-  return client.release === undefined ? newest : findRelease(client, newest, client.release, context);
+  if (client.release === undefined) return newest;
+  const named = await findRelease(client, newest, client.release, context);
+  return { ...named, withdrawnSince: newest.manifest.yanked ?? [] };
 }
 
 async function findNewest(client: Client, context: RunContext): Promise<GoodManifest> {

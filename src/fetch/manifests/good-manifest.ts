@@ -10,4 +10,6 @@ export interface GoodManifest {
   readonly url: string;
   /** False where no source answered and this is what was accepted before. */
   readonly fresh: boolean;
+  /** For a release that was asked for by name: what the newest manifest says was withdrawn since. */
+  readonly withdrawnSince?: Manifest['yanked'];
 }

@@ -20,7 +20,7 @@ export interface ResolvedModel {
 
 /**
  * The newest version of a model that satisfies a range (default: the newest there is), the manifest's own first, then its
- * `published_versions`. A withdrawn version is chosen only where the range is that very version, with a warning. Throws `invalid`
+ * `published_versions`. A withdrawn version is chosen only where that very version or its release was asked for, with a warning. Throws `invalid`
  * for a name or version that nobody offers.
  */
 export async function resolveModel(
@@ -33,8 +33,11 @@ export async function resolveModel(
   const { manifest } = good;
   const entry = modelEntry(good, name);
   const yankedReason = (version: string): string | undefined =>
-    manifest.yanked?.find((yanked) => yanked.model === name && yanked.version === version)?.reason;
-  const exact = range !== undefined && semver.valid(range) !== null;
+    [...(manifest.yanked ?? []), ...(good.withdrawnSince ?? [])].find(
+      (yanked) => yanked.model === name && yanked.version === version,
+    )?.reason;
+  // Who names the version or the release gets it, with a warning.
+  const exact = (range !== undefined && semver.valid(range) !== null) || good.withdrawnSince !== undefined;
   const fits = (version: string): boolean =>
     (range === undefined || semver.satisfies(version, range)) && (exact || yankedReason(version) === undefined);
   const finish = (resolved: ResolvedModel): ResolvedModel => {
