@@ -12,8 +12,10 @@ import { rehearseCommand } from './rehearse.ts';
 import { releaseCommand } from './release.ts';
 import { signCommand } from './sign.ts';
 import { stageCommand } from './stage.ts';
+import { statusCommand } from './status.ts';
 import { validateCommand } from './validate.ts';
 import { verifyCommand } from './verify.ts';
+import { yankCommand } from './yank.ts';
 
 /** The command tree of `aircher-models`: one file a command, in the order in which a release uses them. */
 export function createProgram(dependencies: CommandDependencies): Command {
@@ -50,6 +52,8 @@ export function createProgram(dependencies: CommandDependencies): Command {
     verifyCommand,
     releaseCommand,
     rehearseCommand,
+    statusCommand,
+    yankCommand,
     keygenCommand,
   ]) {
     add(program, dependencies);

@@ -60,14 +60,24 @@ export async function findBase(
 
 /** The tag of the newest published release that is no prerelease: what clients find. Throws `invalid` where there is none. */
 export async function newestRelease(targets: readonly Target[], workspace: Workspace): Promise<string> {
-  for (const candidate of await publishedReleases(targets, workspace)) {
-    if (semver.prerelease(candidate.version) !== null) continue;
-    const manifest = parseManifest(await candidate.read(), `manifest.json of ${candidate.tag}`);
-    if (!wasGivenUp(candidate, manifest, targets)) return candidate.tag;
+  for await (const { tag, version } of publishedManifests(targets, workspace)) {
+    if (semver.prerelease(version) === null) return tag;
   }
   throw new AircherError('invalid', `nothing is published at ${targets.map((target) => target.place).join(', ')}`, {
     hint: 'Run `aircher-models release` to publish the first release.',
   });
+}
+
+/** Every published release with its manifest, prereleases included, newest first; each is read when it is asked for. */
+export async function* publishedManifests(
+  targets: readonly Target[],
+  workspace: Workspace,
+): AsyncGenerator<PublishedTag & { readonly manifest: Manifest }> {
+  for (const candidate of await publishedReleases(targets, workspace)) {
+    const { tag, version } = candidate;
+    const manifest = parseManifest(await candidate.read(), `manifest.json of ${tag}`);
+    if (!wasGivenUp(candidate, manifest, targets)) yield { tag, version, manifest };
+  }
 }
 
 /** Uploaded elsewhere, and never made public at GitHub, where releases become public. */

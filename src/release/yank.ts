@@ -1,0 +1,144 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import semver from 'semver';
+import type { Manifest, ManifestModel } from '../contract/manifest.ts';
+import { nearest } from '../contract/problems-of.ts';
+import type { ReleaseConfig } from '../contract/release-config.ts';
+import { AircherError } from '../core/errors.ts';
+import { warn } from '../core/events.ts';
+import { writeFileAtomically } from '../core/files.ts';
+import type { PublishedTag, Target } from '../targets/target.ts';
+import { isYanked, newestNotYanked, publishedVersionsOf } from './carry-forward.ts';
+import { publishedManifests } from './last-published.ts';
+import type { LoadedConfig } from './load-config.ts';
+import type { Workspace } from './workspace.ts';
+import { editReleaseConfig } from './yank-edit.ts';
+
+export interface YankReport {
+  readonly model: string;
+  readonly version: string;
+  readonly reason: string;
+  /** `done`: the newest published release says it already. `edited`: release.json was changed. `listed`: it stood there, and isn't published yet. */
+  readonly state: 'done' | 'edited' | 'listed';
+  /** What release.json releases now. */
+  readonly release: string;
+  /** What a fresh install gets from then on; null where no good version is left. */
+  readonly replacement: string | null;
+  /** Whether it was what a fresh install got. */
+  readonly was_newest: boolean;
+}
+
+/**
+ * Withdraws a published version in release.json: an entry in `yanked`, and a `release` above the last published one. Nothing is
+ * published or deleted by it. Throws `usage` for a malformed name, `invalid` for what was never published.
+ */
+export async function yankVersion(
+  spec: string,
+  reason: string,
+  { config }: LoadedConfig,
+  targets: readonly Target[],
+  workspace: Workspace,
+): Promise<YankReport> {
+  const { model, version } = parseSpec(spec, reason);
+  if (workspace.offline) {
+    throw new AircherError('remote', 'only the hosts know what is published', { hint: 'Run it without --offline.' });
+  }
+  const { newest, entry } = await findPublished(model, version, targets, workspace);
+  const isListed = isYanked(config, model, version);
+  const isPublished = newest.manifest.yanked?.some((yank) => yank.model === model && yank.version === version) ?? false;
+  const after = isListed ? config : { ...config, yanked: [...(config.yanked ?? []), { model, version, reason }] };
+  // A version that release.json has and that isn't published yet comes with the same release.
+  const offered = [...publishedVersionsOf(entry), ...(config.models[model] ? [config.models[model].version] : [])];
+  const replacement = newestNotYanked(after, model, offered) ?? null;
+  const report = {
+    model,
+    version,
+    reason: config.yanked?.find((yank) => yank.model === model && yank.version === version)?.reason ?? reason,
+    replacement,
+    was_newest: newest.manifest.models[model]?.version === version,
+  };
+  if (isListed && isPublished) return { ...report, state: 'done', release: config.release };
+  tellOfUnpublished(config, newest.manifest, workspace);
+  const release = releaseAbove(config, newest);
+  if (isListed && release === config.release) return { ...report, state: 'listed', release };
+  const path = resolve(workspace.directory, workspace.configFile);
+  const text = await readFile(path, 'utf8');
+  await writeFileAtomically(path, editReleaseConfig(text, isListed ? undefined : { model, version, reason }, release));
+  return { ...report, state: isListed ? 'listed' : 'edited', release };
+}
+
+function parseSpec(spec: string, reason: string): { readonly model: string; readonly version: string } {
+  const at = spec.lastIndexOf('@');
+  const model = spec.slice(0, Math.max(0, at));
+  const version = spec.slice(at + 1);
+  if (model === '' || semver.valid(version) !== version) {
+    throw new AircherError('usage', `${JSON.stringify(spec)} is not MODEL@VERSION`, {
+      hint: 'For example `aircher-models yank gte-large@1.0.0 --reason "wrong pooling config"`.',
+    });
+  }
+  if (reason.trim() === '') {
+    throw new AircherError('usage', 'a yank needs a reason', {
+      hint: 'Users read it: --reason "wrong pooling config".',
+    });
+  }
+  return { model, version };
+}
+
+interface Found {
+  readonly newest: PublishedTag & { readonly manifest: Manifest };
+  /** The model's newest entry that knows the version. */
+  readonly entry: ManifestModel;
+}
+
+/** Looks in the newest release first, then in older ones, for models that release.json has no more. */
+async function findPublished(
+  model: string,
+  version: string,
+  targets: readonly Target[],
+  workspace: Workspace,
+): Promise<Found> {
+  let newest: Found['newest'] | undefined;
+  let known: ManifestModel | undefined;
+  const names = new Set<string>();
+  for await (const release of publishedManifests(targets, workspace)) {
+    newest ??= release;
+    const { models } = release.manifest;
+    for (const name of Object.keys(models)) names.add(name);
+    const entry = Object.hasOwn(models, model) ? models[model] : undefined;
+    known ??= entry;
+    if (entry && publishedVersionsOf(entry).includes(version)) return { newest, entry };
+  }
+  if (newest === undefined) {
+    throw new AircherError('invalid', 'nothing is published yet', { hint: 'Take it out of release.json instead.' });
+  }
+  if (known !== undefined) {
+    throw new AircherError('invalid', `${model} ${version} was never published`, {
+      hint: `Published versions of it: ${publishedVersionsOf(known).join(', ')}.`,
+    });
+  }
+  const near = nearest(model, [...names]);
+  throw new AircherError('invalid', `no model ${JSON.stringify(model)} was ever published`, {
+    hint: near === undefined ? `Published: ${[...names].join(', ')}.` : `Did you mean ${near}?`,
+  });
+}
+
+/** The configured release where it is new already, else the patch after the last published one. */
+function releaseAbove(config: ReleaseConfig, newest: PublishedTag): string {
+  if (semver.gt(config.release, newest.version)) return config.release;
+  return semver.inc(newest.version, 'patch') ?? newest.version;
+}
+
+/** The release that tells of the yank tells of everything else in release.json, too. */
+function tellOfUnpublished(config: ReleaseConfig, published: Manifest, workspace: Workspace): void {
+  const others = Object.entries(config.models).filter(([name, { version }]) => {
+    const entry = Object.hasOwn(published.models, name) ? published.models[name] : undefined;
+    return !isYanked(config, name, version) && !(entry && publishedVersionsOf(entry).includes(version));
+  });
+  if (others.length === 0) return;
+  warn(workspace, {
+    file: workspace.configFile,
+    path: '$.models',
+    message: `also has what isn't published yet: ${others.map(([name, { version }]) => `${name} ${version}`).join(', ')}`,
+    hint: 'The release of the yank publishes that, too. With --no-release you can take it back first.',
+  });
+}
