@@ -19,7 +19,7 @@ import { problemsOf } from './problems-of.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 /**
- * The schema of `manifest.json` (DESIGN section 3.3). Readers ignore fields they don't know. Required are only the fields of
+ * The schema of `manifest.json` (docs/formats.md). Readers ignore fields they don't know. Required are only the fields of
  * the format's first draft, so that its manifests are still read.
  */
 

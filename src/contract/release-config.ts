@@ -9,7 +9,7 @@ import {
   versionField,
 } from './fields.ts';
 
-/** The schema of `manifests/release.json` (DESIGN section 2). Unknown keys are errors. */
+/** The schema of `manifests/release.json` (docs/formats.md). Unknown keys are errors. */
 
 const nonEmpty = z.string().check(z.minLength(1, 'must not be empty'));
 

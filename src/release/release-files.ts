@@ -16,7 +16,7 @@ import type { Workspace } from './workspace.ts';
 /** Signatures of the manifest, which a release has when keys are configured. */
 export const signatureNames = ['manifest.json.minisig', 'manifest.json.asc'] as const;
 
-/** The table of DESIGN section 3: which files of a release go to which kind of host. */
+/** The table in docs/formats.md: which files of a release go to which kind of host. */
 export async function releaseFiles(
   kind: HostKind,
   manifest: Manifest,

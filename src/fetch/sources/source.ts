@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { AircherError } from '../../core/errors.ts';
 
-/** A manifest source, taken apart (DESIGN section 3.3). */
+/** A manifest source, taken apart (docs/formats.md). */
 export type Source =
   | { readonly kind: 'url'; readonly url: string }
   | { readonly kind: 'file'; readonly path: string }

@@ -11,7 +11,7 @@ const rootFiles = [
 ];
 
 /**
- * Every path that a release with this manifest may have in the Hub repository (DESIGN section 3): what of it the next release no
+ * Every path that a release with this manifest may have in the Hub repository (docs/formats.md): what of it the next release no
  * longer has is deleted from `main`. Other people's files are never among them.
  */
 export function layoutOf(manifest: Manifest): ReadonlySet<string> {
