@@ -97,7 +97,7 @@ test('what is listed as not runnable still stands in a document', async () => {
   assert.deepEqual(stale, []);
 });
 
-describe('command lines of the documents work, in their order', { concurrency: 2 }, () => {
+describe('command lines of the documents work, in their order', { concurrency: 4 }, () => {
   for (const path of all) {
     test(path, async (t) => {
       const steps = await readSteps(join(root, path));
