@@ -9,7 +9,7 @@ export function formatError(error: AircherError, options: { readonly verbose?: b
   const errors = error.problems.filter((problem) => problem.level === 'error');
   lines.push(`error: ${error.message}`);
   if (errors.length > 1) for (const problem of errors) lines.push(...problemLines(problem));
-  else if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
+  if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
   if (options.verbose) {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
       lines.push(cause.stack ?? String(cause));

@@ -119,6 +119,7 @@ function allFailed(
   if (bad.length === 1 && first) throw first.error;
   const worst = bad.find((answer) => answer.error.code === 'integrity') ?? first;
   throw new AircherError(worst?.error.code ?? 'remote', `None of ${bad.length} manifest sources has a good manifest.`, {
+    hint: '`doctor` says which hosts can be reached, and what stands in the way.',
     problems: bad.map((answer) => ({ level: 'error', ...badSource(answer) })),
   });
 }
