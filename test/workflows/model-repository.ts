@@ -10,7 +10,7 @@ import { runWorkflow, type WorkflowOptions, type WorkflowReport } from './run-wo
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
-/** A git repository with two models, set up by `init`, which releases to a mirror beside its clones. */
+/** A git repository with two models, set up by `init`, which releases to a mirror beside its clones unless told otherwise. */
 export interface ModelRepository {
   readonly workspace: ReleaseWorkspace;
   readonly signingKey: string;
@@ -20,7 +20,7 @@ export interface ModelRepository {
   mirror(name: string): Promise<Readonly<Record<string, string>>>;
   mirrorPath(name: string, ...parts: readonly string[]): string;
   /** One local `release` from a clone. */
-  releaseLocally(mirror: string): Promise<void>;
+  releaseLocally(mirror: string, env?: Readonly<Record<string, string>>): Promise<void>;
   /** The release workflow, from fresh clones. */
   runWorkflow(mirror: string, options?: Partial<WorkflowOptions>): Promise<WorkflowReport>;
 }
@@ -63,12 +63,12 @@ export async function createModelRepository(
       await git('add', '--all');
       await git('commit', '--quiet', '--message', 'models');
     },
-    releaseLocally: async (mirror) => {
+    releaseLocally: async (mirror, more = {}) => {
       const clone = join(await besideMirror(mirror), 'clone');
       await git('clone', '--quiet', workspace.directory, clone);
       await execa(process.execPath, [cli, 'release'], {
         cwd: clone,
-        env: { ...env, AIRCHER_SIGNING_KEY: signingKey },
+        env: { ...env, ...more, AIRCHER_SIGNING_KEY: signingKey },
         extendEnv: false,
       });
     },
@@ -77,9 +77,9 @@ export async function createModelRepository(
         repository: workspace.directory,
         workflow: '.github/workflows/release-models.yml',
         directory: await besideMirror(mirror),
-        secrets: { AIRCHER_SIGNING_KEY: signingKey },
         github: { event: { repository: { private: false } } },
         ...options,
+        secrets: { AIRCHER_SIGNING_KEY: signingKey, ...options.secrets },
         env: { ...env, ...options.env },
       }),
   };

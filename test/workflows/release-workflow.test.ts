@@ -21,7 +21,7 @@ describe('the release workflow', { skip }, () => {
     const pieces: string[] = [];
     let checked = '';
     const report = await repository.runWorkflow('ci', {
-      secrets: { ...canaries, AIRCHER_SIGNING_KEY: repository.signingKey, AIRCHER_GPG_PASSPHRASE: 'canaryOfGpg' },
+      secrets: { ...canaries, AIRCHER_GPG_PASSPHRASE: 'canaryOfGpg' },
       meddle: async ({ step, when, directory }) => {
         if (step === 'Pack' && when === 'after') pieces.push(...readdirSync(join(directory, 'release')));
         if (step === 'Check' && when === 'after') checked = await readFile(join(directory, '..', seen), 'utf8');
@@ -43,23 +43,21 @@ describe('the release workflow', { skip }, () => {
 
   it('killed after a step, or in the middle of publishing, and started again from fresh clones it finishes the same release', async (t) => {
     const repository = await createModelRepository(t);
-    const whole = await repository.runWorkflow('whole');
-    assert.equal(whole.jobs.release?.result, 'success', whole.log);
-    const expected = await repository.mirror('whole');
+    await repository.releaseLocally('local');
+    const expected = await repository.mirror('local');
+    // Steps of several jobs may have one name: the first packing job's alone is meant here.
     const points = everyStep
-      ? whole.steps.map((_, index) => index)
-      : ['pack / Pack', 'release / Publish'].map((step) => whole.steps.lastIndexOf(step));
-    for (const point of points) {
-      let count = 0;
-      const mirror = `killed-after-${point}`;
+      ? (await repository.runWorkflow('whole')).steps
+      : ['pack / actions/upload-artifact', 'release / Publish'];
+    for (const [number, step] of [...new Set(points)].entries()) {
+      const mirror = `killed-${number}`;
       const killed = await repository.runWorkflow(mirror, {
-        stop: ({ when }: StepMoment) => when === 'after' && count++ === point,
+        stop: (moment: StepMoment) => moment.when === 'after' && `${moment.job} / ${moment.step}` === step,
       });
       assert.equal(killed.stopped, true);
-      assert.equal(killed.steps.at(-1), whole.steps[point]);
       const again = await repository.runWorkflow(mirror);
       assert.equal(again.jobs.release?.result, 'success', again.log);
-      assert.deepEqual(await repository.mirror(mirror), expected, `killed after ${whole.steps[point]}`);
+      assert.deepEqual(await repository.mirror(mirror), expected, `killed after ${step}`);
     }
 
     const begun = () => readdirSync(repository.mirrorPath('torn'), { recursive: true }).length > 1;
