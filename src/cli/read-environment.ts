@@ -27,6 +27,11 @@ export function readEnvironment(variables: Variables): ReleaseEnvironment {
     signingPassword: variables.AIRCHER_SIGNING_PASSWORD,
     gpgKey: filled('AIRCHER_GPG_KEY'),
     gpgPassphrase: variables.AIRCHER_GPG_PASSPHRASE,
+    proxy: {
+      httpsProxy: filled('HTTPS_PROXY') ?? filled('https_proxy') ?? filled('ALL_PROXY'),
+      httpProxy: filled('http_proxy'),
+      noProxy: filled('NO_PROXY') ?? filled('no_proxy'),
+    },
     subprocess: Object.fromEntries(
       Object.entries(variables).filter(
         (entry): entry is [string, string] => entry[1] !== undefined && passedOn.test(entry[0]),

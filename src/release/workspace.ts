@@ -20,6 +20,12 @@ export interface ReleaseEnvironment {
   readonly signingPassword: string | undefined;
   readonly gpgKey: string | undefined;
   readonly gpgPassphrase: string | undefined;
+  /** HTTPS_PROXY and the like, for what doesn't go through `fetch`. */
+  readonly proxy?: {
+    readonly httpsProxy: string | undefined;
+    readonly httpProxy: string | undefined;
+    readonly noProxy: string | undefined;
+  };
   /** What a subprocess may see: PATH, HOME and the like; no secret. */
   readonly subprocess: Readonly<Record<string, string>>;
 }

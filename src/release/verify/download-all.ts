@@ -104,6 +104,7 @@ function createClient(config: ReleaseConfig, { environment }: Workspace, patienc
   const server = config.github?.server_url;
   return createHttp({
     ...patience,
+    ...environment.proxy,
     githubToken: environment.githubToken,
     huggingFaceToken: environment.hfToken,
     huggingFaceEndpoint: config.huggingface?.endpoint ?? environment.hfEndpoint,
