@@ -6,7 +6,6 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { environmentVariables } from '../../scripts/environment-docs.ts';
-import { generatedFiles } from '../../scripts/generated-files.ts';
 import { type DocStep, readAnchors, readLinks, readSteps } from './doc-blocks.ts';
 import { openDocScene } from './doc-scene.ts';
 import { unrunnable } from './unrunnable.ts';
@@ -20,13 +19,6 @@ async function documents(): Promise<readonly string[]> {
 }
 
 const all = await documents();
-
-test('what is generated from code is up to date', async () => {
-  for (const [path, content] of Object.entries(await generatedFiles())) {
-    const found = await readFile(join(root, path), 'utf8').catch(() => undefined);
-    assert.ok(found === content, `${path} is out of date: run \`npm run generate\``);
-  }
-});
 
 test('relative links lead to files and headings that are there', async () => {
   const broken: string[] = [];
