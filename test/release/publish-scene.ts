@@ -22,7 +22,7 @@ import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../f
 import { quickTuning } from './quick-tuning.ts';
 
 export const repository = 'acme/models';
-const quickCli = fileURLToPath(new URL('quick-cli.ts', import.meta.url));
+export const quickCli = fileURLToPath(new URL('quick-cli.ts', import.meta.url));
 
 /** Tokens that say where they turn up. */
 export const tokens = { github: 'ghp_canaryOfGithub0123456789', hub: 'hf_canaryOfTheHub0123456789' } as const;
@@ -120,6 +120,7 @@ export async function createPublishScene(
     SOURCE_DATE_EPOCH: '1767225600',
   };
   const requests = (): readonly LogEntry[] => [github, hub, mirror].flatMap((host) => host.log.entries);
+  let closed = false;
   const scene: PublishScene = {
     workspace,
     github,
@@ -181,6 +182,9 @@ export async function createPublishScene(
       for (const host of [github, hub, mirror]) host.faults.clear();
     },
     close: async () => {
+      // A test may have closed it already.
+      if (closed) return;
+      closed = true;
       await Promise.all([github.close(), hub.close(), mirror.close()]);
       for (const directory of [state, workspace.directory]) await rm(directory, { recursive: true, force: true });
     },

@@ -99,7 +99,7 @@ export async function observeReleases(
 }
 
 /** Every address that a manifest names must answer, with the size that it says. */
-async function brokenAddresses(manifest: Manifest, http: Http, source: string): Promise<readonly string[]> {
+export async function brokenAddresses(manifest: Manifest, http: Http, source: string): Promise<readonly string[]> {
   const places: { readonly url: string; readonly kind: HostKind; readonly size: number }[] = [];
   const add = (urls: DownloadUrls | undefined, size: number): void => {
     for (const [kind, url] of Object.entries(urls ?? {})) {
