@@ -81,6 +81,11 @@ function describeRehearsal(report: RehearsalReport): string {
       ),
     );
   }
+  if (report.faults.some(({ hits }) => hits === 0)) {
+    parts.push(
+      'What never hit was not asked for anything: take away what was asked instead (`--fault github-down`, …).',
+    );
+  }
   if (report.installed.length > 0) {
     parts.push(`The user's install:\n${trafficTable(report.installTraffic)}`);
     for (const { name, version, bytesFetched, mirrors } of report.installed) {

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import semver from 'semver';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { type AircherError, toAircherError } from '../core/errors.ts';
 import type { Event } from '../core/events.ts';
@@ -165,6 +166,12 @@ async function setScene(
     config = { ...config, signing: { ...config.signing, public_keys: [keys.publicKey] } };
     differences.push('AIRCHER_SIGNING_KEY is not set: a key made for this rehearsal signs.');
   }
+  const withdrawn = (config.yanked ?? []).filter((yank) => config.models[yank.model]?.version === yank.version);
+  if (withdrawn.length > 0) {
+    config = { ...config, yanked: config.yanked?.filter((yank) => !withdrawn.includes(yank)) };
+    const names = withdrawn.map((yank) => `${yank.model} ${yank.version}`).join(', ');
+    differences.push(`${names} counts as not yanked: empty hosts have no earlier version to go back to.`);
+  }
   const out = join(directory, 'release');
   await mkdir(out, { recursive: true });
   const staged = join(workspace.out, '.sources');
@@ -199,15 +206,13 @@ async function install(
     ...(config.huggingface && { huggingface: { ...config.huggingface, endpoint } }),
   };
   const bundle = await readClientBundle(workspace);
+  const urlsOf = (name: string): readonly string[] =>
+    configuredKinds(config).map((kind) => fileUrl(redirected, kind, tag, name));
   return await installAsUser(
     {
-      tag,
       models: Object.keys(manifest.models),
-      prerelease: config.release.includes('-'),
-      client: {
-        urls: configuredKinds(config).map((kind) => fileUrl(redirected, kind, tag, bundleName)),
-        sha256: bundle.sha256,
-      },
+      manifests: semver.prerelease(config.release) === null ? [] : urlsOf('manifest.json'),
+      client: { urls: urlsOf(bundleName), sha256: bundle.sha256 },
       directory: join(directory, 'user'),
     },
     standIns,

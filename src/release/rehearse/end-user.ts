@@ -35,11 +35,10 @@ const installOutput = z.object({
 });
 
 export interface EndUserOptions {
-  readonly tag: string;
   /** Names of the models to install. */
   readonly models: readonly string[];
-  /** A prerelease is found by its tag only. */
-  readonly prerelease: boolean;
+  /** Instead of the sources that are baked in: a prerelease is found by those who name its manifest. */
+  readonly manifests: readonly string[];
   /** Public addresses of aircher.mjs on the stand-ins, and its sha256. */
   readonly client: { readonly urls: readonly string[]; readonly sha256: string };
   /** The user's home: client, cache, nothing of the maintainer's. */
@@ -77,8 +76,8 @@ export async function installAsUser(
     if (!result.failed) return answer;
     throw userError(answer, result.stderr);
   };
-  const release = options.prerelease ? ['--release', options.tag] : [];
-  const installed = installOutput.parse(await run('install', ...options.models, ...release));
+  const sources = options.manifests.flatMap((url) => ['--manifest', url]);
+  const installed = installOutput.parse(await run('install', ...options.models, ...sources));
   await run('verify');
   return installed.models.map(({ name, version, bytes_fetched: bytesFetched, mirrors }) => ({
     name,
