@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { execa } from 'execa';
+import { git } from './git.ts';
 import type { Workspace } from './workspace.ts';
 
 /**
@@ -19,17 +19,9 @@ export function formatTime(epochSeconds: number): string {
 
 async function committerTime(workspace: Workspace): Promise<number | undefined> {
   const file = resolve(workspace.directory, workspace.configFile);
-  const git = async (...args: readonly string[]): Promise<string | undefined> => {
-    const result = await execa('git', args, {
-      cwd: dirname(file),
-      reject: false,
-      extendEnv: false,
-      env: workspace.environment.subprocess,
-    });
-    return result.failed ? undefined : result.stdout.trim();
-  };
+  const directory = dirname(file);
   // A release.json that git doesn't know (ignored, or not added) doesn't belong to the commit around it.
-  if ((await git('ls-files', '--error-unmatch', '--', file)) === undefined) return undefined;
-  const time = Number(await git('log', '-1', '--format=%ct', 'HEAD'));
+  if ((await git(directory, ['ls-files', '--error-unmatch', '--', file], workspace)) === undefined) return undefined;
+  const time = Number(await git(directory, ['log', '-1', '--format=%ct', 'HEAD'], workspace));
   return Number.isSafeInteger(time) && time > 0 ? time : undefined;
 }

@@ -1,13 +1,13 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import { parseReleaseConfig } from '../contract/parse-release-config.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError, systemErrorCode } from '../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
 import { toolVersion } from '../core/tool-version.ts';
 import { driftWorkflow } from './drift-workflow.ts';
+import { git } from './git.ts';
 import { releaseWorkflow } from './release-workflow.ts';
 import { packageSetup } from './workflow-setup.ts';
 import type { Workspace } from './workspace.ts';
@@ -99,16 +99,10 @@ function namespaceFrom(name: string): string {
 
 /** `owner/name` of git's remote `origin`, where that is on GitHub. */
 async function originRepository(workspace: Workspace): Promise<string | undefined> {
-  const result = await execa('git', ['config', '--get', 'remote.origin.url'], {
-    cwd: workspace.directory,
-    reject: false,
-    extendEnv: false,
-    env: workspace.environment.subprocess,
-  });
-  if (result.failed) return undefined;
+  const origin = await git(workspace.directory, ['config', '--get', 'remote.origin.url'], workspace);
   const url =
     /^(?:https:\/\/(?:[^@/]+@)?github\.com\/|(?:ssh:\/\/)?git@github\.com[:/])([\w.-]+\/[\w.-]+?)(?:\.git)?\/?$/;
-  return url.exec(result.stdout.trim())?.[1];
+  return origin === undefined ? undefined : url.exec(origin)?.[1];
 }
 
 /** The schema as the package has it: two directories above this file, in a checkout and in the built package. */

@@ -33,7 +33,7 @@ export async function releaseFiles(
   for (const signature of signatureNames) {
     if (await exists(join(workspace.out, signature))) documents.push(signature);
   }
-  if (kind !== 'github') documents.push(notesName);
+  if (kind === 'mirror') documents.push(notesName);
   if (kind === 'huggingface') documents.push(modelCardName);
   for (const name of documents) files.push(await document(name, workspace));
   return files.sort((a, b) => compareBytes(a.name, b.name));
@@ -41,7 +41,7 @@ export async function releaseFiles(
 
 /** Every path of our layout in the Hub's tree for a manifest, carried-forward models' included. */
 export function hubLayout(manifest: Manifest, options: { readonly rawFiles: boolean }): readonly string[] {
-  const paths: string[] = ['manifest.json', checksumsName, bundleName, ...signatureNames, notesName, modelCardName];
+  const paths: string[] = ['manifest.json', checksumsName, bundleName, ...signatureNames, modelCardName];
   for (const [name, entry] of Object.entries(manifest.models)) {
     const format = entry.format ?? 'tar.gz';
     paths.push(archiveName(name, format));

@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
-import { configuredKinds } from './addresses.ts';
 import type { WrittenManifest } from './manifest.ts';
 import { notesName } from './notes.ts';
 import type { Plan } from './plan-record.ts';
 import { hubLayout, releaseFiles } from './release-files.ts';
 import { verifiesGpg, verifiesMinisign } from './signature-check.ts';
+import { findTargetCommit } from './target-commit.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What one target is to have of the release in the output directory. */
@@ -19,7 +19,6 @@ export async function targetRelease(
   workspace: Workspace,
 ): Promise<TargetRelease> {
   const options = { rawFiles: config.huggingface?.raw_files === true };
-  const { githubSha, githubRepository } = workspace.environment;
   return {
     tag: plan.tag,
     version: plan.release,
@@ -29,11 +28,7 @@ export async function targetRelease(
     ),
     layout: hubLayout(written.manifest, options),
     notes: await readFile(join(workspace.out, notesName), 'utf8'),
-    // The commit of a job belongs to the release's repository only where both are the same.
-    targetCommit:
-      configuredKinds(config).includes('github') && githubRepository === config.github?.repository
-        ? githubSha
-        : undefined,
+    targetCommit: target.kind === 'github' ? await findTargetCommit(config, workspace) : undefined,
   };
 }
 
