@@ -125,4 +125,39 @@ describe('publishing to GitHub, the Hub and a mirror', () => {
     assert.equal(report.state, 'public');
     await succeed(scene, 'verify', 'models-v1.0.0');
   });
+
+  for (const [what, origin] of [
+    ['an upload to GitHub', 'uploads'],
+    ["an upload to the Hub's storage", 'cdn'],
+    ['a question to the Hub', 'hub'],
+  ] as const) {
+    it(`Ctrl-C during ${what} that stalls ends within two seconds with exit 130, and the next run completes it`, async (t) => {
+      let reached = (): void => {};
+      const asked = new Promise<void>((resolve) => {
+        reached = resolve;
+      });
+      const scene = await createPublishScene(t, {
+        onRequest: (entry) => {
+          if (entry.origin === origin && entry.faults.includes('stall')) reached();
+        },
+      });
+      await succeed(scene, 'release', '--dry-run');
+      const stall = {
+        match: { origin },
+        times: 'always',
+        action: { kind: 'stall', of: 'request', atByte: 0 },
+      } as const;
+      for (const host of [scene.github, scene.hub]) host.faults.add(stall);
+      const running = scene.start(['publish'], { AIRCHER_TEST_PATIENCE: 'real' });
+      await asked;
+      const interrupted = performance.now();
+      running.kill('SIGINT');
+      const { exitCode, stderr } = await running;
+      assert.ok(performance.now() - interrupted < 2000, `${performance.now() - interrupted} ms`);
+      assert.equal(exitCode, 130, String(stderr));
+      scene.clearFaults();
+      await succeed(scene, 'publish');
+      await succeed(scene, 'verify', 'models-v1.0.0');
+    });
+  }
 });
