@@ -233,3 +233,13 @@ test('writes keep their distance', async (t) => {
   assert.equal(times.length, 6);
   assert.ok(times.at(-1)! - times[0]! >= 5 * 60 - 20, times.join(' '));
 });
+
+test("without a token, a proxy's page in place of the manifest is not taken for it: GitHub is asked again", async (t) => {
+  const github = await githubScene(t);
+  const manifest = '{"manifest_version":"1.0.0","models":{}}\n';
+  const release = await makeRelease(t, { files: { 'manifest.json': manifest } });
+  await publish(githubTarget(github), release);
+  github.faults.add({ match: { method: 'GET', origin: 'web' }, times: 2, action: { kind: 'html' } });
+  const anonymous = githubTarget(github, { token: undefined });
+  assert.equal((await anonymous.readDocument(release.tag, 'manifest.json', {}))?.toString(), manifest);
+});

@@ -199,3 +199,12 @@ test('a missing right at the first write is final, and no message shows the toke
   assert.equal(writesOf(hub.log.entries).length, 1);
   assert.doesNotMatch(JSON.stringify([context.events, error.message, error.hint, error.details]), /hf_stranger/);
 });
+
+test("a proxy's page in place of the manifest is not taken for it: the Hub is asked again", async (t) => {
+  const hub = await hubScene(t);
+  const release = await makeRelease(t, { files: small });
+  await publish(hubTarget(hub), release);
+  hub.faults.add({ match: { method: 'GET', path: /manifest\.json/ }, times: 2, action: { kind: 'html' } });
+  const manifest = await hubTarget(hub).readDocument(release.tag, 'manifest.json', {});
+  assert.equal(manifest?.toString(), small['manifest.json']);
+});

@@ -4,7 +4,7 @@ import { answerFailure } from '../answer-failure.ts';
 import { download } from '../download.ts';
 import { exchange, readAnswer } from '../exchange.ts';
 import { lookUntil, persist } from '../remote.ts';
-import { hasStatus, RequestFailure } from '../request-failure.ts';
+import { hasStatus, malformed, RequestFailure } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
 import type { GithubApi } from './api.ts';
 
@@ -63,7 +63,12 @@ export async function readPublicFile(
       download(
         url,
         { deadlines: patience.deadlines, signal: api.context.signal, tokenOrigin: '', maxBytes },
-        (answer) => readAnswer(answer, maxBytes),
+        async (answer) => {
+          const bytes = await readAnswer(answer, maxBytes);
+          // No file of ours is a page: a proxy answered in GitHub's place.
+          if (/^text\/html\b/i.test(answer.headers.get('content-type') ?? '')) throw malformed(name);
+          return bytes;
+        },
       ),
     );
   } catch (error) {

@@ -186,6 +186,9 @@ export class HubApi {
           // An ordinary file's ETag is its git blob id.
           const blobId = /^(?:W\/)?"([0-9a-f]{40})"$/.exec(answer.headers.get('etag') ?? '')?.[1];
           if (blobId !== undefined && blobId !== gitBlobIdOf(bytes)) throw malformed(path);
+          // No file of ours is a page: a proxy answered in the Hub's place.
+          if (blobId === undefined && /^text\/html\b/i.test(answer.headers.get('content-type') ?? ''))
+            throw malformed(path);
           return bytes;
         }),
       );
