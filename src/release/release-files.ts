@@ -5,7 +5,7 @@ import { compareBytes } from '../contract/names.ts';
 import { AircherError } from '../core/errors.ts';
 import { exists } from '../core/files.ts';
 import { hashFile } from '../core/hashing.ts';
-import type { FileContent, ReleaseFile } from '../targets/target.ts';
+import type { CarriedModel, FileContent, ReleaseFile } from '../targets/target.ts';
 import { archiveName, indexName } from './addresses.ts';
 import { checksumsName } from './checksums.ts';
 import { bundleName } from './client-bundle.ts';
@@ -43,13 +43,27 @@ export async function releaseFiles(
 export function hubLayout(manifest: Manifest, options: { readonly rawFiles: boolean }): readonly string[] {
   const paths: string[] = ['manifest.json', checksumsName, bundleName, ...signatureNames, modelCardName];
   for (const [name, entry] of Object.entries(manifest.models)) {
-    const format = entry.format ?? 'tar.gz';
-    paths.push(archiveName(name, format));
-    if (entry.index) paths.push(indexName(name, format));
-    if (!options.rawFiles) continue;
-    for (const file of entry.files ?? []) paths.push(...rawNames(name, file.path));
+    paths.push(...modelPaths(name, entry, options));
   }
   return paths.sort(compareBytes);
+}
+
+/** The models of other releases that the manifest carries forward, as the Hub's tree has them. */
+export function carriedModels(manifest: Manifest, options: { readonly rawFiles: boolean }): readonly CarriedModel[] {
+  return Object.entries(manifest.models).flatMap(([name, entry]) => {
+    const { release: tag, sha256 } = entry;
+    if (tag === undefined || tag === manifest.release || entry.download_urls.huggingface === undefined) return [];
+    return [{ name, tag, sha256, files: modelPaths(name, entry, options) }];
+  });
+}
+
+function modelPaths(name: string, entry: ManifestModel, options: { readonly rawFiles: boolean }): readonly string[] {
+  const format = entry.format ?? 'tar.gz';
+  return [
+    archiveName(name, format),
+    ...(entry.index ? [indexName(name, format)] : []),
+    ...(options.rawFiles ? (entry.files ?? []).flatMap((file) => rawNames(name, file.path)) : []),
+  ];
 }
 
 function modelArtifacts(name: string, entry: ManifestModel, workspace: Workspace): readonly ReleaseFile[] {

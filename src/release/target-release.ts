@@ -5,7 +5,7 @@ import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
 import type { WrittenManifest } from './manifest.ts';
 import { notesName } from './notes.ts';
 import type { Plan } from './plan-record.ts';
-import { hubLayout, releaseFiles } from './release-files.ts';
+import { carriedModels, hubLayout, releaseFiles } from './release-files.ts';
 import { verifiesGpg, verifiesMinisign } from './signature-check.ts';
 import { findTargetCommit } from './target-commit.ts';
 import type { Workspace } from './workspace.ts';
@@ -26,6 +26,7 @@ export async function targetRelease(
     files: (await releaseFiles(target.kind, written.manifest, options, workspace)).map((file) =>
       acceptOtherSignature(file, config, written, workspace),
     ),
+    carried: target.kind === 'huggingface' ? carriedModels(written.manifest, options) : [],
     layout: hubLayout(written.manifest, options),
     notes: await readFile(join(workspace.out, notesName), 'utf8'),
     targetCommit: target.kind === 'github' ? await findTargetCommit(config, workspace) : undefined,

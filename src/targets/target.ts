@@ -23,6 +23,17 @@ export interface ReleaseFile {
   readonly accepts?: (stored: Buffer) => boolean | Promise<boolean>;
 }
 
+/** A model that a release carries forward, as the tree on the Hub is to have it. */
+export interface CarriedModel {
+  readonly name: string;
+  /** The release that published it. */
+  readonly tag: string;
+  /** Of its archive. */
+  readonly sha256: Sha256;
+  /** Its paths in that release's tree. */
+  readonly files: readonly string[];
+}
+
 /** A release as one target is to have it. */
 export interface TargetRelease {
   readonly tag: string;
@@ -32,6 +43,8 @@ export interface TargetRelease {
   readonly prerelease: boolean;
   /** Everything that has to be sent to this target, sorted by name. Carried-forward models' files aren't among it. */
   readonly files: readonly ReleaseFile[];
+  /** What is carried forward and stands on the Hub; nothing on other targets. */
+  readonly carried: readonly CarriedModel[];
   /** Every path that the release's tree has on the Hub, carried-forward models' included. Others of our layout are deleted. */
   readonly layout: readonly string[];
   /** RELEASE_NOTES.md. */

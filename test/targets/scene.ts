@@ -132,6 +132,7 @@ export async function makeRelease(t: TestContext, options: ReleaseOptions): Prom
   return {
     tag: `models-v${version}`,
     prerelease: false,
+    carried: [],
     layout: files.map((file) => file.name),
     notes: '# Release\n\nNotes.\n',
     targetCommit: undefined,

@@ -1,16 +1,15 @@
 import semver from 'semver';
-import { limits } from '../../contract/limits.ts';
 import type { Manifest } from '../../contract/manifest.ts';
-import { gitBlobIdOf } from '../file-content.ts';
 import { versionOf } from '../published-tags.ts';
 import { persist } from '../remote.ts';
-import { hasStatus, malformed } from '../request-failure.ts';
+import { hasStatus } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
 import type { HubApi } from './api.ts';
+import { copyOf } from './carried-files.ts';
 import type { CommitOperation } from './commit-body.ts';
 import { manifestAt } from './main-manifest.ts';
 import { settleBranch } from './settle-branch.ts';
-import type { Tree, TreeFile } from './shapes.ts';
+import type { Tree } from './shapes.ts';
 import { type BlobIdCache, isSameFile, isStored } from './stored-content.ts';
 import { branchOf, obsoletePaths } from './upload-branch.ts';
 
@@ -31,12 +30,14 @@ export async function moveMain(
     branch: 'main',
     summary: `Release ${release.tag}`,
     plan: async (tree, head) => {
-      const newer = newerRelease(await manifestAt(api, head, tree), release, prefix);
+      const manifest = await manifestAt(api, head, tree);
+      const newer = newerRelease(manifest, release, prefix);
       if (newer !== undefined) {
         api.context.onEvent?.({ type: 'notice', message: `The Hub's main stays at the newer release ${newer}.` });
         return [];
       }
-      const operations = await difference(api, release, { tree, head }, { tree: tagTree, commit: tagCommit }, cache);
+      const main = { tree, manifest };
+      const operations = await difference(api, release, main, { tree: tagTree, commit: tagCommit }, cache);
       return operations.length === 0 ? [] : [operations];
     },
   });
@@ -51,12 +52,12 @@ function newerRelease(manifest: Manifest | undefined, release: TargetRelease, pr
 async function difference(
   api: HubApi,
   release: TargetRelease,
-  main: { readonly tree: Tree; readonly head: string },
+  main: { readonly tree: Tree; readonly manifest: Manifest | undefined },
   tag: { readonly tree: Tree; readonly commit: string },
   cache: BlobIdCache,
 ): Promise<readonly CommitOperation[]> {
   const operations: CommitOperation[] = [];
-  for (const path of await obsoletePaths(api, release, main.tree, main.head)) operations.push({ kind: 'delete', path });
+  for (const path of obsoletePaths(api, release, main.tree, main.manifest)) operations.push({ kind: 'delete', path });
   const ours = new Map(release.files.map((file) => [file.name, file]));
   for (const path of [...new Set([...release.layout, ...ours.keys()])].sort()) {
     const file = tag.tree.get(path);
@@ -69,18 +70,6 @@ async function difference(
     }
   }
   return operations;
-}
-
-/** An operation that puts a file of another revision where it stands there. */
-async function copyOf(api: HubApi, revision: string, file: TreeFile): Promise<CommitOperation> {
-  const { path, lfsSha256, sizeBytes, blobId } = file;
-  if (lfsSha256 !== undefined) return { kind: 'lfs', path, sha256: lfsSha256, sizeBytes };
-  const content = await persist(path, api.settings.patience, api.context, async () => {
-    const bytes = await api.file(revision, path, Math.min(sizeBytes, limits.indexBytes));
-    if (bytes === undefined || gitBlobIdOf(bytes) !== blobId) throw malformed(path);
-    return bytes;
-  });
-  return { kind: 'file', path, content };
 }
 
 /** Deletes the release's branch, once nothing needs it. Gone already is good. */

@@ -1,3 +1,4 @@
+import type { Manifest } from '../../contract/manifest.ts';
 import { warn } from '../../core/events.ts';
 import { readContentWhole } from '../file-content.ts';
 import { lookPastLag, persist } from '../remote.ts';
@@ -5,6 +6,7 @@ import { hasStatus, malformed, RequestFailure } from '../request-failure.ts';
 import type { ReleaseFile, TargetRelease } from '../target.ts';
 import { uploadProgress } from '../upload-progress.ts';
 import type { HubApi } from './api.ts';
+import { restoreCarried } from './carried-files.ts';
 import { type CommitOperation, operationBytes } from './commit-body.ts';
 import { layoutOf } from './layout.ts';
 import { uploadObjects } from './lfs-upload.ts';
@@ -114,10 +116,11 @@ async function planCommits(
   modes: ReadonlyMap<string, 'lfs' | 'regular'>,
   cache: BlobIdCache,
 ): Promise<readonly (readonly CommitOperation[])[]> {
-  const operations: CommitOperation[] = (await obsoletePaths(api, release, tree, head)).map((path) => ({
-    kind: 'delete',
-    path,
-  }));
+  const manifest = await manifestAt(api, head, tree);
+  const operations: CommitOperation[] = [
+    ...obsoletePaths(api, release, tree, manifest).map((path) => ({ kind: 'delete', path }) as const),
+    ...(await restoreCarried(api, release, tree, manifest)),
+  ];
   const last: CommitOperation[] = [];
   for (const file of release.files) {
     if (await isAsGood(api, head, file, tree.get(file.name), cache)) continue;
@@ -140,13 +143,12 @@ function addition(file: ReleaseFile, mode: 'lfs' | 'regular' | undefined, branch
 }
 
 /** Paths of the release before, as the tree's own manifest tells them, that the tree has and this release doesn't. */
-export async function obsoletePaths(
+export function obsoletePaths(
   api: HubApi,
   release: TargetRelease,
   tree: Tree,
-  head: string,
-): Promise<readonly string[]> {
-  const manifest = await manifestAt(api, head, tree);
+  manifest: Manifest | undefined,
+): readonly string[] {
   if (manifest === undefined) {
     if (tree.has('manifest.json')) {
       warn(api.context, {
