@@ -39,8 +39,11 @@ function architecturePart(): string {
 
 const limitMeanings: Readonly<Record<keyof typeof limits, string>> = {
   manifestBytes: 'largest manifest.json that is read',
+  manifestValues: 'JSON values in a manifest.json',
+  manifestMembers: 'members of any list or object in it: models, withdrawals, earlier versions of a model',
   releaseConfigBytes: 'largest release.json',
   indexBytes: 'largest chunk index',
+  indexValues: 'JSON values in a chunk index, seven a chunk',
   signatureBytes: 'largest signature file',
   jsonDepth: 'deepest nesting of JSON',
   chunkBytes: 'largest chunk, uncompressed',

@@ -88,7 +88,8 @@ export interface ParseChunkIndexOptions {
  */
 export function parseChunkIndex(bytes: Uint8Array, options: ParseChunkIndexOptions): ChunkIndex {
   const { file } = options;
-  const value = parseStrictJson(bytes, { file, maxBytes: options.maxBytes ?? limits.indexBytes, maxDepth: 8 });
+  const maxBytes = options.maxBytes ?? limits.indexBytes;
+  const value = parseStrictJson(bytes, { file, maxBytes, maxDepth: 8, maxValues: limits.indexValues });
   const reader = new IndexReader(file);
   return reader.read(value);
 }

@@ -1,11 +1,17 @@
 /** Bounds on what is read from outside, in bytes unless the name says otherwise. All limits of the formats stand here. */
 export const limits = {
   /** Largest manifest that is read. 1,000 models of 30 files come to about 10 MB. */
-  manifestBytes: 64 * 1024 * 1024,
+  manifestBytes: 16 * 1024 * 1024,
+  /** Values in a manifest, of every kind: 1,000 models of 30 files have about 250,000. */
+  manifestValues: 500_000,
+  /** Models in a manifest; also its withdrawals, a model's earlier versions, and everything else that is a list or a map there. */
+  manifestMembers: 10_000,
   /** Largest release.json. */
   releaseConfigBytes: 16 * 1024 * 1024,
-  /** Largest chunk index: about 100 bytes a chunk, so enough for archives of 600 GB. */
-  indexBytes: 64 * 1024 * 1024,
+  /** Largest chunk index: about 100 bytes a chunk, so enough for archives of 120 GB. */
+  indexBytes: 12 * 1024 * 1024,
+  /** Values in a chunk index, seven a chunk. */
+  indexValues: 1_000_000,
   /** Largest signature file. */
   signatureBytes: 64 * 1024,
   /** Deepest nesting of JSON. */

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { AircherError } from '../core/errors.ts';
+import { AircherError, type Problem } from '../core/errors.ts';
 import { documentJson } from './canonical-json.ts';
 import {
   archiveFormatField,
@@ -14,8 +14,8 @@ import {
   versionField,
 } from './fields.ts';
 import { limits } from './limits.ts';
-import { filePathFault, pathClashes } from './names.ts';
-import { problemsOf } from './problems-of.ts';
+import { clashKey, filePathFault, pathClashes } from './names.ts';
+import { jsonPath, problemsOf } from './problems-of.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 /**
@@ -100,12 +100,14 @@ export const manifestModelSchema = z.looseObject({
 
 export const yankedSchema = z.looseObject({ model: modelNameField, version: versionField, reason: z.string() });
 
+const modelsSchema = z.record(modelNameField, manifestModelSchema);
+
 export const manifestSchema = z.looseObject({
   manifest_version: z.string().check(z.regex(/^\d+\.\d+\.\d+$/, 'must be a version such as "1.0.0"')),
   namespace: z.optional(z.string()),
   release: z.optional(tagField),
   generated_at: z.optional(timeField),
-  models: z.record(modelNameField, manifestModelSchema),
+  models: modelsSchema,
   yanked: z.optional(z.array(yankedSchema)),
   signing: z.optional(z.looseObject({ public_keys: z.array(publicKeyField) })),
   expires_at: z.optional(timeField),
@@ -126,9 +128,20 @@ export function formatManifest(manifest: Manifest): string {
   return documentJson(manifestSchema, manifest);
 }
 
-/** Reads a manifest from anywhere. Throws `invalid` with every problem and its JSON path. `file` names the source in messages. */
+/** Problems of models after which the rest is not looked at. */
+const maxProblems = 200;
+
+/**
+ * Reads a manifest from anywhere. Throws `invalid` with every problem (of a hostile one: the first hundreds) and its JSON path.
+ * `file` names the source in messages.
+ */
 export function parseManifest(bytes: Uint8Array, file: string): Manifest {
-  const json = parseStrictJson(bytes, { file, maxBytes: limits.manifestBytes });
+  const json = parseStrictJson(bytes, {
+    file,
+    maxBytes: limits.manifestBytes,
+    maxValues: limits.manifestValues,
+    maxMembers: limits.manifestMembers,
+  });
   const version = readMajor(json);
   if (version !== undefined && version > 1) {
     throw new AircherError(
@@ -139,9 +152,12 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
       },
     );
   }
-  const result = z.safeParse(manifestSchema, json);
-  if (result.success) return result.data;
-  const problems = problemsOf(result.error, file);
+  const problems: Problem[] = [];
+  const whole = isObject(json) && isObject(json.models) ? { ...json, models: {} } : json;
+  const top = z.safeParse(manifestSchema, whole);
+  if (!top.success) problems.push(...problemsOf(top.error, file));
+  const models = isObject(json) && isObject(json.models) ? parseModels(json.models, file, problems) : {};
+  if (top.success && problems.length === 0) return { ...top.data, models };
   const [first] = problems;
   throw new AircherError(
     'invalid',
@@ -150,6 +166,29 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
       : `${file}: not a valid manifest: ${problems.length} problems`,
     { problems, ...(first?.hint ? { hint: first.hint } : {}) },
   );
+}
+
+/** One by one, for the schema of the whole would first gather the faults of every model that a hostile manifest can hold. */
+function parseModels(models: Readonly<Record<string, unknown>>, file: string, problems: Problem[]): Manifest['models'] {
+  const parsed: [string, ManifestModel][] = [];
+  const names = new Map<string, string>();
+  for (const [name, model] of Object.entries(models)) {
+    if (problems.length >= maxProblems) break;
+    const result = z.safeParse(modelsSchema, { [name]: model });
+    if (result.success) for (const entry of Object.entries(result.data)) parsed.push(entry);
+    else problems.push(...problemsOf(result.error, file, undefined, ['models']).slice(0, maxProblems));
+    const key = clashKey(name);
+    const other = names.get(key);
+    names.set(key, name);
+    if (other === undefined) continue;
+    const message = `differs from ${JSON.stringify(other)} in case alone`;
+    problems.push({ level: 'error', file, path: jsonPath(['models', name]), message });
+  }
+  return Object.fromEntries(parsed);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function readMajor(json: unknown): number | undefined {

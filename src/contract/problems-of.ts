@@ -3,14 +3,15 @@ import type { Problem } from '../core/errors.ts';
 
 /**
  * What zod found, as problems with file and JSON path. `knownKeys(path)` gives the keys allowed at a path, so that an unknown
- * key's message can name the nearest one.
+ * key's message can name the nearest one; `prefix` is the path of what was parsed.
  */
 export function problemsOf(
   error: z.core.$ZodError,
   file: string,
   knownKeys: (path: readonly PropertyKey[]) => readonly string[] = () => [],
+  prefix: readonly PropertyKey[] = [],
 ): Problem[] {
-  return error.issues.flatMap((issue) => problemsOfIssue(issue, [], file, knownKeys));
+  return error.issues.flatMap((issue) => problemsOfIssue(issue, prefix, file, knownKeys));
 }
 
 function problemsOfIssue(

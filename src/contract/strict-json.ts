@@ -6,11 +6,15 @@ export interface StrictJsonOptions {
   readonly file: string;
   readonly maxBytes: number;
   readonly maxDepth?: number;
+  /** Most values in all, of every kind: parsed, a value takes many times the two bytes that it may have as text. */
+  readonly maxValues?: number;
+  /** Most members of one object, or items of one list. */
+  readonly maxMembers?: number;
 }
 
 /**
- * Parses JSON that comes from outside: UTF-8 without faults, bounded in size and depth, no key twice in one object, no
- * `__proto__` key. Throws AircherError `invalid` with the file and line.
+ * Parses JSON that comes from outside: UTF-8 without faults, bounded in size, depth and number of values, no key twice in one
+ * object, no `__proto__` key. Throws AircherError `invalid` with the file and line.
  */
 export function parseStrictJson(bytes: Uint8Array, options: StrictJsonOptions): unknown {
   const { file } = options;
@@ -23,7 +27,7 @@ export function parseStrictJson(bytes: Uint8Array, options: StrictJsonOptions): 
   } catch (error) {
     throw new AircherError('invalid', `${file}: not UTF-8 text`, { cause: error });
   }
-  const fault = structureFault(text, options.maxDepth ?? limits.jsonDepth);
+  const fault = structureFault(text, options);
   if (fault !== undefined) {
     throw new AircherError('invalid', `${file}:${lineOf(text, fault.offset)}: ${fault.message}`);
   }
@@ -54,10 +58,18 @@ export function syntaxMessage(text: string, error: unknown): string {
 
 /**
  * One pass over the text that follows strings and brackets only. What it doesn't see (a missing comma, a bad number) JSON.parse
- * does. It runs first, so that depth is bounded before anything recursive looks at the text.
+ * does. It runs first, so that depth and number are bounded before anything that recurses or allocates looks at the text.
  */
-function structureFault(text: string, maxDepth: number): { message: string; offset: number } | undefined {
+function structureFault(
+  text: string,
+  options: Omit<StrictJsonOptions, 'file' | 'maxBytes'>,
+): { message: string; offset: number } | undefined {
+  const { maxDepth = limits.jsonDepth, maxValues = Number.POSITIVE_INFINITY } = options;
+  const { maxMembers = Number.POSITIVE_INFINITY } = options;
   const keys: (Set<string> | undefined)[] = [];
+  /** Members so far of each object and list around the place, one less than there are. */
+  const members: number[] = [];
+  let values = 1;
   let offset = 0;
   let expectKey = false;
   while (offset < text.length) {
@@ -79,14 +91,22 @@ function structureFault(text: string, maxDepth: number): { message: string; offs
     }
     if (character === 0x7b || character === 0x5b) {
       keys.push(character === 0x7b ? new Set() : undefined);
+      members.push(0);
+      values++;
       expectKey = character === 0x7b;
       if (keys.length > maxDepth) return { message: `nested more than ${maxDepth} deep`, offset };
     } else if (character === 0x7d || character === 0x5d) {
       keys.pop();
+      members.pop();
       expectKey = false;
     } else if (character === 0x2c) {
       expectKey = keys.at(-1) !== undefined;
+      values++;
+      const more = (members.pop() ?? 0) + 1;
+      if (more >= maxMembers) return { message: `a list or object of more than ${maxMembers}`, offset };
+      members.push(more);
     }
+    if (values > maxValues) return { message: `more than ${maxValues} values`, offset };
     offset++;
   }
   return undefined;
