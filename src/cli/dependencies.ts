@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { ReleaseConfig } from '../contract/release-config.ts';
+import { AircherError, type ErrorCode, type Problem, throwProblems } from '../core/errors.ts';
 import type { OnEvent } from '../core/events.ts';
 import type { ReleaseEnvironment, Workspace } from '../release/workspace.ts';
 import type { Target } from '../targets/target.ts';
@@ -61,6 +62,26 @@ function reportingWarnings(onEvent: OnEvent, job: JobReport): OnEvent {
     if (event.type === 'warning') job.warned(event.problem);
     onEvent(event);
   };
+}
+
+/** `throwProblems` for a command that has printed its result, which tells of them: with `--json` that stays the one document. */
+export function endWithProblems(fallback: ErrorCode, summary: string, problems: readonly Problem[]): void {
+  try {
+    throwProblems(fallback, summary, problems);
+  } catch (error) {
+    throw error instanceof AircherError ? asReported(error) : error;
+  }
+}
+
+/** The same error, of which the command's own document tells. */
+export function asReported(error: AircherError): AircherError {
+  const { code, message, hint, problems, details } = error;
+  return new AircherError(code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    problems,
+    details: { ...details, reported: true },
+    cause: error,
+  });
 }
 
 /** Prints a command's result: the document as it is with `--json`, else as text. */

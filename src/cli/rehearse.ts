@@ -5,7 +5,7 @@ import { loadConfig } from '../release/load-config.ts';
 import { type ChosenFault, namedFaults, parseFault } from '../release/rehearse/faults.ts';
 import type { Traffic } from '../release/rehearse/traffic.ts';
 import { type RehearsalReport, rehearseRelease } from '../release/rehearse.ts';
-import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { asReported, type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 import { describePublish } from './publish.ts';
 import { formatTable } from './table.ts';
 
@@ -35,13 +35,7 @@ export function rehearseCommand(program: Command, dependencies: CommandDependenc
       const document = failure && { during: failure.during, code: failure.error.code, message: failure.error.message };
       printResult(command, dependencies, { ...facts, failure: document }, () => describeRehearsal(report));
       if (failure === undefined) return;
-      const { code, message, hint, problems, details } = failure.error;
-      throw new AircherError(code, message, {
-        ...(hint === undefined ? {} : { hint }),
-        problems,
-        details: { ...details, reported: true },
-        cause: failure.error,
-      });
+      throw asReported(failure.error);
     });
 }
 

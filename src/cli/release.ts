@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import { throwProblems } from '../core/errors.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { readNotes } from '../release/notes.ts';
 import { runRelease } from '../release/pipeline.ts';
-import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { describePublish } from './publish.ts';
 import { describeVerify } from './verify.ts';
 
@@ -24,6 +23,6 @@ export function releaseCommand(program: Command, dependencies: CommandDependenci
         [describePublish(report.publish), ...(report.verify ? [describeVerify(report.verify)] : [])].join('\n'),
       );
       if (report.verify)
-        throwProblems('integrity', `${report.verify.tag} is not what its manifest says`, report.verify.problems);
+        endWithProblems('integrity', `${report.verify.tag} is not what its manifest says`, report.verify.problems);
     });
 }

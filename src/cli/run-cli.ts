@@ -1,8 +1,8 @@
 import { CommanderError } from 'commander';
 import { errorDocument, formatError } from '../core/error-text.ts';
-import { toAircherError } from '../core/errors.ts';
+import { AircherError, toAircherError } from '../core/errors.ts';
 import type { OnEvent } from '../core/events.ts';
-import { exitCodeOf } from '../core/exit-codes.ts';
+import { exitCodeOf, exitCodes } from '../core/exit-codes.ts';
 import { createProgress, type Progress } from '../fetch/render/progress.ts';
 import { configuredTargets } from '../release/configured-targets.ts';
 import type { CommandDependencies } from './dependencies.ts';
@@ -43,7 +43,11 @@ export async function runCli(
     await job.ended();
     return 0;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
+    if (thrown instanceof CommanderError) {
+      if (thrown.exitCode === 0) return 0;
+      if (args.includes('--json')) stdout.write(`${JSON.stringify(errorDocument(wrongUsage(thrown)), null, 2)}\n`);
+      return exitCodes.usage;
+    }
     const error = toAircherError(
       controller.signal.aborted
         ? Object.assign(new Error('Interrupted.', { cause: thrown }), { name: 'AbortError' })
@@ -57,6 +61,17 @@ export async function runCli(
     await job.ended(error).catch(() => undefined);
     return exitCodeOf(error);
   }
+}
+
+/** What commander has printed for people already. */
+function wrongUsage({ code, message }: CommanderError): AircherError {
+  return new AircherError(
+    'usage',
+    code === 'commander.help' ? 'no command is named' : message.replace(/^error: /, ''),
+    {
+      hint: 'See --help.',
+    },
+  );
 }
 
 /** Node's own fetch takes no proxy before 22.21: undici's dispatcher serves it on every supported version. */

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { throwProblems } from '../core/errors.ts';
 import { formatBytes, plural } from '../core/format.ts';
 import { loadConfig } from '../release/load-config.ts';
 import {
@@ -9,7 +8,7 @@ import {
   releasesStatus,
   type TargetStatus,
 } from '../release/status.ts';
-import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 
 export function statusCommand(program: Command, dependencies: CommandDependencies): void {
@@ -26,11 +25,11 @@ export function statusCommand(program: Command, dependencies: CommandDependencie
       if (tag === undefined) {
         const status = await releasesStatus(targets, workspace);
         printResult(command, dependencies, status, () => describeReleases(status));
-        throwProblems('remote', 'not every target could be asked', status.problems);
+        endWithProblems('remote', 'not every target could be asked', status.problems);
       } else {
         const status = await releaseStatus(config, tag, targets, workspace);
         printResult(command, dependencies, status, () => describeRelease(status));
-        throwProblems('remote', 'not every target could be asked', status.problems);
+        endWithProblems('remote', 'not every target could be asked', status.problems);
       }
     });
 }

@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { AircherError, throwProblems } from '../core/errors.ts';
+import { AircherError } from '../core/errors.ts';
 import { formatBytes, plural } from '../core/format.ts';
 import { newestRelease } from '../release/last-published.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { type VerifyReport, verifyRelease } from '../release/verify.ts';
-import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 
 export function verifyCommand(program: Command, dependencies: CommandDependencies): void {
@@ -31,7 +31,7 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
       });
       await dependencies.job.verified(report);
       printResult(command, dependencies, report, () => describeVerify(report));
-      throwProblems('integrity', `${tag} is not what its manifest says`, report.problems);
+      endWithProblems('integrity', `${tag} is not what its manifest says`, report.problems);
     });
 }
 

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
-import { throwProblems } from '../core/errors.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { readNotes } from '../release/notes.ts';
 import { runRelease } from '../release/pipeline.ts';
 import { type YankReport, yankVersion } from '../release/yank.ts';
-import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { describePublish } from './publish.ts';
 import { describeVerify } from './verify.ts';
 
@@ -38,7 +37,7 @@ export function yankCommand(program: Command, dependencies: CommandDependencies)
         ].join('\n'),
       );
       if (report.verify) {
-        throwProblems('integrity', `${report.verify.tag} is not what its manifest says`, report.verify.problems);
+        endWithProblems('integrity', `${report.verify.tag} is not what its manifest says`, report.verify.problems);
       }
     });
 }
