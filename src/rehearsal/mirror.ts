@@ -1,10 +1,12 @@
-import { stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
+import { readFully } from '../core/files.ts';
 import { serveContent } from './content.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { type Exchange, startOrigin } from './http.ts';
 import type { Limits } from './pacing.ts';
-import { type Reply, textReply } from './reply.ts';
+import { type Reply, type ReplyBody, textReply } from './reply.ts';
 import { createRequestLog, type RequestLog } from './request-log.ts';
 
 export interface StaticMirrorOptions {
@@ -61,15 +63,32 @@ async function serveFile(exchange: Exchange, directory: string, prefix: string):
   const segments = decodePath(pathname.slice(prefix.length + 1));
   if (segments === undefined) return notFound;
   const path = join(directory, ...segments);
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isFile()) return notFound;
+  const opened = await openFile(path);
+  if (opened === undefined) return notFound;
+  const { found, body } = opened;
   return serveContent(exchange, {
-    body: { file: path, start: 0, end: found.size },
+    body,
     etag: `"${found.size.toString(16)}-${Math.round(found.mtimeMs).toString(16)}"`,
     lastModified: found.mtime,
     headers: { 'content-type': contentTypes[extname(path)] ?? 'application/octet-stream' },
     manyRanges: 'whole',
   });
+}
+
+/** Files up to this size may be replaced at any moment: they are read at once, so that size and bytes are of one file. */
+const wholeBytes = 1024 * 1024;
+
+async function openFile(path: string): Promise<{ readonly found: Stats; readonly body: ReplyBody } | undefined> {
+  const handle = await open(path).catch(() => undefined);
+  if (handle === undefined) return undefined;
+  try {
+    const found = await handle.stat();
+    if (!found.isFile()) return undefined;
+    if (found.size > wholeBytes) return { found, body: { file: path, start: 0, end: found.size } };
+    return { found, body: await readFully(handle, found.size, 0) };
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Path segments below the directory; undefined where one of them could lead out of it. */

@@ -52,7 +52,7 @@ describe('the bundled client', () => {
     for (const node of nodes) {
       const run = spawnSync(node, [join(root, 'dist/aircher.mjs'), 'model', 'help'], { encoding: 'utf8' });
       assert.equal(run.status, 0, `${node}: ${run.stderr}`);
-      assert.match(run.stdout, /update --all/);
+      assert.match(run.stdout, /update NAME… \| --all/);
     }
   });
 });
