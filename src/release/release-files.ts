@@ -29,14 +29,19 @@ export async function releaseFiles(
     files.push(...modelArtifacts(name, entry, workspace));
     if (kind === 'huggingface' && options.rawFiles) files.push(...rawFiles(name, entry, workspace));
   }
-  const documents: string[] = ['manifest.json', checksumsName, bundleName];
+  const documents = [...documentsOn(kind)];
   for (const signature of signatureNames) {
     if (await exists(join(workspace.out, signature))) documents.push(signature);
   }
-  if (kind === 'mirror') documents.push(notesName);
-  if (kind === 'huggingface') documents.push(modelCardName);
   for (const name of documents) files.push(await document(name, workspace));
   return files.sort((a, b) => compareBytes(a.name, b.name));
+}
+
+/** The documents that every release has on a kind of host. */
+export function documentsOn(kind: HostKind): readonly string[] {
+  const everywhere = ['manifest.json', checksumsName, bundleName];
+  if (kind === 'mirror') return [...everywhere, notesName];
+  return kind === 'huggingface' ? [...everywhere, modelCardName] : everywhere;
 }
 
 /** Every path of our layout in the Hub's tree for a manifest, carried-forward models' included. */

@@ -8,13 +8,9 @@ import { AircherError, type Problem } from '../core/errors.ts';
 import { exists, readFileIfThere } from '../core/files.ts';
 import type { InspectedFile, Pointer, Target, TargetInspection } from '../targets/target.ts';
 import { archiveName, indexName } from './addresses.ts';
-import { checksumsName } from './checksums.ts';
-import { bundleName } from './client-bundle.ts';
 import { manifestPath } from './manifest.ts';
-import { modelCardName } from './model-card.ts';
-import { notesName } from './notes.ts';
 import { readPlan } from './plan-record.ts';
-import { signatureNames } from './release-files.ts';
+import { documentsOn, signatureNames } from './release-files.ts';
 import { expectedFiles, judge } from './verify/expected-files.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -170,11 +166,8 @@ async function plannedRelease(
   if (config.signing?.public_keys?.length) signatures.push('manifest.json.minisig');
   if (config.signing?.gpg_fingerprint !== undefined) signatures.push('manifest.json.asc');
   const documents = (kind: HostKind): readonly string[] => [
-    checksumsName,
-    bundleName,
+    ...documentsOn(kind).filter((name) => name !== 'manifest.json'),
     ...new Set(signatures),
-    ...(kind === 'github' ? [] : [notesName]),
-    ...(kind === 'huggingface' ? [modelCardName] : []),
   ];
   const absent = (names: readonly string[], { files }: TargetInspection): readonly string[] =>
     names.filter((name) => files.find((file) => file.name === name)?.state !== 'whole');
