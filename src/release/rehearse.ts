@@ -1,12 +1,10 @@
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import semver from 'semver';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { type AircherError, toAircherError } from '../core/errors.ts';
 import type { Event } from '../core/events.ts';
-import { exists } from '../core/files.ts';
-import { generateKeys } from '../trust/keygen.ts';
 import { configuredKinds, fileUrl, releaseTag } from './addresses.ts';
 import { bundleName, readClientBundle } from './client-bundle.ts';
 import { configuredTargets } from './configured-targets.ts';
@@ -15,6 +13,7 @@ import { readManifest } from './manifest.ts';
 import { type ReleaseReport, runRelease } from './pipeline.ts';
 import { installAsUser, type UserInstall } from './rehearse/end-user.ts';
 import { type ChosenFault, rulesOf } from './rehearse/faults.ts';
+import { setScene, withoutOwnHosts } from './rehearse/scene.ts';
 import { rehearsalTuning, type StandIns, startStandIns } from './rehearse/stand-ins.ts';
 import { meterTraffic, type Traffic } from './rehearse/traffic.ts';
 import type { Workspace } from './workspace.ts';
@@ -137,58 +136,6 @@ async function perform(
     installed,
     failure,
   };
-}
-
-interface Scene {
-  readonly loaded: LoadedConfig;
-  readonly workspace: Workspace;
-  readonly differences: readonly string[];
-}
-
-/** The release as the stand-ins need it, as little changed as can be. */
-async function setScene(
-  loaded: LoadedConfig,
-  workspace: Workspace,
-  standIns: StandIns,
-  directory: string,
-): Promise<Scene> {
-  const differences = ['The hosts are empty: this is the first release, so every model is packed.'];
-  let { config } = loaded;
-  let { environment } = workspace;
-  if (config.mirror && standIns.mirror) {
-    // Clients know no other name for a mirror's host than the one in the manifest.
-    config = { ...config, mirror: { base_url: standIns.mirror.url, directory: standIns.mirror.directory } };
-    differences.push(`The mirror's URLs are below ${standIns.mirror.url}; its directory is an empty one.`);
-  }
-  if ((config.signing?.public_keys ?? []).length > 0 && environment.signingKey === undefined) {
-    const keys = await generateKeys({ keyDirectory: join(directory, 'keys') });
-    environment = { ...environment, signingKey: keys.secretKeyPath, signingPassword: undefined };
-    config = { ...config, signing: { ...config.signing, public_keys: [keys.publicKey] } };
-    differences.push('AIRCHER_SIGNING_KEY is not set: a key made for this rehearsal signs.');
-  }
-  const withdrawn = (config.yanked ?? []).filter((yank) => config.models[yank.model]?.version === yank.version);
-  if (withdrawn.length > 0) {
-    config = { ...config, yanked: config.yanked?.filter((yank) => !withdrawn.includes(yank)) };
-    const names = withdrawn.map((yank) => `${yank.model} ${yank.version}`).join(', ');
-    differences.push(`${names} counts as not yanked: empty hosts have no earlier version to go back to.`);
-  }
-  const out = join(directory, 'release');
-  await mkdir(out, { recursive: true });
-  const staged = join(workspace.out, '.sources');
-  if (await exists(staged)) await symlink(staged, join(out, '.sources'), 'junction');
-  return {
-    loaded: { ...loaded, config },
-    workspace: { ...workspace, out, environment, offline: false, models: undefined },
-    differences,
-  };
-}
-
-/** Without installations of its own that release.json names: their place is taken by the stand-ins. The manifest still names them. */
-function withoutOwnHosts(config: ReleaseConfig): ReleaseConfig {
-  const { github, huggingface, ...others } = config;
-  const { server_url: _server, ...ownGithub } = github ?? { repository: '' };
-  const { endpoint: _endpoint, ...ownHub } = huggingface ?? { repository: '' };
-  return { ...others, ...(github && { github: ownGithub }), ...(huggingface && { huggingface: ownHub }) };
 }
 
 async function install(

@@ -4,7 +4,7 @@ import { sha256 } from '../../src/core/hashing.ts';
 import { type FaultCase, faultCases, publishSteps, runFaultCases } from './publish-faults.ts';
 
 /** How many of all cases are run; `all` takes a quarter of an hour. */
-const wanted = process.env.AIRCHER_SOAK_FAULTS ?? '24';
+const wanted = process.env.AIRCHER_SOAK_FAULTS ?? '12';
 
 test('a fault at any step, once or three times in a row, stops no release; for ever it ends it with a remedy, and the next run completes it', async (t) => {
   const all = faultCases(await publishSteps(t));

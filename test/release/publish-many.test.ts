@@ -8,7 +8,7 @@ import { modelConfig } from '../fixtures/release-workspace.ts';
 import { createPublishScene } from './publish-scene.ts';
 import { quickTuning } from './quick-tuning.ts';
 
-const most = Number(process.env.AIRCHER_SOAK_MODELS ?? 48);
+const most = Number(process.env.AIRCHER_SOAK_MODELS ?? 24);
 /** A hundredth of a real minute: GitHub's limits count in these, and so does the pace. */
 const minuteMs = 600;
 

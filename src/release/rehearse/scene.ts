@@ -1,0 +1,60 @@
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ReleaseConfig } from '../../contract/release-config.ts';
+import { exists } from '../../core/files.ts';
+import { generateKeys } from '../../trust/keygen.ts';
+import type { LoadedConfig } from '../load-config.ts';
+import type { Workspace } from '../workspace.ts';
+import type { StandIns } from './stand-ins.ts';
+
+export interface Scene {
+  readonly loaded: LoadedConfig;
+  readonly workspace: Workspace;
+  readonly differences: readonly string[];
+}
+
+/** The release as the stand-ins need it, as little changed as can be. */
+export async function setScene(
+  loaded: LoadedConfig,
+  workspace: Workspace,
+  standIns: StandIns,
+  directory: string,
+): Promise<Scene> {
+  const differences = ['The hosts are empty: this is the first release, so every model is packed.'];
+  let { config } = loaded;
+  let { environment } = workspace;
+  if (config.mirror && standIns.mirror) {
+    // Clients know no other name for a mirror's host than the one in the manifest.
+    config = { ...config, mirror: { base_url: standIns.mirror.url, directory: standIns.mirror.directory } };
+    differences.push(`The mirror's URLs are below ${standIns.mirror.url}; its directory is an empty one.`);
+  }
+  if ((config.signing?.public_keys ?? []).length > 0 && environment.signingKey === undefined) {
+    const keys = await generateKeys({ keyDirectory: join(directory, 'keys') });
+    environment = { ...environment, signingKey: keys.secretKeyPath, signingPassword: undefined };
+    config = { ...config, signing: { ...config.signing, public_keys: [keys.publicKey] } };
+    differences.push('AIRCHER_SIGNING_KEY is not set: a key made for this rehearsal signs.');
+  }
+  const withdrawn = (config.yanked ?? []).filter((yank) => config.models[yank.model]?.version === yank.version);
+  if (withdrawn.length > 0) {
+    config = { ...config, yanked: config.yanked?.filter((yank) => !withdrawn.includes(yank)) };
+    const names = withdrawn.map((yank) => `${yank.model} ${yank.version}`).join(', ');
+    differences.push(`${names} counts as not yanked: empty hosts have no earlier version to go back to.`);
+  }
+  const out = join(directory, 'release');
+  await mkdir(out, { recursive: true });
+  const staged = join(workspace.out, '.sources');
+  if (await exists(staged)) await symlink(staged, join(out, '.sources'), 'junction');
+  return {
+    loaded: { ...loaded, config },
+    workspace: { ...workspace, out, environment, offline: false, models: undefined },
+    differences,
+  };
+}
+
+/** Without installations of its own that release.json names: their place is taken by the stand-ins. The manifest still names them. */
+export function withoutOwnHosts(config: ReleaseConfig): ReleaseConfig {
+  const { github, huggingface, ...others } = config;
+  const { server_url: _server, ...ownGithub } = github ?? { repository: '' };
+  const { endpoint: _endpoint, ...ownHub } = huggingface ?? { repository: '' };
+  return { ...others, ...(github && { github: ownGithub }), ...(huggingface && { huggingface: ownHub }) };
+}
