@@ -17,11 +17,19 @@ export function formatTime(epochSeconds: number): string {
   return new Date(epochSeconds * 1000).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
-async function committerTime(workspace: Workspace): Promise<number | undefined> {
+/** The commit of HEAD where release.json lies in a git work tree that tracks it. */
+export async function sourceRevision(workspace: Workspace): Promise<string | undefined> {
   const file = resolve(workspace.directory, workspace.configFile);
-  const directory = dirname(file);
   // A release.json that git doesn't know (ignored, or not added) doesn't belong to the commit around it.
-  if ((await git(directory, ['ls-files', '--error-unmatch', '--', file], workspace)) === undefined) return undefined;
-  const time = Number(await git(directory, ['log', '-1', '--format=%ct', 'HEAD'], workspace));
+  if ((await git(dirname(file), ['ls-files', '--error-unmatch', '--', file], workspace)) === undefined)
+    return undefined;
+  return await git(dirname(file), ['rev-parse', 'HEAD'], workspace);
+}
+
+async function committerTime(workspace: Workspace): Promise<number | undefined> {
+  const commit = await sourceRevision(workspace);
+  if (commit === undefined) return undefined;
+  const directory = dirname(resolve(workspace.directory, workspace.configFile));
+  const time = Number(await git(directory, ['log', '-1', '--format=%ct', commit], workspace));
   return Number.isSafeInteger(time) && time > 0 ? time : undefined;
 }

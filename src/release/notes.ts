@@ -5,9 +5,11 @@ import type { ManifestModel } from '../contract/manifest.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { writeFileAtomically } from '../core/files.ts';
 import { formatBytes, plural } from '../core/format.ts';
+import { toolVersion } from '../core/tool-version.ts';
 import { changeKind, contentOf } from '../model/version-rules.ts';
 import { fileUrl } from './addresses.ts';
 import { bundleName } from './client-bundle.ts';
+import { sourceRevision } from './generation-time.ts';
 import type { WrittenManifest } from './manifest.ts';
 import type { Plan, PlannedModel } from './plan-record.ts';
 import type { Workspace } from './workspace.ts';
@@ -21,7 +23,7 @@ export async function writeNotes(
   written: WrittenManifest,
   workspace: Workspace,
 ): Promise<string> {
-  const notes = composeNotes(config, plan, written.manifest.models);
+  const notes = composeNotes(config, plan, written.manifest.models, await provenance(workspace));
   await writeFileAtomically(join(workspace.out, notesName), notes);
   return notes;
 }
@@ -31,10 +33,29 @@ export async function readNotes(workspace: Workspace): Promise<string> {
   return await readFile(join(workspace.out, notesName), 'utf8');
 }
 
+const provenanceStart = 'Made by aircher-models ';
+
+/** Tool, Node and source revision. The one line that differs between machines that make the same release. */
+async function provenance(workspace: Workspace): Promise<string> {
+  const commit = await sourceRevision(workspace);
+  return `${provenanceStart}${toolVersion} on Node ${process.versions.node}${commit === undefined ? '' : `, from commit ${commit}`}.`;
+}
+
+/** Whether two notes say the same of a release, whoever made them. */
+export function sameNotes(a: string, b: string): boolean {
+  const plain = (notes: string): string =>
+    notes
+      .split('\n')
+      .filter((line) => !line.startsWith(provenanceStart))
+      .join('\n');
+  return plain(a) === plain(b);
+}
+
 export function composeNotes(
   config: ReleaseConfig,
   plan: Plan,
   models: Readonly<Record<string, ManifestModel>>,
+  madeBy: string,
 ): string {
   const rows = plan.models.map((planned) => ({ planned, entry: models[planned.name]! }));
   const sections = [
@@ -45,6 +66,7 @@ export function composeNotes(
     yanks(config),
     installing(config, plan, rows),
     checking(config, plan),
+    madeBy,
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }

@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
 import type { WrittenManifest } from './manifest.ts';
-import { notesName } from './notes.ts';
+import { notesName, readNotes, sameNotes } from './notes.ts';
 import type { Plan } from './plan-record.ts';
 import { carriedModels, hubLayout, releaseFiles } from './release-files.ts';
 import { verifiesGpg, verifiesMinisign } from './signature-check.ts';
@@ -19,27 +17,33 @@ export async function targetRelease(
   workspace: Workspace,
 ): Promise<TargetRelease> {
   const options = { rawFiles: config.huggingface?.raw_files === true };
+  const notes = await readNotes(workspace);
   return {
     tag: plan.tag,
     version: plan.release,
     prerelease: plan.prerelease,
     files: (await releaseFiles(target.kind, written.manifest, options, workspace)).map((file) =>
-      acceptOtherSignature(file, config, written, workspace),
+      acceptEqual(file, notes, config, written, workspace),
     ),
     carried: target.kind === 'huggingface' ? carriedModels(written.manifest, options) : [],
     layout: hubLayout(written.manifest, options),
-    notes: await readFile(join(workspace.out, notesName), 'utf8'),
+    notes,
     targetCommit: target.kind === 'github' ? await findTargetCommit(config, workspace) : undefined,
   };
 }
 
-/** GPG signs the same manifest in other bytes each time: a stored signature is as good as ours where it verifies. */
-function acceptOtherSignature(
+/**
+ * What may stand there in other bytes: GPG signs the same manifest differently each time, and the notes name the machine's Node. A
+ * stored signature is as good as ours where it verifies.
+ */
+function acceptEqual(
   file: ReleaseFile,
+  notes: string,
   config: ReleaseConfig,
   written: WrittenManifest,
   workspace: Workspace,
 ): ReleaseFile {
+  if (file.name === notesName) return { ...file, accepts: (stored) => sameNotes(stored.toString(), notes) };
   const verifies = { 'manifest.json.minisig': verifiesMinisign, 'manifest.json.asc': verifiesGpg }[file.name];
   if (verifies === undefined) return file;
   return {

@@ -121,7 +121,7 @@ async function holds(path: string, file: ReleaseFile, context: RunContext): Prom
   const size = await sizeOf(path);
   if (size === undefined) return false;
   if (size === file.sizeBytes && (await hashFile(path, { signal: context.signal })).sha256 === file.sha256) return true;
-  return file.accepts !== undefined && size <= limits.signatureBytes && (await file.accepts(await readFile(path)));
+  return file.accepts !== undefined && size <= limits.manifestBytes && (await file.accepts(await readFile(path)));
 }
 
 async function upload(directory: string, release: TargetRelease, context: RunContext): Promise<void> {
