@@ -19,6 +19,18 @@ export async function writeChecksums(
   bundle: ClientBundle,
   workspace: Workspace,
 ): Promise<readonly Checksum[]> {
+  const checksums = await listChecksums(plan, manifest, bundle, workspace);
+  await writeFileAtomically(join(workspace.out, checksumsName), formatChecksums(checksums));
+  return checksums;
+}
+
+/** What `checksums.sha256` is to list; writes nothing. */
+export async function listChecksums(
+  plan: Plan,
+  manifest: WrittenManifest,
+  bundle: ClientBundle,
+  workspace: Workspace,
+): Promise<readonly Checksum[]> {
   const checksums: Checksum[] = [
     { name: 'manifest.json', sha256: manifest.sha256 },
     { name: bundleName, sha256: bundle.sha256 },
@@ -29,6 +41,5 @@ export async function writeChecksums(
     checksums.push({ name: record.archive.name, sha256: record.archive.sha256 });
     checksums.push({ name: record.index.name, sha256: record.index.sha256 });
   }
-  await writeFileAtomically(join(workspace.out, checksumsName), formatChecksums(checksums));
   return checksums;
 }

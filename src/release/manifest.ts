@@ -38,6 +38,17 @@ export function manifestPath(workspace: Workspace): string {
  * breach of the version rules.
  */
 export async function writeManifest(loaded: LoadedConfig, plan: Plan, workspace: Workspace): Promise<WrittenManifest> {
+  const written = await composeManifest(loaded, plan, workspace);
+  await writeFileAtomically(manifestPath(workspace), written.bytes);
+  return written;
+}
+
+/** The manifest that plan and pack records make; writes nothing. Throws like `writeManifest`. */
+export async function composeManifest(
+  loaded: LoadedConfig,
+  plan: Plan,
+  workspace: Workspace,
+): Promise<WrittenManifest> {
   const { config } = loaded;
   const problems: Problem[] = [];
   const models: Record<string, ManifestModel> = {};
@@ -70,7 +81,6 @@ export async function writeManifest(loaded: LoadedConfig, plan: Plan, workspace:
   const bytes = Buffer.from(formatManifest(manifest));
   // What we write, every reader must be able to read.
   parseManifest(bytes, manifestPath(workspace));
-  await writeFileAtomically(manifestPath(workspace), bytes);
   return { manifest, bytes, sha256: sha256(bytes) };
 }
 

@@ -3,11 +3,11 @@ import { AircherError, type Problem, systemErrorCode, throwProblems } from '../c
 import { warn } from '../core/events.ts';
 import { writeFileAtomically } from '../core/files.ts';
 import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
-import { artifactProblems } from './artifact-check.ts';
 import { keyContinuityProblems } from './key-continuity.ts';
 import { findBase } from './last-published.ts';
 import { type LoadedConfig, publishedCopy } from './load-config.ts';
 import { readManifest, type WrittenManifest } from './manifest.ts';
+import { outputProblems } from './output-check.ts';
 import type { Plan } from './plan-record.ts';
 import { signatureProblems } from './signature-check.ts';
 import { targetRelease } from './target-release.ts';
@@ -123,18 +123,10 @@ async function preflight(
       destinations.map((destination) => destination.target),
       workspace,
     )),
-    ...(await artifactProblems(plan, workspace)),
+    ...(await outputProblems(loaded, plan, written, workspace)),
     ...(await signatureProblems(loaded.config, written, workspace)),
     ...(options.breakTrust ? [] : await keyContinuityProblems(plan, written, workspace)),
   ];
-  if (written.manifest.release !== plan.tag) {
-    problems.push({
-      level: 'error',
-      code: 'invalid',
-      message: `manifest.json is of ${written.manifest.release}, the plan is of ${plan.tag}`,
-      hint: 'Run `aircher-models manifest` again.',
-    });
-  }
   for (const { target, release } of destinations) problems.push(...(await target.preflight(release, workspace)));
   for (const problem of problems) if (problem.level === 'warning') warn(workspace, problem);
   throwProblems('conflict', `${plan.tag} can't be published`, problems);

@@ -150,7 +150,8 @@ async function copyFile(file: ReleaseFile, destination: string, context: RunCont
     for await (const piece of createReadStream(source, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
       context.signal?.throwIfAborted();
       hash.update(piece);
-      await handle.write(piece);
+      // Unlike `write`, this writes all of it, or fails.
+      await handle.writeFile(piece);
       done += piece.length;
       context.onEvent?.({
         type: 'progress',
