@@ -13,6 +13,8 @@ export function validateCommand(program: Command, dependencies: CommandDependenc
     .action(async (file: string | undefined, _options: object, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const report = await validate(file, workspace);
+      for (const problem of report.problems)
+        if (problem.level === 'warning') workspace.onEvent?.({ type: 'warning', problem });
       const errors = report.problems.filter((problem) => problem.level === 'error');
       if (errors.length === 0)
         printResult(command, dependencies, report, () => report.checked.map((line) => `ok  ${line}`).join('\n'));

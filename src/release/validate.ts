@@ -7,13 +7,15 @@ import { jsonPath } from '../contract/problems-of.ts';
 import { parseStrictJson } from '../contract/strict-json.ts';
 import { AircherError, type Problem, systemErrorCode } from '../core/errors.ts';
 import { exists, readFileIfThere } from '../core/files.ts';
-import { hashFile, sha256 } from '../core/hashing.ts';
+import { hashFile, type Sha256, sha256 } from '../core/hashing.ts';
 import { archiveName, indexName } from './addresses.ts';
 import { checksumsName } from './checksums.ts';
+import { bundleName } from './client-bundle.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { manifestPath } from './manifest.ts';
 import { signatureProblems } from './signature-check.ts';
 import { listModel } from './source-listing.ts';
+import { lineFaults } from './verify/documents.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface ValidateReport {
@@ -109,15 +111,16 @@ async function outputProblems(loaded: LoadedConfig | undefined, workspace: Works
     if (entry.release !== manifest.value.release) continue;
     problems.push(...(await modelArtifactProblems(name, entry, workspace)));
   }
-  problems.push(...(await checksumProblems(workspace)));
+  problems.push(...(await checksumProblems(manifest.value, sha256(bytes), workspace)));
   if (loaded) {
-    problems.push(
-      ...(await signatureProblems(
-        loaded.config,
-        { manifest: manifest.value, bytes, sha256: sha256(bytes) },
-        workspace,
-      )),
+    const found = await signatureProblems(
+      loaded.config,
+      { manifest: manifest.value, bytes, sha256: sha256(bytes) },
+      workspace,
     );
+    // `sign` comes after `validate`; that nothing unsigned goes public, `publish` sees to.
+    for (const problem of found)
+      problems.push(problem.code === 'conflict' ? { ...problem, level: 'warning' } : problem);
   }
   return problems;
 }
@@ -147,26 +150,33 @@ async function modelArtifactProblems(
   return problems;
 }
 
-/** Archives and indexes are judged by the manifest, so that only the rest of checksums.sha256 is hashed here. */
-async function checksumProblems(workspace: Workspace): Promise<readonly Problem[]> {
+/** Archives and indexes are judged by the manifest, which their lines must repeat: only the rest of checksums.sha256 is hashed here. */
+async function checksumProblems(
+  manifest: Manifest,
+  manifestSha256: Sha256,
+  workspace: Workspace,
+): Promise<readonly Problem[]> {
   const file = join(workspace.out, checksumsName);
   const text = await readFileIfThere(file);
   if (text === undefined) return [];
   const checksums = await attempt(async () => parseChecksums(text.toString(), file));
   const problems: Problem[] = [...checksums.problems];
-  for (const { name, sha256: expected } of checksums.value ?? []) {
-    if (name !== 'manifest.json' && !name.endsWith('.mjs')) continue;
-    const found = await readFileIfThere(join(workspace.out, name));
-    if (found === undefined || sha256(found) !== expected) {
-      problems.push({
-        level: 'error',
-        code: 'integrity',
-        file,
-        message: `${name} ${found === undefined ? 'is not there' : 'has another sha256'}`,
-        hint: 'Run `aircher-models checksums` again.',
-      });
-    }
-  }
+  if (checksums.value === undefined) return problems;
+  const fault = (message: string): void => {
+    problems.push({
+      level: 'error',
+      code: 'integrity',
+      file,
+      message,
+      hint: 'Run `aircher-models checksums` again.',
+    });
+  };
+  for (const message of lineFaults(checksums.value, manifest, manifest.release ?? '', manifestSha256)) fault(message);
+  const bundle = checksums.value.find(({ name }) => name === bundleName);
+  if (bundle === undefined) return problems;
+  const found = await readFileIfThere(join(workspace.out, bundleName));
+  if (found === undefined) fault(`lists ${bundleName}, which is not there`);
+  else if (sha256(found) !== bundle.sha256) fault(`has another sha256 of ${bundleName} than the file`);
   return problems;
 }
 

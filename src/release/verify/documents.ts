@@ -71,8 +71,8 @@ function readLines(
   }
 }
 
-/** It lists what was made in this release, and nothing else. */
-function lineFaults(
+/** What is wrong in checksums.sha256: it lists what was made in this release, and nothing else. */
+export function lineFaults(
   lines: readonly Checksum[],
   manifest: Manifest,
   tag: string,

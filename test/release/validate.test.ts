@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { createReleaseWorkspace } from '../fixtures/release-workspace.ts';
+
+describe('validate', () => {
+  it('tells warnings too, and passes', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    await workspace.writeModel('alpha', { files: { 'pytorch_model.bin': 'x' } });
+    const run = await workspace.run(['validate']);
+    assert.equal(run.exitCode, 0, run.stderr);
+    assert.match(run.stderr, /warning: .*pytorch_model\.bin.*is a pickle and is left out/);
+    const document = (await workspace.json(['validate'])) as { problems: { level: string }[] };
+    assert.deepEqual(
+      document.problems.map(({ level }) => level),
+      ['warning'],
+    );
+  });
+
+  it('says that a manifest was edited', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    for (const step of ['plan', 'pack', 'manifest']) await workspace.json([step]);
+    const manifest = await workspace.readJson('release/manifest.json');
+    await writeFile(workspace.path('edited.json'), JSON.stringify(manifest));
+    const run = await workspace.run(['validate', 'edited.json']);
+    assert.equal(run.exitCode, 0, run.stderr);
+    assert.match(run.stderr, /warning: edited\.json: is not in canonical form/);
+  });
+
+  it('holds every line of checksums.sha256 against the manifest and the client', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    for (const step of ['plan', 'pack', 'manifest', 'checksums']) await workspace.json([step]);
+    const file = workspace.path('release/checksums.sha256');
+    const good = await readFile(file, 'utf8');
+    const other = 'a'.repeat(64);
+    for (const [text, says] of [
+      [good.replace(/^.{64}(?= {2}alpha\.tar\.gz$)/m, other), /has another sha256 of alpha\.tar\.gz than the manifest/],
+      [good.replace(/^.*beta\.tar\.gz\.index\.json\n/m, ''), /has no line of beta\.tar\.gz\.index\.json/],
+      [`${good}${other}  zeta.tar.gz\n`, /lists zeta\.tar\.gz, which the manifest does not have/],
+      [good.replace(/^.{64}(?= {2}aircher\.mjs$)/m, other), /has another sha256 of aircher\.mjs than the file/],
+    ] as const) {
+      await writeFile(file, text);
+      const run = await workspace.run(['validate']);
+      assert.equal(run.exitCode, 4, run.stderr);
+      assert.match(run.stderr, says);
+    }
+    await writeFile(file, good);
+    assert.equal((await workspace.run(['validate'])).exitCode, 0);
+    await rm(workspace.path('release/aircher.mjs'));
+    assert.match((await workspace.run(['validate'])).stderr, /lists aircher\.mjs, which is not there/);
+  });
+
+  it('before sign a missing signature is a warning; a wrong one is exit 4', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    const keygen = ['keygen', '--key-dir', workspace.path('keys'), '--no-password'];
+    const { publicKey } = (await workspace.json(keygen)) as { publicKey: string };
+    await workspace.configure({ signing: { public_keys: [publicKey] } });
+    for (const step of ['plan', 'pack', 'manifest', 'checksums']) await workspace.json([step]);
+    const unsigned = await workspace.run(['validate']);
+    assert.equal(unsigned.exitCode, 0, unsigned.stderr);
+    assert.match(unsigned.stderr, /warning: .*manifest\.json\.minisig: is not there: the manifest is not signed/);
+    await writeFile(workspace.path('release/manifest.json.minisig'), 'no signature');
+    assert.equal((await workspace.run(['validate'])).exitCode, 4);
+  });
+});
