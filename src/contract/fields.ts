@@ -16,6 +16,8 @@ export const versionField = z.string().check(
   z.refine((text) => semver.valid(text) === text && !text.includes('+'), {
     error: 'must be a semantic version such as "1.2.0", without build metadata',
   }),
+  // It becomes part of file names, which most file systems hold to 255 bytes.
+  z.maxLength(100, 'must have at most 100 characters'),
 );
 
 export const modelNameField = z.string().check(

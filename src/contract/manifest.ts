@@ -38,9 +38,11 @@ const manifestFile = z.looseObject({
   download_urls: z.optional(downloadUrlsField),
 });
 
+const countField = z.int().check(z.gte(0, 'must not be negative'));
+
 const embeddingSchema = z.looseObject({
-  dimensions: z.optional(z.nullable(z.int())),
-  max_tokens: z.optional(z.nullable(z.int())),
+  dimensions: z.optional(z.nullable(countField)),
+  max_tokens: z.optional(z.nullable(countField)),
   pooling: z.optional(z.nullable(z.string())),
   normalized: z.optional(z.nullable(z.boolean())),
   similarity: z.optional(z.nullable(z.string())),

@@ -14,6 +14,7 @@ export function modelNameFault(name: string): string | undefined {
   if (!/[A-Za-z]/.test(name)) return 'has no letter';
   if (name.endsWith('.')) return 'ends with a dot';
   if (windowsDevice.test(name)) return 'is a device name on Windows';
+  if (name.toLowerCase() === 'cachedir.tag') return 'is the name of a file that marks caches';
   const ending = reservedEndings.find((candidate) => name.toLowerCase().endsWith(candidate));
   return ending === undefined ? undefined : `ends like an artifact (${ending})`;
 }

@@ -85,7 +85,7 @@ export async function createWorld(t: TestContext): Promise<World> {
       await mkdir(directory, { recursive: true });
       const entries: [string, ManifestModel][] = Object.entries(last?.models ?? {});
       for (const [name, shape] of Object.entries(models)) {
-        const before = last?.models[name];
+        const before = last && Object.hasOwn(last.models, name) ? last.models[name] : undefined;
         const packed = await pack(path('sources', name, shape.version), directory, name, shape, `${mirror.url}/${tag}`);
         const published = [...(before?.published_versions ?? [])];
         if (before && before.version !== shape.version && lastBytes && last?.release) {

@@ -46,7 +46,8 @@ const maxBytes = 1024 * 1024;
 export async function readPreferences(layout: CacheLayout): Promise<Preferences> {
   const content = await readContent(layout);
   return {
-    pins: content.pins ?? {},
+    // A model may be named like a member that every object inherits.
+    pins: Object.assign(Object.create(null), content.pins),
     mirrors: content.mirrors,
     keepVersions: content.keep_versions ?? 1,
     limitRate: typeof content.limit_rate === 'string' ? parseRate(content.limit_rate) : content.limit_rate,
