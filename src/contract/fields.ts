@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { sha256Pattern } from '../core/hashing.ts';
 import { archiveFormats } from './chunk-index.ts';
 import { modelNameFault } from './names.ts';
-import semver from './semver.ts';
+import * as semver from './semver.ts';
 
 /** Fields that release.json, manifests and indexes share. */
 

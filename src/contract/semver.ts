@@ -1,12 +1,161 @@
-import compare from 'semver/functions/compare.js';
-import gt from 'semver/functions/gt.js';
-import lt from 'semver/functions/lt.js';
-import parse from 'semver/functions/parse.js';
-import prerelease from 'semver/functions/prerelease.js';
-import rcompare from 'semver/functions/rcompare.js';
-import satisfies from 'semver/functions/satisfies.js';
-import valid from 'semver/functions/valid.js';
-import validRange from 'semver/ranges/valid.js';
+/**
+ * Semantic versions and npm's ranges of them (https://semver.org, https://github.com/npm/node-semver#ranges), as much as the client
+ * needs. The package `semver` decides the same (a test holds that) but would be an eighth of the client's one file.
+ */
 
-/** What the client needs of semver, by single modules: the whole package would put 8 KB more into its bundle. */
-export default { compare, gt, lt, parse, prerelease, rcompare, satisfies, valid, validRange };
+export interface Version {
+  /** Without a leading `v` and without build metadata. */
+  readonly version: string;
+  /** Major, minor, patch. */
+  readonly core: readonly number[];
+  readonly prerelease: readonly string[];
+}
+
+type Operator = '<' | '<=' | '>' | '>=' | '=';
+type Comparator = readonly [Operator, Version];
+
+const maxLength = 256;
+const numeric = '0|[1-9]\\d*';
+const identifiers = `(?:${numeric}|\\d*[a-zA-Z-][a-zA-Z0-9-]*)`;
+const prerelease = `(?:-(${identifiers}(?:\\.${identifiers})*))?`;
+const build = '(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?';
+const part = `(${numeric}|[xX*])`;
+const partial = `[v=]*${part}(?:\\.${part}(?:\\.${part}${prerelease}${build})?)?`;
+
+const fullPattern = new RegExp(`^v?(${numeric})\\.(${numeric})\\.(${numeric})${prerelease}${build}$`);
+const simplePattern = new RegExp(`^([<>]?=?|~>?|\\^)${partial}$`);
+const hyphenPattern = new RegExp(`^(${partial}) - (${partial})$`);
+
+/** Undefined where the text is no version. */
+export function parse(text: string): Version | undefined {
+  const [, major, minor, patch, rest] = text.length > maxLength ? [] : (fullPattern.exec(text.trim()) ?? []);
+  const core = [major, minor, patch].map(Number);
+  return core.every(Number.isSafeInteger) ? versionOf(core, rest) : undefined;
+}
+
+/** The version in its one form, or null. */
+export function valid(text: string): string | null {
+  return parse(text)?.version ?? null;
+}
+
+/** Throws RangeError where one of both is no version. */
+export function compare(a: string | Version, b: string | Version): number {
+  const [first, second] = [required(a), required(b)];
+  for (const [place, number] of first.core.entries()) {
+    if (number !== second.core[place]) return number - (second.core[place] ?? 0);
+  }
+  return comparePrereleases(first.prerelease, second.prerelease);
+}
+
+export const rcompare = (a: string | Version, b: string | Version): number => compare(b, a);
+export const gt = (a: string | Version, b: string | Version): boolean => compare(a, b) > 0;
+export const lt = (a: string | Version, b: string | Version): boolean => compare(a, b) < 0;
+
+export function isRange(text: string): boolean {
+  return parseRange(text) !== undefined;
+}
+
+/** Prereleases satisfy a range only where it names a prerelease of the same major, minor and patch. */
+export function satisfies(text: string, range: string): boolean {
+  const version = parse(text);
+  if (version === undefined) return false;
+  return (parseRange(range) ?? []).some(
+    (comparators) =>
+      comparators.every((comparator) => passes(version, comparator)) &&
+      (version.prerelease.length === 0 ||
+        comparators.some(([, bound]) => bound.prerelease.length > 0 && String(bound.core) === String(version.core))),
+  );
+}
+
+function versionOf(core: readonly number[], rest = ''): Version {
+  return {
+    version: core.join('.') + (rest && `-${rest}`),
+    core,
+    prerelease: rest === '' ? [] : rest.split('.'),
+  };
+}
+
+function required(version: string | Version): Version {
+  const parsed = typeof version === 'string' ? parse(version) : version;
+  if (parsed === undefined) throw new RangeError(`${version} is not a version`);
+  return parsed;
+}
+
+function comparePrereleases(a: readonly string[], b: readonly string[]): number {
+  // A version without one is the newest of them all.
+  if (a.length === 0 || b.length === 0) return b.length - a.length;
+  for (let at = 0; ; at++) {
+    const [first, second] = [a[at], b[at]];
+    if (first === undefined || second === undefined) return a.length - b.length;
+    if (first === second) continue;
+    const [x, y] = [/^\d+$/.test(first), /^\d+$/.test(second)];
+    if (x && y) return Number(first) - Number(second);
+    return x === y ? (first < second ? -1 : 1) : x ? -1 : 1;
+  }
+}
+
+function passes(version: Version, [operator, bound]: Comparator): boolean {
+  const order = compare(version, bound);
+  if (order === 0) return operator.includes('=');
+  return operator.includes(order < 0 ? '<' : '>');
+}
+
+/** The alternatives of a range, each a list of what must hold together; undefined where it is none. */
+function parseRange(range: string): Comparator[][] | undefined {
+  const alternatives = range.split('||').map(parseAlternative);
+  if (!alternatives.every((alternative) => alternative !== undefined)) return undefined;
+  // As npm has it: beside one that holds everything, the others count for nothing, prereleases that they name included.
+  return alternatives.find((alternative) => alternative.length === 0) ? [[]] : alternatives;
+}
+
+function parseAlternative(text: string): Comparator[] | undefined {
+  const spaced = text.trim().replace(/\s+/g, ' ');
+  const hyphen = hyphenPattern.exec(spaced);
+  const simple = hyphen
+    ? [`>=${hyphen[1]?.replace(/^[v=]+/, '')}`, `<=${hyphen[6]?.replace(/^[v=]+/, '')}`]
+    : spaced.replace(/([<>=~^]) /g, '$1').split(' ');
+  const parsed = spaced === '' ? [] : simple.map((word) => parseSimple(word, hyphen !== null));
+  if (!parsed.every((comparators) => comparators !== undefined)) return undefined;
+  return parsed.flat().filter(([operator, bound]) => operator !== '>=' || bound.version !== '0.0.0');
+}
+
+/** One of `1.2.3`, `1.x`, `>=1.2`, `~1.2`, `^1`, `*`, …; what it leaves open counts as zero below, and as anything above. */
+function parseSimple(word: string, lenient: boolean): Comparator[] | undefined {
+  const match = simplePattern.exec(word);
+  if (match === null) return undefined;
+  const [, operator = '', ...parts] = match;
+  const open = parts.slice(0, 3).findIndex((text) => text === undefined || /[xX*]/.test(text));
+  const known = open === -1 ? 3 : open;
+  const core = [0, 1, 2].map((place) => (place < known ? Number(parts[place]) : 0));
+  if (!core.every(Number.isSafeInteger)) return undefined;
+  const caretOrTilde = /^[~^]/.test(operator);
+  const closedBehind = parts.slice(known, 3).some((text) => text !== undefined && !/[xX*]/.test(text));
+  if (closedBehind && !lenient && !caretOrTilde) return undefined;
+  if (known === 0) return /^[<>]$/.test(operator) ? [['<', versionOf([0, 0, 0], '0')]] : [];
+
+  const lower = versionOf(core, known === 3 ? parts[3] : undefined);
+  /** The first version, prereleases included or not, that differs at this place. */
+  const behind = (place: number, rest?: string): Version =>
+    versionOf(
+      core.map((number, at) => (at < place ? number : at === place ? number + 1 : 0)),
+      rest,
+    );
+  if (caretOrTilde) {
+    const significant = core.findIndex((number) => number > 0);
+    const caret = significant === -1 ? known - 1 : Math.min(significant, known - 1);
+    const place = operator === '^' ? caret : Math.min(known - 1, 1);
+    return [
+      ['>=', lower],
+      ['<', behind(place, '0')],
+    ];
+  }
+  if (known === 3) return [[(operator || '=') as Operator, lower]];
+  if (operator === '>') return [['>=', behind(known - 1)]];
+  if (operator === '<') return [['<', versionOf(core, '0')]];
+  if (operator === '<=') return [['<', behind(known - 1, '0')]];
+  if (operator === '>=') return [['>=', lower]];
+  return [
+    ['>=', lower],
+    ['<', behind(known - 1, '0')],
+  ];
+}

@@ -1,6 +1,6 @@
 import { readFile, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import semver from '../../contract/semver.ts';
+import * as semver from '../../contract/semver.ts';
 import { readFileIfThere } from '../../core/files.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import { type InstallRecord, readRecord, recordedModels, recordedVersions } from './records.ts';

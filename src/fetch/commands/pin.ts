@@ -1,4 +1,4 @@
-import semver from '../../contract/semver.ts';
+import * as semver from '../../contract/semver.ts';
 import { AircherError } from '../../core/errors.ts';
 import { pinVersion, unpinModel } from '../operations/pin-versions.ts';
 import type { Command } from './command.ts';

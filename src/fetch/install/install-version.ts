@@ -1,4 +1,4 @@
-import semver from '../../contract/semver.ts';
+import * as semver from '../../contract/semver.ts';
 import type { RunContext } from '../../core/events.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { type InstalledModel, looksComplete, readInstalled, recordOf } from '../cache/installed.ts';

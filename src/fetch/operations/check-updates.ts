@@ -1,4 +1,4 @@
-import semver from '../../contract/semver.ts';
+import * as semver from '../../contract/semver.ts';
 import { AircherError, toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { type InstalledModel, readAllInstalled, readInstalled, recordOf } from '../cache/installed.ts';

@@ -1,7 +1,7 @@
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
-import semver from '../../contract/semver.ts';
+import * as semver from '../../contract/semver.ts';
 import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';

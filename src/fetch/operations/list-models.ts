@@ -1,4 +1,4 @@
-import semver from '../../contract/semver.ts';
+import * as semver from '../../contract/semver.ts';
 import type { RunContext } from '../../core/events.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import type { Client } from '../client.ts';

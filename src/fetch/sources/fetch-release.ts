@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { tagPattern } from '../../contract/fields.ts';
 import { parseManifest } from '../../contract/manifest.ts';
-import semver from '../../contract/semver.ts';
+import * as semver from '../../contract/semver.ts';
 import { AircherError } from '../../core/errors.ts';
 import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';
 import { fetchFromSource, githubManifestUrl } from './fetch-from-source.ts';

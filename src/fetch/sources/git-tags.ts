@@ -1,4 +1,4 @@
-import semver from '../../contract/semver.ts';
+import * as semver from '../../contract/semver.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
