@@ -156,7 +156,7 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
   }
   const problems: Problem[] = [];
   const whole = isObject(json) && isObject(json.models) ? { ...json, models: {} } : json;
-  const top = z.safeParse(manifestSchema, whole);
+  const top = z.safeParse(manifestSchema, whole, { reportInput: true });
   if (!top.success) problems.push(...problemsOf(top.error, file));
   const models = isObject(json) && isObject(json.models) ? parseModels(json.models, file, problems) : {};
   if (top.success && problems.length === 0) return { ...top.data, models };
@@ -176,7 +176,7 @@ function parseModels(models: Readonly<Record<string, unknown>>, file: string, pr
   const names = new Map<string, string>();
   for (const [name, model] of Object.entries(models)) {
     if (problems.length >= maxProblems) break;
-    const result = z.safeParse(modelsSchema, { [name]: model });
+    const result = z.safeParse(modelsSchema, { [name]: model }, { reportInput: true });
     if (result.success) for (const entry of Object.entries(result.data)) parsed.push(entry);
     else problems.push(...problemsOf(result.error, file, undefined, ['models']).slice(0, maxProblems));
     const key = clashKey(name);

@@ -2,7 +2,7 @@ import type * as z from 'zod/mini';
 import type { Problem } from '../core/errors.ts';
 
 /**
- * What zod found, as problems with file and JSON path. `knownKeys(path)` gives the keys allowed at a path, so that an unknown
+ * What zod found (with `reportInput`), as problems with file and JSON path. `knownKeys(path)` gives the keys allowed at a path, so that an unknown
  * key's message can name the nearest one; `prefix` is the path of what was parsed.
  */
 export function problemsOf(
@@ -50,10 +50,10 @@ function problemsOfIssue(
         : [at(issue.message)];
     }
     case 'invalid_type': {
-      const missing = issue.input === undefined && !issue.message.startsWith('must');
-      if (missing || /received undefined/.test(issue.message))
+      const said = issue.message.startsWith('must');
+      if (issue.input === undefined && !said)
         return [at('is missing', `Add it: it must be ${article(issue.expected)}.`)];
-      return [at(issue.message.startsWith('must') ? issue.message : `must be ${article(issue.expected)}`)];
+      return [at(said ? issue.message : `must be ${article(issue.expected)}`)];
     }
     default:
       return [at(issue.message)];

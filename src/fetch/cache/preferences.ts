@@ -69,7 +69,7 @@ async function readContent(layout: CacheLayout): Promise<z.infer<typeof preferen
   const bytes = await readFileIfThere(file);
   if (bytes === undefined) return {};
   const json = parseStrictJson(bytes, { file, maxBytes });
-  const result = z.safeParse(preferencesSchema, json);
+  const result = z.safeParse(preferencesSchema, json, { reportInput: true });
   if (result.success) return result.data;
   throwProblems(
     'invalid',
