@@ -1,45 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Header, type HeaderData } from 'tar/header';
 import { Pax } from 'tar/pax';
 import { readTar } from '../../src/archive/tar-reader.ts';
 import { isAircherError } from '../../src/core/errors.ts';
 import { collect, pieces } from './fixtures.ts';
-
-function entry(data: HeaderData, body = ''): Buffer {
-  const header = new Header({ mode: 0o644, uid: 0, gid: 0, size: body.length, type: 'File', ...data });
-  header.encode();
-  return Buffer.concat([header.block as Buffer, padded(Buffer.from(body))]);
-}
-
-function padded(bytes: Buffer): Buffer {
-  return Buffer.concat([bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)]);
-}
-
-/** A pax header of these records, for the entry behind it. */
-function pax(records: Readonly<Record<string, string>>, type: 'x' | 'g' = 'x'): Buffer {
-  const lines = Object.entries(records).map(([key, value]) => {
-    const rest = ` ${key}=${value}\n`;
-    const digits = Buffer.byteLength(rest) + 2;
-    return `${digits}${rest}`;
-  });
-  return rawEntry(type, lines.join(''));
-}
-
-/** An entry of any type flag. */
-function rawEntry(type: string, body: string | Buffer, name = 'PaxHeader'): Buffer {
-  const bytes = Buffer.from(body as string);
-  const header = new Header({ path: name, mode: 0o644, size: bytes.length, type: 'File' });
-  header.encode();
-  const block = header.block as Buffer;
-  block[156] = type.charCodeAt(0);
-  block.fill(' ', 148, 156);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
-  return Buffer.concat([block, padded(bytes)]);
-}
-
-const end = Buffer.alloc(1024);
+import { end, entry, pax, rawEntry } from './tar-parts.ts';
 
 async function read(...parts: readonly Buffer[]): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
