@@ -6,7 +6,7 @@ import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
 import { assetHeaders, findAssetByApi, parseAssetUrl } from '../http/github-asset.ts';
 import { hostOf } from '../http/remote-error.ts';
-import type { Http } from '../http/types.ts';
+import type { DocumentRequest, Http } from '../http/types.ts';
 import { orderedKinds } from './mirror.ts';
 import { stagingOf } from './staging.ts';
 import type { TransferRequest } from './types.ts';
@@ -45,46 +45,72 @@ export async function loadIndex(
   return index;
 }
 
+/** How long a mirror may take for the index while there is another one. */
+const hastyMs = 8_000;
+
 async function download(
   request: TransferRequest,
   http: Http,
   context: RunContext,
   matches: (bytes: Uint8Array) => boolean,
 ): Promise<Buffer> {
-  const problems: Problem[] = [];
-  let wrong = 0;
   const declared = request.entry.index!;
-  for (const kind of orderedKinds(request)) {
-    const url = declared.download_urls[kind];
-    if (url === undefined) continue;
-    try {
-      const bytes = await get(http.place(url, kind), declared.size_bytes, http, context);
-      if (matches(bytes)) return bytes;
-      wrong++;
-      problems.push({
-        level: 'error',
-        file: kind,
-        message: `${hostOf(url)}: the chunk index has another sha256 than the manifest says`,
-      });
-    } catch (error) {
-      if (!(error instanceof AircherError) || error.code === 'interrupted' || error.code === 'machine') throw error;
-      // More bytes than declared are wrong bytes.
-      if (error.code === 'invalid') wrong++;
-      problems.push({ level: 'error', file: kind, message: error.message });
+  const kinds = orderedKinds(request).filter((kind) => declared.download_urls[kind] !== undefined);
+  const problems = new Map<string, Problem>();
+  const wrong = new Set<string>();
+  // A mirror that is busy or slow isn't waited for while another may answer at once: patience comes in the second round.
+  for (const patient of kinds.length > 1 ? [false, true] : [true]) {
+    for (const kind of kinds) {
+      if (wrong.has(kind)) continue;
+      const url = declared.download_urls[kind]!;
+      const hasty = patient ? undefined : AbortSignal.timeout(hastyMs);
+      const asked = hasty ? { ...context, attempts: 1, signal: anyOf(context.signal, hasty) } : context;
+      try {
+        const bytes = await get(http.place(url, kind), declared.size_bytes, http, asked);
+        if (matches(bytes)) return bytes;
+        wrong.add(kind);
+        const message = `${hostOf(url)}: the chunk index has another sha256 than the manifest says`;
+        problems.set(kind, { level: 'error', file: kind, message });
+      } catch (error) {
+        context.signal?.throwIfAborted();
+        if (hasty?.aborted) {
+          problems.set(kind, {
+            level: 'error',
+            file: kind,
+            message: `${hostOf(url)}: no chunk index in ${hastyMs / 1000} s`,
+          });
+          continue;
+        }
+        if (!(error instanceof AircherError) || error.code === 'interrupted' || error.code === 'machine') throw error;
+        // More bytes than declared are wrong bytes.
+        if (error.code === 'invalid') wrong.add(kind);
+        problems.set(kind, { level: 'error', file: kind, message: error.message });
+      }
+      if (patient || wrong.has(kind)) {
+        context.onEvent?.({ type: 'mirror-set-aside', mirror: kind, reason: problems.get(kind)!.message });
+      }
     }
-    const problem = problems.at(-1)!;
-    context.onEvent?.({ type: 'mirror-set-aside', mirror: kind, reason: problem.message });
   }
-  if (problems.length === 0)
+  const found = [...problems.values()];
+  if (found.length === 0)
     throw new AircherError('invalid', `${request.model}: its index has no URL that this client knows`);
   throw new AircherError(
-    wrong === problems.length ? 'integrity' : 'remote',
-    `${request.model}: no mirror gives the chunk index: ${problems.map((problem) => problem.message).join('; ')}`,
-    { hint: 'Try again later, or tell the maintainer of this release.', problems },
+    wrong.size === found.length ? 'integrity' : 'remote',
+    `${request.model}: no mirror gives the chunk index: ${found.map((problem) => problem.message).join('; ')}`,
+    { hint: 'Try again later, or tell the maintainer of this release.', problems: found },
   );
 }
 
-async function get(url: string, sizeBytes: number, http: Http, context: RunContext): Promise<Buffer> {
+function anyOf(signal: AbortSignal | undefined, other: AbortSignal): AbortSignal {
+  return signal ? AbortSignal.any([signal, other]) : other;
+}
+
+async function get(
+  url: string,
+  sizeBytes: number,
+  http: Http,
+  context: RunContext & Pick<DocumentRequest, 'attempts'>,
+): Promise<Buffer> {
   const request = { ...context, maxBytes: sizeBytes };
   try {
     return (await http.document(url, request)).bytes;
