@@ -19,6 +19,9 @@ export function modelNameFault(name: string): string | undefined {
   return ending === undefined ? undefined : `ends like an artifact (${ending})`;
 }
 
+/** Names at the top of an installed version that are the client's own. */
+const clientFiles = new Set(['.version', '.aircher-copy']);
+
 /** What is wrong with the path of a file in a model, or undefined. Paths are relative, separated by `/`. */
 export function filePathFault(path: string): string | undefined {
   if (path === '') return 'is empty';
@@ -30,7 +33,8 @@ export function filePathFault(path: string): string | undefined {
     const fault = pathPartFault(part);
     if (fault !== undefined) return fault;
   }
-  return undefined;
+  const [top = ''] = path.split('/');
+  return clientFiles.has(clashKey(top)) ? 'is a name that clients use for the installed version' : undefined;
 }
 
 function pathPartFault(part: string): string | undefined {

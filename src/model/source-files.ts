@@ -129,18 +129,18 @@ function withoutPickles(files: readonly SourceFile[], include: IncludePatterns, 
 }
 
 function nameFault(path: string): Finding[] {
-  const fault = path.includes('\ufffd') ? 'is not valid Unicode' : filePathFault(path);
-  if (fault !== undefined) {
-    return [{ in: path, message: `the name ${fault}`, hint: 'Rename the file, or leave it out by "include".' }];
+  if (path.split('/').at(-1) === '.version') {
+    return [
+      {
+        in: path,
+        message: 'is a name that clients use for the installed version',
+        hint: 'Remove the file, or leave it out by "include".',
+      },
+    ];
   }
-  if (path.split('/').at(-1) !== '.version') return [];
-  return [
-    {
-      in: path,
-      message: 'is a name that clients use for the installed version',
-      hint: 'Remove the file, or leave it out by "include".',
-    },
-  ];
+  const fault = path.includes('\ufffd') ? 'is not valid Unicode' : filePathFault(path);
+  if (fault === undefined) return [];
+  return [{ in: path, message: `the name ${fault}`, hint: 'Rename the file, or leave it out by "include".' }];
 }
 
 function codeFinding({ path }: SourceFile): Finding {

@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { cp, lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 import { execa } from 'execa';
-import { buildClientBundle } from '../../scripts/build-client-bundle.ts';
+import { buildClientBundle, bundling } from '../../scripts/build-client-bundle.ts';
 import type { Manifest, ManifestModel } from '../../src/contract/manifest.ts';
-import { runModelCommand } from '../../src/fetch/command-line.ts';
+import type * as commandLine from '../../src/fetch/command-line.ts';
 import { createWorld, type World } from '../fetch/world.ts';
 
 /**
@@ -52,6 +53,7 @@ export async function createArena(t: TestContext): Promise<Arena> {
   await rm(join(world.cache, 'state/accepted.json'));
   await mkdir(world.path('outside'));
   await writeFile(world.path('outside', 'evil'), 'untouched\n');
+  const { runModelCommand } = await loadBundled(world.path('home'));
   let caches = 0;
   let bundle: Promise<string> | undefined;
   const prepare = async () => {
@@ -111,6 +113,14 @@ export async function createArena(t: TestContext): Promise<Arena> {
       return { exitCode, stdout, stderr, milliseconds, cache, peakBytes };
     },
   };
+}
+
+/** The command line as the bundled client has it, with its own reader of schemas, inside this process. */
+async function loadBundled(directory: string): Promise<typeof commandLine> {
+  const file = join(directory, 'command-line.mjs');
+  const entry = fileURLToPath(new URL('../../src/fetch/command-line.ts', import.meta.url));
+  await build({ ...bundling, entryPoints: [entry], outfile: file });
+  return (await import(pathToFileURL(file).href)) as typeof commandLine;
 }
 
 /**
