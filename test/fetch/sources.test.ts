@@ -74,6 +74,13 @@ test('github: takes the highest version of the prefix that is no prerelease, wit
   assert.ok(server.seen.every(({ url }) => !url.includes('/api/')));
 });
 
+test('github: names another installation by its address, before the owner', async (context) => {
+  const server = await gitHub(context, ['v1.0.0'], { 'v1.0.0/manifest.json': manifest('v1.0.0') });
+  const found = await fetchFromSource(`github:${server.url}/o/r#v`, { http: http(context, {}) });
+  assert.ok(!found.notModified);
+  assert.equal(found.tag, 'v1.0.0');
+});
+
 test('github: steps back over tags without a manifest, and says so when none has one', async (context) => {
   const server = await gitHub(context, ['v1.0.0', 'v1.1.0', 'v1.2.0'], { 'v1.0.0/manifest.json': manifest('v1.0.0') });
   const client = http(context, { githubServerUrl: server.url });
@@ -194,6 +201,7 @@ test('what is no source is refused', () => {
   }
   assert.deepEqual(parseSource('github:o/r.git#models-v'), {
     kind: 'github',
+    server: undefined,
     owner: 'o',
     repository: 'r',
     tagPrefix: 'models-v',

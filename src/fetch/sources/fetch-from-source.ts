@@ -27,10 +27,11 @@ async function fetchNewestOfGitHub(
   options: SourceOptions,
 ): Promise<FetchedManifest | UnchangedManifest> {
   const repository = `${parsed.owner}/${parsed.repository}`;
-  const tags = releaseTags(await listTags(repository, parsed.tagPrefix, options), parsed.tagPrefix);
+  const { server = options.http.githubServerUrl } = parsed;
+  const tags = releaseTags(await listTags(repository, parsed.tagPrefix, { ...options, server }), parsed.tagPrefix);
   for (const tag of tags.slice(0, maxStepsBack + 1)) {
     try {
-      return await fetchManifestUrl(source, githubManifestUrl(options.http.githubServerUrl, parsed, tag), tag, options);
+      return await fetchManifestUrl(source, githubManifestUrl(server, parsed, tag), tag, options);
     } catch (error) {
       if (!(error instanceof AircherError) || error.details.status !== 404) throw error;
     }

@@ -72,7 +72,7 @@ export function tagPrefixOf(tag: string): string | undefined {
 
 /** Where that release's manifest can be, the likeliest first. */
 function placesOf(parsed: Source, tag: string, githubServerUrl: string): string[] {
-  if (parsed.kind === 'github') return [githubManifestUrl(githubServerUrl, parsed, tag)];
+  if (parsed.kind === 'github') return [githubManifestUrl(parsed.server ?? githubServerUrl, parsed, tag)];
   if (parsed.kind === 'file') {
     const directory = dirname(parsed.path);
     return [join(directory, tag, 'manifest.json'), join(dirname(directory), tag, 'manifest.json')];

@@ -14,11 +14,11 @@ const maxAdvertisementBytes = 32 * 1024 * 1024;
 export async function listTags(
   repository: string,
   tagPrefix: string,
-  options: { readonly http: Http } & RunContext,
+  options: { readonly http: Http; readonly server?: string | undefined } & RunContext,
 ): Promise<string[]> {
-  const { http } = options;
+  const { http, server = http.githubServerUrl } = options;
   try {
-    const url = `${http.githubServerUrl}/${repository}.git/info/refs?service=git-upload-pack`;
+    const url = `${server}/${repository}.git/info/refs?service=git-upload-pack`;
     const document = await http.document(url, { ...options, maxBytes: maxAdvertisementBytes });
     return parseRefAdvertisement(document.bytes);
   } catch (error) {

@@ -5,7 +5,14 @@ import { AircherError } from '../../core/errors.ts';
 export type Source =
   | { readonly kind: 'url'; readonly url: string }
   | { readonly kind: 'file'; readonly path: string }
-  | { readonly kind: 'github'; readonly owner: string; readonly repository: string; readonly tagPrefix: string };
+  | {
+      readonly kind: 'github';
+      /** An installation other than github.com. */
+      readonly server: string | undefined;
+      readonly owner: string;
+      readonly repository: string;
+      readonly tagPrefix: string;
+    };
 
 /** Reads the text of a source: a URL, `github:owner/repo#prefix`, or a file's path. Throws `usage`. */
 export function parseSource(text: string): Source {
@@ -32,12 +39,19 @@ export function parseSource(text: string): Source {
 const sourceForms = 'Give an https URL, a file, or github:owner/repository#tag-prefix.';
 
 function parseGitHub(text: string): Source {
-  const match = /^github:([A-Za-z0-9](?:[A-Za-z0-9-]{0,38}))\/([A-Za-z0-9._-]{1,100})(?:#([A-Za-z0-9._-]*))?$/.exec(
-    text,
-  );
-  const [, owner, repository, tagPrefix = ''] = match ?? [];
+  const match =
+    /^github:(https?:\/\/[^/@\s]+\/)?([A-Za-z0-9](?:[A-Za-z0-9-]{0,38}))\/([A-Za-z0-9._-]{1,100})(?:#([A-Za-z0-9._-]*))?$/.exec(
+      text,
+    );
+  const [, server, owner, repository, tagPrefix = ''] = match ?? [];
   if (owner === undefined || repository === undefined || /^\.\.?$/.test(repository)) {
     throw new AircherError('usage', `${JSON.stringify(text)} is not a GitHub source`, { hint: sourceForms });
   }
-  return { kind: 'github', owner, repository: repository.replace(/\.git$/, ''), tagPrefix };
+  return {
+    kind: 'github',
+    server: server?.slice(0, -1),
+    owner,
+    repository: repository.replace(/\.git$/, ''),
+    tagPrefix,
+  };
 }
