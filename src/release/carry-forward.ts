@@ -19,8 +19,13 @@ export function publishedVersionsOf(entry: ManifestModel): readonly string[] {
   return [entry.version, ...(entry.published_versions ?? []).map((published) => published.version)];
 }
 
+/** A prerelease stands in for another prerelease only, as long as there is anything else. */
 export function newestNotYanked(config: ReleaseConfig, model: string, versions: readonly string[]): string | undefined {
-  return [...versions].filter((version) => !isYanked(config, model, version)).sort(semver.rcompare)[0];
+  const sorted = [...versions].sort(semver.rcompare);
+  const good = sorted.filter((version) => !isYanked(config, model, version));
+  const isStable = (version: string | undefined): boolean =>
+    version !== undefined && semver.prerelease(version) === null;
+  return (isStable(sorted[0]) ? good.find(isStable) : undefined) ?? good[0];
 }
 
 /**
@@ -38,6 +43,10 @@ export function carryVerdict(
   const tag = entry.release ?? baseTag;
   const name = archiveName(model, entry.format ?? 'tar.gz');
   const missing = wanted.filter((kind) => entry.download_urls[kind] !== fileUrl(config, kind, tag, name));
+  const rawFiles = config.huggingface?.raw_files === true && wanted.includes('huggingface');
+  if (missing.length === 0 && rawFiles && entry.files?.some((file) => file.download_urls?.huggingface === undefined)) {
+    return { carry: false, reason: 'same version, but its raw files are not at huggingface yet' };
+  }
   if (missing.length === 0) return { carry: true, reason: `unchanged since ${tag}` };
   const known = configuredKinds(config).length === missing.length ? 'any configured target' : missing.join(' and ');
   return { carry: false, reason: `same version, but not at ${known} yet` };

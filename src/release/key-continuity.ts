@@ -33,7 +33,7 @@ export async function keyContinuityProblems(
       level: 'error',
       code: 'conflict',
       file: displayPath(workspace, path),
-      message: `is not by a key that ${plan.base?.tag} announced: every client that checks signatures would refuse this release`,
+      message: `is not by a key that ${plan.base?.keys_of} announced: every client that checks signatures would refuse this release`,
       hint: 'Sign with the old key, and name both keys in signing.public_keys; use the new one alone from the next release on. Where the old key is lost: --break-trust.',
     },
   ];

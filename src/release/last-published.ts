@@ -1,14 +1,12 @@
-import { readdir } from 'node:fs/promises';
 import semver from 'semver';
 import type { DownloadUrls, HostKind } from '../contract/fields.ts';
 import { type Manifest, parseManifest } from '../contract/manifest.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
-import { AircherError, type Problem, systemErrorCode } from '../core/errors.ts';
-import { readFileIfThere } from '../core/files.ts';
+import { AircherError, type Problem } from '../core/errors.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
 import type { PublishedTag, Target } from '../targets/target.ts';
 import { fileUrls } from './addresses.ts';
-import { publishedCopy, publishedDirectory } from './load-config.ts';
+import { type FoundRelease, localReleases, publishedReleases } from './found-releases.ts';
 import type { Workspace } from './workspace.ts';
 
 /** The published release that a new one builds on. */
@@ -26,8 +24,13 @@ export interface BaseRelease {
 
 export interface BaseFinding {
   readonly release: BaseRelease | undefined;
+  /** Releases before it, newest first; each is read when it is asked for. */
+  readonly older: AsyncIterable<BaseRelease>;
   readonly problems: readonly Problem[];
 }
+
+/** Manifests that are read at once, of releases before the base. */
+const parallelManifests = 8;
 
 /**
  * The newest published release before the configured one. The configured targets are asked; with `--offline` the copies in
@@ -42,8 +45,8 @@ export async function findBase(
   const found = workspace.offline
     ? await localReleases(config, workspace)
     : await publishedReleases(targets, workspace);
-  for (const candidate of found) {
-    if (semver.eq(candidate.version, config.release)) continue;
+  const candidates = found.filter(({ version }) => !semver.eq(version, config.release));
+  for (const [index, candidate] of candidates.entries()) {
     const bytes = await candidate.read();
     const manifest = parseManifest(bytes, `manifest.json of ${candidate.tag}`);
     if (wasGivenUp(candidate, manifest, targets)) {
@@ -53,9 +56,28 @@ export async function findBase(
       });
       continue;
     }
-    return judgeBase(candidate, bytes, manifest, config, targets, workspace);
+    const problems = baseProblems(candidate, manifest, config, workspace);
+    const release = problems.length > 0 ? undefined : baseRelease(candidate, bytes, config, targets);
+    return { release, older: readOlder(candidates.slice(index + 1), config, targets), problems };
   }
-  return { release: undefined, problems: [] };
+  return { release: undefined, older: readOlder([], config, targets), problems: [] };
+}
+
+async function* readOlder(
+  candidates: readonly FoundRelease[],
+  config: ReleaseConfig,
+  targets: readonly Target[],
+): AsyncGenerator<BaseRelease> {
+  for (let start = 0; start < candidates.length; start += parallelManifests) {
+    const some = candidates.slice(start, start + parallelManifests);
+    const manifests = await Promise.all(some.map((candidate) => candidate.readAny()));
+    for (const [index, candidate] of some.entries()) {
+      const bytes = manifests[index];
+      if (bytes === undefined) continue;
+      const release = baseRelease(candidate, bytes, config, targets);
+      if (!wasGivenUp(candidate, release.manifest, targets)) yield release;
+    }
+  }
 }
 
 /** The tag of the newest published release that is no prerelease: what clients find. Throws `invalid` where there is none. */
@@ -92,119 +114,50 @@ function namesGithub(manifest: Manifest): boolean {
   );
 }
 
-function judgeBase(
+function baseProblems(
   candidate: FoundRelease,
-  bytes: Buffer,
   manifest: Manifest,
   config: ReleaseConfig,
-  targets: readonly Target[],
   workspace: Workspace,
-): BaseFinding {
+): readonly Problem[] {
   if (semver.gt(candidate.version, config.release)) {
-    const problem: Problem = {
-      level: 'error',
-      file: workspace.configFile,
-      path: '$.release',
-      message: `goes back: ${candidate.tag} is published already, release.json says ${config.release}`,
-      hint: `Write ${semver.inc(candidate.version, 'patch')} or higher.`,
-    };
-    return { release: undefined, problems: [problem] };
+    return [
+      {
+        level: 'error',
+        file: workspace.configFile,
+        path: '$.release',
+        message: `goes back: ${candidate.tag} is published already, release.json says ${config.release}`,
+        hint: `Write ${semver.inc(candidate.version, 'patch')} or higher.`,
+      },
+    ];
   }
   if (manifest.namespace !== undefined && manifest.namespace !== config.namespace) {
-    const problem: Problem = {
-      level: 'error',
-      file: workspace.configFile,
-      path: '$.namespace',
-      message: `is ${JSON.stringify(config.namespace)}, but ${candidate.tag} was published as ${JSON.stringify(manifest.namespace)}`,
-      hint: 'A namespace never changes: clients keep their cache by it. Write the old one, or use another repository.',
-    };
-    return { release: undefined, problems: [problem] };
+    return [
+      {
+        level: 'error',
+        file: workspace.configFile,
+        path: '$.namespace',
+        message: `is ${JSON.stringify(config.namespace)}, but ${candidate.tag} was published as ${JSON.stringify(manifest.namespace)}`,
+        hint: 'A namespace never changes: clients keep their cache by it. Write the old one, or use another repository.',
+      },
+    ];
   }
-  const release: BaseRelease = {
-    tag: candidate.tag,
-    manifest,
+  return [];
+}
+
+function baseRelease(
+  { tag, kinds }: FoundRelease,
+  bytes: Buffer,
+  config: ReleaseConfig,
+  targets: readonly Target[],
+): BaseRelease {
+  return {
+    tag,
+    manifest: parseManifest(bytes, `manifest.json of ${tag}`),
     sizeBytes: bytes.length,
     sha256: sha256(bytes),
-    kinds: candidate.kinds,
-    downloadUrls: fileUrls(config, candidate.kinds, candidate.tag, 'manifest.json'),
+    kinds,
+    downloadUrls: fileUrls(config, kinds, tag, 'manifest.json'),
     targets,
   };
-  return { release, problems: [] };
-}
-
-interface FoundRelease extends PublishedTag {
-  readonly kinds: readonly Target['kind'][];
-  read(): Promise<Buffer>;
-}
-
-/** What all targets have, newest first; one entry a tag. */
-async function publishedReleases(targets: readonly Target[], workspace: Workspace): Promise<readonly FoundRelease[]> {
-  const byTag = new Map<string, { version: string; holders: Target[] }>();
-  const lists = await Promise.all(targets.map((target) => target.published(workspace)));
-  for (const [index, list] of lists.entries()) {
-    for (const { tag, version } of list) {
-      const entry = byTag.get(tag) ?? { version, holders: [] };
-      entry.holders.push(targets[index]!);
-      byTag.set(tag, entry);
-    }
-  }
-  return [...byTag]
-    .map(([tag, { version, holders }]) => ({
-      tag,
-      version,
-      kinds: holders.map((target) => target.kind),
-      read: async () => readAgreedManifest(tag, holders, workspace),
-    }))
-    .sort((a, b) => semver.rcompare(a.version, b.version));
-}
-
-/** The one manifest that all holders of a tag have. Throws `conflict` where they differ. */
-async function readAgreedManifest(tag: string, holders: readonly Target[], workspace: Workspace): Promise<Buffer> {
-  const answers = await Promise.all(
-    holders.map(async (target) => ({ target, bytes: await target.readDocument(tag, 'manifest.json', workspace) })),
-  );
-  const [first, ...others] = answers.filter((answer) => answer.bytes !== undefined);
-  if (first?.bytes === undefined) {
-    throw new AircherError(
-      'conflict',
-      `${tag} is public at ${holders.map((target) => target.place).join(' and ')}, but has no manifest.json`,
-      {
-        hint: 'Look at `aircher-models status` for it; a release that this tool did not make must not use the tag prefix.',
-      },
-    );
-  }
-  for (const other of others) {
-    if (other.bytes !== undefined && !first.bytes.equals(other.bytes)) {
-      throw new AircherError(
-        'conflict',
-        `${tag} has another manifest.json at ${other.target.place} than at ${first.target.place}`,
-        {
-          hint: `Run \`aircher-models verify ${tag}\` to see which files differ.`,
-        },
-      );
-    }
-  }
-  return first.bytes;
-}
-
-async function localReleases(config: ReleaseConfig, workspace: Workspace): Promise<readonly FoundRelease[]> {
-  let names: string[];
-  try {
-    names = await readdir(publishedDirectory(workspace));
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-  return names
-    .filter((name) => name.endsWith('.json') && name.startsWith(config.tag_prefix))
-    .map((name) => name.slice(0, -'.json'.length))
-    .map((tag) => ({ tag, version: tag.slice(config.tag_prefix.length) }))
-    .filter(({ version }) => semver.valid(version) === version)
-    .sort((a, b) => semver.rcompare(a.version, b.version))
-    .map(({ tag, version }) => ({
-      tag,
-      version,
-      kinds: (['github', 'huggingface', 'mirror'] as const).filter((kind) => config[kind] !== undefined),
-      read: async () => (await readFileIfThere(publishedCopy(workspace, tag))) ?? Buffer.alloc(0),
-    }));
 }

@@ -157,17 +157,14 @@ function publishedBefore(
   plan: Plan,
   planned: PlannedModel,
 ): Pick<ManifestModel, 'published_versions'> {
-  if (planned.previous === null || plan.base === null) return {};
+  const from = planned.previous_release ?? plan.base;
+  if (planned.previous === null || from === null) return {};
+  const kinds = configuredKinds(config).filter((kind) => from.kinds.includes(kind));
   const base: Pick<BaseRelease, 'tag' | 'sizeBytes' | 'sha256' | 'downloadUrls'> = {
-    tag: plan.base.tag,
-    sizeBytes: plan.base.size_bytes,
-    sha256: plan.base.sha256,
-    downloadUrls: fileUrls(
-      config,
-      configuredKinds(config).filter((kind) => plan.base?.kinds.includes(kind)),
-      plan.base.tag,
-      'manifest.json',
-    ),
+    tag: from.tag,
+    sizeBytes: from.size_bytes,
+    sha256: from.sha256,
+    downloadUrls: fileUrls(config, kinds, from.tag, 'manifest.json'),
   };
   const versions = mergePublished(planned.previous, base).filter((entry) => entry.version !== planned.version);
   return versions.length === 0 ? {} : { published_versions: [...versions] };

@@ -57,7 +57,11 @@ export function composeNotes(
   models: Readonly<Record<string, ManifestModel>>,
   madeBy: string,
 ): string {
-  const rows = plan.models.map((planned) => ({ planned, entry: models[planned.name]! }));
+  const rows = plan.models.map((planned) => ({
+    planned,
+    entry: models[planned.name]!,
+    before: entryBefore(plan, planned),
+  }));
   const sections = [
     `# ${plan.tag}`,
     summary(plan, rows),
@@ -74,13 +78,38 @@ export function composeNotes(
 interface Row {
   readonly planned: PlannedModel;
   readonly entry: ManifestModel;
+  /** What readers of these notes have: the entry of the release that these notes count from. */
+  readonly before: ManifestModel | null;
+}
+
+/** The release that the notes count from; null for the first one that users see. */
+function releaseBefore(plan: Plan): string | null {
+  return plan.users === undefined ? (plan.base?.tag ?? null) : plan.users.tag;
+}
+
+function entryBefore({ users }: Plan, { name, previous }: PlannedModel): ManifestModel | null {
+  if (users === undefined) return previous;
+  return Object.hasOwn(users.models, name) ? (users.models[name] ?? null) : null;
+}
+
+/** Models that readers had and that are no longer offered. */
+function droppedModels(plan: Plan): readonly string[] {
+  if (plan.users === undefined) return plan.dropped;
+  const offered = new Set(plan.models.map(({ name }) => name));
+  return Object.keys(plan.users.models).filter((name) => !offered.has(name));
+}
+
+function isChanged({ planned, entry, before }: Row): boolean {
+  return planned.action === 'pack' || before?.version !== entry.version || planned.previous_release !== undefined;
 }
 
 function summary(plan: Plan, rows: readonly Row[]): string {
-  const packed = rows.filter((row) => row.planned.action === 'pack').length;
-  const since = plan.base === null ? 'The first release.' : `Since ${plan.base.tag}:`;
-  const counts = [`${plural(packed, 'model')} new or changed`, `${rows.length - packed} carried forward`];
-  if (plan.dropped.length > 0) counts.push(`${plan.dropped.length} no longer offered`);
+  const changed = rows.filter(isChanged).length;
+  const last = releaseBefore(plan);
+  const since = last === null ? 'The first release.' : `Since ${last}:`;
+  const counts = [`${plural(changed, 'model')} new or changed`, `${rows.length - changed} carried forward`];
+  const dropped = droppedModels(plan).length;
+  if (dropped > 0) counts.push(`${dropped} no longer offered`);
   const rebuild = rows.filter((row) => spaceChange(row) === 'changed').map((row) => row.planned.name);
   const warning =
     rebuild.length === 0
@@ -92,22 +121,13 @@ function summary(plan: Plan, rows: readonly Row[]): string {
 function modelTable(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const { entry, planned } = row;
-    const previous = planned.previous?.version;
-    const change =
-      planned.action === 'carry'
-        ? `as in ${entry.release}`
-        : previous === undefined || previous === entry.version
-          ? previous === undefined
-            ? 'new'
-            : 'now on more mirrors'
-          : `${semver.diff(previous, entry.version)}, was ${previous}`;
     const cells = [
       `\`${planned.name}\``,
       entry.version,
       formatBytes(entry.size_bytes),
       entry.embedding?.dimensions ?? '–',
       entry.license ?? '–',
-      change,
+      changeCell(row),
       { changed: '**changed: rebuild indices**', same: 'same', new: 'new', unknown: 'unknown' }[spaceChange(row)],
     ];
     return `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
@@ -119,39 +139,48 @@ function modelTable(rows: readonly Row[]): string {
   ].join('\n');
 }
 
+function changeCell({ planned, entry, before }: Row): string {
+  const previous = before?.version;
+  if (previous === undefined) return 'new';
+  if (previous === entry.version) return planned.action === 'carry' ? `as in ${entry.release}` : 'now on more mirrors';
+  if (semver.lt(entry.version, previous)) return `back from ${previous}`;
+  return `${semver.diff(previous, entry.version)}, was ${previous}`;
+}
+
 type SpaceChange = 'changed' | 'same' | 'new' | 'unknown';
 
-function spaceChange({ planned, entry }: Row): SpaceChange {
-  if (planned.previous === null) return 'new';
-  const before = planned.previous.embedding?.space;
-  if (before === undefined || entry.embedding?.space === undefined) return 'unknown';
-  return before === entry.embedding.space ? 'same' : 'changed';
+function spaceChange({ entry, before }: Row): SpaceChange {
+  if (before === null) return 'new';
+  const space = before.embedding?.space;
+  if (space === undefined || entry.embedding?.space === undefined) return 'unknown';
+  return space === entry.embedding.space ? 'same' : 'changed';
 }
 
 function changes(plan: Plan, rows: readonly Row[]): string {
-  if (plan.base === null) {
-    const described = rows.filter((row) => row.entry.changes !== undefined && row.planned.action === 'pack');
+  const last = releaseBefore(plan);
+  if (last === null) {
+    const described = rows.filter((row) => row.entry.changes !== undefined);
     if (described.length === 0) return '';
     return [
       '## Models',
       ...described.map((row) => `- **${row.planned.name} ${row.entry.version}**: ${row.entry.changes}`),
     ].join('\n');
   }
-  const lines = rows
-    .filter((row) => row.planned.action === 'pack' || row.planned.previous?.version !== row.entry.version)
-    .flatMap((row) => changeLines(row));
-  lines.push(...plan.dropped.map((name) => `- **${name}** is no longer offered. Installed copies go on working.`));
+  const lines = rows.filter(isChanged).flatMap((row) => changeLines(row));
+  lines.push(
+    ...droppedModels(plan).map((name) => `- **${name}** is no longer offered. Installed copies go on working.`),
+  );
   if (lines.length === 0) lines.push('- No model changed.');
-  return [`## Changes since ${plan.base.tag}`, ...lines].join('\n');
+  return [`## Changes since ${last}`, ...lines].join('\n');
 }
 
-function changeLines({ planned, entry }: Row): readonly string[] {
-  const { previous } = planned;
+function changeLines({ planned, entry, before: previous }: Row): readonly string[] {
   if (previous === null) {
     return [`- **${planned.name} ${entry.version}** is new${entry.changes === undefined ? '.' : `: ${entry.changes}`}`];
   }
   const arrow = previous.version === entry.version ? entry.version : `${previous.version} → ${entry.version}`;
-  const lines = [`- **${planned.name} ${arrow}**${entry.changes === undefined ? '' : `: ${entry.changes}`}`];
+  const again = planned.previous_release === undefined ? '' : ' is offered again';
+  const lines = [`- **${planned.name} ${arrow}**${again}${entry.changes === undefined ? '' : `: ${entry.changes}`}`];
   const { changed } = changeKind(previous, contentOf(entry));
   if (changed.length > 0) lines.push(`  - changed: ${changed.join('; ')}`);
   return lines;

@@ -29,8 +29,10 @@ export interface PlannedModel {
   readonly source: ModelConfig['source'];
   /** The published entry that is carried forward. */
   readonly entry: ManifestModel | null;
-  /** The model's entry in the last published manifest. */
+  /** The model's entry in the last published manifest that has it. */
   readonly previous: ManifestModel | null;
+  /** The release of that manifest, where it isn't the base: the base had dropped the model. */
+  readonly previous_release?: Omit<NonNullable<Plan['base']>, 'public_keys' | 'keys_of'>;
 }
 
 /** `plan.json`: what is decided, and the message between the machines of one release. */
@@ -51,9 +53,12 @@ export interface Plan {
     readonly sha256: Sha256;
     /** The kinds of target that have it. */
     readonly kinds: readonly HostKind[];
-    /** The keys that it announced, which clients trust. */
+    /** The keys that clients trust: those that the last release announced which is no prerelease, and its tag. */
     readonly public_keys: readonly string[];
+    readonly keys_of: string;
   } | null;
+  /** What users have, where the base is a prerelease, which they haven't: the last release that is none. */
+  readonly users?: { readonly tag: string | null; readonly models: Readonly<Record<string, ManifestModel>> };
   readonly models: readonly PlannedModel[];
   /** Models of the last release that this one has no more. */
   readonly dropped: readonly string[];
@@ -76,8 +81,10 @@ const planSchema = z.looseObject({
       sha256: z.string(),
       kinds: z.array(kind),
       public_keys: z.array(z.string()),
+      keys_of: z.string(),
     }),
   ),
+  users: z.optional(z.looseObject({ tag: z.nullable(z.string()), models: z.record(z.string(), manifestModelSchema) })),
   models: z.array(
     z.looseObject({
       name: z.string(),
@@ -94,6 +101,9 @@ const planSchema = z.looseObject({
       ]),
       entry: z.nullable(manifestModelSchema),
       previous: z.nullable(manifestModelSchema),
+      previous_release: z.optional(
+        z.looseObject({ tag: z.string(), size_bytes: z.int(), sha256: z.string(), kinds: z.array(kind) }),
+      ),
     }),
   ),
   dropped: z.array(z.string()),

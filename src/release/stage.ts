@@ -58,7 +58,8 @@ async function stageModel(
   const listing = await listModel(planned.name, model, workspace);
   if (listing.problems.some((problem) => problem.level === 'error'))
     return { staged: undefined, problems: listing.problems };
-  const inspected = await inspectModel({ model: planned.name, config: model, files: listing.files });
+  const { configFile } = workspace;
+  const inspected = await inspectModel({ model: planned.name, config: model, configFile, files: listing.files });
   return {
     staged: { planned, files: listing.files, facts: inspected.facts },
     problems: [...listing.problems, ...inspected.problems],

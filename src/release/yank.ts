@@ -43,9 +43,9 @@ export async function yankVersion(
   if (workspace.offline) {
     throw new AircherError('remote', 'only the hosts know what is published', { hint: 'Run it without --offline.' });
   }
-  const { newest, entry } = await findPublished(model, version, targets, workspace);
+  const { newest, users, entry } = await findPublished(model, version, targets, workspace);
   const isListed = isYanked(config, model, version);
-  const isPublished = newest.manifest.yanked?.some((yank) => yank.model === model && yank.version === version) ?? false;
+  const isPublished = users?.manifest.yanked?.some((yank) => yank.model === model && yank.version === version) ?? false;
   const after = isListed ? config : { ...config, yanked: [...(config.yanked ?? []), { model, version, reason }] };
   // A version that release.json has and that isn't published yet comes with the same release.
   const offered = [...publishedVersionsOf(entry), ...(config.models[model] ? [config.models[model].version] : [])];
@@ -55,10 +55,10 @@ export async function yankVersion(
     version,
     reason: config.yanked?.find((yank) => yank.model === model && yank.version === version)?.reason ?? reason,
     replacement,
-    was_newest: newest.manifest.models[model]?.version === version,
+    was_newest: users !== undefined && offeredVersion(users.manifest, model) === version,
   };
   if (isListed && isPublished) return { ...report, state: 'done', release: config.release };
-  tellOfUnpublished(config, newest.manifest, workspace);
+  tellOfUnpublished(config, users?.manifest, workspace);
   const release = releaseAbove(config, newest);
   if (isListed && release === config.release) return { ...report, state: 'listed', release };
   const path = resolve(workspace.directory, workspace.configFile);
@@ -86,6 +86,8 @@ function parseSpec(spec: string, reason: string): { readonly model: string; read
 
 interface Found {
   readonly newest: PublishedTag & { readonly manifest: Manifest };
+  /** The newest release that is no prerelease: what users have. */
+  readonly users: Found['newest'] | undefined;
   /** The model's newest entry that knows the version. */
   readonly entry: ManifestModel;
 }
@@ -98,16 +100,21 @@ async function findPublished(
   workspace: Workspace,
 ): Promise<Found> {
   let newest: Found['newest'] | undefined;
+  let users: Found['newest'] | undefined;
   let known: ManifestModel | undefined;
+  let found: ManifestModel | undefined;
   const names = new Set<string>();
   for await (const release of publishedManifests(targets, workspace)) {
     newest ??= release;
+    if (semver.prerelease(release.version) === null) users ??= release;
     const { models } = release.manifest;
     for (const name of Object.keys(models)) names.add(name);
     const entry = Object.hasOwn(models, model) ? models[model] : undefined;
     known ??= entry;
-    if (entry && publishedVersionsOf(entry).includes(version)) return { newest, entry };
+    if (entry && publishedVersionsOf(entry).includes(version)) found ??= entry;
+    if (found && users) return { newest, users, entry: found };
   }
+  if (newest && found) return { newest, users, entry: found };
   if (newest === undefined) {
     throw new AircherError('invalid', 'nothing is published yet', { hint: 'Take it out of release.json instead.' });
   }
@@ -122,16 +129,26 @@ async function findPublished(
   });
 }
 
-/** The configured release where it is new already, else the patch after the last published one. */
+/**
+ * The configured release where it is new already, else the patch after the last published one; never a prerelease, of which no client
+ * would be told.
+ */
 function releaseAbove(config: ReleaseConfig, newest: PublishedTag): string {
-  if (semver.gt(config.release, newest.version)) return config.release;
-  return semver.inc(newest.version, 'patch') ?? newest.version;
+  const above = semver.gt(config.release, newest.version);
+  if (above && semver.prerelease(config.release) === null) return config.release;
+  const from = above ? config.release : newest.version;
+  return semver.inc(from, 'patch') ?? from;
 }
 
-/** The release that tells of the yank tells of everything else in release.json, too. */
-function tellOfUnpublished(config: ReleaseConfig, published: Manifest, workspace: Workspace): void {
+function offeredVersion({ models }: Manifest, model: string): string | undefined {
+  return Object.hasOwn(models, model) ? models[model]?.version : undefined;
+}
+
+/** The release that tells of the yank tells of everything else in release.json, too: also of what only a prerelease has published. */
+function tellOfUnpublished(config: ReleaseConfig, published: Manifest | undefined, workspace: Workspace): void {
+  const models = published?.models ?? {};
   const others = Object.entries(config.models).filter(([name, { version }]) => {
-    const entry = Object.hasOwn(published.models, name) ? published.models[name] : undefined;
+    const entry = Object.hasOwn(models, name) ? models[name] : undefined;
     return !isYanked(config, name, version) && !(entry && publishedVersionsOf(entry).includes(version));
   });
   if (others.length === 0) return;
