@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { systemErrorCode } from './errors.ts';
+import { AircherError, systemErrorCode } from './errors.ts';
 
 /** Errors that a virus scanner or indexer holding a fresh file causes on Windows for seconds. */
 const transientRenameErrors = new Set(['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY']);
@@ -93,14 +93,35 @@ export async function readFileIfThere(path: string): Promise<Buffer | undefined>
   }
 }
 
-export async function exists(path: string): Promise<boolean> {
+/**
+ * The bytes of a file that somebody else put there; undefined where there is none, or something that isn't a file (reading a named
+ * pipe would never end). Throws `invalid` where it is larger than `maxBytes`.
+ */
+export async function readBoundedFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
+  const status = await statIfThere(path);
+  if (!status?.isFile()) return undefined;
+  const { size } = status;
+  if (size > maxBytes)
+    throw new AircherError('invalid', `${path}: ${size} bytes is more than the limit of ${maxBytes}`);
+  return readFileIfThere(path);
+}
+
+/** Whether an ordinary file, or a link to one, lies at the path. */
+export async function isFile(path: string): Promise<boolean> {
+  return (await statIfThere(path))?.isFile() ?? false;
+}
+
+async function statIfThere(path: string): Promise<Stats | undefined> {
   try {
-    await stat(path);
-    return true;
+    return await stat(path);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return false;
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return undefined;
     throw error;
   }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return (await statIfThere(path)) !== undefined;
 }
 
 export async function isWritable(path: string): Promise<boolean> {

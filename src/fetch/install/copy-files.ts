@@ -4,6 +4,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AircherError, systemErrorCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
+import { isFile } from '../../core/files.ts';
 import type { InstalledFile } from '../cache/records.ts';
 
 /**
@@ -34,6 +35,7 @@ async function copyFile(
   file: InstalledFile,
   context: RunContext,
 ): Promise<string | undefined> {
+  if (!(await isFile(source))) return 'is missing';
   const hash = createHash('sha256');
   const handle = await open(target, 'w');
   let bytes = 0;

@@ -4,7 +4,7 @@ import { archiveFormats } from '../../contract/chunk-index.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { AircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { readBoundedFile } from '../../core/files.ts';
 import { hashFile, sha256 } from '../../core/hashing.ts';
 import { isDirectory } from '../cache/installed.ts';
 import type { Client } from '../client.ts';
@@ -29,6 +29,9 @@ export async function installFrom(
 ): Promise<InstallReport[]> {
   const status = await stat(from).catch(() => undefined);
   if (status === undefined) throw new AircherError('invalid', `${from} is not there.`);
+  if (!status.isDirectory() && !status.isFile()) {
+    throw new AircherError('invalid', `${from} is neither a folder nor a file.`);
+  }
   const directory = status.isDirectory() ? from : dirname(from);
   const manifests = await localManifests(client, directory, context);
   if (manifests.length === 0) {
@@ -183,7 +186,8 @@ function fillFromArchive({ resolved, folder }: Piece, archive: string, context: 
 /** The index is for later updates only; a wrong or missing one is gone without. */
 async function readIndexBeside(folder: string, name: string, entry: ManifestModel): Promise<Buffer | undefined> {
   if (entry.index === undefined) return undefined;
-  const bytes = await readFileIfThere(join(folder, `${archiveName(name, entry)}.index.json`));
+  const path = join(folder, `${archiveName(name, entry)}.index.json`);
+  const bytes = await readBoundedFile(path, entry.index.size_bytes).catch(() => undefined);
   return bytes !== undefined && sha256(bytes) === entry.index.sha256 ? bytes : undefined;
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type RunContext, warn } from '../../core/events.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { isFile } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { Client } from '../client.ts';
 import { readManifestFile } from '../sources/fetch-document.ts';
@@ -29,7 +29,7 @@ export async function localManifests(
   const named = client.sourcesAreNamed ? client.sources.map(parseSource) : [];
   const beside = join(directory, 'manifest.json');
   const paths = named.filter((source) => source.kind === 'file').map((source) => source.path);
-  if ((await readFileIfThere(beside)) !== undefined) paths.push(beside);
+  if (await isFile(beside)) paths.push(beside);
   const good: GoodManifest[] = [];
   for (const path of paths) {
     const { bytes, signature } = await readManifestFile(path, path, undefined);

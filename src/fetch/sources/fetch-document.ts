@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { limits } from '../../contract/limits.ts';
-import { AircherError, systemErrorCode } from '../../core/errors.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { AircherError } from '../../core/errors.ts';
+import { readBoundedFile } from '../../core/files.ts';
 import { assetHeaders, findAssetByApi, parseAssetUrl } from '../http/github-asset.ts';
 import type { HttpDocument } from '../http/types.ts';
 import type { FetchedManifest, SourceOptions, UnchangedManifest } from './types.ts';
@@ -85,16 +84,13 @@ export async function readManifestFile(
   path: string,
   tag: string | undefined,
 ): Promise<FetchedManifest> {
-  try {
-    const bytes = await readFile(path);
-    const signature = await readFileIfThere(path + signatureEnding);
-    return { source, notModified: false, url: path, tag, etag: undefined, bytes, signature };
-  } catch (error) {
-    if (!['ENOENT', 'ENOTDIR', 'EISDIR'].includes(systemErrorCode(error) ?? '')) throw error;
+  const bytes = await readBoundedFile(path, limits.manifestBytes);
+  if (bytes === undefined) {
     throw new AircherError('invalid', `${path}: no manifest there`, {
-      cause: error,
       hint: 'Name the manifest.json file itself.',
       details: { status: 404 },
     });
   }
+  const signature = await readBoundedFile(path + signatureEnding, limits.signatureBytes);
+  return { source, notModified: false, url: path, tag, etag: undefined, bytes, signature };
 }
