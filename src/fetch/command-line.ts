@@ -10,7 +10,7 @@ import type { Command, OptionSpecs, OptionValues } from './commands/command.ts';
 import { commandHelp, overviewHelp } from './commands/help.ts';
 import { commands, globalOptions } from './commands/index.ts';
 import { parseRate } from './parse-rate.ts';
-import { createOutput, type TextStream } from './render/output.ts';
+import { createOutput, jsonLines, type TextStream } from './render/output.ts';
 import { createProgress } from './render/progress.ts';
 
 /** What an executable gives the command line of the world around it. */
@@ -63,8 +63,7 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
       ? new AircherError('interrupted', 'Interrupted. What was downloaded is kept for the next run.')
       : toAircherError(thrown);
     progress.end();
-    if (json && error.details.reported !== true)
-      stdout.write(`${JSON.stringify(errorDocument(error), undefined, 2)}\n`);
+    if (json && error.details.reported !== true) stdout.write(jsonLines(errorDocument(error)));
     progress.say(formatError(error, { verbose }));
     return exitCodes[error.code];
   } finally {

@@ -149,6 +149,6 @@ async function snapshot(root: string, cache: string): Promise<Readonly<Record<st
 export function requireRefused(outcome: Outcome, expected: readonly number[] = [3, 4]): void {
   assert.ok(expected.includes(outcome.exitCode), `exit ${outcome.exitCode}: ${outcome.stderr.slice(0, 2000)}`);
   assert.match(outcome.stderr, /^error: /m);
-  assert.ok(outcome.stderr.length < 200_000, `${outcome.stderr.length} characters of errors`);
+  assert.ok(outcome.stderr.length < 100_000, `${outcome.stderr.length} characters of errors`);
   assert.ok(outcome.milliseconds < 20_000, `${outcome.milliseconds} ms`);
 }

@@ -78,9 +78,16 @@ export function modelEntry(good: GoodManifest, name: string): ManifestModel {
   if (entry !== undefined) return entry;
   const near = nearest(name, Object.keys(models));
   throw new AircherError('invalid', `No model is named ${JSON.stringify(name)}.`, {
-    hint: near ? `Did you mean ${near}?` : `There are: ${Object.keys(models).join(', ') || 'none'}.`,
+    hint: near ? `Did you mean ${near}?` : `There are: ${listed(Object.keys(models)) || 'none'}.`,
     details: { model: name, url: good.url },
   });
+}
+
+const mostListed = 40;
+
+function listed(names: readonly string[]): string {
+  const more = names.length - mostListed;
+  return names.slice(0, mostListed).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 function nothingFits(
@@ -96,6 +103,6 @@ function nothingFits(
     });
   }
   return new AircherError('invalid', `No version of ${name} satisfies ${JSON.stringify(range)}.`, {
-    hint: `Offered: ${versions.join(', ')}.`,
+    hint: `Offered: ${listed(versions)}.`,
   });
 }

@@ -1,7 +1,7 @@
 import { formatWarning } from '../../core/error-text.ts';
 import type { Event, OnEvent } from '../../core/events.ts';
 import { formatBytes, formatDuration } from '../../core/format.ts';
-import type { TextStream } from './output.ts';
+import { printable, type TextStream } from './output.ts';
 
 export interface ProgressOptions {
   readonly stderr: TextStream;
@@ -42,7 +42,7 @@ export function createProgress(options: ProgressOptions): Progress {
   };
   const say = (line: string): void => {
     clear();
-    stderr.write(`${line}\n`);
+    stderr.write(`${printable(line)}\n`);
   };
   const draw = (text: string): void => {
     if (now() - last < (terminal ? redrawMs : lineMs)) return;
