@@ -36,8 +36,12 @@ export const qualityScoreField = z
   .number()
   .check(z.gte(0, 'must be from 0 to 100'), z.lte(100, 'must be from 0 to 100'));
 
+/** Longest tag of a release. */
+export const maxTagLength = 200;
 export const tagPattern = /^[A-Za-z0-9._-]+$/;
-export const tagField = z.string().check(z.regex(tagPattern, 'must be a tag of A-Z a-z 0-9 . _ -'), z.maxLength(200));
+export const tagField = z
+  .string()
+  .check(z.regex(tagPattern, 'must be a tag of A-Z a-z 0-9 . _ -'), z.maxLength(maxTagLength));
 
 /** An http or https URL without credentials. Which of both is allowed where, the reader decides. */
 export const urlField = z.string().check(

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Problem, throwProblems } from '../core/errors.ts';
-import { hostKinds } from './fields.ts';
+import { hostKinds, maxTagLength } from './fields.ts';
 import { limits } from './limits.ts';
 import { modelNameFault } from './names.ts';
 import { jsonPath, problemsOf } from './problems-of.ts';
@@ -34,6 +34,12 @@ function wholeFileProblems(json: Readonly<Record<string, unknown>>, file: string
   if (!hostKinds.some((kind) => Object.hasOwn(json, kind))) {
     add([], 'names no target', 'Add at least one of "github", "huggingface", "mirror".');
   }
+  if (typeof json.tag_prefix === 'string' && typeof json.release === 'string') {
+    const fault = tagFault(json.tag_prefix + json.release);
+    if (fault !== undefined) {
+      add(['tag_prefix'], `makes the tag ${json.tag_prefix}${json.release}, which ${fault}`, 'Choose another prefix.');
+    }
+  }
   if (!isObject(json.models)) return problems;
   const names = Object.keys(json.models);
   if (names.length === 0) add(['models'], 'has no model', 'Add the models to release.');
@@ -48,6 +54,14 @@ function wholeFileProblems(json: Readonly<Record<string, unknown>>, file: string
     seen.set(name.toLowerCase(), name);
   }
   return problems;
+}
+
+/** What git, and so every host, refuses in a tag of the characters that a prefix and a version may have. [git-check-ref-format(1)] */
+function tagFault(tag: string): string | undefined {
+  if (tag.length > maxTagLength) return `is longer than ${maxTagLength} characters`;
+  if (/^[.-]/.test(tag)) return 'begins with a dot or a dash';
+  if (tag.includes('..')) return 'has two dots in a row';
+  return /\.lock$/i.test(tag) ? 'ends with .lock' : undefined;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { ManifestModel } from '../contract/manifest.ts';
-import type { ReleaseConfig } from '../contract/release-config.ts';
+import { defaultHubEndpoint, type ReleaseConfig } from '../contract/release-config.ts';
 import { writeFileAtomically } from '../core/files.ts';
 import { formatBytes } from '../core/format.ts';
 import type { WrittenManifest } from './manifest.ts';
@@ -39,7 +39,7 @@ export function composeModelCard(
   const rows = entries.map(([name, entry]) => {
     const facts = entry.embedding ?? {};
     const cells = [
-      `[\`${name}\`](./tree/${tag}/${name})`,
+      config.huggingface?.raw_files ? `[\`${name}\`](${repositoryUrl(config)}/tree/${tag}/${name})` : `\`${name}\``,
       entry.version,
       facts.dimensions ?? '–',
       facts.max_tokens ?? '–',
@@ -90,6 +90,11 @@ export function composeModelCard(
     '',
   );
   return lines.join('\n');
+}
+
+/** Whole, since the Hub takes relative links of a card for paths in `main`. */
+function repositoryUrl({ huggingface }: ReleaseConfig): string {
+  return `${(huggingface?.endpoint ?? defaultHubEndpoint).replace(/\/+$/, '')}/${huggingface?.repository}`;
 }
 
 /** The Hub knows licences by lower-case SPDX ids; several or unlisted ones are `other` with a name. */

@@ -40,6 +40,21 @@ describe('bad input', () => {
     );
   });
 
+  it('a tag that git refuses is told before anything is made, not by the host at the end', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    for (const [prefix, release, says] of [
+      ['-v', '1.0.0', /\$\.tag_prefix: makes the tag -v1\.0\.0, which begins with a dot or a dash/],
+      ['models..', '1.0.0', /two dots in a row/],
+      ['models-v', '1.0.0-a.lock', /ends with \.lock/],
+      ['m'.repeat(200), '1.0.0', /longer than 200/],
+    ] as const) {
+      await workspace.configure({ tag_prefix: prefix, release });
+      await fails(workspace.run(['plan']), 3, says);
+    }
+    await workspace.configure({ tag_prefix: '' });
+    await fails(workspace.run(['plan']), 0);
+  });
+
   it('a missing release.json, a model that is not in it and an unknown option are wrong usage', async (t) => {
     const workspace = await createReleaseWorkspace(t);
     await fails(workspace.run(['plan', '--config', 'none.json']), 2, /none\.json is not there/, /init/);
