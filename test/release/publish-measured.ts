@@ -46,7 +46,7 @@ export async function measurePublish(options: {
     const { exitCode, stderr } = await execa(
       '/usr/bin/time',
       ['-v', process.execPath, quickCli, 'publish', '--quiet'],
-      { cwd: scene.workspace.directory, env: { ...scene.env, TEST_PATIENCE: 'real' }, reject: false },
+      { cwd: scene.workspace.directory, env: { ...scene.env, AIRCHER_TEST_PATIENCE: 'real' }, reject: false },
     );
     const seconds = Math.round((performance.now() - started) / 100) / 10;
     assert.equal(exitCode, 0, stderr);

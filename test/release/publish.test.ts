@@ -148,7 +148,7 @@ describe('publishing to GitHub, the Hub and a mirror', () => {
         action: { kind: 'stall', of: 'request', atByte: 0 },
       } as const;
       for (const host of [scene.github, scene.hub]) host.faults.add(stall);
-      const running = scene.start(['publish'], { TEST_PATIENCE: 'real' });
+      const running = scene.start(['publish'], { AIRCHER_TEST_PATIENCE: 'real' });
       await asked;
       const interrupted = performance.now();
       running.kill('SIGINT');
