@@ -43,26 +43,26 @@ export function formatPublicKey(key: PublicKey): string {
   return Buffer.concat([Buffer.from('Ed'), key.keyId, key.key]).toString('base64');
 }
 
-/** A public key from its bare line, or from the text of a `.pub` file. Throws `invalid`. */
+/** A public key from its bare line, or from the text of a `.pub` file. Throws `integrity`: a key that was altered is no key. */
 export function parsePublicKey(text: string): PublicKey {
   const lines = text.trim().split(/\r?\n/);
   if (lines.length === 2 && lines[0]?.startsWith(untrustedPrefix)) lines.shift();
   const [line, ...more] = lines;
   const bytes = line === undefined || more.length > 0 ? undefined : decodeBase64(line.trim(), 42);
   if (bytes === undefined) {
-    throw new AircherError('invalid', 'not a minisign public key', {
+    throw new AircherError('integrity', 'not a minisign public key', {
       hint: 'It is 56 characters that begin with RW, or a .pub file with one comment line before them.',
     });
   }
   if (bytes.toString('latin1', 0, 2) !== 'Ed') {
-    throw new AircherError('invalid', 'a public key of an unknown algorithm', {
+    throw new AircherError('integrity', 'a public key of an unknown algorithm', {
       hint: 'minisign public keys (Ed25519) begin with RW.',
     });
   }
   return { keyId: bytes.subarray(2, 10), key: bytes.subarray(10) };
 }
 
-/** All public keys in a text: bare lines or `.pub` files after each other, or several keys by whitespace. Throws `invalid`. */
+/** All public keys in a text: bare lines or `.pub` files after each other, or several keys by whitespace. Throws `integrity`. */
 export function parsePublicKeys(text: string): readonly PublicKey[] {
   return text
     .split(/\r?\n/)

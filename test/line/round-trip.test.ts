@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { gzipHeaderBytes, gzipTrailerBytes } from '../../src/contract/chunk-index.ts';
+import { type ChunkIndex, parseChunkIndex, structure } from '../../src/contract/chunk-index.ts';
 import { formatManifest, type Manifest } from '../../src/contract/manifest.ts';
 import { filePathFault, pathClashes } from '../../src/contract/names.ts';
 import { AircherError } from '../../src/core/errors.ts';
@@ -133,22 +133,35 @@ for (const format of formats) {
 }
 
 /**
- * Where a flipped bit changes something. The first line of a signature is a comment that nothing protects and nothing shows. Gzip's
- * header and trailer are outside all chunks: a client that goes by the index never uses them.
+ * The bytes that an installation reads. The first line of a signature is a comment that nothing protects and nothing shows. Of an
+ * archive a client fetches the files' chunks: tar structure, and gzip's header and trailer, are left to `sha256sum -c` and
+ * `verify --deep`.
  */
-function protectedBytes(name: string, bytes: Buffer): readonly [from: number, to: number] {
-  if (name === 'manifest.json.minisig') return [bytes.indexOf('\n') + 1, bytes.length];
-  if (name === 'model.tar.gz') return [gzipHeaderBytes, bytes.length - gzipTrailerBytes];
-  return [0, bytes.length];
+function readBytes(name: string, bytes: Buffer, index: ChunkIndex): readonly (readonly [from: number, to: number])[] {
+  if (name === 'manifest.json.minisig') return [[bytes.indexOf('\n') + 1, bytes.length]];
+  if (name !== 'model.tar.gz') return [[0, bytes.length]];
+  return index.chunks.filter(([, , file]) => file !== structure).map(([offset, length]) => [offset, offset + length]);
 }
 
-test('a flipped bit anywhere in archive, index, manifest or signature is refused, and nothing becomes visible', async () => {
+/** The offset at this share of all bytes of these ranges. */
+function offsetIn(ranges: readonly (readonly [from: number, to: number])[], share: number): number {
+  let left = Math.floor(share * ranges.reduce((sum, [from, to]) => sum + to - from, 0));
+  for (const [from, to] of ranges) {
+    if (left < to - from) return from + left;
+    left -= to - from;
+  }
+  throw new RangeError('beyond the ranges');
+}
+
+test('a flipped bit in any byte that is read, of archive, index, manifest or signature, is refused, and nothing becomes visible', async () => {
   const files: Tree = {
     'config.json': '{"hidden_size": 8}\n',
     'model.safetensors': safetensors([{ name: 'w', dtype: 'U8', shape: [5000], data: noise(5000, 1) }]),
   };
   await withPlace(async (place, url) => {
     await publish(place, url, files, 'tar.gz');
+    const indexFile = 'model.tar.gz.index.json';
+    const index = parseChunkIndex(await readFile(join(place, 'mirror', indexFile)), { file: indexFile });
     const names = ['model.tar.gz', 'model.tar.gz.index.json', 'manifest.json', 'manifest.json.minisig'] as const;
     await fc.assert(
       fc.asyncProperty(
@@ -158,8 +171,7 @@ test('a flipped bit anywhere in archive, index, manifest or signature is refused
         async (name, at, bit) => {
           const file = join(place, 'mirror', name);
           const good = await readFile(file);
-          const [from, to] = protectedBytes(name, good);
-          const offset = from + Math.floor(at * (to - from));
+          const offset = offsetIn(readBytes(name, good, index), at);
           const bad = Buffer.from(good);
           bad[offset] = bad[offset]! ^ (1 << bit);
           try {
