@@ -65,6 +65,7 @@ export async function fetchPublished(
     }
   }
   const worst = faults.find((fault) => fault.code === 'integrity') ?? faults[0];
+  if (worst !== undefined && faults.length === 1) throw worst;
   throw new AircherError(worst?.code ?? 'invalid', `The manifest of ${published.release} can’t be had.`, {
     problems: faults.map((fault) => ({ level: 'error', message: fault.message })),
   });
@@ -101,6 +102,7 @@ async function fetchUnlisted(
     }
   }
   const worst = faults.find((fault) => fault.code === 'integrity') ?? faults[0];
+  if (worst !== undefined && faults.length === 1) throw worst;
   throw new AircherError(worst?.code ?? 'invalid', `No source has a good manifest of the release ${release}.`, {
     hint: 'Check the tag or version. `list --remote` shows what is offered.',
     problems: faults.map((fault) => ({ level: 'error', message: fault.message })),
