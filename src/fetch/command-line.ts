@@ -10,6 +10,7 @@ import type { Command, OptionSpecs, OptionValues } from './commands/command.ts';
 import { commandHelp, overviewHelp } from './commands/help.ts';
 import { commands, globalOptions } from './commands/index.ts';
 import { parseRate } from './parse-rate.ts';
+import { clientSecrets, maskedStream, maskOf } from './render/mask-secrets.ts';
 import { createOutput, jsonLines, type TextStream } from './render/output.ts';
 import { createProgress } from './render/progress.ts';
 
@@ -30,7 +31,10 @@ export interface CommandEnvironment {
  * code. Never throws.
  */
 export async function runModelCommand(argv: readonly string[], environment: CommandEnvironment): Promise<number> {
-  const { env, stdout, stderr } = environment;
+  const { env } = environment;
+  const mask = maskOf(clientSecrets(env, argv));
+  const stdout = maskedStream(environment.stdout, mask);
+  const stderr = maskedStream(environment.stderr, mask);
   const verbose = argv.includes('--verbose');
   const json = argv.includes('--json');
   const progress = createProgress({ stderr, quiet: argv.includes('--quiet'), verbose });

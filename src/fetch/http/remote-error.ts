@@ -105,6 +105,11 @@ export function showUrl(url: string): string {
   return origin === 'null' ? `${protocol}//${host}${pathname}` : `${origin}${pathname}`;
 }
 
+/** A manifest source as it is stored and shown: a URL without what may be secret, anything else as it is. */
+export function showSource(source: string): string {
+  return /^https?:/i.test(source) ? showUrl(source) : source;
+}
+
 /** `Retry-After` (seconds or a date), or the Hub's `RateLimit: …;t=seconds`, in milliseconds. */
 export function retryAfterMs(headers: {
   readonly [name: string]: string | readonly string[] | undefined;

@@ -9,6 +9,7 @@ import { sha256 } from '../../core/hashing.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';
+import { showSource } from '../http/remote-error.ts';
 import type { GoodManifest } from './good-manifest.ts';
 
 const acceptedSchema = z.object({
@@ -81,7 +82,7 @@ export async function writeAccepted(
   const state = {
     accepted_version: 1,
     sha256: accepted.sha256,
-    url: accepted.url,
+    url: showSource(accepted.url),
     accepted_at: new Date().toISOString(),
     roots: accepted.roots,
     keys: accepted.keys,

@@ -3,6 +3,7 @@ import { AircherError, toAircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { Client } from '../client.ts';
+import { showSource } from '../http/remote-error.ts';
 import type { Http } from '../http/types.ts';
 import { fetchFromSource } from '../sources/fetch-from-source.ts';
 import { fetchRelease } from '../sources/fetch-release.ts';
@@ -72,13 +73,14 @@ async function askSource(
   keys: TrustedKeys,
   context: RunContext,
 ): Promise<SourceAnswer> {
-  const etag = stored?.etags[source];
+  const name = showSource(source);
+  const etag = stored?.etags[name];
   // Telling of retries and mirrors would only confuse here: each source gets one verdict in the end.
   const options = { http, etag, timeoutMs: sourceTimeoutMs, signal: context.signal };
   const found = await fetchFromSource(source, options);
   if (found.notModified) {
     if (stored === undefined) throw new AircherError('remote', `${source}: answered 304 to a question without ETag`);
-    const etags = found.etag === undefined ? {} : { [source]: found.etag };
+    const etags = found.etag === undefined ? {} : { [name]: found.etag };
     const { manifest, bytes, signature, url } = stored;
     const announced = stored.keys;
     return {
@@ -106,7 +108,7 @@ async function askSource(
     signature: good.found.signature,
     keys: good.keys,
     signers: signingKeys(keys),
-    etags: found.etag === undefined || good.found !== found ? {} : { [source]: found.etag },
+    etags: found.etag === undefined || good.found !== found ? {} : { [name]: found.etag },
   };
 }
 
