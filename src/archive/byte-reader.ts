@@ -1,31 +1,31 @@
-import { AircherError } from '../core/errors.ts';
+import { integrityError } from '../core/errors.ts';
 
 /** Reads exact counts of bytes from a stream of pieces, holding no more than one piece and what is asked for. */
 export class ByteReader {
-  private readonly pieces: AsyncIterator<Uint8Array>;
-  private readonly name: string;
-  private piece: Uint8Array = new Uint8Array(0);
-  private taken = 0;
+  readonly #pieces: AsyncIterator<Uint8Array>;
+  readonly #name: string;
+  #piece: Uint8Array = new Uint8Array(0);
+  #taken = 0;
 
   /** `name` is what is read, for messages. */
   constructor(source: AsyncIterable<Uint8Array>, name: string) {
-    this.pieces = source[Symbol.asyncIterator]();
-    this.name = name;
+    this.#pieces = source[Symbol.asyncIterator]();
+    this.#name = name;
   }
 
   /** Bytes read so far. */
   get position(): number {
-    return this.taken;
+    return this.#taken;
   }
 
   async atEnd(): Promise<boolean> {
-    return (await this.some(1)).length === 0;
+    return (await this.#some(1)).length === 0;
   }
 
   /** Exactly `count` bytes; throws AircherError `integrity` where the stream ends before. */
   async take(count: number): Promise<Uint8Array> {
-    const first = await this.some(count);
-    if (first.length === count) return this.advance(count);
+    const first = await this.#some(count);
+    if (first.length === count) return this.#advance(count);
     const taken = new Uint8Array(count);
     let filled = 0;
     for await (const piece of this.stream(count)) {
@@ -38,9 +38,9 @@ export class ByteReader {
   /** The next `count` bytes as they come; throws AircherError `integrity` where the stream ends before. */
   async *stream(count: number): AsyncGenerator<Uint8Array> {
     for (let left = count; left > 0; ) {
-      const piece = await this.some(left);
-      if (piece.length === 0) throw new AircherError('integrity', `${this.name} ends too early`);
-      this.advance(piece.length);
+      const piece = await this.#some(left);
+      if (piece.length === 0) throw integrityError(`${this.#name} ends too early`);
+      this.#advance(piece.length);
       left -= piece.length;
       yield piece;
     }
@@ -49,32 +49,32 @@ export class ByteReader {
   /** Everything up to the end. */
   async *rest(): AsyncGenerator<Uint8Array> {
     for (;;) {
-      const piece = await this.some(Number.POSITIVE_INFINITY);
+      const piece = await this.#some(Number.POSITIVE_INFINITY);
       if (piece.length === 0) return;
-      this.advance(piece.length);
+      this.#advance(piece.length);
       yield piece;
     }
   }
 
   /** Lets go of the source. */
   async close(): Promise<void> {
-    await this.pieces.return?.();
+    await this.#pieces.return?.();
   }
 
   /** At most `count` bytes of what is there, without moving on; none only at the end. */
-  private async some(count: number): Promise<Uint8Array> {
-    while (this.piece.length === 0) {
-      const step = await this.pieces.next();
+  async #some(count: number): Promise<Uint8Array> {
+    while (this.#piece.length === 0) {
+      const step = await this.#pieces.next();
       if (step.done) break;
-      this.piece = step.value;
+      this.#piece = step.value;
     }
-    return this.piece.subarray(0, count);
+    return this.#piece.subarray(0, count);
   }
 
-  private advance(count: number): Uint8Array {
-    const taken = this.piece.subarray(0, count);
-    this.piece = this.piece.subarray(count);
-    this.taken += count;
+  #advance(count: number): Uint8Array {
+    const taken = this.#piece.subarray(0, count);
+    this.#piece = this.#piece.subarray(count);
+    this.#taken += count;
     return taken;
   }
 }

@@ -22,36 +22,36 @@ interface Pending {
  * being compressed in Node's thread pool. Structure is gathered, so that what neighbours is one chunk.
  */
 export class ChunkWriter {
-  private readonly handle: FileHandle;
-  private readonly format: ArchiveFormat;
-  private readonly parallel: number;
-  private readonly pending: Pending[] = [];
-  private readonly tuples: ChunkTuple[] = [];
-  private readonly archiveHash = createHash('sha256');
-  private structureParts: Uint8Array[] = [];
-  private written = 0;
-  private contentBytes = 0;
-  private contentCrc = 0;
+  readonly #handle: FileHandle;
+  readonly #format: ArchiveFormat;
+  readonly #parallel: number;
+  readonly #pending: Pending[] = [];
+  readonly #tuples: ChunkTuple[] = [];
+  readonly #archiveHash = createHash('sha256');
+  #structureParts: Uint8Array[] = [];
+  #written = 0;
+  #contentBytes = 0;
+  #contentCrc = 0;
 
   constructor(handle: FileHandle, format: ArchiveFormat, parallel: number) {
-    this.handle = handle;
-    this.format = format;
-    this.parallel = parallel;
+    this.#handle = handle;
+    this.#format = format;
+    this.#parallel = parallel;
   }
 
   start(): void {
-    if (this.format === 'tar.gz') this.write(gzipHeader);
+    if (this.#format === 'tar.gz') this.#write(gzipHeader);
   }
 
   /** Adds tar structure; it is written with its neighbours when a file's bytes or the end follow. */
   addStructure(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.structureParts.push(bytes);
+    if (bytes.length > 0) this.#structureParts.push(bytes);
   }
 
   /** Adds one chunk of a file. `chunk` belongs to the writer until it calls `release`. */
   async addFileChunk(chunk: Uint8Array, fileNumber: number, fileOffset: number, release?: () => void): Promise<void> {
-    await this.flushStructure();
-    await this.add(chunk, fileNumber, fileOffset, release);
+    await this.#flushStructure();
+    await this.#add(chunk, fileNumber, fileOffset, release);
   }
 
   /** Writes what is still on its way and the format's end. */
@@ -60,47 +60,47 @@ export class ChunkWriter {
     readonly sizeBytes: number;
     readonly sha256: Sha256;
   }> {
-    await this.flushStructure();
-    while (this.pending.length > 0) await this.writeOldest();
-    if (this.format === 'tar.gz') this.write(gzipTrailer(this.contentCrc, this.contentBytes));
-    return { chunks: this.tuples, sizeBytes: this.written, sha256: this.archiveHash.digest('hex') };
+    await this.#flushStructure();
+    while (this.#pending.length > 0) await this.#writeOldest();
+    if (this.#format === 'tar.gz') this.#write(gzipTrailer(this.#contentCrc, this.#contentBytes));
+    return { chunks: this.#tuples, sizeBytes: this.#written, sha256: this.#archiveHash.digest('hex') };
   }
 
   /** After a failure: waits until nothing uses the chunks any more. */
   async abandon(): Promise<void> {
-    await Promise.allSettled(this.pending.map(({ encoded }) => encoded));
+    await Promise.allSettled(this.#pending.map(({ encoded }) => encoded));
   }
 
-  private async flushStructure(): Promise<void> {
-    const bytes = Buffer.concat(this.structureParts);
-    this.structureParts = [];
+  async #flushStructure(): Promise<void> {
+    const bytes = Buffer.concat(this.#structureParts);
+    this.#structureParts = [];
     for (let start = 0; start < bytes.length; start += limits.chunkBytes) {
-      await this.add(bytes.subarray(start, start + limits.chunkBytes), structure, 0);
+      await this.#add(bytes.subarray(start, start + limits.chunkBytes), structure, 0);
     }
   }
 
-  private async add(chunk: Uint8Array, fileNumber: number, fileOffset: number, release?: () => void): Promise<void> {
-    while (this.pending.length >= this.parallel) await this.writeOldest();
-    const encoded = encodeChunk(this.format, chunk);
+  async #add(chunk: Uint8Array, fileNumber: number, fileOffset: number, release?: () => void): Promise<void> {
+    while (this.#pending.length >= this.#parallel) await this.#writeOldest();
+    const encoded = encodeChunk(this.#format, chunk);
     // The failure is seen when the chunk's turn comes.
     encoded.catch(() => {});
-    this.pending.push({ chunk, fileNumber, fileOffset, encoded, release });
-    this.contentBytes += chunk.length;
-    if (this.format === 'tar.gz') this.contentCrc = crc32(chunk, this.contentCrc);
+    this.#pending.push({ chunk, fileNumber, fileOffset, encoded, release });
+    this.#contentBytes += chunk.length;
+    if (this.#format === 'tar.gz') this.#contentCrc = crc32(chunk, this.#contentCrc);
   }
 
-  private async writeOldest(): Promise<void> {
-    const oldest = this.pending[0];
+  async #writeOldest(): Promise<void> {
+    const oldest = this.#pending[0];
     if (oldest === undefined) return;
     const { chunk, fileNumber, fileOffset, release } = oldest;
     const digest = sha256(chunk);
     const pieces = await oldest.encoded;
-    this.pending.shift();
-    const archiveOffset = this.written;
-    for (const piece of pieces) this.write(piece);
+    this.#pending.shift();
+    const archiveOffset = this.#written;
+    for (const piece of pieces) this.#write(piece);
     // Only now, since pieces may share a buffer.
     for (const { buffer } of pieces) if (buffer !== chunk.buffer) freeLarge(buffer);
-    this.tuples.push([archiveOffset, this.written - archiveOffset, fileNumber, fileOffset, chunk.length, digest]);
+    this.#tuples.push([archiveOffset, this.#written - archiveOffset, fileNumber, fileOffset, chunk.length, digest]);
     release?.();
   }
 
@@ -108,10 +108,10 @@ export class ChunkWriter {
    * Synchronous on purpose: a hop through the thread pool would wait there behind whole chunks being compressed, and the pool
    * runs dry meanwhile. The pool has work for longer than a write of 1 MiB takes.
    */
-  private write(bytes: Uint8Array): void {
-    this.archiveHash.update(bytes);
-    this.written += bytes.length;
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.handle.fd, bytes, done, bytes.length - done);
+  #write(bytes: Uint8Array): void {
+    this.#archiveHash.update(bytes);
+    this.#written += bytes.length;
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.#handle.fd, bytes, done, bytes.length - done);
   }
 }
 

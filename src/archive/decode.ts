@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import type { ArchiveFormat } from '../contract/chunk-index.ts';
-import { AircherError } from '../core/errors.ts';
+import { integrityError } from '../core/errors.ts';
 import { decompress } from './decompress.ts';
 
 /** zlib takes no smaller output buffer. */
@@ -20,7 +20,7 @@ interface WithEngine {
 export async function decodeChunk(format: ArchiveFormat, slice: Uint8Array, length: number): Promise<Uint8Array> {
   const chunk = await decodeBounded(format, slice, length);
   if (chunk.length === length) return chunk;
-  throw new AircherError('integrity', `a chunk holds ${chunk.length} bytes instead of ${length}`);
+  throw integrityError(`a chunk holds ${chunk.length} bytes instead of ${length}`);
 }
 
 async function decodeBounded(format: ArchiveFormat, slice: Uint8Array, length: number): Promise<Uint8Array> {
@@ -54,9 +54,8 @@ async function decodeWhole(decode: Decode, input: Uint8Array, length: number): P
     })) as unknown as WithEngine;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new AircherError('integrity', `a chunk is damaged: ${reason}`, { cause: error });
+    throw integrityError(`a chunk is damaged: ${reason}`, undefined, { cause: error });
   }
-  if (result.engine.bytesWritten !== input.length)
-    throw new AircherError('integrity', 'a chunk ends before its slice does');
+  if (result.engine.bytesWritten !== input.length) throw integrityError('a chunk ends before its slice does');
   return result.buffer;
 }

@@ -2,7 +2,7 @@ import { pipeline, Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { Decompress } from 'fzstd';
 import type { ArchiveFormat } from '../contract/chunk-index.ts';
-import { AircherError } from '../core/errors.ts';
+import { type AircherError, integrityError } from '../core/errors.ts';
 import { ByteReader } from './byte-reader.ts';
 import { findZstdFrame, zstdFrame } from './zstd-frames.ts';
 
@@ -21,7 +21,7 @@ export async function* decompress(
   for await (const piece of decoded(format, source, options.portableZstd ?? !('createZstdDecompress' in zlib))) {
     bytes += piece.length;
     if (bytes > options.maxBytes) {
-      throw new AircherError('integrity', `the archive unpacks to more than the ${options.maxBytes} bytes expected`);
+      throw integrityError(`the archive unpacks to more than the ${options.maxBytes} bytes expected`);
     }
     yield piece;
   }
@@ -105,5 +105,5 @@ async function* through(source: AsyncIterable<Uint8Array>, transform: Transform)
 
 function damaged(error: unknown): AircherError {
   const reason = error instanceof Error ? error.message : String(error);
-  return new AircherError('integrity', `the archive's compressed data is damaged: ${reason}`, { cause: error });
+  return integrityError(`the archive's compressed data is damaged: ${reason}`, undefined, { cause: error });
 }

@@ -2,7 +2,7 @@ import type { Transform } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import type { ArchiveFormat } from '../contract/chunk-index.ts';
-import { AircherError } from '../core/errors.ts';
+import { machineError } from '../core/errors.ts';
 
 /** zstd's own default. Part of the format's promise of equal bytes for one version of libzstd. */
 const zstdLevel = 3;
@@ -28,9 +28,10 @@ export function gzipTrailer(crc32: number, contentBytes: number): Buffer {
 /** Throws AircherError `machine` where this Node can't make the format. */
 export function checkFormat(format: ArchiveFormat): void {
   if (format !== 'tar.zst' || 'zstdCompress' in zlib) return;
-  throw new AircherError('machine', `Node ${process.version} can't make tar.zst archives`, {
-    hint: 'Use Node 22.15 or newer, or another archive.format.',
-  });
+  throw machineError(
+    `Node ${process.version} can't make tar.zst archives`,
+    'Use Node 22.15 or newer, or another archive.format.',
+  );
 }
 
 /** One chunk as it stands in the archive, in pieces to be written one after the other; decodes alone. */

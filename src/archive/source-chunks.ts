@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { limits } from '../contract/limits.ts';
-import { AircherError } from '../core/errors.ts';
+import { type AircherError, invalidError } from '../core/errors.ts';
 import type { Sha256 } from '../core/hashing.ts';
 import { readHeaderFrom } from '../safetensors/read-header.ts';
 import { cutFile } from './cut.ts';
@@ -17,14 +17,14 @@ export interface SourceFile {
 
 /** Buffers of one chunk each, used again and again. */
 export class BufferPool {
-  private readonly free: Buffer[] = [];
+  readonly #free: Buffer[] = [];
 
   take(): Buffer {
-    return this.free.pop() ?? Buffer.allocUnsafeSlow(limits.chunkBytes);
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(limits.chunkBytes);
   }
 
   give(buffer: Buffer): void {
-    this.free.push(buffer);
+    this.#free.push(buffer);
   }
 }
 
@@ -43,7 +43,7 @@ export async function* readSourceChunks(file: SourceFile, pool: BufferPool): Asy
   const handle = await open(file.absolutePath);
   try {
     const before = await handle.stat();
-    if (!before.isFile()) throw new AircherError('invalid', `${file.absolutePath} is not a regular file`);
+    if (!before.isFile()) throw invalidError(`${file.absolutePath} is not a regular file`);
     if (before.size !== file.sizeBytes) throw changed(file, `has ${before.size} bytes instead of ${file.sizeBytes}`);
     const opened = file.path.endsWith('.safetensors')
       ? await readHeaderFrom(handle, before.size, file.absolutePath)
@@ -78,7 +78,5 @@ function fill(handle: FileHandle, buffer: Buffer, length: number, position: numb
 }
 
 function changed(file: SourceFile, fact: string): AircherError {
-  return new AircherError('invalid', `${file.absolutePath} ${fact}`, {
-    hint: 'Let whatever writes to it finish, then run the command again.',
-  });
+  return invalidError(`${file.absolutePath} ${fact}`, 'Let whatever writes to it finish, then run the command again.');
 }

@@ -1,4 +1,4 @@
-import { AircherError } from '../core/errors.ts';
+import { type AircherError, integrityError } from '../core/errors.ts';
 
 /** Bytes of a tar block: every header is one, every body is padded to a multiple of it. */
 export const blockBytes = 512;
@@ -73,10 +73,10 @@ export function decodeText(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
-    throw new AircherError('integrity', 'a name in the archive is not UTF-8 text', { cause: error });
+    throw integrityError('a name in the archive is not UTF-8 text', undefined, { cause: error });
   }
 }
 
 export function refused(fact: string): AircherError {
-  return new AircherError('integrity', fact, { hint: 'Nothing of the archive was used. Get it from another source.' });
+  return integrityError(fact, 'Nothing of the archive was used. Get it from another source.');
 }

@@ -127,26 +127,26 @@ function checkedPath(header: TarHeader, topDirectory: string): string {
 
 /** Refuses what would meet an earlier path on some file system. */
 class PathsSeen {
-  private readonly entries = new Map<string, { readonly path: string; readonly type: 'file' | 'directory' }>();
+  readonly #entries = new Map<string, { readonly path: string; readonly type: 'file' | 'directory' }>();
   /** Directories that exist because something is below them; their own entry may still come. */
-  private readonly implied = new Map<string, string>();
+  readonly #implied = new Map<string, string>();
 
   add(path: string, type: 'file' | 'directory'): void {
     const key = clashKey(path);
-    const other = this.entries.get(key)?.path ?? this.implied.get(key);
-    const comesLate = type === 'directory' && other === path && !this.entries.has(key);
+    const other = this.#entries.get(key)?.path ?? this.#implied.get(key);
+    const comesLate = type === 'directory' && other === path && !this.#entries.has(key);
     if (other !== undefined && !comesLate) {
       throw refused(other === path ? `${JSON.stringify(path)} is there twice` : clash(other, path));
     }
-    this.entries.set(key, { path, type });
-    if (this.entries.size > 2 * limits.filesPerModel) throw refused('the archive has too many entries');
+    this.#entries.set(key, { path, type });
+    if (this.#entries.size > 2 * limits.filesPerModel) throw refused('the archive has too many entries');
     for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
       const directory = path.slice(0, end);
       const directoryKey = clashKey(directory);
-      const entry = this.entries.get(directoryKey);
-      const spelled = entry?.path ?? this.implied.get(directoryKey) ?? directory;
+      const entry = this.#entries.get(directoryKey);
+      const spelled = entry?.path ?? this.#implied.get(directoryKey) ?? directory;
       if (spelled !== directory || entry?.type === 'file') throw refused(clash(spelled, path));
-      this.implied.set(directoryKey, directory);
+      this.#implied.set(directoryKey, directory);
     }
   }
 }

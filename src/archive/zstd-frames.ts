@@ -1,4 +1,4 @@
-import { AircherError } from '../core/errors.ts';
+import { type AircherError, integrityError } from '../core/errors.ts';
 import type { ByteReader } from './byte-reader.ts';
 
 /** Most memory that a frame may ask for, in bytes: what the `zstd` program allows by default. */
@@ -71,5 +71,5 @@ function readUnsigned(bytes: Uint8Array): number {
 }
 
 function damaged(fact: string): AircherError {
-  return new AircherError('integrity', `the zstd data ${fact}`);
+  return integrityError(`the zstd data ${fact}`);
 }

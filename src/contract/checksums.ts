@@ -1,4 +1,4 @@
-import { AircherError } from '../core/errors.ts';
+import { invalidError } from '../core/errors.ts';
 import type { Sha256 } from '../core/hashing.ts';
 import { compareBytes } from './names.ts';
 
@@ -19,11 +19,11 @@ export function formatChecksums(checksums: readonly Checksum[]): string {
 /** Reads `checksums.sha256`. Throws `invalid` with the line. */
 export function parseChecksums(text: string, file: string): Checksum[] {
   const lines = text.split('\n');
-  if (lines.pop() !== '') throw new AircherError('invalid', `${file}: the last line does not end`);
+  if (lines.pop() !== '') throw invalidError(`${file}: the last line does not end`);
   return lines.map((line, index) => {
     const match = /^([0-9a-f]{64})(?: {2}| \*)([^/\\]+)$/.exec(line);
     if (!match?.[1] || !match[2]) {
-      throw new AircherError('invalid', `${file}:${index + 1}: not "<sha256>  <name>"`);
+      throw invalidError(`${file}:${index + 1}: not "<sha256>  <name>"`);
     }
     return { sha256: match[1], name: match[2] };
   });

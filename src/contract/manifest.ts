@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { AircherError, type Problem } from '../core/errors.ts';
+import { AircherError, invalidError, type Problem } from '../core/errors.ts';
 import { documentJson } from './canonical-json.ts';
 import {
   archiveFormatField,
@@ -146,12 +146,9 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
   });
   const version = readMajor(json);
   if (version !== undefined && version > 1) {
-    throw new AircherError(
-      'invalid',
+    throw invalidError(
       `${file}: manifest_version ${version}.x is newer than this client understands (1.x)`,
-      {
-        hint: 'Update the client.',
-      },
+      'Update the client.',
     );
   }
   const problems: Problem[] = [];

@@ -1,4 +1,4 @@
-import { AircherError } from '../core/errors.ts';
+import { invalidError } from '../core/errors.ts';
 import { limits } from './limits.ts';
 
 export interface StrictJsonOptions {
@@ -19,25 +19,26 @@ export interface StrictJsonOptions {
 export function parseStrictJson(bytes: Uint8Array, options: StrictJsonOptions): unknown {
   const { file } = options;
   if (bytes.length > options.maxBytes) {
-    throw new AircherError('invalid', `${file}: ${bytes.length} bytes is more than the limit of ${options.maxBytes}`);
+    throw invalidError(`${file}: ${bytes.length} bytes is more than the limit of ${options.maxBytes}`);
   }
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw new AircherError('invalid', `${file}: not UTF-8 text`, { cause: error });
+    throw invalidError(`${file}: not UTF-8 text`, undefined, { cause: error });
   }
   const fault = structureFault(text, options);
   if (fault !== undefined) {
-    throw new AircherError('invalid', `${file}:${lineOf(text, fault.offset)}: ${fault.message}`);
+    throw invalidError(`${file}:${lineOf(text, fault.offset)}: ${fault.message}`);
   }
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new AircherError('invalid', `${file}: not valid JSON: ${syntaxMessage(text, error)}`, {
-      hint: 'Check for a missing comma, quote or bracket near that place.',
-      cause: error,
-    });
+    throw invalidError(
+      `${file}: not valid JSON: ${syntaxMessage(text, error)}`,
+      'Check for a missing comma, quote or bracket near that place.',
+      { cause: error },
+    );
   }
 }
 

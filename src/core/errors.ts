@@ -62,6 +62,20 @@ export class AircherError extends Error {
   }
 }
 
+/** Makes errors of one code: the fact, its remedy, and what else there is to say. */
+function errorOf(code: ErrorCode) {
+  return (message: string, hint?: string, more?: Omit<AircherErrorOptions, 'hint'>): AircherError =>
+    new AircherError(code, message, hint === undefined ? more : { ...more, hint });
+}
+
+export const unexpectedError = errorOf('unexpected');
+export const usageError = errorOf('usage');
+export const invalidError = errorOf('invalid');
+export const integrityError = errorOf('integrity');
+export const remoteError = errorOf('remote');
+export const conflictError = errorOf('conflict');
+export const machineError = errorOf('machine');
+
 /** `true` where `error` is an AircherError, of `code` if one is given. */
 export function isAircherError(error: unknown, code?: ErrorCode): error is AircherError {
   return error instanceof AircherError && (code === undefined || error.code === code);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { AircherError } from '../core/errors.ts';
+import { remoteError } from '../core/errors.ts';
 import { baked, defaultNamespace } from './baked.ts';
 import { type CacheLayout, cacheLayout } from './cache/layout.ts';
 import { locateCache } from './cache/locate.ts';
@@ -85,9 +85,10 @@ export function createClient(options: ClientOptions = {}): Client {
     http: () => {
       if (offline) {
         return Promise.reject(
-          new AircherError('remote', 'The network is needed, and the client is offline.', {
-            hint: 'Run again without --offline and AIRCHER_OFFLINE.',
-          }),
+          remoteError(
+            'The network is needed, and the client is offline.',
+            'Run again without --offline and AIRCHER_OFFLINE.',
+          ),
         );
       }
       http ??= open();

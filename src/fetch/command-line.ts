@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { nearest } from '../contract/problems-of.ts';
 import { errorDocument, formatError } from '../core/error-text.ts';
-import { AircherError, toAircherError } from '../core/errors.ts';
+import { AircherError, toAircherError, usageError } from '../core/errors.ts';
 import { exitCodes } from '../core/exit-codes.ts';
 import { toolVersion } from '../core/tool-version.ts';
 import { healCache } from './cache/heal-cache.ts';
@@ -129,11 +129,11 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
         command,
       );
     if (spec.type === 'boolean') {
-      if (token.value !== undefined) throw new AircherError('usage', `${token.rawName} takes no value.`);
+      if (token.value !== undefined) throw usageError(`${token.rawName} takes no value.`);
       options[token.name] = true;
     } else {
       const missing = token.value === undefined || (!token.inlineValue && token.value.startsWith('-'));
-      if (missing) throw new AircherError('usage', `${token.rawName} needs a value: ${token.rawName} ${spec.value}`);
+      if (missing) throw usageError(`${token.rawName} needs a value: ${token.rawName} ${spec.value}`);
       const before = options[token.name];
       const value = token.value ?? '';
       options[token.name] = spec.multiple ? [...(Array.isArray(before) ? before : []), value] : value;
@@ -142,12 +142,11 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
   const operands = words.slice(1);
   const [min, max] = command.count;
   if (operands.length < min || operands.length > max) {
-    throw new AircherError(
-      'usage',
+    throw usageError(
       operands.length < min
         ? `${command.name} needs ${command.operands}.`
         : `${command.name}: ${operands[max]} is one too many.`,
-      { hint: `${command.name} ${command.operands} (see: help ${command.name})` },
+      `${command.name} ${command.operands} (see: help ${command.name})`,
     );
   }
   return { help: undefined, command, operands, options };
@@ -163,9 +162,7 @@ function parseSpecs(
 function unknown(what: string, found: string, known: readonly string[], command?: Command): AircherError {
   const near = nearest(found, known);
   const where = command === undefined ? 'help' : `help ${command.name}`;
-  return new AircherError('usage', `Unknown ${what}: ${found}`, {
-    hint: near === undefined ? `See: ${where}` : `Did you mean ${near}?`,
-  });
+  return usageError(`Unknown ${what}: ${found}`, near === undefined ? `See: ${where}` : `Did you mean ${near}?`);
 }
 
 function clientOptions(options: OptionValues, env: CommandEnvironment['env']): ClientOptions {
@@ -180,13 +177,11 @@ function clientOptions(options: OptionValues, env: CommandEnvironment['env']): C
   const rate = text('limit-rate');
   const limitRate = rate === undefined ? undefined : parseRate(rate);
   if (rate !== undefined && limitRate === undefined) {
-    throw new AircherError('usage', `--limit-rate ${rate} is not a rate.`, {
-      hint: 'Write it as 500k, 5MB or 1.5MB/s.',
-    });
+    throw usageError(`--limit-rate ${rate} is not a rate.`, 'Write it as 500k, 5MB or 1.5MB/s.');
   }
   const connections = text('connections');
   if (connections !== undefined && !/^([1-9]|[1-5]\d|6[0-4])$/.test(connections)) {
-    throw new AircherError('usage', `--connections ${connections} is not a number from 1 to 64.`);
+    throw usageError(`--connections ${connections} is not a number from 1 to 64.`);
   }
   return {
     env,

@@ -1,4 +1,4 @@
-import { AircherError } from '../core/errors.ts';
+import { invalidError } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
 import { type Client, type ClientOptions, createClient } from './client.ts';
 import { installFrom } from './install/install-from.ts';
@@ -80,7 +80,7 @@ export class ModelManager {
    */
   async installFrom(name: string, from: string, context: RunContext = {}): Promise<EnsuredModel> {
     const [report] = await installFrom(this.#client, from, [name], context);
-    if (report === undefined) throw new AircherError('invalid', `${from} has no ${name}.`);
+    if (report === undefined) throw invalidError(`${from} has no ${name}.`);
     return describeInstalled(this.#client.layout, report.record);
   }
 

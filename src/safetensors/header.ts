@@ -1,6 +1,6 @@
 import { compareBytes } from '../contract/names.ts';
 import { parseStrictJson } from '../contract/strict-json.ts';
-import { AircherError } from '../core/errors.ts';
+import { type AircherError, invalidError } from '../core/errors.ts';
 import { dtypeBits } from './dtypes.ts';
 
 /** The header's length stands before it as an unsigned little-endian integer of so many bytes. */
@@ -127,9 +127,9 @@ function isCount(value: unknown): value is number {
 }
 
 function invalid(file: string, fact: string, options: { readonly hint?: string } = {}): AircherError {
-  return new AircherError('invalid', `${file}: ${fact}`, {
-    hint:
-      options.hint ??
+  return invalidError(
+    `${file}: ${fact}`,
+    options.hint ??
       'The file is no valid safetensors file: get it again, or write it again with the safetensors library.',
-  });
+  );
 }

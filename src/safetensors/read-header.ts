@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { AircherError } from '../core/errors.ts';
+import { type AircherError, invalidError } from '../core/errors.ts';
 import { readFully } from '../core/files.ts';
 import { lengthBytes, maxHeaderBytes, parseHeader, type SafetensorsHeader } from './header.ts';
 
@@ -36,7 +36,8 @@ export async function readHeaderFrom(
 }
 
 function damaged(file: string, fact: string): AircherError {
-  return new AircherError('invalid', `${file}: ${fact}`, {
-    hint: 'The file is damaged, or an LFS pointer instead of the file itself: get it again.',
-  });
+  return invalidError(
+    `${file}: ${fact}`,
+    'The file is damaged, or an LFS pointer instead of the file itself: get it again.',
+  );
 }

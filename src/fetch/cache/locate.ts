@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 
 export interface LocateCacheOptions {
   readonly namespace: string;
@@ -24,9 +24,10 @@ export function locateCache(options: LocateCacheOptions): string {
   if (platform === 'win32' && env.LOCALAPPDATA) return join(env.LOCALAPPDATA, namespace);
   const home = (options.home ?? systemHome)();
   if (home !== undefined && isAbsolute(home)) return join(home, '.cache', namespace);
-  throw new AircherError('usage', 'There is no home directory to keep models in.', {
-    hint: 'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.',
-  });
+  throw usageError(
+    'There is no home directory to keep models in.',
+    'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.',
+  );
 }
 
 function systemHome(): string | undefined {

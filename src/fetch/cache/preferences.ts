@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { modelNameField, versionField } from '../../contract/fields.ts';
 import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
-import { AircherError, throwProblems } from '../../core/errors.ts';
+import { invalidError, throwProblems } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { parseRate } from '../parse-rate.ts';
 import type { CacheLayout } from './layout.ts';
@@ -76,5 +76,5 @@ async function readContent(layout: CacheLayout): Promise<z.infer<typeof preferen
     `${file} is not valid`,
     problemsOf(result.error, file, (path) => (path.length === 0 ? Object.keys(preferencesSchema._zod.def.shape) : [])),
   );
-  throw new AircherError('invalid', `${file} is not valid`);
+  throw invalidError(`${file} is not valid`);
 }

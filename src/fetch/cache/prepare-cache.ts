@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AircherError, systemErrorCode, toAircherError } from '../../core/errors.ts';
+import { machineError, systemErrorCode, toAircherError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
 import type { CacheLayout } from './layout.ts';
 
@@ -19,13 +19,10 @@ export async function prepareCache(layout: CacheLayout): Promise<void> {
     await mkdir(layout.state, { recursive: true });
   } catch (error) {
     if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].includes(systemErrorCode(error) ?? '')) {
-      throw new AircherError(
-        'machine',
+      throw machineError(
         `The cache ${layout.root} can't be written to: ${toAircherError(error).message}`,
-        {
-          hint: 'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.',
-          cause: error,
-        },
+        'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.',
+        { cause: error },
       );
     }
     throw error;

@@ -1,4 +1,4 @@
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 import { exportModel } from '../operations/export-model.ts';
 import type { Command } from './command.ts';
 import { parseModelReference } from './model-reference.ts';
@@ -15,7 +15,7 @@ export const exportCommand: Command = {
   options: { to: { type: 'string', value: 'DIR', help: 'the directory; made where it is missing' } },
   async run({ client, operands, options, output, context }) {
     const { to } = options;
-    if (typeof to !== 'string') throw new AircherError('usage', 'Where to? export NAME --to DIR');
+    if (typeof to !== 'string') throw usageError('Where to? export NAME --to DIR');
     const reports = [];
     for (const { name, range } of operands.map(parseModelReference)) {
       const report = await exportModel(client, name, range, to, context);

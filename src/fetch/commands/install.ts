@@ -1,4 +1,4 @@
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { formatBytes } from '../../core/format.ts';
 import { readInstalled, recordOf } from '../cache/installed.ts';
@@ -35,7 +35,7 @@ export const installCommand: Command = {
       if (output.json) output.printJson({ models: brought.map((report) => reportJson(client, report)) });
       return 0;
     }
-    if (operands.length === 0) throw new AircherError('usage', 'Which model? install NAME[@VERSION]…');
+    if (operands.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
     const reports: InstallReport[] = [];
     let good: GoodManifest | undefined;
     for (const { name, range } of operands.map(parseModelReference)) {

@@ -1,5 +1,5 @@
 import { modelNameFault } from '../../contract/names.ts';
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 import { checkRange } from '../operations/find-installed.ts';
 
 /** `NAME` or `NAME@VERSION-or-RANGE` of a command line. */
@@ -16,9 +16,10 @@ export function parseModelReference(text: string): ModelReference {
   const version = at === -1 ? undefined : text.slice(at + 1);
   const fault = modelNameFault(name);
   if (fault !== undefined || version === '') {
-    throw new AircherError('usage', `${JSON.stringify(text)}: ${fault ?? 'has no version behind @'}.`, {
-      hint: 'Models are named as NAME or NAME@VERSION.',
-    });
+    throw usageError(
+      `${JSON.stringify(text)}: ${fault ?? 'has no version behind @'}.`,
+      'Models are named as NAME or NAME@VERSION.',
+    );
   }
   const range = version === 'latest' ? undefined : version;
   checkRange(range);
@@ -29,7 +30,5 @@ export function parseModelReference(text: string): ModelReference {
 export function parseModelName(text: string): string {
   const { name, range } = parseModelReference(text);
   if (range === undefined) return name;
-  throw new AircherError('usage', `${JSON.stringify(text)}: a version has no meaning here.`, {
-    hint: `Write ${name} alone.`,
-  });
+  throw usageError(`${JSON.stringify(text)}: a version has no meaning here.`, `Write ${name} alone.`);
 }

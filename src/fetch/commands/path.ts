@@ -1,4 +1,4 @@
-import { AircherError } from '../../core/errors.ts';
+import { type AircherError, invalidError } from '../../core/errors.ts';
 import { readInstalled } from '../cache/installed.ts';
 import { describeInstalled, findInstalled } from '../operations/find-installed.ts';
 import type { Command } from './command.ts';
@@ -33,7 +33,5 @@ async function notInstalled(
 ): Promise<AircherError> {
   const versions = (await readInstalled(layout, name))?.versions.map((record) => record.version) ?? [];
   const there = versions.length === 0 ? '' : ` Installed: ${versions.join(', ')}.`;
-  return new AircherError('invalid', `${reference} is not installed.${there}`, {
-    hint: `Install it: install ${reference}`,
-  });
+  return invalidError(`${reference} is not installed.${there}`, `Install it: install ${reference}`);
 }

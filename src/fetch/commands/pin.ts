@@ -1,5 +1,5 @@
 import * as semver from '../../contract/semver.ts';
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 import { pinVersion, unpinModel } from '../operations/pin-versions.ts';
 import type { Command } from './command.ts';
 import { parseModelName, parseModelReference } from './model-reference.ts';
@@ -15,7 +15,7 @@ export const pinCommand: Command = {
     const [operand = ''] = operands;
     const { name, range } = parseModelReference(operand);
     if (range === undefined || semver.valid(range) !== range) {
-      throw new AircherError('usage', `Which version? pin ${name}@VERSION`);
+      throw usageError(`Which version? pin ${name}@VERSION`);
     }
     tellSwitch(await pinVersion(client, name, range, context), output);
     return 0;

@@ -1,4 +1,4 @@
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/format.ts';
 import { prune } from '../operations/free-space.ts';
 import type { Command } from './command.ts';
@@ -19,7 +19,7 @@ export const pruneCommand: Command = {
   async run({ client, options, output, context }) {
     const { keep } = options;
     if (keep !== undefined && !/^[1-9]\d{0,4}$/.test(String(keep))) {
-      throw new AircherError('usage', `--keep ${keep} is not a number from 1 up.`);
+      throw usageError(`--keep ${keep} is not a number from 1 up.`);
     }
     const dryRun = Boolean(options['dry-run']);
     const pruned = await prune(client, { ...context, keep: keep === undefined ? undefined : Number(keep), dryRun });

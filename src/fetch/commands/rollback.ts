@@ -1,5 +1,5 @@
 import * as semver from '../../contract/semver.ts';
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 import { rollBack, type VersionSwitch } from '../operations/pin-versions.ts';
 import type { Output } from '../render/output.ts';
 import type { Command } from './command.ts';
@@ -20,7 +20,7 @@ export const rollbackCommand: Command = {
   async run({ client, operands, options, output, context }) {
     const [operand = ''] = operands;
     const to = typeof options.to === 'string' ? options.to : undefined;
-    if (to !== undefined && semver.valid(to) !== to) throw new AircherError('usage', `--to ${to} is not a version.`);
+    if (to !== undefined && semver.valid(to) !== to) throw usageError(`--to ${to} is not a version.`);
     const report = await rollBack(client, parseModelName(operand), to, context);
     tellSwitch(report, output);
     return 0;

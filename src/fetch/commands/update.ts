@@ -1,4 +1,4 @@
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { checkUpdates } from '../operations/check-updates.ts';
 import { type UpdateReport, updateModels } from '../operations/update-models.ts';
@@ -28,9 +28,10 @@ export const updateCommand: Command = {
     const { client, operands, options, output, context } = call;
     const names = operands.map(parseModelName);
     if (names.length > 0 === Boolean(options.all)) {
-      throw new AircherError('usage', names.length > 0 ? 'Give names or --all, not both.' : 'What shall be updated?', {
-        hint: 'update NAME… or update --all',
-      });
+      throw usageError(
+        names.length > 0 ? 'Give names or --all, not both.' : 'What shall be updated?',
+        'update NAME… or update --all',
+      );
     }
     if (options.plan) return showPlan(call, names);
     const reports = await updateModels(client, { ...context, names, sameSpace: Boolean(options['same-space']) });

@@ -1,4 +1,4 @@
-import { AircherError } from '../../core/errors.ts';
+import { integrityError } from '../../core/errors.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { verifyModels } from '../operations/verify-models.ts';
 import type { Command } from './command.ts';
@@ -32,13 +32,10 @@ export const verifyCommand: Command = {
       }
     }
     if (bad.length === 0) return 0;
-    throw new AircherError(
-      'integrity',
+    throw integrityError(
       `${bad.map((report) => `${report.name} ${report.version}`).join(', ')} differs from its release.`,
-      {
-        hint: `Fetch the damaged pieces: verify --repair ${bad.map((report) => report.name).join(' ')}`,
-        details: { reported: output.json },
-      },
+      `Fetch the damaged pieces: verify --repair ${bad.map((report) => report.name).join(' ')}`,
+      { details: { reported: output.json } },
     );
   },
 };

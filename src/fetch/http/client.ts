@@ -7,7 +7,7 @@ import { network } from './node-network.ts';
 import { createTunnelAgent, proxyAuthorization, proxyChooser } from './proxy.ts';
 import { createPace } from './rate-limit.ts';
 import { leave } from './read-body.ts';
-import { hostOf, remoteError, showUrl, toRemoteError } from './remote-error.ts';
+import { hostOf, networkError, showUrl, toRemoteError } from './remote-error.ts';
 import type { Http, HttpOptions, HttpRequest, HttpResponse, HttpSettings } from './types.ts';
 import { checkedUrl, isBelow, isLoopback } from './url-policy.ts';
 
@@ -75,9 +75,9 @@ export function createHttp(options: HttpOptions = {}): Http {
       const hops: string[] = [];
       let url = checkedUrl(first, { allowInsecure });
       for (;;) {
-        if (hops.includes(url.href)) throw remoteError('redirect', `${hostOf(first)}: redirects in a circle`);
+        if (hops.includes(url.href)) throw networkError('redirect', `${hostOf(first)}: redirects in a circle`);
         if (hops.length > maxRedirects)
-          throw remoteError('redirect', `${hostOf(first)}: more than ${maxRedirects} redirects`);
+          throw networkError('redirect', `${hostOf(first)}: more than ${maxRedirects} redirects`);
         hops.push(url.href);
         const body = await ask(url, request);
         const status = body.statusCode ?? 0;
@@ -157,7 +157,7 @@ function answerOf(
     const timeoutMs = request.connectTimeoutMs ?? settings.connectTimeoutMs;
     const timer = setTimeout(() => {
       sent.destroy(
-        remoteError('timeout', `${url.host}: no answer within ${Math.round(timeoutMs / 100) / 10} s`, {
+        networkError('timeout', `${url.host}: no answer within ${Math.round(timeoutMs / 100) / 10} s`, {
           details: { url: showUrl(url.href) },
         }),
       );

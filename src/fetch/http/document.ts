@@ -1,7 +1,7 @@
-import { AircherError } from '../../core/errors.ts';
+import { AircherError, conflictError, invalidError } from '../../core/errors.ts';
 import { retry } from '../../core/retry.ts';
 import { leave, readBody } from './read-body.ts';
-import { hostOf, remoteError, remoteReason, retryAfterMs, showUrl } from './remote-error.ts';
+import { hostOf, networkError, remoteReason, retryAfterMs, showUrl } from './remote-error.ts';
 import type { DocumentRequest, Http, HttpDocument, HttpResponse } from './types.ts';
 
 /** Faults that another attempt can't mend. */
@@ -42,7 +42,7 @@ async function attempt(http: Http, url: string, request: DocumentRequest): Promi
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     response.body.destroy();
-    throw remoteError(
+    throw networkError(
       'protocol',
       `${showUrl(url)}: sent with the encoding ${JSON.stringify(encoding)}, which was not asked for`,
     );
@@ -63,7 +63,7 @@ async function attempt(http: Http, url: string, request: DocumentRequest): Promi
 }
 
 function tooBig(url: string, maxBytes: number): AircherError {
-  return new AircherError('invalid', `${showUrl(url)}: more than the ${maxBytes} bytes expected`, {
+  return invalidError(`${showUrl(url)}: more than the ${maxBytes} bytes expected`, undefined, {
     details: { url: showUrl(url) },
   });
 }
@@ -74,11 +74,12 @@ function statusError(response: HttpResponse): AircherError {
   const shown = showUrl(response.hops[0] ?? response.url);
   const details = { url: shown, status, retryAfter: retryAfterMs(response.headers) };
   if (status === 401 || status === 403) {
-    return new AircherError('conflict', `${shown}: access denied (status ${status})`, {
-      hint: 'For a private repository set HF_TOKEN or GITHUB_TOKEN to a token that may read it.',
-      details: { ...details, reason: 'status' },
-    });
+    return conflictError(
+      `${shown}: access denied (status ${status})`,
+      'For a private repository set HF_TOKEN or GITHUB_TOKEN to a token that may read it.',
+      { details: { ...details, reason: 'status' } },
+    );
   }
   const what = status === 404 ? 'not found' : status === 429 ? 'too many requests' : 'failed';
-  return remoteError('status', `${shown}: ${what} (status ${status} from ${hostOf(response.url)})`, { details });
+  return networkError('status', `${shown}: ${what} (status ${status} from ${hostOf(response.url)})`, { details });
 }

@@ -1,5 +1,5 @@
 import type { HostKind } from '../../contract/fields.ts';
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 import type { HttpOptions } from './types.ts';
 
 const publicHub = 'https://huggingface.co';
@@ -43,7 +43,8 @@ function base(text: string | undefined, name: string): string | undefined {
   if (text === undefined || text.trim() === '') return undefined;
   const trimmed = text.trim().replace(/\/+$/, '');
   if (URL.canParse(trimmed) && /^https?:$/.test(new URL(trimmed).protocol)) return trimmed;
-  throw new AircherError('usage', `${name}: ${JSON.stringify(text)} is not a URL`, {
-    hint: `Set it to something like https://models.example.org, or unset it.`,
-  });
+  throw usageError(
+    `${name}: ${JSON.stringify(text)} is not a URL`,
+    `Set it to something like https://models.example.org, or unset it.`,
+  );
 }

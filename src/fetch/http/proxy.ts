@@ -1,9 +1,9 @@
 import type * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type * as tls from 'node:tls';
-import { AircherError } from '../../core/errors.ts';
+import { AircherError, usageError } from '../../core/errors.ts';
 import { network } from './node-network.ts';
-import { remoteError, toRemoteError } from './remote-error.ts';
+import { networkError, toRemoteError } from './remote-error.ts';
 import type { HttpOptions } from './types.ts';
 
 /** Chooses the proxy of a URL as curl does: by scheme, unless NO_PROXY names the host. */
@@ -25,9 +25,10 @@ function parseProxy(text: string | undefined, name: string): URL | undefined {
     if (url.protocol === 'http:' || url.protocol === 'https:') return url;
   }
   // Not shown: it may hold a password.
-  throw new AircherError('usage', `${name} is not the address of an http proxy`, {
-    hint: `Set it to something like http://proxy.example.org:3128, or unset it.`,
-  });
+  throw usageError(
+    `${name} is not the address of an http proxy`,
+    `Set it to something like http://proxy.example.org:3128, or unset it.`,
+  );
 }
 
 function exempts(entry: string, url: URL): boolean {
@@ -79,7 +80,7 @@ function openTunnel(proxy: URL, host: string, port: number, timeoutMs: number): 
       agent: false,
     });
     const timer = setTimeout(() => {
-      request.destroy(remoteError('proxy', `the proxy ${proxy.host} does not answer`));
+      request.destroy(networkError('proxy', `the proxy ${proxy.host} does not answer`));
     }, timeoutMs);
     request.once('connect', (response, socket) => {
       clearTimeout(timer);
@@ -89,7 +90,7 @@ function openTunnel(proxy: URL, host: string, port: number, timeoutMs: number): 
       }
       socket.destroy();
       reject(
-        remoteError('proxy', `the proxy ${proxy.host} refuses ${host}:${port} (status ${response.statusCode})`, {
+        networkError('proxy', `the proxy ${proxy.host} refuses ${host}:${port} (status ${response.statusCode})`, {
           ...(response.statusCode === 407 && { hint: 'Put its user name and password into HTTPS_PROXY.' }),
         }),
       );
@@ -99,7 +100,7 @@ function openTunnel(proxy: URL, host: string, port: number, timeoutMs: number): 
       reject(
         error instanceof AircherError
           ? error
-          : remoteError('proxy', `the proxy ${proxy.host}: ${toRemoteError(error, proxy.href).message}`, {
+          : networkError('proxy', `the proxy ${proxy.host}: ${toRemoteError(error, proxy.href).message}`, {
               cause: error,
             }),
       );

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { hostOf, remoteError, toRemoteError } from './remote-error.ts';
+import { hostOf, networkError, toRemoteError } from './remote-error.ts';
 import type { HttpResponse } from './types.ts';
 
 /** Bytes a second, over a whole stall timeout, below which a body counts as stalled though a few bytes come. */
@@ -35,7 +35,7 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
         const rate = (pulse.bytes / Math.max(1, now - pulse.since)) * 1000;
         if (now - pulse.since >= options.stallTimeoutMs) {
           if (!pulse.held && rate < minRate) {
-            finish(remoteError('slow', `${hostOf(url)}: ${Math.round(rate)} bytes a second`));
+            finish(networkError('slow', `${hostOf(url)}: ${Math.round(rate)} bytes a second`));
             return;
           }
           Object.assign(pulse, { since: now, bytes: 0, held: held > 0 });
@@ -44,7 +44,7 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
         return;
       }
       const seconds = Math.round(options.stallTimeoutMs / 100) / 10;
-      finish(remoteError('stalled', `${hostOf(url)}: no byte for ${seconds} s`));
+      finish(networkError('stalled', `${hostOf(url)}: no byte for ${seconds} s`));
     }
     function finish(error?: unknown): void {
       clearTimeout(timer);
@@ -112,5 +112,5 @@ export function leave(body: IncomingMessage): void {
 }
 
 function truncated(url: string): Error {
-  return remoteError('truncated', `${hostOf(url)}: the answer ends before its announced length`);
+  return networkError('truncated', `${hostOf(url)}: the answer ends before its announced length`);
 }

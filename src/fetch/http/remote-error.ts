@@ -1,4 +1,4 @@
-import { AircherError, isAbort, systemErrorCode } from '../../core/errors.ts';
+import { AircherError, isAbort, remoteError, systemErrorCode } from '../../core/errors.ts';
 
 /** What went wrong with a remote, as a word for programs (`details.reason`). */
 export type RemoteReason =
@@ -16,7 +16,7 @@ export type RemoteReason =
   | 'status'
   | 'protocol';
 
-export function remoteError(
+export function networkError(
   reason: RemoteReason,
   message: string,
   options: {
@@ -25,7 +25,7 @@ export function remoteError(
     readonly details?: Readonly<Record<string, unknown>>;
   } = {},
 ): AircherError {
-  return new AircherError('remote', message, { ...options, details: { ...options.details, reason } });
+  return remoteError(message, undefined, { ...options, details: { ...options.details, reason } });
 }
 
 export function remoteReason(error: unknown): RemoteReason | undefined {
@@ -74,7 +74,7 @@ export function toRemoteError(error: unknown, url: string): AircherError {
   const code = systemErrorCode(error) ?? innerCode(error) ?? '';
   const details = { url: showUrl(url), system: code };
   if (certificateCodes.has(code)) {
-    return remoteError('certificate', `${host}: its certificate can't be trusted (${code})`, {
+    return networkError('certificate', `${host}: its certificate can't be trusted (${code})`, {
       hint: 'Where a company proxy opens TLS connections, set NODE_EXTRA_CA_CERTS to the file with its root certificate (PEM).',
       cause: error,
       details,
@@ -82,7 +82,7 @@ export function toRemoteError(error: unknown, url: string): AircherError {
   }
   const reason = reasons[code] ?? (code.startsWith('HPE_') ? 'protocol' : 'reset');
   const message = error instanceof Error ? error.message : String(error);
-  return remoteError(reason, `${host}: ${sentences[reason] ?? message}${code === '' ? '' : ` (${code})`}`, {
+  return networkError(reason, `${host}: ${sentences[reason] ?? message}${code === '' ? '' : ` (${code})`}`, {
     ...(reason === 'name' && { hint: 'Check the network, and HTTPS_PROXY where one is needed.' }),
     cause: error,
     details,

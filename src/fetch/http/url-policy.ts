@@ -1,4 +1,4 @@
-import { hostOf, remoteError, showUrl } from './remote-error.ts';
+import { hostOf, networkError, showUrl } from './remote-error.ts';
 
 export function isLoopback(hostname: string): boolean {
   return (
@@ -18,18 +18,18 @@ export function checkedUrl(text: string, options: { readonly allowInsecure: bool
   const where = from === undefined ? '' : `${hostOf(from)} redirects to `;
   const base = from ?? undefined;
   if (!URL.canParse(text, base))
-    throw remoteError('redirect', `${where}${JSON.stringify(text.slice(0, 200))}, which is no URL`);
+    throw networkError('redirect', `${where}${JSON.stringify(text.slice(0, 200))}, which is no URL`);
   const url = new URL(text, base);
   const shown = showUrl(url.href);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw remoteError('scheme', `${where}${shown}: only https is allowed`, { details: { url: shown } });
+    throw networkError('scheme', `${where}${shown}: only https is allowed`, { details: { url: shown } });
   }
   if (url.username !== '' || url.password !== '') {
-    throw remoteError('scheme', `${where}${shown}: a user name in a URL is not allowed`, { details: { url: shown } });
+    throw networkError('scheme', `${where}${shown}: a user name in a URL is not allowed`, { details: { url: shown } });
   }
   const local = isLoopback(url.hostname) && (from === undefined || isLoopback(new URL(from).hostname));
   if (url.protocol === 'http:' && !local && !options.allowInsecure) {
-    throw remoteError('scheme', `${where}${shown}: plain http is allowed to this machine only`, {
+    throw networkError('scheme', `${where}${shown}: plain http is allowed to this machine only`, {
       hint: 'Use https, or allow plain http with --insecure where you trust the network.',
       details: { url: shown },
     });

@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ManifestModel } from '../../contract/manifest.ts';
-import { AircherError, systemErrorCode } from '../../core/errors.ts';
+import { invalidError, systemErrorCode } from '../../core/errors.ts';
 import { renamePatiently, syncDirectory } from '../../core/files.ts';
 import { copyMarker, isDirectory, looksComplete } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
@@ -40,10 +40,7 @@ export async function commitVersion(layout: CacheLayout, verified: VerifiedFiles
   const record = recordFor(verified);
   const reserved = verified.files.find((file) => [versionFileName, copyMarker].includes(file.path.toLowerCase()));
   if (reserved !== undefined) {
-    throw new AircherError(
-      'invalid',
-      `${name} ${version} has a file named ${reserved.path}, which is the client’s own`,
-    );
+    throw invalidError(`${name} ${version} has a file named ${reserved.path}, which is the client’s own`);
   }
   await writeFlushed(join(directory, versionFileName), `${version}\n`);
   await syncTree(directory);

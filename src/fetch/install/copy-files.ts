@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AircherError, systemErrorCode } from '../../core/errors.ts';
+import { integrityError, systemErrorCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { isFile } from '../../core/files.ts';
 import type { InstalledFile } from '../cache/records.ts';
@@ -23,7 +23,7 @@ export async function copyFiles(
     await mkdir(dirname(target), { recursive: true });
     const fault = await copyFile(source, target, file, context);
     if (fault !== undefined) {
-      throw new AircherError('integrity', `${source} ${fault}.`, { hint: 'Copy the folder again from where it came.' });
+      throw integrityError(`${source} ${fault}.`, 'Copy the folder again from where it came.');
     }
   }
 }

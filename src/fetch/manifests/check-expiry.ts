@@ -1,5 +1,5 @@
 import type { Manifest } from '../../contract/manifest.ts';
-import { AircherError } from '../../core/errors.ts';
+import { integrityError } from '../../core/errors.ts';
 
 /** Whether the manifest is past its `expires_at`. */
 export function hasExpired(manifest: Manifest, now = new Date()): boolean {
@@ -9,13 +9,9 @@ export function hasExpired(manifest: Manifest, now = new Date()): boolean {
 /** Refuses a manifest past its `expires_at`; nothing new is installed by one. Throws `integrity`. */
 export function checkExpiry(manifest: Manifest): void {
   if (!hasExpired(manifest)) return;
-  throw new AircherError(
-    'integrity',
+  throw integrityError(
     `The manifest of ${manifest.release ?? 'this release'} expired at ${manifest.expires_at}.`,
-    {
-      hint:
-        'What is installed works on. Nothing new is installed until a renewed manifest can be had: it was not renewed, or ' +
-        'somebody holds it back. Check the sources (doctor) and the clock of this machine.',
-    },
+    'What is installed works on. Nothing new is installed until a renewed manifest can be had: it was not renewed, or ' +
+      'somebody holds it back. Check the sources (doctor) and the clock of this machine.',
   );
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type Manifest, parseManifest } from '../../contract/manifest.ts';
-import { AircherError, systemErrorCode } from '../../core/errors.ts';
+import { AircherError, integrityError, systemErrorCode, usageError } from '../../core/errors.ts';
 import { parsePublicKey, verifySignature } from '../../trust/minisign.ts';
 import type { AcceptedManifest } from './accepted-manifest.ts';
 
@@ -25,16 +25,15 @@ async function readRootKey(key: string): Promise<string> {
     text = await readFile(key, 'utf8');
   } catch (error) {
     if (!['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG'].includes(systemErrorCode(error) ?? '')) throw error;
-    throw new AircherError('usage', `${JSON.stringify(key)} is neither a minisign public key nor a file with one`, {
-      hint: 'A key is the line of 56 characters that begins with RW; a file is what keygen writes as aircher.pub.',
-      cause: error,
-    });
+    throw usageError(
+      `${JSON.stringify(key)} is neither a minisign public key nor a file with one`,
+      'A key is the line of 56 characters that begins with RW; a file is what keygen writes as aircher.pub.',
+      { cause: error },
+    );
   }
   const found = text.split(/\r?\n/).find((candidate) => line.test(candidate.trim()));
   if (found !== undefined) return found.trim();
-  throw new AircherError('usage', `${key} holds no minisign public key`, {
-    hint: 'A key is the line of 56 characters that begins with RW.',
-  });
+  throw usageError(`${key} holds no minisign public key`, 'A key is the line of 56 characters that begins with RW.');
 }
 
 /**
@@ -76,9 +75,10 @@ export function openManifest(
 ): { readonly manifest: Manifest; readonly keys: TrustedKeys } {
   if (!signaturesCount(keys)) return { manifest: parseManifest(bytes, from), keys };
   if (signature === undefined) {
-    throw new AircherError('integrity', `${from}: the manifest has no signature`, {
-      hint: 'A public key is set, so only signed manifests count. Ask whoever publishes the models.',
-    });
+    throw integrityError(
+      `${from}: the manifest has no signature`,
+      'A public key is set, so only signed manifests count. Ask whoever publishes the models.',
+    );
   }
   try {
     verifySignature(
@@ -88,10 +88,11 @@ export function openManifest(
     );
   } catch (error) {
     if (!(error instanceof AircherError)) throw error;
-    throw new AircherError('integrity', `${from}: ${error.message}`, {
-      hint: error.hint ?? 'Do not use it. Another manifest source may have the right one.',
-      cause: error,
-    });
+    throw integrityError(
+      `${from}: ${error.message}`,
+      error.hint ?? 'Do not use it. Another manifest source may have the right one.',
+      { cause: error },
+    );
   }
   const manifest = parseManifest(bytes, from);
   const announced = manifest.signing?.public_keys ?? [];

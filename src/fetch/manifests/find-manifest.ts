@@ -1,5 +1,12 @@
 import type { Manifest } from '../../contract/manifest.ts';
-import { AircherError, type Problem, toAircherError } from '../../core/errors.ts';
+import {
+  AircherError,
+  integrityError,
+  type Problem,
+  remoteError,
+  toAircherError,
+  usageError,
+} from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import type { Client } from '../client.ts';
 import { type AcceptedManifest, readAccepted } from './accepted-manifest.ts';
@@ -93,13 +100,15 @@ export async function readTrustedStored(
 function offlineAnswer(client: Client, stored: AcceptedManifest | undefined): GoodManifest {
   if (stored !== undefined) return { ...stored, fresh: false };
   if (client.offline) {
-    throw new AircherError('remote', 'No manifest is known yet, and the client is offline.', {
-      hint: 'Run it once with the network, or bring the models by `install --from`.',
-    });
+    throw remoteError(
+      'No manifest is known yet, and the client is offline.',
+      'Run it once with the network, or bring the models by `install --from`.',
+    );
   }
-  throw new AircherError('usage', 'No manifest source is known.', {
-    hint: 'Name one by --manifest or AIRCHER_MANIFEST_URL: a URL, a file, or github:owner/repository#tag-prefix.',
-  });
+  throw usageError(
+    'No manifest source is known.',
+    'Name one by --manifest or AIRCHER_MANIFEST_URL: a URL, a file, or github:owner/repository#tag-prefix.',
+  );
 }
 
 function allFailed(
@@ -134,9 +143,8 @@ function rollback(
   found: { readonly manifest: Manifest; readonly source: string },
   stored: AcceptedManifest,
 ): AircherError {
-  return new AircherError(
-    'integrity',
+  return integrityError(
     `${found.source} has ${releaseName(found.manifest)}, older than ${releaseName(stored.manifest)}, which was accepted before.`,
-    { hint: 'If that is meant, add --allow-downgrade. For an old release: --release TAG.' },
+    'If that is meant, add --allow-downgrade. For an old release: --release TAG.',
   );
 }

@@ -1,7 +1,7 @@
 import { hostKinds } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import { type Manifest, type PublishedVersion, parseManifest } from '../../contract/manifest.ts';
-import { AircherError, toAircherError } from '../../core/errors.ts';
+import { AircherError, integrityError, toAircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { Client } from '../client.ts';
@@ -49,7 +49,7 @@ export async function fetchPublished(
     try {
       const { bytes } = await http.document(url, { maxBytes: Math.min(sizeBytes, limits.manifestBytes), ...context });
       if (sha256(bytes) !== expected) {
-        throw new AircherError('integrity', `${url}: not the manifest of ${published.release} (its sha256 differs)`);
+        throw integrityError(`${url}: not the manifest of ${published.release} (its sha256 differs)`);
       }
       return {
         manifest: parseManifest(bytes, url),
@@ -117,5 +117,5 @@ function names(release: string, tag: string | undefined): boolean {
 /** A mirror that gives another release's (well-signed) manifest for the asked one mustn't pass it off. */
 function checkIsRelease(manifest: Manifest, release: string, from: string): void {
   if (manifest.release === undefined || names(release, manifest.release)) return;
-  throw new AircherError('integrity', `${from}: the manifest is of ${manifest.release}, not of ${release}`);
+  throw integrityError(`${from}: the manifest is of ${manifest.release}, not of ${release}`);
 }

@@ -1,5 +1,5 @@
 import * as semver from '../../contract/semver.ts';
-import { AircherError, toAircherError } from '../../core/errors.ts';
+import { invalidError, toAircherError, unexpectedError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { type InstalledModel, readAllInstalled, readInstalled, recordOf } from '../cache/installed.ts';
 import type { InstallRecord } from '../cache/records.ts';
@@ -71,9 +71,10 @@ export async function requireInstalled(client: Client, name: string): Promise<In
   const model = await readInstalled(client.layout, name);
   if (model !== undefined) return model;
   const all = (await readAllInstalled(client.layout)).map((other) => other.name);
-  throw new AircherError('invalid', `${name} is not installed.`, {
-    hint: all.length === 0 ? `Install it: install ${name}` : `Installed: ${all.join(', ')}.`,
-  });
+  throw invalidError(
+    `${name} is not installed.`,
+    all.length === 0 ? `Install it: install ${name}` : `Installed: ${all.join(', ')}.`,
+  );
 }
 
 async function checkModel(
@@ -84,7 +85,7 @@ async function checkModel(
 ): Promise<UpdateStatus> {
   const { name } = model;
   const current = recordOf(model, model.current);
-  if (current === undefined) throw new AircherError('unexpected', `${name} has no current version`);
+  if (current === undefined) throw unexpectedError(`${name} has no current version`);
   const yanked = good.manifest.yanked?.find((entry) => entry.model === name && entry.version === model.current);
   const base = { name, installed: model.current, yanked: yanked?.reason };
   const resolved = await resolveModel(client, good, name, undefined, {}).catch((error: unknown) => {

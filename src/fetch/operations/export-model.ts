@@ -1,7 +1,7 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '../../contract/limits.ts';
-import { AircherError } from '../../core/errors.ts';
+import { conflictError, invalidError, remoteError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
@@ -78,9 +78,10 @@ async function resolveInstalled(
       : await readKeptManifest(client.layout, installed.manifest_sha256);
   if (installed === undefined || from === undefined) {
     const what = range === undefined ? name : `${name}@${range}`;
-    throw new AircherError('remote', `${what} is not installed with its manifest, and the client is offline.`, {
-      hint: 'Run it where there is a network, or install the model first.',
-    });
+    throw remoteError(
+      `${what} is not installed with its manifest, and the client is offline.`,
+      'Run it where there is a network, or install the model first.',
+    );
   }
   return { name, version: installed.version, entry: installed.entry, from, yanked: undefined };
 }
@@ -89,7 +90,7 @@ async function checkDirectory(to: string, { from }: ResolvedModel): Promise<void
   const path = join(to, 'manifest.json');
   const other = await readFileIfThere(path);
   if (other === undefined || sha256(other) === from.sha256) return;
-  throw new AircherError('conflict', `${path} is of another release.`, { hint: 'Export into another directory.' });
+  throw conflictError(`${path} is of another release.`, 'Export into another directory.');
 }
 
 interface Brought {
@@ -127,7 +128,7 @@ async function exportArchive(
 async function exportFiles(client: Client, resolved: ResolvedModel, to: string, context: RunContext): Promise<Brought> {
   const { name, version, entry } = resolved;
   const record = await findInstalled(client, name, version);
-  if (record === undefined) throw new AircherError('invalid', `${name} ${version} is no longer installed.`);
+  if (record === undefined) throw invalidError(`${name} ${version} is no longer installed.`);
   const temporary = join(to, `.export-${name}-${version}`);
   await rm(temporary, { recursive: true, force: true });
   await copyFiles(client.layout.version(name, version), record.files, temporary, context);

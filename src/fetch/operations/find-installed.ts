@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as semver from '../../contract/semver.ts';
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { type InstalledModel, looksComplete, readInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
@@ -52,9 +52,10 @@ function inOrderOfUse(model: InstalledModel, pinned: string | undefined): readon
 /** Throws `usage` where the text is no semver range. */
 export function checkRange(range: string | undefined): void {
   if (range === undefined || semver.isRange(range)) return;
-  throw new AircherError('usage', `${JSON.stringify(range)} is not a version or a range of versions.`, {
-    hint: 'Write it as 1.2.0, ^1.2.0 or ">=1.0.0 <2.0.0".',
-  });
+  throw usageError(
+    `${JSON.stringify(range)} is not a version or a range of versions.`,
+    'Write it as 1.2.0, ^1.2.0 or ">=1.0.0 <2.0.0".',
+  );
 }
 
 export function describeInstalled(layout: CacheLayout, record: InstallRecord): EnsuredModel {

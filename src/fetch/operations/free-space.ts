@@ -2,7 +2,7 @@ import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
 import * as semver from '../../contract/semver.ts';
-import { AircherError } from '../../core/errors.ts';
+import { invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { isDirectory, readInstalled } from '../cache/installed.ts';
@@ -128,7 +128,7 @@ export async function removeModel(client: Client, name: string, context: RunCont
   const lock = await waitForModelLock(layout, name, async () => false, context);
   try {
     const model = await readInstalled(layout, name);
-    if (model === undefined) throw new AircherError('invalid', `${name} was removed by another process.`);
+    if (model === undefined) throw invalidError(`${name} was removed by another process.`);
     const versions = model.versions.map((record) => record.version);
     let bytes = 0;
     for (const version of versions) bytes += await sizeOf(layout.version(name, version));

@@ -1,5 +1,5 @@
 import * as semver from '../../contract/semver.ts';
-import { AircherError } from '../../core/errors.ts';
+import { invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { looksComplete, recordOf } from '../cache/installed.ts';
@@ -33,9 +33,7 @@ export async function pinVersion(
   const model = await requireInstalled(client, name);
   const record = recordOf(model, version);
   if (record === undefined || !(await looksComplete(layout, record))) {
-    throw new AircherError('invalid', `${name} ${version} is not installed.`, {
-      hint: `Install it first: install ${name}@${version}`,
-    });
+    throw invalidError(`${name} ${version} is not installed.`, `Install it first: install ${name}@${version}`);
   }
   const before = recordOf(model, model.current);
   // First the pin: it alone decides which version is used, and a killed switch is completed by the next command.
@@ -73,9 +71,10 @@ export async function rollBack(
   const earlier = model.versions.find((record) => semver.lt(record.version, model.current))?.version;
   const target = to ?? earlier;
   if (target === undefined) {
-    throw new AircherError('invalid', `${name} ${model.current} is the oldest version here.`, {
-      hint: `Name the version to go back to, and it is fetched: rollback ${name} --to VERSION`,
-    });
+    throw invalidError(
+      `${name} ${model.current} is the oldest version here.`,
+      `Name the version to go back to, and it is fetched: rollback ${name} --to VERSION`,
+    );
   }
   const record = recordOf(model, target);
   if (record === undefined || !(await looksComplete(client.layout, record))) {

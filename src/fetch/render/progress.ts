@@ -114,21 +114,21 @@ function progressLine(event: Extract<Event, { type: 'progress' }>, perSecond: nu
 
 /** Bytes a second over the last ten seconds. */
 class Rate {
-  private readonly samples: { readonly at: number; readonly done: number }[];
+  readonly #samples: { readonly at: number; readonly done: number }[];
 
   constructor(at: number, done: number) {
-    this.samples = [{ at, done }];
+    this.#samples = [{ at, done }];
   }
 
   add(at: number, done: number): void {
-    const newest = this.samples.at(-1);
+    const newest = this.#samples.at(-1);
     if (newest && at - newest.at < 200) return;
-    this.samples.push({ at, done });
-    while (this.samples.length > 2 && at - this.samples[0]!.at > 10_000) this.samples.shift();
+    this.#samples.push({ at, done });
+    while (this.#samples.length > 2 && at - this.#samples[0]!.at > 10_000) this.#samples.shift();
   }
 
   get perSecond(): number {
-    const [first, last] = [this.samples[0]!, this.samples.at(-1)!];
+    const [first, last] = [this.#samples[0]!, this.#samples.at(-1)!];
     return last.at > first.at ? ((last.done - first.done) / (last.at - first.at)) * 1000 : 0;
   }
 }

@@ -1,4 +1,4 @@
-import { AircherError } from '../../core/errors.ts';
+import { AircherError, remoteError } from '../../core/errors.ts';
 import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';
 import { listTags, releaseTags } from './git-tags.ts';
 import { parseSource, type Source } from './source.ts';
@@ -38,10 +38,11 @@ async function fetchNewestOfGitHub(
   }
   const fact =
     tags.length === 0 ? `no tag ${parsed.tagPrefix}<version>` : `no release with a manifest in its newest tags`;
-  throw new AircherError('remote', `${source}: ${fact}`, {
-    hint: 'Check the repository and the tag prefix behind #. A private repository needs GITHUB_TOKEN.',
-    details: { status: 404 },
-  });
+  throw remoteError(
+    `${source}: ${fact}`,
+    'Check the repository and the tag prefix behind #. A private repository needs GITHUB_TOKEN.',
+    { details: { status: 404 } },
+  );
 }
 
 export function githubManifestUrl(

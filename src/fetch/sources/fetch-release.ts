@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { tagPattern } from '../../contract/fields.ts';
 import { parseManifest } from '../../contract/manifest.ts';
 import * as semver from '../../contract/semver.ts';
-import { AircherError } from '../../core/errors.ts';
+import { AircherError, invalidError, usageError } from '../../core/errors.ts';
 import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';
 import { fetchFromSource, githubManifestUrl } from './fetch-from-source.ts';
 import { parseSource, type Source } from './source.ts';
@@ -33,8 +33,7 @@ export async function fetchRelease(
       missing ??= error;
     }
   }
-  throw new AircherError('invalid', `${source} has no release ${tag}`, {
-    hint: 'Check the tag or version.',
+  throw invalidError(`${source} has no release ${tag}`, 'Check the tag or version.', {
     cause: missing,
     details: { status: 404 },
   });
@@ -42,7 +41,7 @@ export async function fetchRelease(
 
 async function tagOf(source: string, parsed: Source, tagOrVersion: string, options: ReleaseOptions): Promise<string> {
   if (!tagPattern.test(tagOrVersion) || /^\.+$/.test(tagOrVersion)) {
-    throw new AircherError('usage', `${JSON.stringify(tagOrVersion)} is neither a tag nor a version`);
+    throw usageError(`${JSON.stringify(tagOrVersion)} is neither a tag nor a version`);
   }
   if (semver.valid(tagOrVersion) !== tagOrVersion) return tagOrVersion;
   const prefix = options.tagPrefix ?? (parsed.kind === 'github' ? parsed.tagPrefix : undefined);
@@ -56,9 +55,7 @@ async function readPrefix(source: string, options: ReleaseOptions): Promise<stri
   const release = newest.notModified ? undefined : parseManifest(newest.bytes, source).release;
   const prefix = release === undefined ? undefined : tagPrefixOf(release);
   if (prefix !== undefined) return prefix;
-  throw new AircherError('usage', `${source} doesn't tell how its releases' tags begin`, {
-    hint: 'Give the whole tag to --release.',
-  });
+  throw usageError(`${source} doesn't tell how its releases' tags begin`, 'Give the whole tag to --release.');
 }
 
 /** `models-v` of `models-v1.2.0`; undefined where the tag doesn't end in a version. */

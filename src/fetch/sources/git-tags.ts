@@ -1,6 +1,6 @@
 import * as semver from '../../contract/semver.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
-import { AircherError } from '../../core/errors.ts';
+import { AircherError, remoteError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Http } from '../http/types.ts';
 
@@ -41,7 +41,7 @@ async function listTagsByApi(
     maxBytes: maxAdvertisementBytes,
   });
   const refs = parseStrictJson(document.bytes, { file: url, maxBytes: maxAdvertisementBytes });
-  if (!Array.isArray(refs)) throw new AircherError('remote', `${url}: not a list of refs`);
+  if (!Array.isArray(refs)) throw remoteError(`${url}: not a list of refs`);
   return refs.flatMap((entry: { readonly ref?: unknown } | null) => {
     const ref = entry?.ref;
     return typeof ref === 'string' && ref.startsWith('refs/tags/') ? [ref.slice('refs/tags/'.length)] : [];
@@ -63,7 +63,7 @@ export function parseRefAdvertisement(bytes: Uint8Array): string[] {
       continue;
     }
     if (!(length >= 4) || at + length > text.length) {
-      throw new AircherError('remote', 'the answer is not a list of git refs', { details: { reason: 'protocol' } });
+      throw remoteError('the answer is not a list of git refs', undefined, { details: { reason: 'protocol' } });
     }
     const line = text.toString('utf8', at + 4, at + length);
     const tag = /^[0-9a-f]{40,64} refs\/tags\/([^\0\n]+)/.exec(line)?.[1];

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { AircherError } from '../../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 
 /** A manifest source, taken apart (docs/formats.md). */
 export type Source =
@@ -18,21 +18,21 @@ export type Source =
 export function parseSource(text: string): Source {
   if (text.startsWith('github:')) return parseGitHub(text);
   if (/^https?:\/\//i.test(text)) {
-    if (!URL.canParse(text)) throw new AircherError('usage', `${JSON.stringify(text)} is not a URL`);
+    if (!URL.canParse(text)) throw usageError(`${JSON.stringify(text)} is not a URL`);
     return { kind: 'url', url: text };
   }
   if (/^file:/i.test(text)) {
     try {
       return { kind: 'file', path: fileURLToPath(text) };
     } catch (error) {
-      throw new AircherError('usage', `${JSON.stringify(text)} is not the URL of a file`, { cause: error });
+      throw usageError(`${JSON.stringify(text)} is not the URL of a file`, undefined, { cause: error });
     }
   }
   // Two letters at least, so that C:\ stays a path.
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(text)) {
-    throw new AircherError('usage', `${JSON.stringify(text)} is not a manifest source`, { hint: sourceForms });
+    throw usageError(`${JSON.stringify(text)} is not a manifest source`, sourceForms);
   }
-  if (text.trim() === '') throw new AircherError('usage', 'an empty manifest source', { hint: sourceForms });
+  if (text.trim() === '') throw usageError('an empty manifest source', sourceForms);
   return { kind: 'file', path: text };
 }
 
@@ -45,7 +45,7 @@ function parseGitHub(text: string): Source {
     );
   const [, server, owner, repository, tagPrefix = ''] = match ?? [];
   if (owner === undefined || repository === undefined || /^\.\.?$/.test(repository)) {
-    throw new AircherError('usage', `${JSON.stringify(text)} is not a GitHub source`, { hint: sourceForms });
+    throw usageError(`${JSON.stringify(text)} is not a GitHub source`, sourceForms);
   }
   return {
     kind: 'github',

@@ -19,31 +19,31 @@ export interface Claim {
 
 /** Which piece is whose. Every change of hands happens here. */
 export class Board {
-  private readonly pieces: readonly Piece[];
-  private firstUndone = 0;
-  private undone: number;
+  readonly #pieces: readonly Piece[];
+  #firstUndone = 0;
+  #undone: number;
 
   constructor(pieces: readonly Piece[]) {
-    this.pieces = pieces;
-    this.undone = pieces.length;
+    this.#pieces = pieces;
+    this.#undone = pieces.length;
   }
 
   get finished(): boolean {
-    return this.undone === 0;
+    return this.#undone === 0;
   }
 
   finish(piece: Piece): void {
     if (piece.state === 'done') return;
     piece.state = 'done';
-    this.undone--;
-    while (this.pieces[this.firstUndone]?.state === 'done') this.firstUndone++;
+    this.#undone--;
+    while (this.#pieces[this.#firstUndone]?.state === 'done') this.#firstUndone++;
   }
 
   /** Archive bytes that no mirror has delivered yet. */
   bytesLeft(): number {
     let bytes = 0;
-    for (let at = this.firstUndone; at < this.pieces.length; at++) {
-      const piece = this.pieces[at]!;
+    for (let at = this.#firstUndone; at < this.#pieces.length; at++) {
+      const piece = this.#pieces[at]!;
       if (piece.state === 'open' || piece.state === 'taken') bytes += piece.archiveLength;
     }
     return bytes;
@@ -53,8 +53,8 @@ export class Board {
   claim(mirror: Mirror, mayServe: (piece: Piece) => boolean): Claim | undefined {
     const run: Piece[] = [];
     let last: Location | undefined;
-    for (let at = this.firstUndone; at < this.pieces.length; at++) {
-      const piece = this.pieces[at]!;
+    for (let at = this.#firstUndone; at < this.#pieces.length; at++) {
+      const piece = this.#pieces[at]!;
       if (piece.state !== 'open' || !mayServe(piece)) continue;
       const location = mirror.locate(piece);
       if (location === undefined) continue;
@@ -69,7 +69,7 @@ export class Board {
 
   /** Every piece of the mirror's one resource that isn't done, for a server that can only send the whole. */
   claimAll(mirror: Mirror, mayServe: (piece: Piece) => boolean): Claim | undefined {
-    const all = this.pieces.filter((piece) => piece.state === 'open' && mayServe(piece) && mirror.locate(piece));
+    const all = this.#pieces.filter((piece) => piece.state === 'open' && mayServe(piece) && mirror.locate(piece));
     const url = all[0] && mirror.locate(all[0])?.url;
     if (url === undefined) return undefined;
     const pieces = all.filter((piece) => mirror.locate(piece)?.url === url);
@@ -128,7 +128,7 @@ export class Board {
   }
 
   some(test: (piece: Piece) => boolean): boolean {
-    for (let at = this.firstUndone; at < this.pieces.length; at++) if (test(this.pieces[at]!)) return true;
+    for (let at = this.#firstUndone; at < this.#pieces.length; at++) if (test(this.#pieces[at]!)) return true;
     return false;
   }
 }

@@ -97,10 +97,10 @@ async function load(plan: TransferPlan, wanted: readonly Piece[], http: Http, co
 }
 
 class Memory implements Sink {
-  private readonly bytes: Map<Piece, Uint8Array>;
+  readonly #bytes: Map<Piece, Uint8Array>;
 
   constructor(bytes: Map<Piece, Uint8Array>) {
-    this.bytes = bytes;
+    this.#bytes = bytes;
   }
 
   isRight(piece: Piece, chunk: Uint8Array): boolean {
@@ -108,7 +108,7 @@ class Memory implements Sink {
   }
 
   async write(piece: Piece, chunk: Uint8Array): Promise<void> {
-    this.bytes.set(piece, chunk);
+    this.#bytes.set(piece, chunk);
   }
 
   async fromSlice(...[piece, slice, format]: Parameters<Sink['fromSlice']>): Promise<string | undefined> {

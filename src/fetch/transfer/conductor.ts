@@ -37,91 +37,91 @@ export interface ConductOptions extends RunContext {
  * errors of this machine, `interrupted`.
  */
 export class Conductor {
-  private readonly options: ConductOptions;
-  private readonly lanes = new Lanes();
-  private readonly judge: Judge;
-  private readonly startedAt = performance.now();
-  private failure: { readonly error: unknown } | undefined;
-  private settle: (() => void) | undefined;
-  private openLandings = 0;
-  private loop = performance.eventLoopUtilization();
-  private loopBusy = false;
+  readonly #options: ConductOptions;
+  readonly #lanes = new Lanes();
+  readonly #judge: Judge;
+  readonly #startedAt = performance.now();
+  #failure: { readonly error: unknown } | undefined;
+  #settle: (() => void) | undefined;
+  #openLandings = 0;
+  #loop = performance.eventLoopUtilization();
+  #loopBusy = false;
 
   constructor(options: ConductOptions) {
-    this.options = options;
-    this.judge = new Judge({ ...options, lanes: this.lanes });
+    this.#options = options;
+    this.#judge = new Judge({ ...options, lanes: this.#lanes });
   }
 
   async run(): Promise<void> {
-    const { signal } = this.options;
+    const { signal } = this.#options;
     const onAbort = (): void => this.fail(new AircherError('interrupted', 'Interrupted.'));
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
-    const timer = setInterval(() => this.tick(), tickMs);
+    const timer = setInterval(() => this.#tick(), tickMs);
     try {
       await new Promise<void>((resolve) => {
-        this.settle = resolve;
-        this.step();
+        this.#settle = resolve;
+        this.#step();
       });
     } finally {
       clearInterval(timer);
       signal?.removeEventListener('abort', onAbort);
     }
-    if (this.failure) throw this.failure.error;
+    if (this.#failure) throw this.#failure.error;
   }
 
   /** For faults outside of the connections: a disk error of the local work. */
   fail(error: unknown): void {
-    this.failure ??= { error };
-    this.step();
+    this.#failure ??= { error };
+    this.#step();
   }
 
   /** A piece was done by others. */
   wake(): void {
-    if (this.options.board.finished) this.step();
+    if (this.#options.board.finished) this.#step();
   }
 
-  private tick(): void {
+  #tick(): void {
     const now = performance.now();
-    this.lanes.measure(now);
-    for (const station of this.judge.stations) {
-      const begun = this.lanes.of(station.mirror).filter((lane) => lane.flowingSince !== undefined);
+    this.#lanes.measure(now);
+    for (const station of this.#judge.stations) {
+      const begun = this.#lanes.of(station.mirror).filter((lane) => lane.flowingSince !== undefined);
       for (const lane of begun) station.latencyMs = Math.min(2000, lane.flowingSince! - lane.startedAt);
     }
     const loop = performance.eventLoopUtilization();
-    this.loopBusy = performance.eventLoopUtilization(loop, this.loop).utilization > busyLoop;
-    this.loop = loop;
-    const limited = this.options.http.pace(0) > 0;
-    if (!limited && !this.loopBusy) this.judge.compareSpeeds(now);
-    this.grow(now, limited);
-    this.step();
+    this.#loopBusy = performance.eventLoopUtilization(loop, this.#loop).utilization > busyLoop;
+    this.#loop = loop;
+    const limited = this.#options.http.pace(0) > 0;
+    if (!limited && !this.#loopBusy) this.#judge.compareSpeeds(now);
+    this.#grow(now, limited);
+    this.#step();
   }
 
-  private step(): void {
-    if (this.failure !== undefined || this.options.board.finished) {
-      this.lanes.cancelAll();
-      if (this.lanes.size === 0 && this.openLandings === 0) this.settle?.();
+  #step(): void {
+    if (this.#failure !== undefined || this.#options.board.finished) {
+      this.#lanes.cancelAll();
+      if (this.#lanes.size === 0 && this.#openLandings === 0) this.#settle?.();
       return;
     }
     try {
       const now = performance.now();
-      if (this.lanes.size === 0) this.grow(now, false);
-      this.startLanes(now);
-      if (this.lanes.size === 0 && this.openLandings === 0) this.judge.checkHope(now);
+      if (this.#lanes.size === 0) this.#grow(now, false);
+      this.#startLanes(now);
+      if (this.#lanes.size === 0 && this.#openLandings === 0) this.#judge.checkHope(now);
     } catch (error) {
       this.fail(error);
     }
   }
 
-  private grow(now: number, limited: boolean): void {
-    const saturated = this.options.landing.takeSaturation() || this.loopBusy || limited;
+  #grow(now: number, limited: boolean): void {
+    const saturated = this.#options.landing.takeSaturation() || this.#loopBusy || limited;
     grow({
       now,
-      startedAt: this.startedAt,
+      startedAt: this.#startedAt,
       saturated,
-      bytesLeft: this.options.board.bytesLeft(),
-      mirrors: this.judge.usable(now).map(({ mirror, growth, latencyMs }) => {
-        const lanes = this.lanes.of(mirror);
+      bytesLeft: this.#options.board.bytesLeft(),
+      mirrors: this.#judge.usable(now).map(({ mirror, growth, latencyMs }) => {
+        const lanes = this.#lanes.of(mirror);
         return {
           growth,
           rate: lanes.reduce((sum, lane) => sum + lane.rate, 0),
@@ -132,21 +132,21 @@ export class Conductor {
     });
   }
 
-  private startLanes(now: number): void {
-    const { board, http } = this.options;
-    for (const { mirror, growth, latencyMs } of this.judge.usable(now)) {
-      const mayServe = (piece: Piece): boolean => this.judge.mayServe(mirror, piece);
+  #startLanes(now: number): void {
+    const { board, http } = this.#options;
+    for (const { mirror, growth, latencyMs } of this.#judge.usable(now)) {
+      const mayServe = (piece: Piece): boolean => this.#judge.mayServe(mirror, piece);
       const limit = mirror.ranges ? growth.wanted : Math.min(1, growth.wanted);
-      while (this.lanes.of(mirror).length < limit && this.lanes.size < http.settings.connections) {
-        const claim = assign({ mirror, latencyMs, mayServe, board, lanes: this.lanes, now });
+      while (this.#lanes.of(mirror).length < limit && this.#lanes.size < http.settings.connections) {
+        const claim = assign({ mirror, latencyMs, mayServe, board, lanes: this.#lanes, now });
         if (claim === undefined) break;
-        this.start(claim);
+        this.#start(claim);
       }
     }
   }
 
-  private start(claim: Claim): void {
-    const { http, landing, board } = this.options;
+  #start(claim: Claim): void {
+    const { http, landing, board } = this.#options;
     const lane: Lane = {
       claim,
       abort: new AbortController(),
@@ -159,62 +159,62 @@ export class Conductor {
       cancelled: false,
       whole: isWhole(claim),
     };
-    this.lanes.add(lane);
+    this.#lanes.add(lane);
     const end = (): void => {
-      this.lanes.delete(lane);
+      this.#lanes.delete(lane);
       board.release(
         claim,
-        [...this.lanes].map((other) => other.claim),
+        [...this.#lanes].map((other) => other.claim),
       );
-      this.step();
+      this.#step();
     };
     const onSlice = (...[piece, slice, { format }]: Parameters<Parameters<typeof runLane>[1]['onSlice']>) => {
-      this.land(claim.mirror, piece, slice, format);
+      this.#land(claim.mirror, piece, slice, format);
       return landing.pressure();
     };
     runLane(lane, { http, onSlice })
-      .catch((error: unknown) => (lane.cancelled ? undefined : this.judge.failed(lane, error)))
+      .catch((error: unknown) => (lane.cancelled ? undefined : this.#judge.failed(lane, error)))
       .catch((error: unknown) => {
-        this.failure ??= { error };
+        this.#failure ??= { error };
       })
       .then(end, end);
   }
 
-  private land(mirror: Mirror, piece: Piece, slice: Buffer, format: ArchiveFormat): void {
+  #land(mirror: Mirror, piece: Piece, slice: Buffer, format: ArchiveFormat): void {
     if (piece.state === 'done' || piece.state === 'landing') return;
     piece.state = 'landing';
     mirror.patience = 0;
-    this.openLandings++;
-    this.options.landing
+    this.#openLandings++;
+    this.#options.landing
       .fromSlice(piece, slice, format)
       .then((wrong) => {
         if (wrong === undefined) {
-          this.arrived(mirror, piece);
+          this.#arrived(mirror, piece);
           return;
         }
         piece.state = 'open';
-        this.judge.sentWrong(mirror, piece, wrong);
+        this.#judge.sentWrong(mirror, piece, wrong);
       })
       .catch((error: unknown) => {
-        this.failure ??= { error };
+        this.#failure ??= { error };
       })
       .finally(() => {
-        this.openLandings--;
-        if (this.openLandings === 0 || this.failure) this.step();
+        this.#openLandings--;
+        if (this.#openLandings === 0 || this.#failure) this.#step();
       });
   }
 
-  private arrived(mirror: Mirror, piece: Piece): void {
+  #arrived(mirror: Mirror, piece: Piece): void {
     mirror.chunks++;
     mirror.strikes = 0;
-    this.options.board.finish(piece);
-    this.options.onPiece(piece);
+    this.#options.board.finish(piece);
+    this.#options.onPiece(piece);
     // Connections that bring nothing but this piece have nothing to do any more.
-    for (const lane of this.lanes) {
+    for (const lane of this.#lanes) {
       const { claim } = lane;
       if (claim.pieces[claim.next] !== piece || claim.next + 1 < claim.pieces.length) continue;
-      this.lanes.cancel(lane);
-      if (claim.mirror !== mirror) this.judge.overtaken(lane, mirror);
+      this.#lanes.cancel(lane);
+      if (claim.mirror !== mirror) this.#judge.overtaken(lane, mirror);
     }
   }
 }

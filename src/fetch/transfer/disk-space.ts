@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { AircherError, systemErrorCode } from '../../core/errors.ts';
+import { machineError, systemErrorCode } from '../../core/errors.ts';
 import { formatBytes } from '../../core/format.ts';
 
 /** Left free for everything else. */
@@ -16,8 +16,9 @@ export async function checkDiskSpace(directory: string, bytes: number): Promise<
     },
   );
   if (free === undefined || free >= bytes + marginBytes) return;
-  throw new AircherError('machine', `${directory}: ${formatBytes(bytes)} are needed, ${formatBytes(free)} are free`, {
-    hint: 'Free some disk space (aircher model prune removes old versions), or set AIRCHER_CACHE_DIR to a larger disk.',
-    details: { system: 'ENOSPC', needed: bytes, free },
-  });
+  throw machineError(
+    `${directory}: ${formatBytes(bytes)} are needed, ${formatBytes(free)} are free`,
+    'Free some disk space (aircher model prune removes old versions), or set AIRCHER_CACHE_DIR to a larger disk.',
+    { details: { system: 'ENOSPC', needed: bytes, free } },
+  );
 }

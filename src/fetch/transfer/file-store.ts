@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AircherError, systemErrorCode } from '../../core/errors.ts';
+import { systemErrorCode, unexpectedError } from '../../core/errors.ts';
 import { readFully } from '../../core/files.ts';
 import type { FileRecord } from './types.ts';
 
@@ -18,13 +18,13 @@ const noFollow = constants.O_NOFOLLOW ?? 0;
 export class FileStore {
   readonly directory: string;
   readonly files: readonly FileRecord[];
-  private readonly handles = new Map<number, Promise<FileHandle>>();
-  private readonly busy = new Map<number, number>();
-  private readonly dirty = new Set<number>();
-  private readonly readOnly = new Set<number>();
-  private readonly unsynced = new Map<number, number>();
-  private syncing: Promise<void> | undefined;
-  private syncError: unknown;
+  readonly #handles = new Map<number, Promise<FileHandle>>();
+  readonly #busy = new Map<number, number>();
+  readonly #dirty = new Set<number>();
+  readonly #readOnly = new Set<number>();
+  readonly #unsynced = new Map<number, number>();
+  #syncing: Promise<void> | undefined;
+  #syncError: unknown;
 
   constructor(directory: string, files: readonly FileRecord[]) {
     this.directory = directory;
@@ -32,7 +32,7 @@ export class FileStore {
   }
 
   pathOf(file: number): string {
-    return join(this.directory, ...this.file(file).path.split('/'));
+    return join(this.directory, ...this.#file(file).path.split('/'));
   }
 
   /** Makes every file with its full length (without its bytes: sparse where the file system can); keeps what is there. */
@@ -47,106 +47,106 @@ export class FileStore {
       });
       if (found?.isFile() && found.size === file.size_bytes) continue;
       if (found !== undefined && !found.isFile()) await rm(this.pathOf(number), { recursive: true, force: true });
-      await this.use(number, true, (handle) => handle.truncate(file.size_bytes));
+      await this.#use(number, true, (handle) => handle.truncate(file.size_bytes));
     }
   }
 
   async write(file: number, bytes: Uint8Array, position: number): Promise<void> {
-    this.dirty.add(file);
-    await this.use(file, true, async (handle) => {
+    this.#dirty.add(file);
+    await this.#use(file, true, async (handle) => {
       for (let at = 0; at < bytes.length; ) {
         const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, position + at);
         at += bytesWritten;
       }
     });
-    this.syncEarly(file, bytes.length);
+    this.#syncEarly(file, bytes.length);
   }
 
-  private syncEarly(file: number, bytes: number): void {
-    const unsynced = (this.unsynced.get(file) ?? 0) + bytes;
-    const begin = unsynced >= syncEveryBytes && this.syncing === undefined;
-    this.unsynced.set(file, begin ? 0 : unsynced);
+  #syncEarly(file: number, bytes: number): void {
+    const unsynced = (this.#unsynced.get(file) ?? 0) + bytes;
+    const begin = unsynced >= syncEveryBytes && this.#syncing === undefined;
+    this.#unsynced.set(file, begin ? 0 : unsynced);
     if (!begin) return;
-    this.syncing = this.use(file, true, (handle) => handle.datasync())
+    this.#syncing = this.#use(file, true, (handle) => handle.datasync())
       .catch((error: unknown) => {
         // Linux tells of a failed write-back only once.
-        this.syncError ??= error;
+        this.#syncError ??= error;
       })
       .finally(() => {
-        this.syncing = undefined;
+        this.#syncing = undefined;
       });
   }
 
   async read(file: number, length: number, position: number): Promise<Buffer> {
-    return this.use(file, false, (handle) => readFully(handle, length, position));
+    return this.#use(file, false, (handle) => readFully(handle, length, position));
   }
 
   /** Flushes what was written to a file. */
   async sync(file: number): Promise<void> {
-    await this.syncing;
-    if (this.syncError !== undefined) throw this.syncError;
-    if (!this.dirty.delete(file)) return;
-    await this.use(file, true, (handle) => handle.datasync());
+    await this.#syncing;
+    if (this.#syncError !== undefined) throw this.#syncError;
+    if (!this.#dirty.delete(file)) return;
+    await this.#use(file, true, (handle) => handle.datasync());
   }
 
   /** Closes a file that is complete. */
   async release(file: number): Promise<void> {
-    const handle = this.handles.get(file);
-    this.handles.delete(file);
+    const handle = this.#handles.get(file);
+    this.#handles.delete(file);
     await (await handle)?.close();
   }
 
   async close(): Promise<void> {
-    await this.syncing;
-    const all = [...this.handles.values()];
-    this.handles.clear();
+    await this.#syncing;
+    const all = [...this.#handles.values()];
+    this.#handles.clear();
     await Promise.all(all.map(async (handle) => (await handle.catch(() => undefined))?.close()));
   }
 
-  private async use<T>(file: number, writes: boolean, work: (handle: FileHandle) => Promise<T>): Promise<T> {
-    this.busy.set(file, (this.busy.get(file) ?? 0) + 1);
+  async #use<T>(file: number, writes: boolean, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+    this.#busy.set(file, (this.#busy.get(file) ?? 0) + 1);
     try {
-      if (writes && this.readOnly.delete(file)) await this.release(file);
-      let handle = this.handles.get(file);
+      if (writes && this.#readOnly.delete(file)) await this.release(file);
+      let handle = this.#handles.get(file);
       if (handle === undefined) {
-        await this.makeRoom();
-        handle = this.handles.get(file) ?? this.openFile(file, writes);
+        await this.#makeRoom();
+        handle = this.#handles.get(file) ?? this.#openFile(file, writes);
       } else {
-        this.handles.delete(file);
+        this.#handles.delete(file);
       }
       // Last in the map is the one used last.
-      this.handles.set(file, handle);
+      this.#handles.set(file, handle);
       return await work(await handle);
     } finally {
-      this.busy.set(file, (this.busy.get(file) ?? 1) - 1);
+      this.#busy.set(file, (this.#busy.get(file) ?? 1) - 1);
     }
   }
 
-  private async openFile(file: number, writes: boolean): Promise<FileHandle> {
+  async #openFile(file: number, writes: boolean): Promise<FileHandle> {
     const path = this.pathOf(file);
     try {
       return await open(path, constants.O_RDWR | constants.O_CREAT | noFollow, 0o666);
     } catch (error) {
       // An installed file that we may only read can still be checked.
       if (writes || !['EACCES', 'EPERM', 'EROFS'].includes(systemErrorCode(error) ?? '')) throw error;
-      this.readOnly.add(file);
+      this.#readOnly.add(file);
       return open(path, constants.O_RDONLY | noFollow);
     }
   }
 
-  private async makeRoom(): Promise<void> {
-    if (this.handles.size < maxOpenFiles) return;
-    for (const file of this.handles.keys()) {
-      if ((this.busy.get(file) ?? 0) === 0) {
+  async #makeRoom(): Promise<void> {
+    if (this.#handles.size < maxOpenFiles) return;
+    for (const file of this.#handles.keys()) {
+      if ((this.#busy.get(file) ?? 0) === 0) {
         await this.release(file);
         return;
       }
     }
   }
 
-  private file(number: number): FileRecord {
+  #file(number: number): FileRecord {
     const file = this.files[number];
-    if (file === undefined) throw new AircherError('unexpected', `no file ${number}`);
+    if (file === undefined) throw unexpectedError(`no file ${number}`);
     return file;
   }
 }

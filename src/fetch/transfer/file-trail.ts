@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { AircherError } from '../../core/errors.ts';
+import { integrityError } from '../../core/errors.ts';
 import type { FileStore } from './file-store.ts';
 import { freeLarge } from './free-large.ts';
 
@@ -11,16 +11,16 @@ const maxWaitingBytes = 8 * 1024 * 1024;
  * follows soon; read back from the disk, once, where it came too early. Each file that is complete is compared with its digest.
  */
 export class FileTrails {
-  private readonly store: FileStore;
-  private readonly trails: Trail[];
-  private waitingBytes = 0;
-  private readonly onFile: (file: number) => Promise<void>;
+  readonly #store: FileStore;
+  readonly #trails: Trail[];
+  #waitingBytes = 0;
+  readonly #onFile: (file: number) => Promise<void>;
 
   /** `onFile` is called when a file's digest is right. */
   constructor(store: FileStore, onFile: (file: number) => Promise<void>) {
-    this.store = store;
-    this.onFile = onFile;
-    this.trails = store.files.map((file) => ({
+    this.#store = store;
+    this.#onFile = onFile;
+    this.#trails = store.files.map((file) => ({
       size: file.size_bytes,
       hash: createHash('sha256'),
       position: 0,
@@ -34,35 +34,35 @@ export class FileTrails {
    * that they are freed as soon as they are hashed.
    */
   async add(file: number, offset: number, bytes: Uint8Array, own: boolean): Promise<void> {
-    const trail = this.trails[file]!;
+    const trail = this.#trails[file]!;
     const { length } = bytes;
-    const keep = offset === trail.position || this.waitingBytes + length <= maxWaitingBytes;
-    if (keep) this.waitingBytes += length;
+    const keep = offset === trail.position || this.#waitingBytes + length <= maxWaitingBytes;
+    if (keep) this.#waitingBytes += length;
     trail.landed.set(offset, { length, bytes: keep ? bytes : undefined, own });
     if (!keep && own) freeLarge(bytes);
     // Whoever fills the gap hashes on; chunks that land meanwhile are taken along.
-    if (!trail.advancing && offset === trail.position) await this.advance(file, trail);
+    if (!trail.advancing && offset === trail.position) await this.#advance(file, trail);
   }
 
   /** Files without any byte are complete from the start. */
   async finishEmpty(): Promise<void> {
-    for (const [file, trail] of this.trails.entries()) if (trail.size === 0) await this.complete(file, trail);
+    for (const [file, trail] of this.#trails.entries()) if (trail.size === 0) await this.#complete(file, trail);
   }
 
-  private async advance(file: number, trail: Trail): Promise<void> {
+  async #advance(file: number, trail: Trail): Promise<void> {
     trail.advancing = true;
     try {
       for (;;) {
         const next = trail.landed.get(trail.position);
         if (next === undefined) return;
         trail.landed.delete(trail.position);
-        if (next.bytes) this.waitingBytes -= next.length;
-        const bytes = next.bytes ?? (await this.store.read(file, next.length, trail.position));
+        if (next.bytes) this.#waitingBytes -= next.length;
+        const bytes = next.bytes ?? (await this.#store.read(file, next.length, trail.position));
         trail.hash.update(bytes);
         if (next.own || next.bytes === undefined) freeLarge(bytes);
         trail.position += next.length;
         if (trail.position === trail.size) {
-          await this.complete(file, trail);
+          await this.#complete(file, trail);
           return;
         }
       }
@@ -71,16 +71,17 @@ export class FileTrails {
     }
   }
 
-  private async complete(file: number, trail: Trail): Promise<void> {
+  async #complete(file: number, trail: Trail): Promise<void> {
     const found = trail.hash.digest('hex');
-    const { path, sha256 } = this.store.files[file]!;
+    const { path, sha256 } = this.#store.files[file]!;
     if (found !== sha256) {
-      throw new AircherError('integrity', `${path}: its sha256 is ${found} though each of its chunks is right`, {
-        hint: 'The release contradicts itself, or this disk gives back other bytes than were written. Tell its maintainer.',
-        details: { expected: sha256, found, path },
-      });
+      throw integrityError(
+        `${path}: its sha256 is ${found} though each of its chunks is right`,
+        'The release contradicts itself, or this disk gives back other bytes than were written. Tell its maintainer.',
+        { details: { expected: sha256, found, path } },
+      );
     }
-    await this.onFile(file);
+    await this.#onFile(file);
   }
 }
 

@@ -23,12 +23,12 @@ export async function readJournal(path: string, indexSha256: Sha256): Promise<Se
  * the start, so that what a kill cut off doesn't shift what follows.
  */
 export class Journal {
-  private readonly handle: FileHandle;
-  private waiting: number[] = [];
-  private writing: Promise<void> | undefined;
+  readonly #handle: FileHandle;
+  #waiting: number[] = [];
+  #writing: Promise<void> | undefined;
 
   private constructor(handle: FileHandle) {
-    this.handle = handle;
+    this.#handle = handle;
   }
 
   static async start(path: string, indexSha256: Sha256, chunks: Iterable<number>): Promise<Journal> {
@@ -40,24 +40,24 @@ export class Journal {
 
   /** Returns at once; records are written together as fast as the disk takes them. */
   add(chunk: number): void {
-    this.waiting.push(chunk);
-    this.writing ??= this.flush().finally(() => {
-      this.writing = undefined;
+    this.#waiting.push(chunk);
+    this.#writing ??= this.#flush().finally(() => {
+      this.#writing = undefined;
     });
   }
 
-  private async flush(): Promise<void> {
-    while (this.waiting.length > 0) {
-      const batch = records(this.waiting);
-      this.waiting = [];
+  async #flush(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = records(this.#waiting);
+      this.#waiting = [];
       // A journal that can't be written costs another fetch after a kill, nothing else.
-      await this.handle.write(batch).catch(() => {});
+      await this.#handle.write(batch).catch(() => {});
     }
   }
 
   async close(): Promise<void> {
-    await this.writing;
-    await this.handle.close();
+    await this.#writing;
+    await this.#handle.close();
   }
 }
 

@@ -39,11 +39,11 @@ export interface JudgeOptions extends RunContext {
 
 /** Knows which mirrors may be asked for what, and changes its mind by what they do. */
 export class Judge {
-  private readonly options: JudgeOptions;
+  readonly #options: JudgeOptions;
   readonly stations: readonly Station[];
 
   constructor(options: JudgeOptions) {
-    this.options = options;
+    this.#options = options;
     this.stations = options.mirrors.map((mirror) => ({ mirror, growth: newGrowth(), latencyMs: 50 }));
   }
 
@@ -61,7 +61,7 @@ export class Judge {
   usable(now: number): Station[] {
     const present = this.stations.filter(({ mirror }) => !mirror.gone);
     const clean = present.filter(({ mirror }) => !mirror.doubtful);
-    const pool = clean.some(({ mirror }) => this.canHelp(mirror)) ? clean : present;
+    const pool = clean.some(({ mirror }) => this.#canHelp(mirror)) ? clean : present;
     const ready = pool.filter(({ mirror }) => mirror.restUntil <= now);
     // The same host's raw files bring the same chunks with more bytes: they are for when its archive can't be had.
     return ready.filter(
@@ -69,8 +69,8 @@ export class Judge {
     );
   }
 
-  private canHelp(mirror: Mirror): boolean {
-    return this.options.board.some(
+  #canHelp(mirror: Mirror): boolean {
+    return this.#options.board.some(
       (piece) => piece.state !== 'done' && this.mayServe(mirror, piece) && mirror.locate(piece) !== undefined,
     );
   }
@@ -80,8 +80,8 @@ export class Judge {
     const present = this.stations.filter(({ mirror }) => !mirror.gone);
     const served = (piece: Piece): boolean =>
       present.some(({ mirror }) => this.mayServe(mirror, piece) && mirror.locate(piece) !== undefined);
-    if (this.options.board.some((piece) => piece.state === 'open' && !served(piece))) {
-      throw mirrorsFailed(this.options.mirrors);
+    if (this.#options.board.some((piece) => piece.state === 'open' && !served(piece))) {
+      throw mirrorsFailed(this.#options.mirrors);
     }
     // What is left rests until its time, or is local work.
     for (const { mirror, growth } of present) if (mirror.restUntil <= now && growth.wanted === 0) growth.wanted = 1;
@@ -90,20 +90,20 @@ export class Judge {
   /** A request failed. Throws what isn't the mirror's fault. */
   async failed(lane: Lane, error: unknown): Promise<void> {
     const fault = toFault(error);
-    const { http, signal } = this.options;
+    const { http, signal } = this.#options;
     const { mirror, url } = lane.claim;
-    const station = this.stationOf(mirror);
+    const station = this.#stationOf(mirror);
     if (fault.remedy === 'resolve' && !mirror.forget(url, lane.direct)) return;
     if (fault.kind === 'missing' || fault.kind === 'denied') {
       if (await mirror.findByApi(http, url, signal ?? new AbortController().signal)) return;
     }
-    if (fault.remedy === 'never') this.giveUp(mirror, fault);
-    else if (fault.kind === 'no-ranges') this.noRanges(lane, fault);
+    if (fault.remedy === 'never') this.#giveUp(mirror, fault);
+    else if (fault.kind === 'no-ranges') this.#noRanges(lane, fault);
     // Connections that fail together met one and the same trouble.
     else if (lane.startedAt < mirror.judgedAt) mirror.note(fault.kind, fault.message);
-    else if (fault.remedy === 'resolve') this.expired(station, fault);
-    else if (fault.remedy === 'wait') this.busy(station, fault);
-    else this.strike(station, fault);
+    else if (fault.remedy === 'resolve') this.#expired(station, fault);
+    else if (fault.remedy === 'wait') this.#busy(station, fault);
+    else this.#strike(station, fault);
   }
 
   /** A slice was not the chunk that it should be. */
@@ -112,15 +112,15 @@ export class Judge {
     const message = `${mirror.host}: sends wrong bytes (${fact})`;
     mirror.note('wrong-bytes', message);
     mirror.doubtful = true;
-    this.announce(mirror, message);
-    this.options.lanes.cancelAll(mirror);
+    this.#announce(mirror, message);
+    this.#options.lanes.cancelAll(mirror);
     const times = mirror.faults.get('wrong-bytes')?.times ?? 0;
     if (times > maxWrongInAll) mirror.gone = { kind: 'wrong-bytes', message };
   }
 
   /** Sets mirrors aside that are hopelessly slower than another one that is at work. */
   compareSpeeds(now: number): void {
-    const { lanes, http } = this.options;
+    const { lanes, http } = this.#options;
     for (const lane of lanes) {
       const { mirror } = lane.claim;
       const age = now - lane.startedAt;
@@ -128,7 +128,7 @@ export class Judge {
       const average = (lane.bytes / age) * 1000;
       if (average * hopelesslySlower >= lanes.bestRate((other) => other !== mirror)) continue;
       lanes.cancel(lane);
-      this.strike(this.stationOf(mirror), slowness(lane, now));
+      this.#strike(this.#stationOf(mirror), slowness(lane, now));
     }
   }
 
@@ -138,24 +138,24 @@ export class Judge {
     const now = performance.now();
     const age = now - lane.startedAt;
     const average = (lane.bytes / age) * 1000;
-    if (age < overtakenMs || average * hopelesslySlower > this.options.lanes.typicalRate(by)) return;
+    if (age < overtakenMs || average * hopelesslySlower > this.#options.lanes.typicalRate(by)) return;
     const { kind, message } = slowness(lane, now);
     mirror.note(kind, message);
-    this.announce(mirror, message);
+    this.#announce(mirror, message);
   }
 
   /** The first time is the way of signed addresses, and counts for nothing. */
-  private expired(station: Station, fault: MirrorFaultError): void {
+  #expired(station: Station, fault: MirrorFaultError): void {
     const { mirror } = station;
     mirror.patience++;
-    if (mirror.patience > maxPatience) this.giveUp(mirror, fault);
-    else if (mirror.patience > 1) this.rest(station, fault, this.backoff(mirror.patience - 1));
+    if (mirror.patience > maxPatience) this.#giveUp(mirror, fault);
+    else if (mirror.patience > 1) this.#rest(station, fault, this.#backoff(mirror.patience - 1));
   }
 
   /** It is read through as a whole from now on, and only where nobody else can be asked. */
-  private noRanges({ claim }: Lane, fault: MirrorFaultError): void {
+  #noRanges({ claim }: Lane, fault: MirrorFaultError): void {
     const { mirror } = claim;
-    const { lanes, board } = this.options;
+    const { lanes, board } = this.#options;
     mirror.ranges = false;
     mirror.note(fault.kind, fault.message);
     const stream = lanes.of(mirror).find((lane) => lane.whole && lane.claim.url === claim.url && lane.claim !== claim);
@@ -165,33 +165,33 @@ export class Judge {
     );
     if (!others) return;
     mirror.doubtful = true;
-    this.announce(mirror, fault.message);
+    this.#announce(mirror, fault.message);
   }
 
-  private busy(station: Station, fault: MirrorFaultError): void {
+  #busy(station: Station, fault: MirrorFaultError): void {
     const { mirror, growth } = station;
     mirror.patience++;
     growth.wanted = 1;
-    const waitMs = fault.waitMs ?? 2 * this.backoff(mirror.patience);
-    const tooLong = waitMs > this.options.http.settings.maxRetryAfterMs;
-    if (mirror.patience > maxPatience || tooLong) this.giveUp(mirror, fault);
-    else this.rest(station, fault, waitMs);
+    const waitMs = fault.waitMs ?? 2 * this.#backoff(mirror.patience);
+    const tooLong = waitMs > this.#options.http.settings.maxRetryAfterMs;
+    if (mirror.patience > maxPatience || tooLong) this.#giveUp(mirror, fault);
+    else this.#rest(station, fault, waitMs);
   }
 
-  private strike(station: Station, fault: MirrorFaultError): void {
+  #strike(station: Station, fault: MirrorFaultError): void {
     const { mirror } = station;
     mirror.strikes++;
-    if (mirror.strikes >= maxStrikes) this.giveUp(mirror, fault);
-    else this.rest(station, fault, this.backoff(mirror.strikes));
+    if (mirror.strikes >= maxStrikes) this.#giveUp(mirror, fault);
+    else this.#rest(station, fault, this.#backoff(mirror.strikes));
   }
 
-  private backoff(times: number): number {
-    const base = this.options.http.settings.retryDelayMs * 2 ** (times - 1);
+  #backoff(times: number): number {
+    const base = this.#options.http.settings.retryDelayMs * 2 ** (times - 1);
     return Math.min(10_000, base) * (0.75 + Math.random() / 2);
   }
 
   /** Not asked for a while. Where another one can be, that is setting it aside. */
-  private rest(station: Station, fault: MirrorFaultError, delayMs: number): void {
+  #rest(station: Station, fault: MirrorFaultError, delayMs: number): void {
     const { mirror, growth } = station;
     const now = performance.now();
     mirror.note(fault.kind, fault.message);
@@ -202,26 +202,26 @@ export class Judge {
     const alternative = this.stations.some(
       ({ mirror: other }) => other !== mirror && !other.gone && other.restUntil <= now,
     );
-    const { onEvent } = this.options;
-    if (alternative) this.announce(mirror, fault.message);
+    const { onEvent } = this.#options;
+    if (alternative) this.#announce(mirror, fault.message);
     else onEvent?.({ type: 'retry', what: mirror.name, reason: fault.message, delayMs: Math.round(delayMs) });
   }
 
-  private giveUp(mirror: Mirror, fault: MirrorFaultError): void {
+  #giveUp(mirror: Mirror, fault: MirrorFaultError): void {
     mirror.note(fault.kind, fault.message);
     mirror.gone = { kind: fault.kind, message: fault.message };
     mirror.announced = false;
-    this.announce(mirror, fault.message);
-    this.options.lanes.cancelAll(mirror);
+    this.#announce(mirror, fault.message);
+    this.#options.lanes.cancelAll(mirror);
   }
 
-  private announce(mirror: Mirror, reason: string): void {
+  #announce(mirror: Mirror, reason: string): void {
     if (mirror.announced) return;
     mirror.announced = true;
-    this.options.onEvent?.({ type: 'mirror-set-aside', mirror: mirror.name, reason });
+    this.#options.onEvent?.({ type: 'mirror-set-aside', mirror: mirror.name, reason });
   }
 
-  private stationOf(mirror: Mirror): Station {
+  #stationOf(mirror: Mirror): Station {
     return this.stations.find((station) => station.mirror === mirror)!;
   }
 }

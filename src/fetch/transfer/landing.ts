@@ -16,23 +16,23 @@ const maxLanding = 6;
 
 /** Where every chunk ends, wherever it came from: decoded, checked, written to its places, hashed into its files, recorded. */
 export class Landing {
-  private readonly store: FileStore;
-  private readonly trails: FileTrails;
-  private readonly journal: Journal | undefined;
-  private landing = 0;
-  private waiters: (() => void)[] = [];
+  readonly #store: FileStore;
+  readonly #trails: FileTrails;
+  readonly #journal: Journal | undefined;
+  #landing = 0;
+  #waiters: (() => void)[] = [];
   /** True when anybody had to wait since it was last read. */
-  private waited = false;
+  #waited = false;
 
   constructor(store: FileStore, trails: FileTrails, journal: Journal | undefined) {
-    this.store = store;
-    this.trails = trails;
-    this.journal = journal;
+    this.#store = store;
+    this.#trails = trails;
+    this.#journal = journal;
   }
 
   /** From a mirror. Where the bytes aren't the chunk's: what is wrong with them, and nothing is written. Throws faults of this machine. */
   async fromSlice(piece: Piece, slice: Uint8Array, format: ArchiveFormat): Promise<string | undefined> {
-    this.landing++;
+    this.#landing++;
     try {
       const chunk = await decodeChunk(format, slice, piece.length).catch((error: unknown) => {
         if (isAircherError(error, 'integrity')) return error.message;
@@ -44,8 +44,8 @@ export class Landing {
       await this.write(piece, chunk);
       return undefined;
     } finally {
-      this.landing--;
-      if (this.landing < maxLanding) this.wake();
+      this.#landing--;
+      if (this.#landing < maxLanding) this.#wake();
     }
   }
 
@@ -57,31 +57,31 @@ export class Landing {
   /** To every place but those that have it; the bytes are right, and belong to this now. */
   async write(piece: Piece, chunk: Uint8Array, inPlace?: ReadonlySet<number>): Promise<void> {
     for (const place of piece.places) {
-      if (!inPlace?.has(place.chunk)) await this.store.write(place.file, chunk, place.offset);
-      this.journal?.add(place.chunk);
-      await this.trails.add(place.file, place.offset, chunk, piece.places.length === 1);
+      if (!inPlace?.has(place.chunk)) await this.#store.write(place.file, chunk, place.offset);
+      this.#journal?.add(place.chunk);
+      await this.#trails.add(place.file, place.offset, chunk, piece.places.length === 1);
     }
   }
 
   /** A promise while too many chunks wait for the processor or the disk: then connections are held. */
   pressure(): Promise<void> | undefined {
-    if (this.landing < maxLanding) return undefined;
-    this.waited = true;
+    if (this.#landing < maxLanding) return undefined;
+    this.#waited = true;
     return new Promise((resolve) => {
-      this.waiters.push(resolve);
+      this.#waiters.push(resolve);
     });
   }
 
   /** Whether this machine, not the network, was what everything waited for since the last call. */
   takeSaturation(): boolean {
-    const { waited } = this;
-    this.waited = false;
+    const waited = this.#waited;
+    this.#waited = false;
     return waited;
   }
 
-  private wake(): void {
-    const { waiters } = this;
-    this.waiters = [];
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
     for (const waiter of waiters) waiter();
   }
 }

@@ -10,27 +10,27 @@ const unknownRate = 1_000_000;
 
 /** The connections under way, and what they bring. */
 export class Lanes implements Iterable<Lane> {
-  private readonly lanes = new Set<Lane>();
-  private lookedAt = performance.now();
+  readonly #lanes = new Set<Lane>();
+  #lookedAt = performance.now();
 
   get size(): number {
-    return this.lanes.size;
+    return this.#lanes.size;
   }
 
   [Symbol.iterator](): Iterator<Lane> {
-    return this.lanes[Symbol.iterator]();
+    return this.#lanes[Symbol.iterator]();
   }
 
   add(lane: Lane): void {
-    this.lanes.add(lane);
+    this.#lanes.add(lane);
   }
 
   delete(lane: Lane): void {
-    this.lanes.delete(lane);
+    this.#lanes.delete(lane);
   }
 
   of(mirror: Mirror): Lane[] {
-    return [...this.lanes].filter((lane) => lane.claim.mirror === mirror);
+    return [...this.#lanes].filter((lane) => lane.claim.mirror === mirror);
   }
 
   cancel(lane: Lane): void {
@@ -39,15 +39,15 @@ export class Lanes implements Iterable<Lane> {
   }
 
   cancelAll(mirror?: Mirror): void {
-    for (const lane of this.lanes) if (mirror === undefined || lane.claim.mirror === mirror) this.cancel(lane);
+    for (const lane of this.#lanes) if (mirror === undefined || lane.claim.mirror === mirror) this.cancel(lane);
   }
 
   /** Takes each one's rate since the last look. */
   measure(now: number): void {
-    const seconds = (now - this.lookedAt) / 1000;
-    this.lookedAt = now;
+    const seconds = (now - this.#lookedAt) / 1000;
+    this.#lookedAt = now;
     if (seconds <= 0) return;
-    for (const lane of this.lanes) {
+    for (const lane of this.#lanes) {
       const rate = (lane.bytes - lane.seenBytes) / seconds;
       lane.seenBytes = lane.bytes;
       if (lane.flowingSince === undefined) continue;
@@ -58,7 +58,7 @@ export class Lanes implements Iterable<Lane> {
   }
 
   bestRate(mirrors: (mirror: Mirror) => boolean = () => true): number {
-    return Math.max(0, ...[...this.lanes].map((lane) => (mirrors(lane.claim.mirror) ? lane.rate : 0)));
+    return Math.max(0, ...[...this.#lanes].map((lane) => (mirrors(lane.claim.mirror) ? lane.rate : 0)));
   }
 
   /** What a connection to this mirror brings, as far as seen; else what the others bring. */
@@ -84,7 +84,7 @@ export class Lanes implements Iterable<Lane> {
 
   /** Whether the piece comes twice already. */
   isDoubled(piece: Piece): boolean {
-    for (const { claim } of this.lanes) if (claim.duplicate && claim.pieces[claim.next] === piece) return true;
+    for (const { claim } of this.#lanes) if (claim.duplicate && claim.pieces[claim.next] === piece) return true;
     return false;
   }
 }

@@ -60,31 +60,31 @@ export async function landLocalPieces(work: LocalWork): Promise<void> {
 
 /** Files that are copied from, kept open. Whatever can't be read isn't there. */
 class Sources {
-  private readonly handles = new Map<string, Promise<FileHandle | undefined>>();
+  readonly #handles = new Map<string, Promise<FileHandle | undefined>>();
 
   async read(copy: ChunkCopy, length: number): Promise<Buffer | undefined> {
-    let handle = this.handles.get(copy.file);
+    let handle = this.#handles.get(copy.file);
     if (handle === undefined) {
       handle = open(copy.file, 'r').catch(() => undefined);
-      this.handles.set(copy.file, handle);
-      await this.makeRoom();
+      this.#handles.set(copy.file, handle);
+      await this.#makeRoom();
     }
     const opened = await handle;
     return opened && readFully(opened, length, copy.offset).catch(() => undefined);
   }
 
   /** The file that was opened first is long done with: pieces come in the order of files. */
-  private async makeRoom(): Promise<void> {
-    const [oldest] = this.handles.keys();
-    if (oldest === undefined || this.handles.size <= maxSources) return;
-    const handle = this.handles.get(oldest);
-    this.handles.delete(oldest);
+  async #makeRoom(): Promise<void> {
+    const [oldest] = this.#handles.keys();
+    if (oldest === undefined || this.#handles.size <= maxSources) return;
+    const handle = this.#handles.get(oldest);
+    this.#handles.delete(oldest);
     await (await handle)?.close();
   }
 
   async close(): Promise<void> {
-    const all = [...this.handles.values()];
-    this.handles.clear();
+    const all = [...this.#handles.values()];
+    this.#handles.clear();
     await Promise.all(all.map(async (handle) => (await handle)?.close()));
   }
 }

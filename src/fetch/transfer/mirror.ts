@@ -30,7 +30,7 @@ export class Mirror {
   readonly host: string;
   /** It has the files themselves instead of the archive. */
   readonly raw: boolean;
-  private readonly locateAt: (piece: Piece) => Location | undefined;
+  readonly #locateAt: (piece: Piece) => Location | undefined;
 
   /** Set when it isn't asked again in this run. */
   gone: { readonly kind: FaultKind; readonly message: string } | undefined;
@@ -51,18 +51,18 @@ export class Mirror {
   chunks = 0;
   requests = 0;
   readonly faults = new Map<FaultKind, { message: string; times: number }>();
-  private readonly addresses = new Map<string, Address>();
-  private readonly resolved = new Map<string, string>();
+  readonly #addresses = new Map<string, Address>();
+  readonly #resolved = new Map<string, string>();
 
   constructor(name: string, firstUrl: string, locateAt: (piece: Piece) => Location | undefined, raw = false) {
     this.name = name;
     this.host = hostOf(firstUrl);
-    this.locateAt = locateAt;
+    this.#locateAt = locateAt;
     this.raw = raw;
   }
 
   locate(piece: Piece): Location | undefined {
-    return this.locateAt(piece);
+    return this.#locateAt(piece);
   }
 
   /** GET of a resource or a range of it, directly from where an earlier answer was redirected to. */
@@ -72,15 +72,15 @@ export class Mirror {
     range: readonly [start: number, end: number] | undefined,
     signal: AbortSignal,
   ): Promise<{ readonly response: HttpResponse; readonly direct: string | undefined }> {
-    const address = this.addresses.get(url) ?? { url };
-    const direct = this.resolved.get(url);
+    const address = this.#addresses.get(url) ?? { url };
+    const direct = this.#resolved.get(url);
     this.requests++;
     const response = await http.request(direct ?? address.url, {
       headers: { ...address.headers, ...(range && { range: `bytes=${range[0]}-${range[1] - 1}` }) },
       signal,
     });
     if ((response.status === 200 || response.status === 206) && direct === undefined && response.hops.length > 1) {
-      this.resolved.set(url, response.url);
+      this.#resolved.set(url, response.url);
     }
     return { response, direct };
   }
@@ -91,21 +91,21 @@ export class Mirror {
    */
   forget(url: string, direct: string | undefined): boolean {
     if (direct === undefined) return true;
-    return this.resolved.get(url) === direct && this.resolved.delete(url);
+    return this.#resolved.get(url) === direct && this.#resolved.delete(url);
   }
 
   forgetAll(): void {
-    this.resolved.clear();
+    this.#resolved.clear();
   }
 
   /** For a private repository at GitHub, whose public URLs answer 404: the API's address from now on. */
   async findByApi(http: Http, url: string, signal: AbortSignal): Promise<boolean> {
     const asset =
-      http.hasGithubToken && !this.addresses.has(url) ? parseAssetUrl(url, http.githubServerUrl) : undefined;
+      http.hasGithubToken && !this.#addresses.has(url) ? parseAssetUrl(url, http.githubServerUrl) : undefined;
     if (asset === undefined) return false;
     const found = await findAssetByApi(asset, { http, signal }).catch(() => undefined);
     if (found === undefined) return false;
-    this.addresses.set(url, { url: found, headers: assetHeaders });
+    this.#addresses.set(url, { url: found, headers: assetHeaders });
     return true;
   }
 

@@ -1,6 +1,6 @@
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AircherError } from '../../core/errors.ts';
+import { machineError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import type { Http } from '../http/types.ts';
@@ -66,7 +66,7 @@ async function repairWithoutIndex(request: RepairRequest, http: Http, context: R
     await cp(join(files, ...parts), target);
     const copied = await hashFile(target, { signal: context.signal });
     const right = report.files.find((file) => file.path === path);
-    if (copied.sha256 !== right?.sha256) throw new AircherError('machine', `${target}: not what was written to it`);
+    if (copied.sha256 !== right?.sha256) throw machineError(`${target}: not what was written to it`);
   }
   return { ...report, repaired: changed.length, changedFiles: changed.map((file) => file.path) };
 }

@@ -6,7 +6,7 @@ import { decompress } from '../../archive/decompress.ts';
 import { readTar, type TarEntry } from '../../archive/tar-reader.ts';
 import type { ArchiveFormat } from '../../contract/chunk-index.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
-import { AircherError } from '../../core/errors.ts';
+import { type AircherError, integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { syncDirectory } from '../../core/files.ts';
 import type { FileRecord } from './types.ts';
@@ -103,7 +103,8 @@ function formatOf(entry: ManifestModel): ArchiveFormat {
 }
 
 function contradiction(path: string, fact: string): AircherError {
-  return new AircherError('integrity', `${JSON.stringify(path)} ${fact}`, {
-    hint: 'Archive and manifest contradict each other. Tell the maintainer of this release.',
-  });
+  return integrityError(
+    `${JSON.stringify(path)} ${fact}`,
+    'Archive and manifest contradict each other. Tell the maintainer of this release.',
+  );
 }
