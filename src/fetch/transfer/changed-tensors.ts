@@ -1,16 +1,17 @@
-import { decodeChunk } from '../../archive/decode.ts';
+import { parseStrictJson } from '../../contract/strict-json.ts';
 import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { sha256 } from '../../core/hashing.ts';
-import { lengthBytes, parseHeader } from '../../safetensors/header.ts';
 import type { Http } from '../http/types.ts';
 import { Board } from './board.ts';
-import { Conductor, type Sink } from './conductor.ts';
+import { Conductor } from './conductor.ts';
+import { Landing } from './landing.ts';
 import { landLocalPieces } from './local-pieces.ts';
 import { mirrorsOf } from './mirror.ts';
 import { type Piece, piecesOf } from './piece.ts';
 import type { TransferPlan } from './types.ts';
 
+/** A safetensors file begins with its header's length, in so many bytes. */
+const lengthBytes = 8;
 /** Largest header that is fetched for the sake of names. */
 const maxHeaderBytes = 16 * 1024 * 1024;
 
@@ -43,84 +44,57 @@ export async function nameChangedTensors(plan: TransferPlan, http: Http, context
         context,
       )),
     ]);
-    const header = readableHeader(bytes.subarray(lengthBytes, headerBytes), size, path);
-    for (const tensor of header?.tensors ?? []) {
-      const begin = headerBytes + tensor.begin;
-      const end = headerBytes + tensor.end;
-      if (changed.some(({ piece, offset }) => offset < end && offset + piece.length > begin))
-        names.push(`${path}: ${tensor.name}`);
+    for (const [tensor, begin, end] of tensorsOf(bytes.subarray(lengthBytes, headerBytes), path)) {
+      const overlaps = ({ piece, offset }: (typeof changed)[number]): boolean =>
+        offset < headerBytes + end && offset + piece.length > headerBytes + begin;
+      if (changed.some(overlaps)) names.push(`${path}: ${tensor}`);
     }
   }
   return names;
 }
 
-function readableHeader(json: Uint8Array, size: number, path: string): ReturnType<typeof parseHeader> | undefined {
+/** Name, begin and end (behind the header) of each tensor, as far as the header can be read; the release's gate has checked it. */
+function tensorsOf(json: Uint8Array, file: string): readonly (readonly [name: string, begin: number, end: number])[] {
   try {
-    return parseHeader(json, size, path);
+    return Object.entries(parseStrictJson(json, { file, maxBytes: maxHeaderBytes }) ?? {})
+      .flatMap(([name, value]) => {
+        const offsets = (value as { readonly data_offsets?: unknown } | null)?.data_offsets;
+        return Array.isArray(offsets) ? [[name, Number(offsets[0]), Number(offsets[1])] as const] : [];
+      })
+      .sort((a, b) => a[1] - b[1]);
   } catch (error) {
-    if (error instanceof AircherError) return undefined;
+    if (error instanceof AircherError) return [];
     throw error;
   }
 }
 
 /** The pieces' bytes: from this machine where it has them, else from the mirrors. */
 async function load(plan: TransferPlan, wanted: readonly Piece[], http: Http, context: RunContext): Promise<Buffer[]> {
-  const bytes = new Map<Piece, Uint8Array>();
+  const bytes = new Map<string, Uint8Array>();
   const pieces = wanted.map((piece) => ({ ...piece, wrong: new Map() }) satisfies Piece);
-  const sink = new Memory(bytes);
+  const memory = {
+    read: async () => Buffer.alloc(0),
+    write: async (file: number, chunk: Uint8Array, offset: number) => {
+      bytes.set(`${file} ${offset}`, chunk);
+    },
+  };
+  const landing = new Landing(memory, { add: async () => {} }, undefined);
   await landLocalPieces({
     pieces,
     staged: new Set(),
     copies: plan.copies,
-    store: { read: async () => Buffer.alloc(0) },
-    landing: sink,
+    store: memory,
+    landing,
     signal: context.signal,
-    onDone: (piece) => {
+    onDone(piece) {
       piece.state = 'done';
     },
-    onMissing: () => {},
+    onMissing() {},
   });
   const missing = pieces.filter((piece) => piece.state !== 'done');
   const mirrors = mirrorsOf(plan.request, plan.index!.value, http);
   if (missing.length > 0) {
-    const conductor = new Conductor({
-      ...context,
-      http,
-      mirrors,
-      board: new Board(missing),
-      landing: sink,
-      onPiece: () => {},
-    });
-    await conductor.run();
+    await new Conductor({ ...context, http, mirrors, board: new Board(missing), landing, onPiece() {} }).run();
   }
-  return pieces.map((piece) => Buffer.from(bytes.get(piece)!));
-}
-
-class Memory implements Sink {
-  readonly #bytes: Map<Piece, Uint8Array>;
-
-  constructor(bytes: Map<Piece, Uint8Array>) {
-    this.#bytes = bytes;
-  }
-
-  isRight(piece: Piece, chunk: Uint8Array): boolean {
-    return chunk.length === piece.length && sha256(chunk) === piece.sha256;
-  }
-
-  async write(piece: Piece, chunk: Uint8Array): Promise<void> {
-    this.#bytes.set(piece, chunk);
-  }
-
-  async fromSlice(...[piece, slice, format]: Parameters<Sink['fromSlice']>): Promise<string | undefined> {
-    const chunk = await decodeChunk(format, slice, piece.length).catch(() => undefined);
-    if (chunk === undefined || !this.isRight(piece, chunk)) return 'a chunk has another sha256 than it should';
-    await this.write(piece, chunk);
-    return undefined;
-  }
-
-  pressure(): undefined {}
-
-  takeSaturation(): boolean {
-    return false;
-  }
+  return pieces.map(({ places: [{ file, offset }] }) => Buffer.from(bytes.get(`${file} ${offset}`)!));
 }

@@ -1,12 +1,11 @@
 import { decodeChunk } from '../../archive/decode.ts';
 import type { ArchiveFormat } from '../../contract/chunk-index.ts';
 import { isAircherError } from '../../core/errors.ts';
-import { sha256 } from '../../core/hashing.ts';
 import type { FileStore } from './file-store.ts';
 import type { FileTrails } from './file-trail.ts';
 import { freeLarge } from './free-large.ts';
 import type { Journal } from './journal.ts';
-import type { Piece } from './piece.ts';
+import { isChunk, type Piece } from './piece.ts';
 
 /**
  * Chunks between arrival and disk at once. The thread pool works on four at a time; more only cost memory, and are lost when the
@@ -16,15 +15,15 @@ const maxLanding = 6;
 
 /** Where every chunk ends, wherever it came from: decoded, checked, written to its places, hashed into its files, recorded. */
 export class Landing {
-  readonly #store: FileStore;
-  readonly #trails: FileTrails;
+  readonly #store: Pick<FileStore, 'write'>;
+  readonly #trails: Pick<FileTrails, 'add'>;
   readonly #journal: Journal | undefined;
   #landing = 0;
   #waiters: (() => void)[] = [];
   /** True when anybody had to wait since it was last read. */
   #waited = false;
 
-  constructor(store: FileStore, trails: FileTrails, journal: Journal | undefined) {
+  constructor(store: Pick<FileStore, 'write'>, trails: Pick<FileTrails, 'add'>, journal: Journal | undefined) {
     this.#store = store;
     this.#trails = trails;
     this.#journal = journal;
@@ -40,18 +39,13 @@ export class Landing {
       });
       if (typeof chunk === 'string') return chunk;
       if (chunk.buffer !== slice.buffer) freeLarge(slice);
-      if (sha256(chunk) !== piece.sha256) return 'a chunk has another sha256 than it should';
+      if (!isChunk(piece, chunk)) return 'a chunk has another sha256 than it should';
       await this.write(piece, chunk);
       return undefined;
     } finally {
       this.#landing--;
       if (this.#landing < maxLanding) this.#wake();
     }
-  }
-
-  /** Whether the bytes are the chunk's. */
-  isRight(piece: Piece, chunk: Uint8Array): boolean {
-    return chunk.length === piece.length && sha256(chunk) === piece.sha256;
   }
 
   /** To every place but those that have it; the bytes are right, and belong to this now. */

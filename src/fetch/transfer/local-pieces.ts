@@ -3,7 +3,7 @@ import { mapConcurrently } from '../../core/concurrency.ts';
 import { readFully } from '../../core/files.ts';
 import type { FileStore } from './file-store.ts';
 import type { Landing } from './landing.ts';
-import type { Piece } from './piece.ts';
+import { isChunk, type Piece } from './piece.ts';
 import type { ChunkCopy } from './types.ts';
 
 /** Reads of chunks at once. */
@@ -16,7 +16,7 @@ export interface LocalWork {
   readonly staged: ReadonlySet<number>;
   readonly copies: ReadonlyMap<number, ChunkCopy>;
   readonly store: Pick<FileStore, 'read'>;
-  readonly landing: Pick<Landing, 'isRight' | 'write'>;
+  readonly landing: Pick<Landing, 'write'>;
   readonly signal?: AbortSignal | undefined;
   /** A piece is done; `inPlace`: chunks whose bytes were there already. */
   readonly onDone: (piece: Piece, from: 'staged' | 'copy', inPlace: ReadonlySet<number>) => void;
@@ -35,7 +35,7 @@ export async function landLocalPieces(work: LocalWork): Promise<void> {
       for (const { chunk, file, offset } of piece.places) {
         if (!work.staged.has(chunk)) continue;
         const found = await work.store.read(file, piece.length, offset);
-        if (!work.landing.isRight(piece, found)) continue;
+        if (!isChunk(piece, found)) continue;
         inPlace.add(chunk);
         right = found;
       }
@@ -46,7 +46,7 @@ export async function landLocalPieces(work: LocalWork): Promise<void> {
       }
       const copy = work.copies.get(piece.places[0].chunk);
       const found = copy && (await sources.read(copy, piece.length));
-      if (found === undefined || !work.landing.isRight(piece, found)) {
+      if (found === undefined || !isChunk(piece, found)) {
         work.onMissing(piece);
         return;
       }

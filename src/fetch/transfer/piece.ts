@@ -1,5 +1,5 @@
 import { type ChunkIndex, structure } from '../../contract/chunk-index.ts';
-import type { Sha256 } from '../../core/hashing.ts';
+import { type Sha256, sha256 } from '../../core/hashing.ts';
 import type { Mirror } from './mirror.ts';
 
 /** One place that a chunk's bytes belong to. */
@@ -47,4 +47,9 @@ export function piecesOf(index: ChunkIndex): Piece[] {
       });
   }
   return [...pieces.values()];
+}
+
+/** Whether the bytes are the chunk's. */
+export function isChunk(piece: Piece, bytes: Uint8Array): boolean {
+  return bytes.length === piece.length && sha256(bytes) === piece.sha256;
 }
