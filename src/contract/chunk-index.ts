@@ -89,175 +89,132 @@ export interface ParseChunkIndexOptions {
 export function parseChunkIndex(bytes: Uint8Array, options: ParseChunkIndexOptions): ChunkIndex {
   const { file } = options;
   const maxBytes = options.maxBytes ?? limits.indexBytes;
-  const value = parseStrictJson(bytes, { file, maxBytes, maxDepth: 8, maxValues: limits.indexValues });
-  const reader = new IndexReader(file);
-  return reader.read(value);
+  const json = parseStrictJson(bytes, { file, maxBytes, maxDepth: 8, maxValues: limits.indexValues });
+  return readIndex(json, (place, message, hint = damaged) => {
+    throw invalidError(`${file} $${place}: ${message}`, hint);
+  });
 }
 
+const damaged = 'The index is damaged or was not made by this program. Get it again from another source.';
+
+type Fail = (place: string, message: string, hint?: string) => never;
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Carries the file's name into the messages. */
-class IndexReader {
-  readonly #file: string;
+function readIndex(json: unknown, fail: Fail): ChunkIndex {
+  const refuse = (value: unknown, place: string, expected: string): never =>
+    fail(place, `${(JSON.stringify(value) ?? 'nothing').slice(0, 80)} is not ${expected}`);
+  const object = (value: unknown, place: string): JsonObject =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as JsonObject)
+      : refuse(value, place, 'an object');
+  const list = (value: unknown, place: string): readonly unknown[] =>
+    Array.isArray(value) ? value : refuse(value, place, 'a list');
+  // Adding 0 makes 0 of -0.
+  const count = (value: unknown, place: string): number =>
+    Number.isSafeInteger(value) && (value as number) >= 0
+      ? (value as number) + 0
+      : refuse(value, place, 'a whole number from 0 to 2^53 - 1');
+  const digest = (value: unknown, place: string): Sha256 =>
+    typeof value === 'string' && sha256Pattern.test(value)
+      ? value
+      : refuse(value, place, 'a sha256: 64 lower-case hex digits');
+  const sized = (entry: JsonObject, place: string): Pick<IndexedFile, 'size_bytes' | 'sha256'> => ({
+    size_bytes: count(entry.size_bytes, `${place}.size_bytes`),
+    sha256: digest(entry.sha256, `${place}.sha256`),
+  });
+  const text = (value: unknown, place: string, faultOf: (text: string) => string | undefined): string => {
+    if (typeof value !== 'string') return refuse(value, place, 'a string');
+    const fault = faultOf(value);
+    return fault === undefined ? value : fail(place, `${JSON.stringify(value)} ${fault}`);
+  };
 
-  constructor(file: string) {
-    this.#file = file;
+  const { index_version: version, ...top } = object(json, '');
+  if (version !== indexVersion) {
+    const newer = typeof version === 'number' && version > indexVersion;
+    fail('.index_version', `this client reads ${indexVersion}`, newer ? 'Update the client.' : damaged);
   }
+  const entry = object(top.archive, '.archive');
+  const format =
+    archiveFormats.find((candidate) => candidate === entry.format) ??
+    refuse(entry.format, '.archive.format', `one of ${archiveFormats.join(', ')}`);
+  const name = text(entry.name, '.archive.name', (found) =>
+    found.endsWith(`.${format}`) ? modelNameFault(found.slice(0, -format.length - 1)) : `does not end in .${format}`,
+  );
+  const archive = { name, format, ...sized(entry, '.archive') };
+  const files = list(top.files, '.files').map((value, number) => {
+    const place = `.files[${number}]`;
+    const file = object(value, place);
+    return { path: text(file.path, `${place}.path`, filePathFault), ...sized(file, place) };
+  });
+  if (files.length > limits.filesPerModel) fail('.files', `has more than ${limits.filesPerModel} files`);
+  const [clash] = pathClashes(files.map((file) => file.path));
+  if (clash) fail('.files', `${JSON.stringify(clash[0])} and ${JSON.stringify(clash[1])} clash`);
+  const chunks = list(top.chunks, '.chunks').map((value, number): ChunkTuple => {
+    const place = `.chunks[${number}]`;
+    const [archiveOffset, archiveLength, file, fileOffset, length, sha256, ...more] = list(value, place);
+    if (more.length > 0) fail(place, 'has more than 6 fields');
+    return [
+      count(archiveOffset, place),
+      count(archiveLength, place),
+      file === structure ? structure : count(file, place),
+      count(fileOffset, place),
+      count(length, place),
+      digest(sha256, place),
+    ];
+  });
+  checkCover(archive, files, chunks, fail);
+  return { index_version: indexVersion, archive, files, chunks };
+}
 
-  read(value: unknown): ChunkIndex {
-    const top = this.#object(value, '$');
-    if (top.index_version !== indexVersion) {
-      const newer = typeof top.index_version === 'number' && top.index_version > indexVersion;
-      throw invalidError(
-        `${this.#file} $.index_version: ${this.#show(top.index_version)} is not ${indexVersion}`,
-        newer ? 'Update the client.' : 'This is no chunk index, or a damaged one.',
-      );
+function checkCover(
+  { format, size_bytes: size }: ArchiveIdentity,
+  files: readonly IndexedFile[],
+  chunks: readonly ChunkTuple[],
+  fail: Fail,
+): void {
+  const gzip = format === 'tar.gz';
+  let inArchive = gzip ? gzipHeaderBytes : 0;
+  let file = structure;
+  let inFile = 0;
+  let number = 0;
+  const wrong = (message: string): never => fail(`.chunks[${number}]`, message);
+  /** The file that chunks were of is covered to its end, and those between it and `next` are empty. */
+  const checkFiles = (next: number): void => {
+    for (let other = Math.max(file, 0); other < next; other++) {
+      const expected = files[other]?.size_bytes ?? 0;
+      const done = other === file ? inFile : 0;
+      if (done !== expected) wrong(`the chunks cover ${done} of the ${expected} bytes of $.files[${other}]`);
     }
-    const archive = this.#archive(top.archive);
-    const files = this.#array(top.files, '$.files').map((entry, number) =>
-      this.#indexedFile(entry, `$.files[${number}]`),
-    );
-    if (files.length > limits.filesPerModel) this.#fail('$.files', `has more than ${limits.filesPerModel} files`);
-    const [clash] = pathClashes(files.map((entry) => entry.path));
-    if (clash) this.#fail('$.files', `${JSON.stringify(clash[0])} and ${JSON.stringify(clash[1])} clash`);
-    const chunks = this.#array(top.chunks, '$.chunks').map((chunk, number) =>
-      this.#chunk(chunk, number, archive.format),
-    );
-    this.#checkCover(archive, files, chunks);
-    return { index_version: indexVersion, archive, files, chunks };
-  }
-
-  #archive(value: unknown): ArchiveIdentity {
-    const path = '$.archive';
-    const entry = this.#object(value, path);
-    const format = archiveFormats.find((candidate) => candidate === entry.format);
-    if (format === undefined)
-      return this.#fail(`${path}.format`, `${this.#show(entry.format)} is not one of ${archiveFormats.join(', ')}`);
-    const name = this.#text(entry.name, `${path}.name`);
-    const fault = name.endsWith(`.${format}`)
-      ? modelNameFault(name.slice(0, -format.length - 1))
-      : `does not end in .${format}`;
-    if (fault !== undefined) this.#fail(`${path}.name`, `${this.#show(name)} ${fault}`);
-    return {
-      name,
-      format,
-      size_bytes: this.#integer(entry.size_bytes, `${path}.size_bytes`),
-      sha256: this.#digest(entry.sha256, `${path}.sha256`),
-    };
-  }
-
-  #indexedFile(value: unknown, path: string): IndexedFile {
-    const entry = this.#object(value, path);
-    const name = this.#text(entry.path, `${path}.path`);
-    const fault = filePathFault(name);
-    if (fault !== undefined) this.#fail(`${path}.path`, `${this.#show(name)} ${fault}`);
-    return {
-      path: name,
-      size_bytes: this.#integer(entry.size_bytes, `${path}.size_bytes`),
-      sha256: this.#digest(entry.sha256, `${path}.sha256`),
-    };
-  }
-
-  #chunk(value: unknown, number: number, format: ArchiveFormat): ChunkTuple {
-    const path = `$.chunks[${number}]`;
-    const fields = this.#array(value, path);
-    if (fields.length !== 6) this.#fail(path, `has ${fields.length} fields instead of 6`);
-    const archiveOffset = this.#integer(fields[0], `${path}[0]`);
-    const archiveLength = this.#integer(fields[1], `${path}[1]`);
-    const fileNumber = fields[2] === structure ? structure : this.#integer(fields[2], `${path}[2]`);
-    const fileOffset = this.#integer(fields[3], `${path}[3]`);
-    const length = this.#integer(fields[4], `${path}[4]`);
-    if (length < 1 || length > limits.chunkBytes)
-      this.#fail(`${path}[4]`, `${length} is not a length of 1 to ${limits.chunkBytes} bytes`);
-    if (archiveLength < 1 || archiveLength > maxArchiveLength(format, length)) {
-      this.#fail(`${path}[1]`, `${archiveLength} bytes of ${format} can't be a chunk of ${length} bytes`);
-    }
-    if (format === 'tar' && archiveLength !== length)
-      this.#fail(`${path}[1]`, `${archiveLength} is not the chunk's length, ${length}`);
-    return [archiveOffset, archiveLength, fileNumber, fileOffset, length, this.#digest(fields[5], `${path}[5]`)];
-  }
-
-  #checkCover(archive: ArchiveIdentity, files: readonly IndexedFile[], chunks: readonly ChunkTuple[]): void {
-    const gzip = archive.format === 'tar.gz';
-    let inArchive = gzip ? gzipHeaderBytes : 0;
-    let file = structure;
-    let inFile = 0;
-    for (const [number, [archiveOffset, archiveLength, fileNumber, fileOffset, length]] of chunks.entries()) {
-      const path = `$.chunks[${number}]`;
-      if (archiveOffset !== inArchive) {
-        this.#fail(`${path}[0]`, `${archiveOffset} is not where the chunk before it ends, ${inArchive}`);
-      }
-      inArchive += archiveLength;
-      if (fileNumber === structure) {
-        if (fileOffset !== 0) this.#fail(`${path}[3]`, 'structure has file_offset 0');
-        if (inFile !== (files[file]?.size_bytes ?? 0)) this.#fail(path, `structure inside the file ${file}`);
-        continue;
-      }
-      if (fileNumber >= files.length) this.#fail(`${path}[2]`, `there is no file ${fileNumber}`);
-      if (fileNumber < file) this.#fail(`${path}[2]`, `the file ${fileNumber} stands before the file ${file}`);
+  };
+  for (const [archiveOffset, archiveLength, fileNumber, fileOffset, length] of chunks) {
+    const most = format === 'tar' ? length : maxArchiveLength(length);
+    if (length < 1 || length > limits.chunkBytes) wrong(`${length} is not a length of 1 to ${limits.chunkBytes} bytes`);
+    if (archiveLength < 1 || archiveLength > most || (format === 'tar' && archiveLength < length))
+      wrong(`${archiveLength} bytes of ${format} can't be a chunk of ${length} bytes`);
+    if (archiveOffset !== inArchive) wrong(`${archiveOffset} is not where the chunk before it ends, ${inArchive}`);
+    inArchive += archiveLength;
+    if (fileNumber === structure) {
+      if (fileOffset !== 0) wrong('structure has file_offset 0');
+      if (inFile !== (files[file]?.size_bytes ?? 0)) wrong(`structure inside the file ${file}`);
+    } else {
+      if (fileNumber >= files.length) wrong(`there is no file ${fileNumber}`);
+      if (fileNumber < file) wrong(`the file ${fileNumber} stands before the file ${file}`);
       if (fileNumber !== file) {
-        this.#checkFiles(files, file, inFile, fileNumber, path);
+        checkFiles(fileNumber);
         file = fileNumber;
         inFile = 0;
       }
-      if (fileOffset !== inFile) {
-        this.#fail(`${path}[3]`, `${fileOffset} is not where the file's bytes so far end, ${inFile}`);
-      }
+      if (fileOffset !== inFile) wrong(`${fileOffset} is not where the file's bytes so far end, ${inFile}`);
       inFile += length;
     }
-    this.#checkFiles(files, file, inFile, files.length, '$.chunks');
-    inArchive += gzip ? gzipTrailerBytes : 0;
-    if (inArchive !== archive.size_bytes) {
-      this.#fail('$.chunks', `cover ${inArchive} of the archive's ${archive.size_bytes} bytes`);
-    }
+    number++;
   }
-
-  /** The file `current` is covered to its end, and those between it and `next` are empty. */
-  #checkFiles(files: readonly IndexedFile[], current: number, covered: number, next: number, path: string): void {
-    for (let number = Math.max(current, 0); number < next; number++) {
-      const size = files[number]?.size_bytes ?? 0;
-      const done = number === current ? covered : 0;
-      if (done !== size) this.#fail(path, `the chunks cover ${done} of the ${size} bytes of $.files[${number}]`);
-    }
-  }
-
-  #object(value: unknown, path: string): JsonObject {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
-    return this.#fail(path, `${this.#show(value)} is not an object`);
-  }
-
-  #array(value: unknown, path: string): readonly unknown[] {
-    return Array.isArray(value) ? value : this.#fail(path, `${this.#show(value)} is not a list`);
-  }
-
-  #text(value: unknown, path: string): string {
-    return typeof value === 'string' ? value : this.#fail(path, `${this.#show(value)} is not a string`);
-  }
-
-  #integer(value: unknown, path: string): number {
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value + 0;
-    return this.#fail(path, `${this.#show(value)} is not a whole number from 0 to 2^53 - 1`);
-  }
-
-  #digest(value: unknown, path: string): Sha256 {
-    if (typeof value === 'string' && sha256Pattern.test(value)) return value;
-    return this.#fail(path, `${this.#show(value)} is not a sha256: 64 lower-case hex digits`);
-  }
-
-  #show(value: unknown): string {
-    const text = JSON.stringify(value) ?? 'nothing';
-    return text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  }
-
-  #fail(path: string, message: string): never {
-    throw invalidError(
-      `${this.#file} ${path}: ${message}`,
-      'The index is damaged or was not made by this program. Get it again from another source.',
-    );
-  }
+  checkFiles(files.length);
+  inArchive += gzip ? gzipTrailerBytes : 0;
+  if (inArchive !== size) wrong(`the chunks cover ${inArchive} of the archive's ${size} bytes`);
 }
 
 /** The most that a chunk may grow: more than any deflate or zstd encoder adds, so that an index can't ask for needless bytes. */
-function maxArchiveLength(format: ArchiveFormat, length: number): number {
-  return format === 'tar' ? length : length + Math.floor(length / 64) + 1024;
+function maxArchiveLength(length: number): number {
+  return length + Math.floor(length / 64) + 1024;
 }
