@@ -142,6 +142,11 @@ export function systemErrorCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** Whether `error` is a Node system error with one of these codes. */
+export function hasSystemCode(error: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes(systemErrorCode(error) ?? '');
+}
+
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && (error.name === 'AbortError' || systemErrorCode(error) === 'ABORT_ERR');
 }

@@ -1,5 +1,6 @@
 import { compareBytes } from '../../contract/names.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { formatJson } from '../../core/format.ts';
 import { readAllInstalled, recordOf } from './installed.ts';
 import type { CacheLayout } from './layout.ts';
 
@@ -26,5 +27,5 @@ export async function deriveChecksums(layout: CacheLayout): Promise<string> {
     const members = Object.fromEntries(files.map((file) => [file.path, file.sha256]));
     entries.push([model.name, { version: record.version, files: members }]);
   }
-  return `${JSON.stringify(Object.fromEntries(entries), undefined, 2)}\n`;
+  return formatJson(Object.fromEntries(entries));
 }

@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
-import { systemErrorCode } from '../../core/errors.ts';
+import { hasSystemCode } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { refreshChecksumsFile } from './checksums-file.ts';
 import { readInstalled, readLinkedVersion } from './installed.ts';
@@ -30,7 +30,7 @@ export async function healCache(layout: CacheLayout): Promise<void> {
     }
     await refreshChecksumsFile(layout);
   } catch (error) {
-    if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '')) throw error;
+    if (!hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT')) throw error;
   }
 }
 

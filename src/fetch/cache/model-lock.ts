@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { link, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isAbort, systemErrorCode } from '../../core/errors.ts';
+import { hasSystemCode, isAbort } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { makeDirectory, readFileIfThere } from '../../core/files.ts';
 import type { CacheLayout } from './layout.ts';
 import { isCertainlyGone, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
@@ -92,9 +92,9 @@ async function create(path: string, timing: LockTiming): Promise<ModelLock | und
   const token = randomBytes(12).toString('hex');
   const holder: Holder = { ...(await ownIdentity()), token };
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
   } catch (error) {
-    if (lockless(error) || systemErrorCode(error) === 'EEXIST') return unheld;
+    if (lockless(error) || hasSystemCode(error, 'EEXIST')) return unheld;
     throw error;
   }
   try {
@@ -105,7 +105,7 @@ async function create(path: string, timing: LockTiming): Promise<ModelLock | und
       await handle.close();
     }
   } catch (error) {
-    if (systemErrorCode(error) === 'EEXIST') return undefined;
+    if (hasSystemCode(error, 'EEXIST')) return undefined;
     if (lockless(error)) return unheld;
     throw error;
   }
@@ -126,9 +126,7 @@ async function create(path: string, timing: LockTiming): Promise<ModelLock | und
 
 /** Errors of places where no lock can be written: then the work goes on without. */
 function lockless(error: unknown): boolean {
-  return ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENOSPC', 'EDQUOT', 'ENOTSUP', 'ENOLCK'].includes(
-    systemErrorCode(error) ?? '',
-  );
+  return hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENOSPC', 'EDQUOT', 'ENOTSUP', 'ENOLCK');
 }
 
 async function readHolder(path: string): Promise<Holder | undefined> {
@@ -153,7 +151,7 @@ async function readBeat(path: string): Promise<string | undefined> {
     const { mtimeMs, ino, size } = await stat(path);
     return `${ino} ${mtimeMs} ${size}`;
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    if (hasSystemCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }
@@ -167,7 +165,7 @@ async function takeAway(path: string, token: string | undefined): Promise<boolea
   try {
     await rename(path, aside);
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return true;
+    if (hasSystemCode(error, 'ENOENT')) return true;
     if (lockless(error)) return false;
     throw error;
   }

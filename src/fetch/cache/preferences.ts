@@ -4,6 +4,7 @@ import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { invalidError, throwProblems } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { formatJson } from '../../core/format.ts';
 import { parseRate } from '../parse-rate.ts';
 import type { CacheLayout } from './layout.ts';
 
@@ -61,7 +62,7 @@ export async function writePin(layout: CacheLayout, name: string, version: strin
   const { [name]: _, ...others } = pins;
   const next = version === undefined ? others : { ...others, [name]: version };
   const content = { pins: Object.fromEntries(Object.entries(next).sort()), ...rest };
-  await writeFileAtomically(layout.preferences, `${JSON.stringify(content, undefined, 2)}\n`);
+  await writeFileAtomically(layout.preferences, formatJson(content));
 }
 
 async function readContent(layout: CacheLayout): Promise<z.infer<typeof preferencesSchema>> {

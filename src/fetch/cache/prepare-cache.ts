@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { machineError, systemErrorCode, toAircherError } from '../../core/errors.ts';
-import { exists } from '../../core/files.ts';
+import { hasSystemCode, machineError, toAircherError } from '../../core/errors.ts';
+import { exists, makeDirectory } from '../../core/files.ts';
 import type { CacheLayout } from './layout.ts';
 
 /** See https://bford.info/cachedir/: backup programs leave such a directory out. */
@@ -13,12 +13,12 @@ const cacheDirTag = `Signature: 8a477f597d28d172789f06886806bc55
 export async function prepareCache(layout: CacheLayout): Promise<void> {
   try {
     for (const directory of [layout.models, layout.versions, layout.downloads]) {
-      await mkdir(directory, { recursive: true });
+      await makeDirectory(directory);
       await writeTag(join(directory, 'CACHEDIR.TAG'));
     }
-    await mkdir(layout.state, { recursive: true });
+    await makeDirectory(layout.state);
   } catch (error) {
-    if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].includes(systemErrorCode(error) ?? '')) {
+    if (hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST')) {
       throw machineError(
         `The cache ${layout.root} can't be written to: ${toAircherError(error).message}`,
         'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.',

@@ -6,8 +6,9 @@ import { limits } from '../../contract/limits.ts';
 import { type ManifestModel, manifestModelSchema } from '../../contract/manifest.ts';
 import { filePathFault, modelNameFault } from '../../contract/names.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
-import { systemErrorCode } from '../../core/errors.ts';
+import { hasSystemCode } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { formatJson } from '../../core/format.ts';
 import type { CacheLayout } from './layout.ts';
 
 const recordedFile = z.object({
@@ -68,7 +69,7 @@ export async function readRecord(
 }
 
 export async function writeRecord(layout: CacheLayout, record: InstallRecord): Promise<void> {
-  await writeFileAtomically(layout.record(record.model, record.version), `${JSON.stringify(record, undefined, 2)}\n`);
+  await writeFileAtomically(layout.record(record.model, record.version), formatJson(record));
 }
 
 export async function writeRecordedIndex(
@@ -120,7 +121,7 @@ export async function list(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return [];
+    if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { systemErrorCode } from '../../core/errors.ts';
+import { hasSystemCode } from '../../core/errors.ts';
 import { renamePatiently, syncDirectory, temporaryName, writeFileAtomically } from '../../core/files.ts';
 import { copyMarker, readLinkedVersion } from './installed.ts';
 import type { CacheLayout } from './layout.ts';
@@ -110,5 +110,5 @@ async function copyVersion(target: string, path: string, fileSystem: LinkFileSys
 
 /** What file systems without links answer (FAT and exFAT, some network shares). */
 function refusesLinks(error: unknown): boolean {
-  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'UNKNOWN'].includes(systemErrorCode(error) ?? '');
+  return hasSystemCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'UNKNOWN');
 }

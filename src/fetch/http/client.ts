@@ -1,6 +1,6 @@
 import type * as http from 'node:http';
 import type * as https from 'node:https';
-import { systemErrorCode } from '../../core/errors.ts';
+import { hasSystemCode } from '../../core/errors.ts';
 import { getDocument } from './document.ts';
 import { createHosts } from './hosts.ts';
 import { network } from './node-network.ts';
@@ -54,7 +54,7 @@ export function createHttp(options: HttpOptions = {}): Http {
       try {
         return await answerOf(sent, url, request, settings);
       } catch (error) {
-        const reused = sent.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(systemErrorCode(error) ?? '');
+        const reused = sent.reusedSocket && hasSystemCode(error, 'ECONNRESET', 'EPIPE');
         if (!reused || stale >= maxStaleConnections) throw toRemoteError(error, url.href);
       }
     }

@@ -1,8 +1,8 @@
-import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { readdir, rename, rmdir } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { type RunContext, warn } from '../../core/events.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { makeDirectory, readFileIfThere, removeTree, writeFileAtomically } from '../../core/files.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { readLinkedVersion } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
@@ -30,7 +30,7 @@ export async function adoptOrSetAside(
   if (!(await isRealDirectory(path)) || (await readLinkedVersion(layout, name)) !== undefined) return {};
   const match = await matchingVersion(client, resolved, path, context);
   const aside = join(layout.setAside, `${name}-${new Date().toISOString().replace(/[:.]/g, '-')}`);
-  await mkdir(dirname(aside), { recursive: true });
+  await makeDirectory(dirname(aside));
   await rename(path, aside);
   if (match === undefined) {
     warn(context, {
@@ -107,7 +107,7 @@ async function moveIn(layout: CacheLayout, match: Match, aside: string): Promise
   const staging = await openStaging(layout, { name, version, sha256: entry.sha256 }, false);
   for (const file of files) {
     const to = join(staging.files, file.path);
-    await mkdir(dirname(to), { recursive: true });
+    await makeDirectory(dirname(to));
     await rename(join(aside, file.path), to);
   }
   const record = await commitVersion(layout, {
@@ -123,7 +123,7 @@ async function moveIn(layout: CacheLayout, match: Match, aside: string): Promise
   await staging.remove();
   const left = await leftover(aside, aside);
   if (left.every((path) => path === versionFileName)) {
-    await rm(aside, { recursive: true, force: true });
+    await removeTree(aside);
     await rmdir(layout.setAside).catch(() => {});
   }
   return record;

@@ -1,8 +1,8 @@
-import { mkdir, open, readdir, rename } from 'node:fs/promises';
+import { open, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ManifestModel } from '../../contract/manifest.ts';
-import { invalidError, systemErrorCode } from '../../core/errors.ts';
-import { renamePatiently, syncDirectory } from '../../core/files.ts';
+import { hasSystemCode, invalidError } from '../../core/errors.ts';
+import { makeDirectory, renamePatiently, syncDirectory } from '../../core/files.ts';
 import { copyMarker, isDirectory, looksComplete } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import {
@@ -44,7 +44,7 @@ export async function commitVersion(layout: CacheLayout, verified: VerifiedFiles
   }
   await writeFlushed(join(directory, versionFileName), `${version}\n`);
   await syncTree(directory);
-  await mkdir(dirname(target), { recursive: true });
+  await makeDirectory(dirname(target));
   const other = await readRecord(layout, name, version);
   if (await isDirectory(target)) {
     if (other && (await looksComplete(layout, other))) return other;
@@ -56,7 +56,7 @@ export async function commitVersion(layout: CacheLayout, verified: VerifiedFiles
   try {
     await renamePatiently(directory, target, { rename });
   } catch (error) {
-    if (!['ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(error) ?? '')) throw error;
+    if (!hasSystemCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
     if (!(await looksComplete(layout, record))) throw error;
   }
   await syncDirectory(dirname(target));

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemErrorCode } from '../../core/errors.ts';
-import { exists } from '../../core/files.ts';
+import { hasSystemCode } from '../../core/errors.ts';
+import { exists, makeDirectory, removeTree } from '../../core/files.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';
 
@@ -29,7 +29,7 @@ export async function openStaging(
   takeOver: boolean,
 ): Promise<Staging> {
   const parent = join(layout.downloads, artifact.name);
-  await mkdir(parent, { recursive: true });
+  await makeDirectory(parent);
   const prefix = artifactPrefix(artifact);
   const directory = join(parent, `${prefix}${process.pid}-${randomBytes(6).toString('hex')}`);
   const left = takeOver ? (await list(parent)).filter((name) => name.startsWith(prefix)) : [];
@@ -70,19 +70,15 @@ function artifactPrefix(artifact: { readonly version: string; readonly sha256: s
 
 /** Moves a directory out of sight by one rename, then deletes it. A killed deletion leaves something for `prune` only. */
 export async function discardTree(layout: CacheLayout, path: string): Promise<void> {
-  await mkdir(layout.downloads, { recursive: true });
+  await makeDirectory(layout.downloads);
   const trash = join(layout.downloads, `${trashPrefix}${process.pid}-${randomBytes(6).toString('hex')}`);
   try {
     await rename(path, trash);
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return;
+    if (hasSystemCode(error, 'ENOENT')) return;
     throw error;
   }
   await removeTree(trash);
 }
 
 export const trashPrefix = '.trash-';
-
-async function removeTree(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
-}

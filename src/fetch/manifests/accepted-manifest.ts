@@ -5,6 +5,7 @@ import { sha256Field } from '../../contract/fields.ts';
 import { type Manifest, parseManifest } from '../../contract/manifest.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { exists, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { formatJson } from '../../core/format.ts';
 import { sha256 } from '../../core/hashing.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
@@ -89,7 +90,7 @@ export async function writeAccepted(
     signers: accepted.signers,
     etags: accepted.etags,
   };
-  await writeFileAtomically(acceptedPath(layout), `${JSON.stringify(state, undefined, 2)}\n`);
+  await writeFileAtomically(acceptedPath(layout), formatJson(state));
   await removeOldManifests(layout, accepted.sha256);
 }
 

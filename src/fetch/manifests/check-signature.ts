@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type Manifest, parseManifest } from '../../contract/manifest.ts';
-import { AircherError, integrityError, systemErrorCode, usageError } from '../../core/errors.ts';
+import { AircherError, hasSystemCode, integrityError, usageError } from '../../core/errors.ts';
 import { parsePublicKey, verifySignature } from '../../trust/minisign.ts';
 import type { AcceptedManifest } from './accepted-manifest.ts';
 
@@ -24,7 +24,7 @@ async function readRootKey(key: string): Promise<string> {
   try {
     text = await readFile(key, 'utf8');
   } catch (error) {
-    if (!['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG'].includes(systemErrorCode(error) ?? '')) throw error;
+    if (!hasSystemCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG')) throw error;
     throw usageError(
       `${JSON.stringify(key)} is neither a minisign public key nor a file with one`,
       'A key is the line of 56 characters that begins with RW; a file is what keygen writes as aircher.pub.',

@@ -1,10 +1,10 @@
-import { mkdtemp, rm, statfs, symlink } from 'node:fs/promises';
+import { mkdtemp, statfs, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { hostKinds } from '../../contract/fields.ts';
 import { toAircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { exists, isWritable } from '../../core/files.ts';
+import { exists, isWritable, removeTree } from '../../core/files.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { toolVersion } from '../../core/tool-version.ts';
 import { readAllInstalled } from '../cache/installed.ts';
@@ -100,7 +100,7 @@ async function diagnoseLinks(directory: string, writable: boolean): Promise<Find
   } catch {
     return { what: 'links', status: 'warning', detail: 'none here: models/<name> will be a copy of the version' };
   } finally {
-    await rm(place, { recursive: true, force: true });
+    await removeTree(place);
   }
 }
 

@@ -1,9 +1,9 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '../../contract/limits.ts';
 import { conflictError, invalidError, remoteError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { makeDirectory, readFileIfThere, removeTree, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
 import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
 import type { Client } from '../client.ts';
@@ -49,7 +49,7 @@ export async function exportModel(
         context,
       );
   await checkDirectory(to, resolved);
-  await mkdir(to, { recursive: true });
+  await makeDirectory(to);
   const form = client.offline ? 'files' : 'archive';
   const brought =
     form === 'archive'
@@ -110,7 +110,7 @@ async function exportArchive(
   // The same name each time, so that an export that was interrupted goes on.
   const staging = join(to, `.export-${name}-${version}`);
   const request = { model: name, entry, staging, reuse: [], mirrorOrder };
-  await mkdir(staging, { recursive: true });
+  await makeDirectory(staging);
   const index = await loadIndex(request, http, context);
   const { mirrors } = await transferArchive(request, http, context);
   const archive = `${name}.${entry.format ?? 'tar.gz'}`;
@@ -121,7 +121,7 @@ async function exportArchive(
     files.push(`${archive}.index.json`);
     await writeFileAtomically(join(to, `${archive}.index.json`), index.bytes);
   }
-  await rm(staging, { recursive: true, force: true });
+  await removeTree(staging);
   return { files, bytes: mirrors.reduce((sum, mirror) => sum + mirror.bytes, 0) };
 }
 
@@ -130,9 +130,9 @@ async function exportFiles(client: Client, resolved: ResolvedModel, to: string, 
   const record = await findInstalled(client, name, version);
   if (record === undefined) throw invalidError(`${name} ${version} is no longer installed.`);
   const temporary = join(to, `.export-${name}-${version}`);
-  await rm(temporary, { recursive: true, force: true });
+  await removeTree(temporary);
   await copyFiles(client.layout.version(name, version), record.files, temporary, context);
-  await rm(join(to, name), { recursive: true, force: true });
+  await removeTree(join(to, name));
   await rename(temporary, join(to, name));
   const files = record.files.map((file) => `${name}/${file.path}`);
   const index = await readRecordedIndex(client.layout, name, version);

@@ -4,6 +4,7 @@ import { modelNameFault } from '../../contract/names.ts';
 import * as semver from '../../contract/semver.ts';
 import { invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
+import { removeTree } from '../../core/files.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { isDirectory, readInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
@@ -56,7 +57,7 @@ export async function prune(client: Client, options: PruneOptions = {}): Promise
   for (const trash of (await list(layout.downloads)).filter((entry) => entry.startsWith(trashPrefix))) {
     const path = join(layout.downloads, trash);
     const item: Prunable = { kind: 'leftover', name: undefined, version: undefined, path, bytes: await sizeOf(path) };
-    if (!options.dryRun) await rm(path, { recursive: true, force: true });
+    if (!options.dryRun) await removeTree(path);
     pruned.push(item);
   }
   if (!options.dryRun && pruned.length > 0) await refreshChecksumsFile(layout);
@@ -137,7 +138,7 @@ export async function removeModel(client: Client, name: string, context: RunCont
     await rm(layout.intent(name), { force: true });
     await removeCurrent(layout, name);
     for (const version of await recordedVersions(layout, name)) await removeRecord(layout, name, version);
-    await rm(layout.records(name), { recursive: true, force: true });
+    await removeTree(layout.records(name));
     await discardTree(layout, join(layout.versions, name));
     await discardTree(layout, join(layout.downloads, name));
     await refreshChecksumsFile(layout);

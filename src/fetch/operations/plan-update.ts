@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemErrorCode } from '../../core/errors.ts';
+import { hasSystemCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
+import { removeTree } from '../../core/files.ts';
 import type { Client } from '../client.ts';
 import { planInstall } from '../install/install-version.ts';
 import { planningStaging } from '../install/staging.ts';
@@ -23,12 +24,12 @@ export async function planUpdate(
   try {
     return (await planInstall(client, resolved, { ...options, staging })).summary;
   } catch (error) {
-    if (!['EACCES', 'EPERM', 'EROFS'].includes(systemErrorCode(error) ?? '')) throw error;
+    if (!hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
     const elsewhere = await mkdtemp(join(tmpdir(), 'aircher-plan-'));
     try {
       return (await planInstall(client, resolved, { ...options, staging: elsewhere })).summary;
     } finally {
-      await rm(elsewhere, { recursive: true, force: true });
+      await removeTree(elsewhere);
     }
   }
 }

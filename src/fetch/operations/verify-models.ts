@@ -1,7 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { mapConcurrently } from '../../core/concurrency.ts';
-import { systemErrorCode } from '../../core/errors.ts';
+import { hasSystemCode } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
@@ -73,7 +73,7 @@ async function badFiles(layout: CacheLayout, record: InstallRecord, context: Run
       const found = await hashFile(path, { signal: context.signal, onBytes });
       return found.sha256 === file.sha256 ? undefined : ({ path: file.path, fault: 'content' } as const);
     } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT' && systemErrorCode(error) !== 'ENOTDIR') throw error;
+      if (!hasSystemCode(error, 'ENOENT', 'ENOTDIR')) throw error;
       return { path: file.path, fault: 'missing' } as const;
     }
   });

@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { machineError, systemErrorCode } from '../../core/errors.ts';
+import { hasSystemCode, machineError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/format.ts';
 
 /** Left free for everything else. */
@@ -11,7 +11,7 @@ export async function checkDiskSpace(directory: string, bytes: number): Promise<
     ({ bavail, bsize }) => bavail * bsize,
     (error: unknown) => {
       // Some file systems can't say.
-      if (['ENOSYS', 'ENOTSUP', 'EINVAL', 'EPERM'].includes(systemErrorCode(error) ?? '')) return undefined;
+      if (hasSystemCode(error, 'ENOSYS', 'ENOTSUP', 'EINVAL', 'EPERM')) return undefined;
       throw error;
     },
   );

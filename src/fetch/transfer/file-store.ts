@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { systemErrorCode, unexpectedError } from '../../core/errors.ts';
-import { readFully } from '../../core/files.ts';
+import { hasSystemCode, unexpectedError } from '../../core/errors.ts';
+import { makeDirectory, readFully, removeTree } from '../../core/files.ts';
 import type { FileRecord } from './types.ts';
 
 /** Files open at once; a model with more has them opened and closed in turns. */
@@ -38,15 +38,15 @@ export class FileStore {
   /** Makes every file with its full length (without its bytes: sparse where the file system can); keeps what is there. */
   async prepare(): Promise<void> {
     const directories = new Set(this.files.map((_, file) => dirname(this.pathOf(file))));
-    await mkdir(this.directory, { recursive: true });
-    for (const directory of directories) await mkdir(directory, { recursive: true });
+    await makeDirectory(this.directory);
+    for (const directory of directories) await makeDirectory(directory);
     for (const [number, file] of this.files.entries()) {
       const found = await lstat(this.pathOf(number)).catch((error: unknown) => {
-        if (systemErrorCode(error) === 'ENOENT') return undefined;
+        if (hasSystemCode(error, 'ENOENT')) return undefined;
         throw error;
       });
       if (found?.isFile() && found.size === file.size_bytes) continue;
-      if (found !== undefined && !found.isFile()) await rm(this.pathOf(number), { recursive: true, force: true });
+      if (found !== undefined && !found.isFile()) await removeTree(this.pathOf(number));
       await this.#use(number, true, (handle) => handle.truncate(file.size_bytes));
     }
   }
@@ -128,7 +128,7 @@ export class FileStore {
       return await open(path, constants.O_RDWR | constants.O_CREAT | noFollow, 0o666);
     } catch (error) {
       // An installed file that we may only read can still be checked.
-      if (writes || !['EACCES', 'EPERM', 'EROFS'].includes(systemErrorCode(error) ?? '')) throw error;
+      if (writes || !hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
       this.#readOnly.add(file);
       return open(path, constants.O_RDONLY | noFollow);
     }

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import type { ChunkIndex } from '../../contract/chunk-index.ts';
 import type { RunContext } from '../../core/events.ts';
+import { makeDirectory } from '../../core/files.ts';
 import type { Http } from '../http/types.ts';
 import { adjacent } from './board.ts';
 import { nameChangedTensors } from './changed-tensors.ts';
@@ -21,7 +21,7 @@ export async function planTransfer(
   http: Http,
   context: RunContext = {},
 ): Promise<TransferPlan> {
-  await mkdir(request.staging, { recursive: true });
+  await makeDirectory(request.staging);
   const index = await loadIndex(request, http, context);
   if (index === undefined) return planArchive(request, http);
   const pieces = piecesOf(index.value);

@@ -1,7 +1,8 @@
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { cp } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { machineError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
+import { makeDirectory, removeTree } from '../../core/files.ts';
 import { hashFile } from '../../core/hashing.ts';
 import type { Http } from '../http/types.ts';
 import { planTransfer } from './plan-transfer.ts';
@@ -61,8 +62,8 @@ async function repairWithoutIndex(request: RepairRequest, http: Http, context: R
   for (const { path } of changed) {
     const parts = path.split('/');
     const target = join(request.directory, ...parts);
-    await mkdir(dirname(target), { recursive: true });
-    await rm(target, { recursive: true, force: true });
+    await makeDirectory(dirname(target));
+    await removeTree(target);
     await cp(join(files, ...parts), target);
     const copied = await hashFile(target, { signal: context.signal });
     const right = report.files.find((file) => file.path === path);

@@ -1,5 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory, removeTree } from '../../core/files.ts';
 
 /** What lies in the directory of a transfer under way. */
 export interface Staging {
@@ -24,6 +25,6 @@ export function stagingOf(directory: string): Staging {
 export async function startAfresh(directory: string): Promise<void> {
   const { files, journal } = stagingOf(directory);
   await rm(journal, { force: true });
-  await rm(files, { recursive: true, force: true });
-  await mkdir(files, { recursive: true });
+  await removeTree(files);
+  await makeDirectory(files);
 }

@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunContext } from '../../core/events.ts';
+import { makeDirectory } from '../../core/files.ts';
 import { leave, readBody } from '../http/read-body.ts';
 import { hostOf, retryAfterMs } from '../http/remote-error.ts';
 import type { Http, HttpResponse } from '../http/types.ts';
@@ -54,7 +55,7 @@ export async function transferArchive(
 }> {
   const { entry } = request;
   const staging = stagingOf(request.staging);
-  await mkdir(request.staging, { recursive: true });
+  await makeDirectory(request.staging);
   const sources = archiveUrls(request, http).map(
     ({ kind, url }): Source => ({ mirror: new Mirror(kind, url, () => undefined), url, failures: 0, wrong: 0 }),
   );

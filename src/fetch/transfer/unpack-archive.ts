@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { decompress } from '../../archive/decompress.ts';
 import { readTar, type TarEntry } from '../../archive/tar-reader.ts';
@@ -8,7 +8,7 @@ import type { ArchiveFormat } from '../../contract/chunk-index.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { type AircherError, integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { syncDirectory } from '../../core/files.ts';
+import { makeDirectory, removeTree, syncDirectory } from '../../core/files.ts';
 import type { FileRecord } from './types.ts';
 
 /** tar's own bytes for one entry: headers, pax records, padding, and a directory or two on the way. */
@@ -32,8 +32,8 @@ export async function unpackArchive(
   context: RunContext = {},
 ): Promise<FileRecord[]> {
   const { entry, directory } = options;
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
+  await removeTree(directory);
+  await makeDirectory(directory);
   const declared = entry.files && new Map(entry.files.map((file) => [file.path, file]));
   const found: FileRecord[] = [];
   const directories = new Set([directory]);
@@ -50,7 +50,7 @@ export async function unpackArchive(
         throw contradiction(item.path, `has ${item.sizeBytes} bytes instead of ${expected.size_bytes}`);
       }
       const path = join(directory, ...item.path.split('/'));
-      await mkdir(dirname(path), { recursive: true });
+      await makeDirectory(dirname(path));
       directories.add(dirname(path));
       const sha256 = await writeEntry(item, path);
       if (expected && expected.sha256 !== sha256)
