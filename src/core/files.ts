@@ -3,7 +3,7 @@ import { constants, type Stats } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AircherError, systemErrorCode } from './errors.ts';
+import { AircherError, hasSystemCode, systemErrorCode } from './errors.ts';
 
 /** Errors that a virus scanner or indexer holding a fresh file causes on Windows for seconds. */
 const transientRenameErrors = new Set(['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY']);
@@ -43,7 +43,7 @@ export async function syncDirectory(path: string): Promise<void> {
     await handle.sync();
   } catch (error) {
     // Some network file systems refuse to sync a directory; the data itself is flushed already.
-    if (!['EINVAL', 'ENOTSUP', 'EBADF'].includes(systemErrorCode(error) ?? '')) throw error;
+    if (!hasSystemCode(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error;
   } finally {
     await handle.close();
   }
@@ -83,12 +83,22 @@ export async function writeFileAtomically(
   await writeAtomically(path, (handle) => handle.writeFile(content), options);
 }
 
+/** Makes a directory and those above it, where they are missing. */
+export async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+}
+
+/** Deletes a file, or a directory with all that is in it, if it is there; patiently, for other programs may hold a file open. */
+export async function removeTree(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+}
+
 /** The file's bytes, or undefined where there is no such file. Other errors are thrown. */
 export async function readFileIfThere(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return undefined;
+    if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
 }
@@ -115,7 +125,7 @@ async function statIfThere(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return undefined;
+    if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
 }
@@ -152,7 +162,7 @@ export async function fileStamp(path: string): Promise<string | undefined> {
     const state = await stat(path, { bigint: true });
     return [state.dev, state.ino, state.size, state.mtimeNs, state.ctimeNs].join('-');
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return undefined;
+    if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
 }

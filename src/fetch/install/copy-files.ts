@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { integrityError, systemErrorCode } from '../../core/errors.ts';
+import { hasSystemCode, integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { isFile } from '../../core/files.ts';
+import { isFile, makeDirectory } from '../../core/files.ts';
 import type { InstalledFile } from '../cache/records.ts';
 
 /**
@@ -20,7 +20,7 @@ export async function copyFiles(
   for (const file of files) {
     const source = join(from, file.path);
     const target = join(to, file.path);
-    await mkdir(dirname(target), { recursive: true });
+    await makeDirectory(dirname(target));
     const fault = await copyFile(source, target, file, context);
     if (fault !== undefined) {
       throw integrityError(`${source} ${fault}.`, 'Copy the folder again from where it came.');
@@ -49,7 +49,7 @@ async function copyFile(
     }
     await handle.sync();
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(systemErrorCode(error) ?? '')) return 'is missing';
+    if (hasSystemCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) return 'is missing';
     throw error;
   } finally {
     await handle.close();

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { archiveFormats } from '../../contract/chunk-index.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
-import { AircherError } from '../../core/errors.ts';
+import { type AircherError, integrityError, invalidError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { readBoundedFile } from '../../core/files.ts';
 import { hashFile, sha256 } from '../../core/hashing.ts';
@@ -28,16 +28,17 @@ export async function installFrom(
   context: RunContext,
 ): Promise<InstallReport[]> {
   const status = await stat(from).catch(() => undefined);
-  if (status === undefined) throw new AircherError('invalid', `${from} is not there.`);
+  if (status === undefined) throw invalidError(`${from} is not there.`);
   if (!status.isDirectory() && !status.isFile()) {
-    throw new AircherError('invalid', `${from} is neither a folder nor a file.`);
+    throw invalidError(`${from} is neither a folder nor a file.`);
   }
   const directory = status.isDirectory() ? from : dirname(from);
   const manifests = await localManifests(client, directory, context);
   if (manifests.length === 0) {
-    throw new AircherError('invalid', `No manifest is known to check ${from} against.`, {
-      hint: 'Put the release’s manifest.json (and manifest.json.minisig) beside it, or name it by --manifest FILE.',
-    });
+    throw invalidError(
+      `No manifest is known to check ${from} against.`,
+      'Put the release’s manifest.json (and manifest.json.minisig) beside it, or name it by --manifest FILE.',
+    );
   }
   const pieces = status.isDirectory()
     ? await findInDirectory(from, manifests, names)
@@ -78,10 +79,7 @@ async function findInDirectory(
     else if (names.length === 1 && (await holdsModel(from, resolved.entry))) {
       pieces.push({ resolved, archive: undefined, folder: from });
     } else if (names.length > 0) {
-      throw new AircherError(
-        'invalid',
-        `${from} has neither ${archiveName(name, resolved.entry)} nor a folder ${name}.`,
-      );
+      throw invalidError(`${from} has neither ${archiveName(name, resolved.entry)} nor a folder ${name}.`);
     }
   }
   if (pieces.length > 0) return pieces;
@@ -98,9 +96,10 @@ async function findByFolder(from: string, manifests: readonly GoodManifest[]): P
       }
     }
   }
-  throw new AircherError('invalid', `${from} holds no model that the manifest names.`, {
-    hint: 'For a folder with the files of one model, name it: install NAME --from DIR.',
-  });
+  throw invalidError(
+    `${from} holds no model that the manifest names.`,
+    'For a folder with the files of one model, name it: install NAME --from DIR.',
+  );
 }
 
 async function findArchive(
@@ -121,18 +120,20 @@ async function findArchive(
   }
   if (meant === undefined || right !== undefined) {
     const what = right === undefined ? 'is no archive that the manifest names' : `is ${right.name}`;
-    throw new AircherError('invalid', `${from} ${what}.`, {
-      hint: 'The manifest must be of the same release: put its manifest.json beside the archive.',
-    });
+    throw invalidError(
+      `${from} ${what}.`,
+      'The manifest must be of the same release: put its manifest.json beside the archive.',
+    );
   }
   throw wrongArchive(from, meant, found.sha256);
 }
 
 function wrongArchive(path: string, { name, version, entry }: ResolvedModel, found: string): AircherError {
-  return new AircherError('integrity', `${path} is not the archive of ${name} ${version}: its sha256 differs.`, {
-    hint: 'It is damaged, or of another release than the manifest. Copy or download it again.',
-    details: { expected: entry.sha256, found },
-  });
+  return integrityError(
+    `${path} is not the archive of ${name} ${version}: its sha256 differs.`,
+    'It is damaged, or of another release than the manifest. Copy or download it again.',
+    { details: { expected: entry.sha256, found } },
+  );
 }
 
 function resolvedFrom(good: GoodManifest, name: string): ResolvedModel {

@@ -1,5 +1,5 @@
 import { limits } from '../../contract/limits.ts';
-import { AircherError } from '../../core/errors.ts';
+import { AircherError, invalidError, remoteError } from '../../core/errors.ts';
 import { readBoundedFile } from '../../core/files.ts';
 import { assetHeaders, findAssetByApi, parseAssetUrl } from '../http/github-asset.ts';
 import type { HttpDocument } from '../http/types.ts';
@@ -58,7 +58,7 @@ async function get(
     return document;
   } catch (error) {
     if (deadline.aborted && !signal?.aborted) {
-      throw new AircherError('remote', `${url}: no complete answer in time`, {
+      throw remoteError(`${url}: no complete answer in time`, undefined, {
         cause: error,
         details: { reason: 'timeout' },
       });
@@ -86,8 +86,7 @@ export async function readManifestFile(
 ): Promise<FetchedManifest> {
   const bytes = await readBoundedFile(path, limits.manifestBytes);
   if (bytes === undefined) {
-    throw new AircherError('invalid', `${path}: no manifest there`, {
-      hint: 'Name the manifest.json file itself.',
+    throw invalidError(`${path}: no manifest there`, 'Name the manifest.json file itself.', {
       details: { status: 404 },
     });
   }

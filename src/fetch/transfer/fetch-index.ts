@@ -1,6 +1,6 @@
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
 import { limits } from '../../contract/limits.ts';
-import { AircherError, type Problem } from '../../core/errors.ts';
+import { AircherError, integrityError, invalidError, type Problem } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
@@ -29,10 +29,7 @@ export async function loadIndex(
   const declared = request.entry.index;
   if (declared === undefined) return undefined;
   if (declared.size_bytes > limits.indexBytes) {
-    throw new AircherError(
-      'invalid',
-      `${request.model}: its index has ${declared.size_bytes} bytes, more than ${limits.indexBytes}`,
-    );
+    throw invalidError(`${request.model}: its index has ${declared.size_bytes} bytes, more than ${limits.indexBytes}`);
   }
   const matches = (bytes: Uint8Array | undefined): bytes is Uint8Array =>
     bytes !== undefined && bytes.length === declared.size_bytes && sha256(bytes) === declared.sha256;
@@ -92,8 +89,7 @@ async function download(
     }
   }
   const found = [...problems.values()];
-  if (found.length === 0)
-    throw new AircherError('invalid', `${request.model}: its index has no URL that this client knows`);
+  if (found.length === 0) throw invalidError(`${request.model}: its index has no URL that this client knows`);
   throw new AircherError(
     wrong.size === found.length ? 'integrity' : 'remote',
     `${request.model}: no mirror gives the chunk index: ${found.map((problem) => problem.message).join('; ')}`,
@@ -130,10 +126,11 @@ function parsed(request: TransferRequest, bytes: Buffer): LoadedIndex {
   const value = parseChunkIndex(bytes, { file, maxBytes: limits.indexBytes });
   const contradiction = contradictionOf(value, request);
   if (contradiction === undefined) return { value, bytes };
-  throw new AircherError('integrity', `${file}: ${contradiction}, against the manifest`, {
-    hint: 'The release contradicts itself. Tell its maintainer.',
-    details: { model, version: entry.version },
-  });
+  throw integrityError(
+    `${file}: ${contradiction}, against the manifest`,
+    'The release contradicts itself. Tell its maintainer.',
+    { details: { model, version: entry.version } },
+  );
 }
 
 function contradictionOf(index: ChunkIndex, { model, entry }: TransferRequest): string | undefined {
