@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { limits } from '../contract/limits.ts';
-import { AircherError } from '../core/errors.ts';
+import { type AircherError, integrityError } from '../core/errors.ts';
 
 /**
  * Checking of signatures in minisign's format (https://jedisct1.github.io/minisign/#signature-format). Only checking: this
@@ -50,14 +50,13 @@ export function parsePublicKey(text: string): PublicKey {
   const [line, ...more] = lines;
   const bytes = line === undefined || more.length > 0 ? undefined : decodeBase64(line.trim(), 42);
   if (bytes === undefined) {
-    throw new AircherError('integrity', 'not a minisign public key', {
-      hint: 'It is 56 characters that begin with RW, or a .pub file with one comment line before them.',
-    });
+    throw integrityError(
+      'not a minisign public key',
+      'It is 56 characters that begin with RW, or a .pub file with one comment line before them.',
+    );
   }
   if (bytes.toString('latin1', 0, 2) !== 'Ed') {
-    throw new AircherError('integrity', 'a public key of an unknown algorithm', {
-      hint: 'minisign public keys (Ed25519) begin with RW.',
-    });
+    throw integrityError('a public key of an unknown algorithm', 'minisign public keys (Ed25519) begin with RW.');
   }
   return { keyId: bytes.subarray(2, 10), key: bytes.subarray(10) };
 }
@@ -145,25 +144,28 @@ export function verifySignature(
   const candidates = keys.filter((key) => Buffer.compare(key.keyId, parsed.keyId) === 0);
   if (candidates.length === 0) {
     const trusted = keys.map((key) => formatKeyId(key.keyId)).join(', ') || 'none';
-    throw new AircherError('integrity', `signed with key ${keyId}, which is not trusted (trusted: ${trusted})`, {
-      hint: 'If the publisher changed keys, get the new public key from a place you trust.',
-      details: { keyId },
-    });
+    throw integrityError(
+      `signed with key ${keyId}, which is not trusted (trusted: ${trusted})`,
+      'If the publisher changed keys, get the new public key from a place you trust.',
+      { details: { keyId } },
+    );
   }
   const signed = signedBytes(message, parsed.prehashed);
   const signer = candidates.find((candidate) => verifyEd25519(signed, candidate, parsed.signature));
   if (signer === undefined) {
-    throw new AircherError('integrity', `the signature of key ${keyId} does not match the signed file`, {
-      hint: 'The file or its signature was changed, or they belong to different releases. Do not use it.',
-      details: { keyId },
-    });
+    throw integrityError(
+      `the signature of key ${keyId} does not match the signed file`,
+      'The file or its signature was changed, or they belong to different releases. Do not use it.',
+      { details: { keyId } },
+    );
   }
   const withComment = Buffer.concat([parsed.signature, Buffer.from(parsed.trustedComment)]);
   if (!verifyEd25519(withComment, signer, parsed.globalSignature)) {
-    throw new AircherError('integrity', `the trusted comment does not match its signature of key ${keyId}`, {
-      hint: 'The signature file was changed. Do not use it.',
-      details: { keyId },
-    });
+    throw integrityError(
+      `the trusted comment does not match its signature of key ${keyId}`,
+      'The signature file was changed. Do not use it.',
+      { details: { keyId } },
+    );
   }
   return { keyId, trustedComment: parsed.trustedComment };
 }
@@ -180,7 +182,8 @@ export function decodeBase64(text: string, length: number): Buffer | undefined {
 }
 
 function malformed(reason: string): AircherError {
-  return new AircherError('integrity', `not a minisign signature: ${reason}`, {
-    hint: 'Fetch the signature file again; if it stays so, tell the publisher.',
-  });
+  return integrityError(
+    `not a minisign signature: ${reason}`,
+    'Fetch the signature file again; if it stays so, tell the publisher.',
+  );
 }

@@ -1,7 +1,7 @@
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { nearest } from '../../contract/problems-of.ts';
 import * as semver from '../../contract/semver.ts';
-import { AircherError } from '../../core/errors.ts';
+import { type AircherError, integrityError, invalidError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import type { Client } from '../client.ts';
 import { fetchPublished } from './find-release.ts';
@@ -60,7 +60,7 @@ export async function resolveModel(
   const old = await fetchPublished(client, published, context);
   const oldEntry = modelEntry(old, name);
   if (oldEntry.version !== published.version) {
-    throw new AircherError('integrity', `${old.url}: has ${name} ${oldEntry.version} instead of ${published.version}`);
+    throw integrityError(`${old.url}: has ${name} ${oldEntry.version} instead of ${published.version}`);
   }
   return finish({
     name,
@@ -77,10 +77,11 @@ export function modelEntry(good: GoodManifest, name: string): ManifestModel {
   const entry = Object.hasOwn(models, name) ? models[name] : undefined;
   if (entry !== undefined) return entry;
   const near = nearest(name, Object.keys(models));
-  throw new AircherError('invalid', `No model is named ${JSON.stringify(name)}.`, {
-    hint: near ? `Did you mean ${near}?` : `There are: ${listed(Object.keys(models)) || 'none'}.`,
-    details: { model: name, url: good.url },
-  });
+  throw invalidError(
+    `No model is named ${JSON.stringify(name)}.`,
+    near ? `Did you mean ${near}?` : `There are: ${listed(Object.keys(models)) || 'none'}.`,
+    { details: { model: name, url: good.url } },
+  );
 }
 
 const mostListed = 40;
@@ -98,11 +99,10 @@ function nothingFits(
 ): AircherError {
   const versions = [entry.version, ...(entry.published_versions ?? []).map((published) => published.version)];
   if (range === undefined) {
-    return new AircherError('invalid', `${name} ${entry.version} was withdrawn: ${yanked}`, {
-      hint: `No other version is offered. To install it all the same: ${name}@${entry.version}.`,
-    });
+    return invalidError(
+      `${name} ${entry.version} was withdrawn: ${yanked}`,
+      `No other version is offered. To install it all the same: ${name}@${entry.version}.`,
+    );
   }
-  return new AircherError('invalid', `No version of ${name} satisfies ${JSON.stringify(range)}.`, {
-    hint: `Offered: ${listed(versions)}.`,
-  });
+  return invalidError(`No version of ${name} satisfies ${JSON.stringify(range)}.`, `Offered: ${listed(versions)}.`);
 }
