@@ -1,10 +1,10 @@
 import { pipeline, Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
+import { Decompress } from 'fzstd';
 import type { ArchiveFormat } from '../contract/chunk-index.ts';
 import { type AircherError, integrityError } from '../core/errors.ts';
 import { ByteReader } from './byte-reader.ts';
-import { blockDecoder } from './zstd-block.ts';
-import { findZstdFrame, type ZstdUnit, zstdFrame } from './zstd-frames.ts';
+import { findZstdFrame, zstdFrame } from './zstd-frames.ts';
 
 const batchBytes = 1024 * 1024;
 
@@ -51,12 +51,12 @@ async function* unzstd(source: AsyncIterable<Uint8Array>, portable: boolean): As
 }
 
 /** Native decoders bound their output themselves, and every write costs them a hop through the thread pool. */
-async function* inBatches(units: AsyncIterable<ZstdUnit>): AsyncGenerator<Uint8Array> {
+async function* inBatches(units: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let batch: Uint8Array[] = [];
   let bytes = 0;
   for await (const unit of units) {
-    batch.push(unit.bytes);
-    bytes += unit.bytes.length;
+    batch.push(unit);
+    bytes += unit.length;
     if (bytes < batchBytes) continue;
     yield Buffer.concat(batch);
     batch = [];
@@ -66,12 +66,21 @@ async function* inBatches(units: AsyncIterable<ZstdUnit>): AsyncGenerator<Uint8A
 }
 
 /** For Node versions whose zlib has no zstd. */
-async function* unzstdPortably(units: AsyncIterable<ZstdUnit>): AsyncGenerator<Uint8Array> {
-  let decode: ReturnType<typeof blockDecoder> | undefined;
-  for await (const { window, block } of units) {
-    if (window !== undefined) decode = blockDecoder(window);
-    if (block && decode) yield decode(block.type, block.content, block.size);
-  }
+async function* unzstdPortably(frame: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let output: Uint8Array[] = [];
+  const decoder = new Decompress((piece) => output.push(piece));
+  const push = (unit: Uint8Array, final: boolean): Uint8Array[] => {
+    try {
+      decoder.push(unit, final);
+    } catch (error) {
+      throw damaged(error);
+    }
+    const pieces = output;
+    output = [];
+    return pieces;
+  };
+  for await (const unit of frame) yield* push(unit, false);
+  yield* push(new Uint8Array(0), true);
 }
 
 /** `source` through a transform of zlib; tells the source's errors from the transform's. */

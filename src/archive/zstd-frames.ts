@@ -29,19 +29,11 @@ export async function findZstdFrame(reader: ByteReader): Promise<boolean> {
   return false;
 }
 
-/** A frame's header, with the window that it asks for, one of its blocks, or its checksum. */
-export interface ZstdUnit {
-  readonly bytes: Uint8Array;
-  readonly window?: number;
-  /** `size` is that of the block's bytes, or of what a single byte stands for. */
-  readonly block?: { readonly type: number; readonly size: number; readonly content: Uint8Array };
-}
-
 /**
- * One frame in units. So a decoder never gets more than one block (128 KiB of content) at a time, and the frame's end is known to
- * decoders that don't say where they stopped.
+ * The bytes of one frame, in units: its header, its blocks one by one, its checksum. So a decoder never gets more than one
+ * block (128 KiB of content) at a time, and the frame's end is known to decoders that don't say where they stopped.
  */
-export async function* zstdFrame(reader: ByteReader): AsyncGenerator<ZstdUnit> {
+export async function* zstdFrame(reader: ByteReader): AsyncGenerator<Uint8Array> {
   const descriptor = (await reader.take(1))[0] ?? 0;
   const singleSegment = (descriptor & 0x20) !== 0;
   const hasChecksum = (descriptor & 0x04) !== 0;
@@ -53,7 +45,7 @@ export async function* zstdFrame(reader: ByteReader): AsyncGenerator<ZstdUnit> {
   if (dictionaryBytes > 0) throw damaged('needs a dictionary');
   const window = singleSegment ? readUnsigned(rest) + (sizeFlag === 1 ? 256 : 0) : windowBytes(rest[0] ?? 0);
   if (window > maxWindowBytes) throw damaged(`needs ${window} bytes of memory`);
-  yield { bytes: Buffer.concat([Buffer.of(0x28, 0xb5, 0x2f, 0xfd, descriptor), rest]), window };
+  yield Buffer.concat([Buffer.of(0x28, 0xb5, 0x2f, 0xfd, descriptor), rest]);
 
   for (let last = false; !last; ) {
     const header = await reader.take(3);
@@ -63,10 +55,9 @@ export async function* zstdFrame(reader: ByteReader): AsyncGenerator<ZstdUnit> {
     const size = value >> 3;
     if (type === blockTypeReserved) throw damaged('has a block of unknown type');
     if (size > maxBlockBytes) throw damaged(`has a block of ${size} bytes`);
-    const content = await reader.take(type === blockTypeRle ? 1 : size);
-    yield { bytes: Buffer.concat([header, content]), block: { type, size, content } };
+    yield Buffer.concat([header, await reader.take(type === blockTypeRle ? 1 : size)]);
   }
-  if (hasChecksum) yield { bytes: await reader.take(4) };
+  if (hasChecksum) yield await reader.take(4);
 }
 
 function windowBytes(descriptor: number): number {
