@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
-import * as zlib from 'node:zlib';
+import type * as Zlib from 'node:zlib';
 import type { ArchiveFormat } from '../contract/chunk-index.ts';
+import { builtins } from '../core/builtins.ts';
 import { integrityError } from '../core/errors.ts';
 import { decompress } from './decompress.ts';
 
@@ -25,6 +26,7 @@ export async function decodeChunk(format: ArchiveFormat, slice: Uint8Array, leng
 
 async function decodeBounded(format: ArchiveFormat, slice: Uint8Array, length: number): Promise<Uint8Array> {
   if (format === 'tar') return slice;
+  const { zlib } = builtins;
   if (format === 'tar.gz') return decodeWhole(zlib.inflateRaw, slice, length);
   if ('zstdDecompress' in zlib) return decodeWhole(zlib.zstdDecompress as Decode, slice, length);
   const source = async function* (): AsyncGenerator<Uint8Array> {
@@ -37,7 +39,7 @@ async function decodeBounded(format: ArchiveFormat, slice: Uint8Array, length: n
 
 type Decode = (
   input: Uint8Array,
-  options: zlib.ZlibOptions,
+  options: Zlib.ZlibOptions,
   callback: (error: Error | null, result: Buffer) => void,
 ) => void;
 
@@ -50,7 +52,7 @@ async function decodeWhole(decode: Decode, input: Uint8Array, length: number): P
       // One output buffer, a little larger than needed, makes it one call into the thread pool.
       chunkSize: length + minOutputBytes,
       // A slice of the seekable gzip has no final block; zstd knows no other end than its frame's.
-      ...(decode === zlib.inflateRaw && { finishFlush: zlib.constants.Z_SYNC_FLUSH }),
+      ...(decode === builtins.zlib.inflateRaw && { finishFlush: builtins.zlib.constants.Z_SYNC_FLUSH }),
     })) as unknown as WithEngine;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

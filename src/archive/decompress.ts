@@ -1,7 +1,7 @@
-import { pipeline, Readable, type Transform } from 'node:stream';
-import * as zlib from 'node:zlib';
+import type { Transform } from 'node:stream';
 import { Decompress } from 'fzstd';
 import type { ArchiveFormat } from '../contract/chunk-index.ts';
+import { builtins } from '../core/builtins.ts';
 import { type AircherError, integrityError } from '../core/errors.ts';
 import { ByteReader } from './byte-reader.ts';
 import { findZstdFrame, zstdFrame } from './zstd-frames.ts';
@@ -18,7 +18,11 @@ export async function* decompress(
   options: { readonly maxBytes: number; readonly portableZstd?: boolean },
 ): AsyncGenerator<Uint8Array> {
   let bytes = 0;
-  for await (const piece of decoded(format, source, options.portableZstd ?? !('createZstdDecompress' in zlib))) {
+  for await (const piece of decoded(
+    format,
+    source,
+    options.portableZstd ?? !('createZstdDecompress' in builtins.zlib),
+  )) {
     bytes += piece.length;
     if (bytes > options.maxBytes) {
       throw integrityError(`the archive unpacks to more than the ${options.maxBytes} bytes expected`);
@@ -33,7 +37,7 @@ function decoded(
   portableZstd: boolean,
 ): AsyncIterable<Uint8Array> {
   if (format === 'tar') return source;
-  if (format === 'tar.gz') return through(source, zlib.createGunzip());
+  if (format === 'tar.gz') return through(source, builtins.zlib.createGunzip());
   return unzstd(source, portableZstd);
 }
 
@@ -43,7 +47,7 @@ async function* unzstd(source: AsyncIterable<Uint8Array>, portable: boolean): As
   try {
     while (await findZstdFrame(reader)) {
       const frame = zstdFrame(reader);
-      yield* portable ? unzstdPortably(frame) : through(inBatches(frame), zlib.createZstdDecompress());
+      yield* portable ? unzstdPortably(frame) : through(inBatches(frame), builtins.zlib.createZstdDecompress());
     }
   } finally {
     await reader.close();
@@ -94,6 +98,7 @@ async function* through(source: AsyncIterable<Uint8Array>, transform: Transform)
       throw error;
     }
   };
+  const { pipeline, Readable } = builtins.stream;
   // The loop below sees every error: the pipeline destroys the transform with it.
   pipeline(Readable.from(watched(), { objectMode: false }), transform, () => {});
   try {

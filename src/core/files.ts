@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { builtins } from './builtins.ts';
 import { AircherError, hasSystemCode, systemErrorCode } from './errors.ts';
 
 /** Errors that a virus scanner or indexer holding a fresh file causes on Windows for seconds. */
@@ -30,9 +30,13 @@ export async function renamePatiently(
   }
 }
 
+export function randomHex(bytes: number): string {
+  return builtins.crypto.randomBytes(bytes).toString('hex');
+}
+
 /** A name beside `path` that no other process uses; what a killed process leaves is recognisable by `.tmp-`. */
 export function temporaryName(path: string): string {
-  return join(dirname(path), `.tmp-${process.pid}-${randomBytes(6).toString('hex')}`);
+  return join(dirname(path), `.tmp-${process.pid}-${randomHex(6)}`);
 }
 
 /** Flushes a directory, so that renames in it survive a power cut. Does nothing where the platform can't (Windows). */

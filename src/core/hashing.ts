@@ -1,13 +1,19 @@
-import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { builtins } from './builtins.ts';
 
 /** A sha256 as 64 lower-case hex digits. */
 export type Sha256 = string;
 
 export const sha256Pattern = /^[0-9a-f]{64}$/;
 
+/** A sha256 under way. */
+export function startHash(): Hash {
+  return builtins.crypto.createHash('sha256');
+}
+
 export function sha256(bytes: Uint8Array | string): Sha256 {
-  return createHash('sha256').update(bytes).digest('hex');
+  return startHash().update(bytes).digest('hex');
 }
 
 /** Size in bytes and sha256 of a file, in one streaming pass of bounded memory. */
@@ -15,7 +21,7 @@ export async function hashFile(
   path: string,
   options: { readonly signal?: AbortSignal | undefined; readonly onBytes?: (count: number) => void } = {},
 ): Promise<{ readonly sizeBytes: number; readonly sha256: Sha256 }> {
-  const hash = createHash('sha256');
+  const hash = startHash();
   let sizeBytes = 0;
   for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
     options.signal?.throwIfAborted();

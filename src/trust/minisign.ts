@@ -1,5 +1,5 @@
-import { createHash, createPublicKey, verify } from 'node:crypto';
 import { limits } from '../contract/limits.ts';
+import { builtins } from '../core/builtins.ts';
 import { type AircherError, integrityError } from '../core/errors.ts';
 
 /**
@@ -126,7 +126,7 @@ export function trustedCommentFault(comment: string): string | undefined {
 
 /** What the signature is over: the message itself, or its BLAKE2b-512. */
 export function signedBytes(message: Uint8Array, prehashed: boolean): Uint8Array {
-  return prehashed ? createHash('blake2b512').update(message).digest() : message;
+  return prehashed ? builtins.crypto.createHash('blake2b512').update(message).digest() : message;
 }
 
 /**
@@ -172,6 +172,7 @@ export function verifySignature(
 
 function verifyEd25519(message: Uint8Array, key: PublicKey, signature: Uint8Array): boolean {
   const spki = Buffer.concat([spkiPrefix, key.key]);
+  const { createPublicKey, verify } = builtins.crypto;
   return verify(null, message, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature);
 }
 

@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { link, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasSystemCode, isAbort } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { makeDirectory, readFileIfThere } from '../../core/files.ts';
+import { makeDirectory, randomHex, readFileIfThere } from '../../core/files.ts';
 import type { CacheLayout } from './layout.ts';
 import { isCertainlyGone, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
@@ -89,7 +88,7 @@ interface Holder extends ProcessIdentity {
 
 /** Makes the lock file, which must not exist. Undefined where it does. */
 async function create(path: string, timing: LockTiming): Promise<ModelLock | undefined> {
-  const token = randomBytes(12).toString('hex');
+  const token = randomHex(12);
   const holder: Holder = { ...(await ownIdentity()), token };
   try {
     await makeDirectory(dirname(path));
@@ -161,7 +160,7 @@ async function readBeat(path: string): Promise<string | undefined> {
  * made meanwhile puts it back. False where the file system refuses.
  */
 async function takeAway(path: string, token: string | undefined): Promise<boolean> {
-  const aside = `${path}.dead-${randomBytes(6).toString('hex')}`;
+  const aside = `${path}.dead-${randomHex(6)}`;
   try {
     await rename(path, aside);
   } catch (error) {

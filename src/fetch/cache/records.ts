@@ -58,14 +58,23 @@ export async function readRecord(
   const path = layout.record(name, version);
   const bytes = await readFileIfThere(path);
   if (bytes === undefined) return undefined;
-  let json: unknown;
+  const known = parsed.get(path);
+  if (known?.bytes.equals(bytes)) return known.record;
+  const record = parseRecord(bytes, path);
+  if (record?.model !== name || record.version !== version) return undefined;
+  parsed.set(path, { bytes, record });
+  return record;
+}
+
+/** Records by path, as they were last read: one command reads them several times, and parsing takes longer than reading. */
+const parsed = new Map<string, { readonly bytes: Buffer; readonly record: InstallRecord }>();
+
+function parseRecord(bytes: Buffer, file: string): InstallRecord | undefined {
   try {
-    json = parseStrictJson(bytes, { file: path, maxBytes: limits.manifestBytes });
+    return z.parse(recordSchema, parseStrictJson(bytes, { file, maxBytes: limits.manifestBytes }));
   } catch {
     return undefined;
   }
-  const result = z.safeParse(recordSchema, json);
-  return result.success && result.data.model === name && result.data.version === version ? result.data : undefined;
 }
 
 export async function writeRecord(layout: CacheLayout, record: InstallRecord): Promise<void> {

@@ -1,9 +1,9 @@
 import type * as http from 'node:http';
 import type * as https from 'node:https';
+import { builtins } from '../../core/builtins.ts';
 import { hasSystemCode } from '../../core/errors.ts';
 import { getDocument } from './document.ts';
 import { createHosts } from './hosts.ts';
-import { network } from './node-network.ts';
 import { createTunnelAgent, proxyAuthorization, proxyChooser } from './proxy.ts';
 import { createPace } from './rate-limit.ts';
 import { leave } from './read-body.ts';
@@ -103,9 +103,11 @@ interface Agents {
 function createAgents(options: HttpOptions, settings: HttpSettings): Agents {
   // No limit of sockets here: the transfer counts its own connections.
   const kept = { keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo' as const };
-  const trusted = options.extraCertificates ? { ca: [...network.tls.rootCertificates, options.extraCertificates] } : {};
-  const plain = new network.http.Agent(kept);
-  const secure = new network.https.Agent({ ...kept, ...trusted });
+  const trusted = options.extraCertificates
+    ? { ca: [...builtins.tls.rootCertificates, options.extraCertificates] }
+    : {};
+  const plain = new builtins.http.Agent(kept);
+  const secure = new builtins.https.Agent({ ...kept, ...trusted });
   const tunnels = new Map<string, https.Agent>();
   return {
     http: plain,
@@ -133,10 +135,10 @@ function send(
 ): http.ClientRequest {
   const common = { method: request.method ?? 'GET', ...(request.signal && { signal: request.signal }) };
   if (url.protocol === 'https:') {
-    return network.https.request(url, { ...common, headers, agent: proxy ? agents.tunnel(proxy) : agents.https });
+    return builtins.https.request(url, { ...common, headers, agent: proxy ? agents.tunnel(proxy) : agents.https });
   }
-  if (proxy === undefined) return network.http.request(url, { ...common, headers, agent: agents.http });
-  return network.http.request({
+  if (proxy === undefined) return builtins.http.request(url, { ...common, headers, agent: agents.http });
+  return builtins.http.request({
     ...common,
     host: proxy.hostname,
     port: proxy.port === '' ? 80 : proxy.port,

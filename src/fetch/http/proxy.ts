@@ -1,8 +1,8 @@
 import type * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type * as tls from 'node:tls';
+import { builtins } from '../../core/builtins.ts';
 import { AircherError, usageError } from '../../core/errors.ts';
-import { network } from './node-network.ts';
 import { networkError, toRemoteError } from './remote-error.ts';
 import type { HttpOptions } from './types.ts';
 
@@ -52,7 +52,7 @@ export function createTunnelAgent(
   proxy: URL,
   options: https.AgentOptions & { readonly timeoutMs: number },
 ): https.Agent {
-  class TunnelAgent extends network.https.Agent {
+  class TunnelAgent extends builtins.https.Agent {
     // Node's agent waits for the callback when nothing is returned.
     override createConnection(
       target: https.RequestOptions & tls.ConnectionOptions,
@@ -61,7 +61,7 @@ export function createTunnelAgent(
       const host = String(target.host);
       const name = host.includes(':') ? `[${host}]` : host;
       openTunnel(proxy, name, Number(target.port ?? 443), options.timeoutMs).then(
-        (socket) => callback?.(null, network.tls.connect({ ...target, socket })),
+        (socket) => callback?.(null, builtins.tls.connect({ ...target, socket })),
         (error: Error) => callback?.(error, undefined as unknown as Duplex),
       );
     }
@@ -71,7 +71,7 @@ export function createTunnelAgent(
 
 function openTunnel(proxy: URL, host: string, port: number, timeoutMs: number): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const request = (proxy.protocol === 'https:' ? network.https : network.http).request({
+    const request = (proxy.protocol === 'https:' ? builtins.https : builtins.http).request({
       host: proxy.hostname.replace(/^\[|\]$/g, ''),
       port: proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : proxy.port,
       method: 'CONNECT',

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasSystemCode, integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { isFile, makeDirectory } from '../../core/files.ts';
+import { startHash } from '../../core/hashing.ts';
 import type { InstalledFile } from '../cache/records.ts';
 
 /**
@@ -36,7 +36,7 @@ async function copyFile(
   context: RunContext,
 ): Promise<string | undefined> {
   if (!(await isFile(source))) return 'is missing';
-  const hash = createHash('sha256');
+  const hash = startHash();
   const handle = await open(target, 'w');
   let bytes = 0;
   try {

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
-import { exists, makeDirectory, removeTree } from '../../core/files.ts';
+import { exists, makeDirectory, randomHex, removeTree } from '../../core/files.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';
 
@@ -31,7 +30,7 @@ export async function openStaging(
   const parent = join(layout.downloads, artifact.name);
   await makeDirectory(parent);
   const prefix = artifactPrefix(artifact);
-  const directory = join(parent, `${prefix}${process.pid}-${randomBytes(6).toString('hex')}`);
+  const directory = join(parent, `${prefix}${process.pid}-${randomHex(6)}`);
   const left = takeOver ? (await list(parent)).filter((name) => name.startsWith(prefix)) : [];
   let taken = false;
   for (const name of left) {
@@ -71,7 +70,7 @@ function artifactPrefix(artifact: { readonly version: string; readonly sha256: s
 /** Moves a directory out of sight by one rename, then deletes it. A killed deletion leaves something for `prune` only. */
 export async function discardTree(layout: CacheLayout, path: string): Promise<void> {
   await makeDirectory(layout.downloads);
-  const trash = join(layout.downloads, `${trashPrefix}${process.pid}-${randomBytes(6).toString('hex')}`);
+  const trash = join(layout.downloads, `${trashPrefix}${process.pid}-${randomHex(6)}`);
   try {
     await rename(path, trash);
   } catch (error) {

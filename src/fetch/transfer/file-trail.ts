@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { integrityError } from '../../core/errors.ts';
+import { startHash } from '../../core/hashing.ts';
 import type { FileStore } from './file-store.ts';
 import { freeLarge } from './free-large.ts';
 
@@ -22,7 +22,7 @@ export class FileTrails {
     this.#onFile = onFile;
     this.#trails = store.files.map((file) => ({
       size: file.size_bytes,
-      hash: createHash('sha256'),
+      hash: startHash(),
       position: 0,
       landed: new Map(),
       advancing: false,
@@ -87,7 +87,7 @@ export class FileTrails {
 
 interface Trail {
   readonly size: number;
-  readonly hash: ReturnType<typeof createHash>;
+  readonly hash: ReturnType<typeof startHash>;
   /** Everything before it is hashed. */
   position: number;
   readonly landed: Map<

@@ -1,9 +1,10 @@
-import { createHash, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunContext } from '../../core/events.ts';
 import { makeDirectory } from '../../core/files.ts';
+import { startHash } from '../../core/hashing.ts';
 import { leave, readBody } from '../http/read-body.ts';
 import { hostOf, retryAfterMs } from '../http/remote-error.ts';
 import type { Http, HttpResponse } from '../http/types.ts';
@@ -78,7 +79,7 @@ export async function transferArchive(
 
 async function openPartial(path: string, sizeBytes: number, context: RunContext): Promise<Partial> {
   const handle = await open(path, 'a+');
-  const hash = createHash('sha256');
+  const hash = startHash();
   let { size } = await handle.stat();
   if (size > sizeBytes) {
     await handle.truncate(0);
@@ -134,7 +135,7 @@ function choose(sources: readonly Source[]): Source | undefined {
 async function discard(partial: Partial, context: RunContext): Promise<void> {
   const [sender, ...others] = partial.senders;
   await partial.handle.truncate(0);
-  partial.hash = createHash('sha256');
+  partial.hash = startHash();
   partial.size = 0;
   partial.senders = new Set();
   if (sender === undefined || others.length > 0) return;

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -9,6 +8,7 @@ import type { ManifestModel } from '../../contract/manifest.ts';
 import { type AircherError, integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { makeDirectory, removeTree, syncDirectory } from '../../core/files.ts';
+import { startHash } from '../../core/hashing.ts';
 import type { FileRecord } from './types.ts';
 
 /** tar's own bytes for one entry: headers, pax records, padding, and a directory or two on the way. */
@@ -68,7 +68,7 @@ export async function unpackArchive(
 }
 
 async function writeEntry(item: TarEntry, path: string): Promise<string> {
-  const hash = createHash('sha256');
+  const hash = startHash();
   const handle = await open(path, 'wx');
   try {
     let position = 0;

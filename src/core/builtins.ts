@@ -1,0 +1,31 @@
+import type * as Crypto from 'node:crypto';
+import type * as Http from 'node:http';
+import type * as Https from 'node:https';
+import type * as Stream from 'node:stream';
+import type * as Tls from 'node:tls';
+import type * as Zlib from 'node:zlib';
+
+/**
+ * Node's larger modules, loaded when they are first used. The network's take longer to load than all else that a command does which
+ * finds its model in the cache; an import statement would load them each time, also from a bundle.
+ */
+export const builtins = {
+  get crypto(): typeof Crypto {
+    return process.getBuiltinModule('node:crypto');
+  },
+  get http(): typeof Http {
+    return process.getBuiltinModule('node:http');
+  },
+  get https(): typeof Https {
+    return process.getBuiltinModule('node:https');
+  },
+  get stream(): typeof Stream {
+    return process.getBuiltinModule('node:stream');
+  },
+  get tls(): typeof Tls {
+    return process.getBuiltinModule('node:tls');
+  },
+  get zlib(): typeof Zlib {
+    return process.getBuiltinModule('node:zlib');
+  },
+};
