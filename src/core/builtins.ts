@@ -19,7 +19,7 @@ export const builtins = {
   get https(): typeof Https {
     return process.getBuiltinModule('node:https');
   },
-  get stream(): typeof Stream {
+  get stream(): Pick<typeof Stream, 'pipeline' | 'Readable'> {
     return process.getBuiltinModule('node:stream');
   },
   get tls(): typeof Tls {
