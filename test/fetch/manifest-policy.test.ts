@@ -87,6 +87,46 @@ test('announced keys take the place of the given ones, for good', async (t) => {
   );
 });
 
+test('clients with the old and the new key share what one cache has learned', async (t) => {
+  const world = await createWorld(t);
+  const [first, second, foreign] = [newKey(), newKey(), newKey()];
+  const [old, renewed] = [{ publicKeys: [lineOf(first)] }, { publicKeys: [lineOf(second)] }];
+  const signing = { public_keys: [lineOf(second)] };
+  await world.release('1.0.0', alpha, { key: first, signing });
+  await world.manager(old).install('alpha');
+  await world.release('1.1.0', { alpha: { version: '1.1.0' } }, { key: second, signing });
+  assert.equal((await world.manager(renewed).update())[0]?.to, '1.1.0');
+  await world.release('1.2.0', { alpha: { version: '1.2.0' } }, { key: first, signing });
+  for (const options of [old, renewed, old]) {
+    await assert.rejects(world.manager(options).update(), refuses('integrity'), 'the old key counts no more');
+  }
+  await world.release('1.3.0', { alpha: { version: '1.3.0' } }, { key: second, signing });
+  assert.equal((await world.manager(old).update())[0]?.to, '1.3.0');
+  assert.equal((await world.manager(renewed).update())[0]?.outcome, 'up-to-date');
+  await assert.rejects(world.manager({ publicKeys: [lineOf(foreign)] }).update(), refuses('integrity'));
+});
+
+test('what a client without keys accepted does not count for one with a key', async (t) => {
+  const world = await createWorld(t);
+  const key = newKey();
+  const keyed = world.manager({ publicKeys: [lineOf(key)] });
+  await world.release('1.0.0', alpha, { key });
+  await keyed.install('alpha');
+  await world.release('1.1.0', { alpha: { version: '1.1.0' } });
+  assert.equal((await world.manager().update())[0]?.to, '1.1.0');
+  await assert.rejects(keyed.install('alpha', { version: '>1.1.0' }), refuses('integrity'));
+  await assert.rejects(keyed.update(), refuses('integrity'));
+});
+
+test('who stops trusting a key does not trust what it announced', async (t) => {
+  const world = await createWorld(t);
+  const [leaked, kept, evil] = [newKey(), newKey(), newKey()];
+  await world.release('1.0.0', alpha, { key: leaked, signing: { public_keys: [lineOf(kept), lineOf(evil)] } });
+  await world.manager({ publicKeys: [lineOf(leaked), lineOf(kept)] }).install('alpha');
+  await world.release('1.1.0', { alpha: { version: '1.1.0' } }, { key: evil });
+  await assert.rejects(world.manager({ publicKeys: [lineOf(kept)] }).update(), refuses('integrity'));
+});
+
 test('a key that is set later makes what was accepted without it not count', async (t) => {
   const world = await createWorld(t);
   const key = newKey();

@@ -1,7 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { type Manifest, parseManifest } from '../../contract/manifest.ts';
 import { AircherError, hasSystemCode, integrityError, usageError } from '../../core/errors.ts';
-import { parsePublicKey, verifySignature } from '../../trust/minisign.ts';
+import {
+  formatPublicKey,
+  looksLikePublicKey,
+  parsePublicKey,
+  parsePublicKeys,
+  verifySignature,
+} from '../../trust/minisign.ts';
 import type { AcceptedManifest } from './accepted-manifest.ts';
 
 /** The keys that count now, and what was learned from signed manifests. */
@@ -12,41 +18,53 @@ export interface TrustedKeys {
   readonly announced: readonly string[];
 }
 
-/** Keys given as text or as the path of a `.pub` file. Throws `usage`. */
+/** Keys given as text or as the path of a `.pub` file. Throws `usage`, and `integrity` for a damaged key. */
 export async function readRootKeys(keys: readonly string[]): Promise<readonly string[]> {
-  return Promise.all(keys.map(readRootKey));
+  return (await Promise.all(keys.map(readRootKey))).flat();
 }
 
-async function readRootKey(key: string): Promise<string> {
-  const line = /^RW[A-Za-z0-9+/]{54}$/;
-  if (line.test(key)) return key;
-  let text: string;
+async function readRootKey(key: string): Promise<readonly string[]> {
+  if (looksLikePublicKey(key)) return [key];
+  let found: readonly string[];
   try {
-    text = await readFile(key, 'utf8');
+    found = parsePublicKeys(await readFile(key, 'utf8')).map(formatPublicKey);
   } catch (error) {
     if (!hasSystemCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG')) throw error;
-    throw usageError(
-      `${JSON.stringify(key)} is neither a minisign public key nor a file with one`,
-      'A key is the line of 56 characters that begins with RW; a file is what keygen writes as aircher.pub.',
-      { cause: error },
-    );
+    throw usageError(`${JSON.stringify(key)} is neither a minisign public key nor a file with one`, keyForms, {
+      cause: error,
+    });
   }
-  const found = text.split(/\r?\n/).find((candidate) => line.test(candidate.trim()));
-  if (found !== undefined) return found.trim();
-  throw usageError(`${key} holds no minisign public key`, 'A key is the line of 56 characters that begins with RW.');
+  if (found.length === 0) throw usageError(`${key} holds no minisign public key`, keyForms);
+  return found;
 }
+
+const keyForms = 'A key is the line of 56 characters that begins with RW; a file is what keygen writes as aircher.pub.';
 
 /**
  * The trusted keys: the roots, until a manifest signed by one of them announced others, which then count alone. Other roots than
- * those that taught us (a new client with newly baked-in keys) begin anew.
+ * those that taught us begin anew.
  */
 export function trustedKeys(roots: readonly string[], accepted: AcceptedManifest | undefined): TrustedKeys {
-  return { roots, announced: accepted !== undefined && sameKeys(accepted.roots, roots) ? accepted.keys : [] };
+  return { roots, announced: teachersOf(roots, accepted) === undefined ? [] : (accepted?.keys ?? []) };
 }
 
 /** The keys one of which must have signed the accepted manifest itself. */
 export function signersOf(roots: readonly string[], accepted: AcceptedManifest): readonly string[] {
-  return sameKeys(accepted.roots, roots) ? accepted.signers : roots;
+  return teachersOf(roots, accepted) === undefined ? roots : accepted.signers;
+}
+
+/**
+ * The roots that what is stored was learned by, where it counts for these roots: they are the same, or exactly the keys that were
+ * announced since (a newer client, with the new keys baked in, beside an older one). Roots that are merely among them don't
+ * do: a key that somebody no longer trusts may have announced the rest.
+ */
+export function teachersOf(
+  roots: readonly string[],
+  accepted: AcceptedManifest | undefined,
+): readonly string[] | undefined {
+  const announced = roots.length > 0 && accepted !== undefined && sameKeys(accepted.keys, roots);
+  const counts = announced || (accepted !== undefined && sameKeys(accepted.roots, roots));
+  return counts ? accepted.roots : undefined;
 }
 
 /** The keys of which one must have signed the next manifest. */

@@ -3,6 +3,7 @@ import { toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import type { Client } from '../client.ts';
 import { type AcceptedManifest, readAccepted, writeAccepted } from './accepted-manifest.ts';
+import { teachersOf } from './check-signature.ts';
 import { compareReleases } from './compare-releases.ts';
 
 export interface ManifestToRemember {
@@ -26,9 +27,10 @@ export async function rememberManifest(
   client: Client,
   found: ManifestToRemember,
   stored: AcceptedManifest | undefined,
-  roots: readonly string[],
+  given: readonly string[],
   context: RunContext,
 ): Promise<void> {
+  const roots = teachersOf(given, stored) ?? given;
   const known = stored?.sha256 === found.sha256;
   const etags = { ...(known ? stored.etags : {}), ...found.etags };
   const sameKeys = stored?.roots.join() === roots.join() && stored.keys.join() === found.keys.join();
