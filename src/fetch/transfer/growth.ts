@@ -52,7 +52,8 @@ export function grow(view: GrowthView): void {
   if (view.saturated || (total > 0 && (view.bytesLeft / total) * 1000 < nearEndMs)) return;
   for (const mirror of mirrors) {
     const { growth, rate } = mirror;
-    const settling = now - growth.raisedAt < Math.max(60, 2.5 * mirror.latencyMs);
+    // What the first connection brings says enough; of several, the last must have begun to bring something too.
+    const settling = growth.wanted > 1 && now - growth.raisedAt < Math.max(60, 1.5 * mirror.latencyMs);
     if (growth.settled || settling || mirror.flowing < growth.wanted || rate === 0) continue;
     if (growth.wanted === 1) raise(mirror, firstConnections, now);
     else if (rate >= worthwhile * growth.rateBefore)

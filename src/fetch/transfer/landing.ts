@@ -13,6 +13,9 @@ import { isChunk, type Piece } from './piece.ts';
  */
 const maxLanding = 6;
 
+/** Waits of less between two looks are the mere coming together of small chunks. */
+const saturatedMs = 10;
+
 /** Where every chunk ends, wherever it came from: decoded, checked, written to its places, hashed into its files, recorded. */
 export class Landing {
   readonly #store: Pick<FileStore, 'write'>;
@@ -20,8 +23,10 @@ export class Landing {
   readonly #journal: Journal | undefined;
   #landing = 0;
   #waiters: (() => void)[] = [];
-  /** True when anybody had to wait since it was last read. */
-  #waited = false;
+  /** Since when somebody waits. */
+  #waitsSince: number | undefined;
+  /** Milliseconds that somebody had to wait since it was last read. */
+  #waitedMs = 0;
 
   constructor(store: Pick<FileStore, 'write'>, trails: Pick<FileTrails, 'add'>, journal: Journal | undefined) {
     this.#store = store;
@@ -60,7 +65,7 @@ export class Landing {
   /** A promise while too many chunks wait for the processor or the disk: then connections are held. */
   pressure(): Promise<void> | undefined {
     if (this.#landing < maxLanding) return undefined;
-    this.#waited = true;
+    this.#waitsSince ??= performance.now();
     return new Promise((resolve) => {
       this.#waiters.push(resolve);
     });
@@ -68,12 +73,20 @@ export class Landing {
 
   /** Whether this machine, not the network, was what everything waited for since the last call. */
   takeSaturation(): boolean {
-    const waited = this.#waited;
-    this.#waited = false;
-    return waited;
+    this.#countWait();
+    const saturated = this.#waitedMs > saturatedMs;
+    this.#waitedMs = 0;
+    if (this.#waiters.length > 0) this.#waitsSince = performance.now();
+    return saturated;
+  }
+
+  #countWait(): void {
+    if (this.#waitsSince !== undefined) this.#waitedMs += performance.now() - this.#waitsSince;
+    this.#waitsSince = undefined;
   }
 
   #wake(): void {
+    this.#countWait();
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter();
