@@ -4,8 +4,8 @@ import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { toolVersion } from '../src/core/tool-version.ts';
 import { bakedLine } from '../src/release/client-bundle.ts';
 
-/** The bound of the contract: the client stays small enough to read over a phone line. */
-export const maxBundleBytes = 200 * 1024;
+/** What the client may not outgrow, so that it stays small enough to fetch over a phone line. The aim is 150 KB. */
+export const maxBundleBytes = 190 * 1024;
 
 /** How client code is bundled. zod is stood in for by the part of it that the client's schemas use. */
 export const bundling: BuildOptions = {

@@ -32,7 +32,7 @@ const alternative = fc.oneof(
   fc.tuple(partial, partial).map((words) => words.join(' - ')),
 );
 const range = fc.array(alternative, { minLength: 1, maxLength: 3 }).map((words) => words.join(' || '));
-const runs = { numRuns: Number(process.env.SEMVER_RUNS ?? 3000) };
+const runs = { numRuns: Number(process.env.AIRCHER_TEST_RUNS ?? 3000) };
 
 test('versions are valid, and have the form, that the package semver says', () => {
   fc.assert(

@@ -161,7 +161,7 @@ async function outcome(read: () => unknown): Promise<string> {
   }
 }
 
-const runs = { numRuns: Number(process.env.SCHEMA_RUNS ?? 1500) };
+const runs = { numRuns: Number(process.env.AIRCHER_TEST_RUNS ?? 1500) };
 const damages = fc.array(damage, { minLength: 0, maxLength: 3 });
 
 test('the bundled client reads and refuses manifests as the package does, with the same problems', async () => {
