@@ -83,14 +83,14 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
   },
   {
     name: 'HTTPS_PROXY',
-    readBy: client,
+    readBy: both,
     meaning: 'proxy for `https:` URLs; `ALL_PROXY` where it is not set; also in lower case',
   },
-  { name: 'ALL_PROXY', readBy: client, meaning: 'see `HTTPS_PROXY`' },
-  { name: 'http_proxy', readBy: client, meaning: 'proxy for `http:` URLs; in lower case only, as curl has it' },
+  { name: 'ALL_PROXY', readBy: both, meaning: 'see `HTTPS_PROXY`' },
+  { name: 'http_proxy', readBy: both, meaning: 'proxy for `http:` URLs; in lower case only, as curl has it' },
   {
     name: 'NO_PROXY',
-    readBy: client,
+    readBy: both,
     meaning: 'hosts without a proxy: names, `.suffixes`, `host:port`, `*`; also in lower case',
   },
   { name: 'HF_HUB_CACHE', readBy: client, meaning: 'a Hugging Face cache, looked into for identical files' },

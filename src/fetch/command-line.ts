@@ -193,6 +193,9 @@ function clientOptions(options: OptionValues, env: CommandEnvironment['env']): C
     allowDowngrade: options['allow-downgrade'] === true,
     limitRate,
     connections: connections === undefined ? undefined : Number(connections),
-    http: { userAgent: `aircher/${toolVersion}` },
+    http: {
+      userAgent: `aircher/${toolVersion}`,
+      ...(options['allow-http'] === true ? { allowInsecure: true } : {}),
+    },
   };
 }

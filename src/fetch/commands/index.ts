@@ -53,6 +53,7 @@ export const globalOptions: OptionSpecs = {
     help: 'accept only manifests signed by this minisign key (text or file); may be repeated',
   },
   'allow-downgrade': { type: 'boolean', help: 'accept an older manifest than the newest seen' },
+  'allow-http': { type: 'boolean', help: 'allow plain http to other machines' },
   'cache-dir': { type: 'string', value: 'DIR', help: 'the cache; else AIRCHER_CACHE_DIR, else ~/.cache' },
   'no-color': { type: 'boolean', help: 'no colours (as NO_COLOR)' },
 };

@@ -30,7 +30,7 @@ export function checkedUrl(text: string, options: { readonly allowInsecure: bool
   const local = isLoopback(url.hostname) && (from === undefined || isLoopback(new URL(from).hostname));
   if (url.protocol === 'http:' && !local && !options.allowInsecure) {
     throw networkError('scheme', `${where}${shown}: plain http is allowed to this machine only`, {
-      hint: 'Use https, or allow plain http with --insecure where you trust the network.',
+      hint: 'Use https, or allow plain http with --allow-http where you trust the network.',
       details: { url: shown },
     });
   }
