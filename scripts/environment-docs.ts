@@ -39,6 +39,12 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
     meaning: 'armoured GPG secret key; without it, the keyring of the user',
   },
   { name: 'AIRCHER_GPG_PASSPHRASE', readBy: maintainer, meaning: 'its passphrase' },
+  {
+    name: 'AIRCHER_GPG_PUBLIC_KEY',
+    readBy: maintainer,
+    meaning:
+      'armoured GPG public key that signatures are checked with; without it, that of `AIRCHER_GPG_KEY`, or the keyring',
+  },
   { name: 'GITHUB_SHA', readBy: maintainer, meaning: 'set by GitHub Actions: the commit that the tag will name' },
   { name: 'GITHUB_REPOSITORY', readBy: maintainer, meaning: 'set by GitHub Actions: the repository of `GITHUB_SHA`' },
   {

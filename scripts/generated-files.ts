@@ -1,8 +1,17 @@
+import { driftWorkflow } from '../src/release/drift-workflow.ts';
+import { releaseWorkflow } from '../src/release/release-workflow.ts';
+import { ownSetup } from '../src/release/workflow-setup.ts';
 import { commandDocs } from './command-docs.ts';
 import { formatDocs } from './format-docs.ts';
 import { jsonSchemas } from './json-schemas.ts';
 
 /** Everything in the repository that is generated from code, by path. A test holds it up to date. */
 export async function generatedFiles(): Promise<Readonly<Record<string, string>>> {
-  return { ...jsonSchemas(), 'docs/commands.md': commandDocs(), 'docs/formats.md': await formatDocs() };
+  return {
+    ...jsonSchemas(),
+    'docs/commands.md': commandDocs(),
+    'docs/formats.md': await formatDocs(),
+    '.github/workflows/release-models.yml': releaseWorkflow(ownSetup),
+    '.github/workflows/drift.yml': driftWorkflow(ownSetup),
+  };
 }

@@ -27,6 +27,7 @@ export function readEnvironment(variables: Variables): ReleaseEnvironment {
     signingPassword: variables.AIRCHER_SIGNING_PASSWORD,
     gpgKey: filled('AIRCHER_GPG_KEY'),
     gpgPassphrase: variables.AIRCHER_GPG_PASSPHRASE,
+    gpgPublicKey: filled('AIRCHER_GPG_PUBLIC_KEY'),
     proxy: {
       httpsProxy: filled('HTTPS_PROXY') ?? filled('https_proxy') ?? filled('ALL_PROXY'),
       httpProxy: filled('http_proxy'),

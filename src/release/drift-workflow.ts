@@ -32,6 +32,7 @@ ${firstSteps(setup)}
         env:
           GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
           HF_TOKEN: \${{ secrets.HF_TOKEN }}
+          AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${setup.command} verify --latest --expires-within 30
 `;
 }

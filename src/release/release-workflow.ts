@@ -142,6 +142,8 @@ ${firstSteps(setup)}
           AIRCHER_GPG_PASSPHRASE: \${{ secrets.AIRCHER_GPG_PASSPHRASE }}
         run: ${command} sign
       - name: Validate
+        env:
+          AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} validate
       # GitHub attests for public repositories, and for private ones on some plans only.
       - name: Attest
@@ -155,12 +157,14 @@ ${firstSteps(setup)}
         env:
           GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
           HF_TOKEN: \${{ secrets.HF_TOKEN }}
+          AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} publish
       - name: Say what would be published
         if: \${{ inputs.dry-run }}
         env:
           GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
           HF_TOKEN: \${{ secrets.HF_TOKEN }}
+          AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} publish --dry-run
 
   verify:
@@ -177,6 +181,7 @@ ${firstSteps(setup)}
           GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
           HF_TOKEN: \${{ secrets.HF_TOKEN }}
           TAG: \${{ needs.plan.outputs.tag }}
+          AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} verify "$TAG" --deep
 `;
 }

@@ -60,12 +60,12 @@ export async function verifiesGpg(
 ): Promise<boolean> {
   const fingerprint = config.signing?.gpg_fingerprint;
   if (fingerprint === undefined) return false;
-  const { gpgKey, subprocess } = workspace.environment;
+  const { gpgKey, gpgPublicKey = gpgKey, subprocess } = workspace.environment;
   await verifyGpgSignature({
     file: manifestPath(workspace),
     signature: signature.toString(),
     fingerprint,
-    publicKey: gpgKey,
+    publicKey: gpgPublicKey,
     environment: subprocess,
     signal: workspace.signal,
   });

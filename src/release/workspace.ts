@@ -20,6 +20,8 @@ export interface ReleaseEnvironment {
   readonly signingPassword: string | undefined;
   readonly gpgKey: string | undefined;
   readonly gpgPassphrase: string | undefined;
+  /** For checking signatures where the keyring hasn't the key, as in a CI job that doesn't sign. */
+  readonly gpgPublicKey?: string | undefined;
   /** HTTPS_PROXY and the like, for what doesn't go through `fetch`. */
   readonly proxy?: {
     readonly httpsProxy: string | undefined;

@@ -76,7 +76,7 @@ async function missingKey(
   const known = await runGpg(home, ['--with-colons', '--list-keys', fingerprint], context);
   if (known.exitCode === 0) return foreignKey(verdict.arguments[6] ?? verdict.arguments[0] ?? '', fingerprint, details);
   return new AircherError('conflict', `no public GPG key ${fingerprint} to check the signature with`, {
-    hint: `Import it: gpg --import, or gpg --recv-keys ${fingerprint}.`,
+    hint: `Set AIRCHER_GPG_PUBLIC_KEY to it, or import it: gpg --import, or gpg --recv-keys ${fingerprint}.`,
     details,
   });
 }

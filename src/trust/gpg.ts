@@ -137,7 +137,7 @@ export async function verifyGpgSignature(options: GpgVerifyOptions): Promise<voi
   const fingerprint = options.fingerprint.toUpperCase();
   if (publicKey === undefined) return verifyFrom(undefined, signature, fingerprint, options);
   return withOwnHome(options, async (home) => {
-    await importKey(home, publicKey, fingerprint, options, 'The public key');
+    await importKey(home, publicKey, fingerprint, options, 'The GPG key to check with');
     await verifyFrom(home, signature, fingerprint, options);
   });
 }

@@ -28,13 +28,14 @@ export interface ModelRepository {
 export async function createModelRepository(
   t: TestContext,
   changes: Readonly<Record<string, unknown>> = {},
+  signing: Readonly<Record<string, unknown>> = {},
 ): Promise<ModelRepository> {
   const place = await mkdtemp(join(tmpdir(), 'aircher-workflow-'));
   t.after(() => rm(place, { recursive: true, force: true }));
   const workspace = await createReleaseWorkspace(t);
   const keys = join(place, 'keys');
   const { publicKey } = (await workspace.json(['keygen', '--key-dir', keys, '--no-password'])) as { publicKey: string };
-  const config = { ...changes, signing: { public_keys: [publicKey] } };
+  const config = { ...changes, signing: { public_keys: [publicKey], ...signing } };
   await workspace.configure({ mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror' }, ...config });
   await workspace.json(['init']);
   const env = await environment(place);

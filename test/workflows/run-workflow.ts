@@ -19,6 +19,8 @@ export interface WorkflowOptions {
   readonly directory: string;
   readonly inputs?: Readonly<Record<string, unknown>>;
   readonly secrets?: Readonly<Record<string, string>>;
+  /** Variables of the repository, which are no secrets. */
+  readonly vars?: Readonly<Record<string, string>>;
   /** The `github` context beside `token`. */
   readonly github?: Readonly<Record<string, unknown>>;
   /** What every step has in its environment. */
@@ -120,6 +122,7 @@ async function runJob(
     needs: Object.fromEntries(needs.map((need) => [need, done[need]])),
     inputs: run.options.inputs ?? {},
     secrets: run.options.secrets ?? {},
+    vars: run.options.vars ?? {},
     github: { token: 'job-token', ...run.options.github },
     runner: { temp: run.options.directory },
   };

@@ -103,13 +103,13 @@ function gpg(config: ReleaseConfig, file: string, workspace: Workspace): Signatu
   const name = 'manifest.json.asc';
   const fingerprint = config.signing?.gpg_fingerprint;
   if (fingerprint === undefined) return { name, expected: false, check: undefined };
-  const { gpgKey, subprocess } = workspace.environment;
+  const { gpgKey, gpgPublicKey = gpgKey, subprocess } = workspace.environment;
   const check = (signature: Buffer): Promise<void> =>
     verifyGpgSignature({
       file,
       signature: signature.toString(),
       fingerprint,
-      publicKey: gpgKey,
+      publicKey: gpgPublicKey,
       environment: subprocess,
       signal: workspace.signal,
     });
