@@ -122,7 +122,7 @@ test('every command has help with examples that its own command line accepts', a
     for (const [line] of command.examples) {
       assert.ok(stdout.includes(`aircher model ${line}`), line);
       const words = line.replaceAll("'", '').split(' ');
-      assert.equal(parseCommandLine(words).help, undefined, line);
+      assert.equal(parseCommandLine(words).help, false, line);
     }
   }
 });

@@ -1,8 +1,7 @@
 import { exitLicenseForbids } from '../../core/exit-codes.ts';
 import { checkLicenses } from '../operations/check-licenses.ts';
-import { table } from '../render/table.ts';
 import type { Command } from './command.ts';
-import { parseModelName } from './model-reference.ts';
+import { showModels } from './show-models.ts';
 
 export const checkLicenseCommand: Command = {
   name: 'check-license',
@@ -14,32 +13,19 @@ export const checkLicenseCommand: Command = {
     ['check-license --commercial', 'exit code 11 where a licence forbids commercial use, for CI'],
   ],
   options: { commercial: { type: 'boolean', help: 'exit with 11 where a licence forbids commercial use' } },
-  async run({ client, operands, options, output }) {
-    const reports = await checkLicenses(client, operands.map(parseModelName));
-    const forbidding = reports.filter((report) => report.commercial_use === false);
-    const unknown = reports.filter((report) => report.commercial_use === undefined);
-    if (output.json) output.printJson({ models: reports });
-    else if (reports.length === 0) output.note('No model is installed.');
-    else {
-      output.print(
-        table(
-          ['MODEL', 'VERSION', 'LICENCE', 'COMMERCIAL USE'],
-          reports.map((report) => [
-            report.name,
-            report.version,
-            report.license ?? 'not stated',
-            report.commercial_use === undefined ? 'not stated' : report.commercial_use ? 'allowed' : 'FORBIDDEN',
-          ]),
-        ),
-      );
-    }
-    if (!options.commercial) return 0;
-    for (const { name, version } of unknown) {
-      output.note(`${name} ${version}: the release doesn’t say whether commercial use is allowed. Read its licence.`);
-    }
-    for (const { name, version, license } of forbidding) {
-      output.note(`${name} ${version}: ${license} forbids commercial use.`);
-    }
-    return forbidding.length > 0 ? exitLicenseForbids : 0;
+  async run({ client, names, options, output }) {
+    const models = await checkLicenses(client, names);
+    showModels(
+      output,
+      { models },
+      {
+        VERSION: (model) => model.version,
+        LICENCE: (model) => model.license,
+        'COMMERCIAL USE': ({ commercial_use: allowed }) =>
+          allowed ? 'allowed' : allowed === false ? 'FORBIDDEN' : 'not stated: read the licence',
+      },
+    );
+    const forbidden = models.some((model) => model.commercial_use === false);
+    return options.commercial && forbidden ? exitLicenseForbids : 0;
   },
 };

@@ -1,9 +1,9 @@
 import { exitUpdatesFound } from '../../core/exit-codes.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { checkUpdates, type UpdateStatus } from '../operations/check-updates.ts';
-import { table } from '../render/table.ts';
+import type { Output } from '../render/output.ts';
 import type { Command } from './command.ts';
-import { parseModelName } from './model-reference.ts';
+import { showModels } from './show-models.ts';
 
 export const checkUpdatesCommand: Command = {
   name: 'check-updates',
@@ -16,54 +16,37 @@ export const checkUpdatesCommand: Command = {
     ['check-updates --exit-code', 'exit code 10 where there are updates, for scripts'],
   ],
   options: { 'exit-code': { type: 'boolean', help: 'exit with 10 where there are updates' } },
-  async run({ client, operands, options, output, context }) {
-    const statuses = await checkUpdates(client, { ...context, names: operands.map(parseModelName) });
-    const updates = statuses.filter((status) => status.status === 'update');
-    if (output.json) output.printJson({ models: statuses });
-    else {
-      if (statuses.length > 0) output.print(statusTable(statuses));
-      if (statuses.length === 0) output.note('No model is installed.');
-      else if (updates.length === 0) output.note('Everything is up to date.');
-      else
-        output.note(`${plural(updates.length, 'update')}. Get ${updates.length === 1 ? 'it' : 'them'}: update --all`);
-      for (const status of statuses) for (const line of remarks(status)) output.note(line);
+  async run({ client, names, options, output, context }) {
+    const statuses = await checkUpdates(client, { ...context, names });
+    showStatuses(statuses, output);
+    const updates = statuses.filter(({ status }) => status === 'update').length;
+    if (updates > 0) output.note(`${plural(updates, 'update')}. To install: update --all`);
+    else if (statuses.length > 0) output.note('Everything is up to date.');
+    for (const { name, installed, available, status, changes, yanked } of statuses) {
+      if (yanked !== undefined) output.note(`${name} ${installed} was withdrawn: ${yanked}`);
+      if (status === 'pinned') output.note(`${name} is pinned to ${installed}: update leaves it alone.`);
+      if (status === 'not-offered') output.note(`${name} is not in the newest release.`);
+      if (changes !== undefined) output.note(`${name} ${available}: ${changes}`);
     }
-    return options['exit-code'] && updates.length > 0 ? exitUpdatesFound : 0;
+    return options['exit-code'] && updates > 0 ? exitUpdatesFound : 0;
   },
 };
 
-export function statusTable(statuses: readonly UpdateStatus[]): string {
-  return table(
-    ['MODEL', 'INSTALLED', 'OFFERED', 'TO FETCH', 'CHANGES', 'INDICES'],
-    statuses.map((status) => [
-      status.name,
-      status.installed,
-      status.available ?? '-',
-      toFetch(status),
-      status.differences.join(', ') || '-',
-      isNew(status) ? indices[status.space] : '-',
-    ]),
+export function showStatuses(models: readonly UpdateStatus[], output: Output): void {
+  showModels(
+    output,
+    { models },
+    {
+      INSTALLED: (status) => status.installed,
+      OFFERED: (status) => status.available,
+      'TO FETCH': ({ bytes_to_fetch: bytes, size_bytes: size }) =>
+        size === undefined
+          ? undefined
+          : `${bytes === undefined ? 'up to' : `${formatBytes(bytes)} of`} ${formatBytes(size)}`,
+      CHANGES: (status) => status.differences.join(', ') || undefined,
+      INDICES: (status) => (status.size_bytes === undefined ? undefined : indices[status.space]),
+    },
   );
 }
 
 const indices = { same: 'stay valid', changes: 'must be rebuilt', unknown: 'unknown: rebuild to be sure' } as const;
-
-function isNew(status: UpdateStatus): boolean {
-  return status.available !== undefined && status.available !== status.installed && status.status !== 'up-to-date';
-}
-
-function toFetch(status: UpdateStatus): string {
-  if (!isNew(status)) return '-';
-  const all = status.size_bytes === undefined ? '' : ` of ${formatBytes(status.size_bytes)}`;
-  return status.bytes_to_fetch === undefined ? `up to${all.slice(3)}` : `${formatBytes(status.bytes_to_fetch)}${all}`;
-}
-
-function remarks(status: UpdateStatus): string[] {
-  const lines: string[] = [];
-  if (status.yanked !== undefined) lines.push(`${status.name} ${status.installed} was withdrawn: ${status.yanked}`);
-  if (status.status === 'pinned')
-    lines.push(`${status.name} is pinned to ${status.installed}: update leaves it alone.`);
-  if (status.status === 'not-offered') lines.push(`${status.name} is not in the newest release.`);
-  if (isNew(status) && status.changes) lines.push(`${status.name} ${status.available}: ${status.changes}`);
-  return lines;
-}

@@ -1,6 +1,5 @@
 import { exitCodes } from '../../core/exit-codes.ts';
 import { type DoctorReport, diagnose } from '../operations/doctor.ts';
-import { table } from '../render/table.ts';
 import type { Command } from './command.ts';
 
 const marks = { ok: 'ok', warning: 'WARNING', failed: 'FAILED' } as const;
@@ -16,29 +15,23 @@ export const doctorCommand: Command = {
   ],
   async run({ client, output, context }) {
     const report = await diagnose(client, context);
-    if (output.json) output.printJson(report);
-    else {
-      output.print(
-        table(
-          ['', 'WHAT', 'FOUND'],
-          report.findings.map((finding) => [marks[finding.status], finding.what, finding.detail]),
-        ),
-      );
-      if (report.hosts.length > 0) output.print(`\nHosts that must be reachable: ${report.hosts.join(', ')}`);
-      for (const finding of report.findings) if (finding.hint) output.note(`${finding.what}: ${finding.hint}`);
-    }
+    output.document(report);
+    output.table(report.findings, {
+      '': ({ status }) => marks[status],
+      WHAT: ({ what }) => what,
+      FOUND: ({ detail }) => detail,
+    });
+    if (report.hosts.length > 0) output.print(`Hosts that must be reachable: ${report.hosts.join(', ')}`);
+    for (const { what, hint } of report.findings) if (hint) output.note(`${what}: ${hint}`);
     return doctorExitCode(report);
   },
 };
 
 /** One source and one mirror that work are enough to install. */
 function doctorExitCode({ findings }: DoctorReport): number {
-  const failed = findings.filter((finding) => finding.status === 'failed');
-  const isRemote = (what: string): boolean => /^(source|mirror|network)/.test(what);
-  if (failed.some((finding) => !isRemote(finding.what))) return exitCodes.invalid;
-  for (const kind of ['source', 'mirror', 'network']) {
-    const all = findings.filter((finding) => finding.what.startsWith(kind));
-    if (all.length > 0 && all.every((finding) => finding.status === 'failed')) return exitCodes.remote;
-  }
-  return 0;
+  const remote = ['source', 'mirror', 'network'].map((kind) => findings.filter(({ what }) => what.startsWith(kind)));
+  const failed = findings.filter(({ status }) => status === 'failed');
+  if (failed.some((finding) => !remote.flat().includes(finding))) return exitCodes.invalid;
+  const dead = remote.some((kind) => kind.length > 0 && kind.every((finding) => failed.includes(finding)));
+  return dead ? exitCodes.remote : 0;
 }

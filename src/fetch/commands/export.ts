@@ -1,7 +1,6 @@
 import { usageError } from '../../core/errors.ts';
 import { exportModel } from '../operations/export-model.ts';
 import type { Command } from './command.ts';
-import { parseModelReference } from './model-reference.ts';
 
 export const exportCommand: Command = {
   name: 'export',
@@ -13,19 +12,17 @@ export const exportCommand: Command = {
     ['export gte-large --to /media/usb/models', 'then, on the other machine: install --from /media/usb/models'],
   ],
   options: { to: { type: 'string', value: 'DIR', help: 'the directory; made where it is missing' } },
-  async run({ client, operands, options, output, context }) {
-    const { to } = options;
-    if (typeof to !== 'string') throw usageError('Where to? export NAME --to DIR');
+  async run({ client, models, options, output, context }) {
+    const directory = options.to?.at(-1);
+    if (directory === undefined) throw usageError('Where to? export NAME --to DIR');
     const reports = [];
-    for (const { name, range } of operands.map(parseModelReference)) {
-      const report = await exportModel(client, name, range, to, context);
+    for (const { name, range } of models) {
+      const report = await exportModel(client, name, range, directory, context);
       reports.push(report);
-      output.note(
-        `${name} ${report.version} exported to ${to} (${report.form === 'archive' ? 'archive' : 'its files'}).`,
-      );
+      output.note(`${name} ${report.version} exported to ${directory} (its ${report.form}).`);
     }
-    if (output.json) output.printJson({ directory: to, models: reports });
-    output.note(`On the other machine: install --from ${to}`);
-    return 0;
+    output.document({ directory, models: reports });
+    output.note(`On the other machine: install --from ${directory}`);
+    return;
   },
 };

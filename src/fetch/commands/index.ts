@@ -36,7 +36,6 @@ export const globalOptions: OptionSpecs = {
   manifest: {
     type: 'string',
     value: 'SOURCE',
-    multiple: true,
     help: 'where releases are announced: URL, file or github:owner/repo#tag-prefix; may be repeated',
   },
   release: { type: 'string', value: 'TAG', help: 'another release than the newest, by tag or version' },
@@ -49,7 +48,6 @@ export const globalOptions: OptionSpecs = {
   'public-key': {
     type: 'string',
     value: 'KEY',
-    multiple: true,
     help: 'accept only manifests signed by this minisign key (text or file); may be repeated',
   },
   'allow-downgrade': { type: 'boolean', help: 'accept an older manifest than the newest seen' },

@@ -1,8 +1,5 @@
 import { usageError } from '../../core/errors.ts';
-import type { RunContext } from '../../core/events.ts';
-import { formatBytes } from '../../core/format.ts';
 import { readInstalled, recordOf } from '../cache/installed.ts';
-import type { Client } from '../client.ts';
 import { installFrom } from '../install/install-from.ts';
 import { type InstallReport, installVersion } from '../install/install-version.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
@@ -10,9 +7,9 @@ import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';
 import { spaceChange } from '../operations/describe-changes.ts';
 import { findInstalled } from '../operations/find-installed.ts';
-import type { Output } from '../render/output.ts';
-import type { Command } from './command.ts';
-import { parseModelName, parseModelReference } from './model-reference.ts';
+import type { Command, CommandCall } from './command.ts';
+import { type ModelReference, refuseVersion } from './model-reference.ts';
+import { tellInstalled, tellSpace } from './tell.ts';
 
 export const installCommand: Command = {
   name: 'install',
@@ -28,94 +25,65 @@ export const installCommand: Command = {
     ["install 'gte-large@^1.0.0' --limit-rate 5MB", 'the newest 1.x, at 5 MB a second'],
   ],
   options: { from: { type: 'string', value: 'DIR-or-FILE', help: 'from a folder or a tarball, without a network' } },
-  async run({ client, operands, options, output, context }) {
-    if (typeof options.from === 'string') {
-      const brought = await installFrom(client, options.from, operands.map(parseModelName), context);
-      for (const report of brought) tellInstalled(report, output);
-      if (output.json) output.printJson({ models: brought.map((report) => reportJson(client, report)) });
-      return 0;
-    }
-    if (operands.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
+  async run(call) {
+    const { client, models, names, options, output, context } = call;
+    const from = options.from?.at(-1);
     const reports: InstallReport[] = [];
-    let good: GoodManifest | undefined;
-    for (const { name, range } of operands.map(parseModelReference)) {
-      const here = client.release === undefined ? await findInstalled(client, name, range) : undefined;
-      if (here !== undefined) {
-        const current = (await readInstalled(client.layout, name))?.current ?? here.version;
-        reports.push({
+    if (from !== undefined) {
+      models.forEach(refuseVersion);
+      reports.push(...(await installFrom(client, from, names, context)));
+      for (const report of reports) tellInstalled(report, output);
+    } else {
+      if (models.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
+      let good: GoodManifest | undefined;
+      const manifest = async (): Promise<GoodManifest> => (good ??= await findManifest(client, context));
+      for (const model of models) reports.push(await makePresent(call, model, manifest));
+    }
+    output.document({
+      models: reports.map(({ name, version, outcome, current, record: { entry }, transfer }) => ({
+        name,
+        version,
+        outcome,
+        current,
+        path: client.layout.version(name, version),
+        license: entry.license,
+        commercial_use: entry.commercial_use,
+        space: entry.embedding?.space,
+        bytes_fetched: transfer?.bytesFetched ?? 0,
+        bytes_copied: transfer?.bytesCopied ?? 0,
+        mirrors: transfer?.mirrors ?? [],
+      })),
+    });
+  },
+};
+
+async function makePresent(
+  { client, output, context }: CommandCall,
+  { name, range }: ModelReference,
+  manifest: () => Promise<GoodManifest>,
+): Promise<InstallReport> {
+  const before = await readInstalled(client.layout, name);
+  const previous = recordOf(before, before?.current);
+  const here = client.release === undefined ? await findInstalled(client, name, range) : undefined;
+  const report: InstallReport =
+    here === undefined
+      ? await installVersion(client, await resolveModel(client, await manifest(), name, range, context), {
+          ...context,
+          makeCurrent: 'newer',
+        })
+      : {
           name,
           version: here.version,
           outcome: 'present',
           record: here,
-          previous: current,
-          current,
+          previous: before?.current,
+          current: before?.current ?? here.version,
           transfer: undefined,
-        });
-        output.note(`${name} ${here.version} is installed.`);
-        continue;
-      }
-      good ??= await findManifest(client, context);
-      reports.push(await installOne(client, good, name, range, output, context));
-    }
-    if (output.json) output.printJson({ models: reports.map((report) => reportJson(client, report)) });
-    return 0;
-  },
-};
-
-async function installOne(
-  client: Client,
-  good: GoodManifest,
-  name: string,
-  range: string | undefined,
-  output: Output,
-  context: RunContext,
-): Promise<InstallReport> {
-  const resolved = await resolveModel(client, good, name, range, context);
-  const before = await readInstalled(client.layout, name);
-  const report = await installVersion(client, resolved, { ...context, makeCurrent: 'newer' });
+        };
   tellInstalled(report, output);
-  const previous = recordOf(before, before?.current);
-  if (previous && report.current === report.version && previous.version !== report.version) {
-    if (spaceChange(previous.entry, report.record.entry) === 'changes')
-      tellRebuild(name, previous.version, report.version, output);
+  const { version, record, current } = report;
+  if (previous !== undefined && current === version && previous.version !== version) {
+    tellSpace(name, previous.version, version, spaceChange(previous.entry, record.entry), output);
   }
   return report;
-}
-
-/** What an install did, in a line or two, the licence always. */
-export function tellInstalled(report: InstallReport, output: Output): void {
-  const { name, version, record, transfer } = report;
-  const how =
-    report.outcome === 'present'
-      ? 'is installed'
-      : report.outcome === 'adopted'
-        ? 'was found complete in the cache'
-        : `installed${transfer ? `: ${formatBytes(transfer.bytesFetched)} fetched${transfer.bytesCopied > 0 ? `, ${formatBytes(transfer.bytesCopied)} taken from what was here` : ''}` : ''}`;
-  const terms = record.entry.commercial_use === false ? ' (no commercial use)' : '';
-  output.note(`${name} ${version} ${how}. Licence: ${record.entry.license ?? 'not stated'}${terms}.`);
-  if (record.entry.allow_code)
-    output.note(`${name} holds program code that loaders may run. Read it before you allow that.`);
-  if (report.current !== version) output.note(`The current version stays ${report.current}.`);
-}
-
-export function tellRebuild(name: string, from: string, to: string, output: Output): void {
-  output.note(
-    `${name}: vectors of ${to} can’t be compared with those of ${from}. Indices made with ${from} must be rebuilt.`,
-  );
-}
-
-export function reportJson(client: Client, report: InstallReport): object {
-  return {
-    name: report.name,
-    version: report.version,
-    outcome: report.outcome,
-    current: report.current,
-    path: client.layout.version(report.name, report.version),
-    license: report.record.entry.license,
-    commercial_use: report.record.entry.commercial_use,
-    space: report.record.entry.embedding?.space,
-    bytes_fetched: report.transfer?.bytesFetched ?? 0,
-    bytes_copied: report.transfer?.bytesCopied ?? 0,
-    mirrors: report.transfer?.mirrors ?? [],
-  };
 }

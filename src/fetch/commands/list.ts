@@ -1,7 +1,8 @@
 import { formatBytes } from '../../core/format.ts';
-import { listInstalled, listOffered } from '../operations/list-models.ts';
-import { table } from '../render/table.ts';
+import { listInstalled, listOffered, type OfferedModel } from '../operations/list-models.ts';
+import type { Columns } from '../render/output.ts';
 import type { Command } from './command.ts';
+import { showModels } from './show-models.ts';
 
 export const listCommand: Command = {
   name: 'list',
@@ -17,50 +18,30 @@ export const listCommand: Command = {
   async run({ client, options, output, context }) {
     if (options.remote) {
       const offered = await listOffered(client, context);
-      if (output.json) output.printJson(offered);
-      else {
-        output.note(`Release ${offered.release ?? 'without a name'}:`);
-        output.print(
-          table(
-            ['MODEL', 'VERSION', 'INSTALLED', 'SIZE', 'DIMENSIONS', 'LICENCE', 'SPACE'],
-            offered.models.map((model) => [
-              model.name,
-              model.yanked === undefined ? model.version : `${model.version} (withdrawn)`,
-              model.installed ?? '-',
-              formatBytes(model.size_bytes),
-              model.dimensions === undefined ? '-' : String(model.dimensions),
-              model.license ?? 'not stated',
-              shortSpace(model.space),
-            ]),
-          ),
-        );
-      }
-      return 0;
+      output.note(`Release ${offered.release ?? 'without a name'}:`);
+      showModels(output, offered, {
+        VERSION: (model) => (model.yanked === undefined ? model.version : `${model.version} (withdrawn)`),
+        INSTALLED: (model) => model.installed,
+        ...facts,
+      });
+      return;
     }
-    const installed = await listInstalled(client);
-    if (output.json) output.printJson({ models: installed });
-    else if (installed.length === 0) output.note('No model is installed. See what there is: list --remote');
-    else {
-      output.print(
-        table(
-          ['MODEL', 'VERSION', '', 'SIZE', 'DIMENSIONS', 'LICENCE', 'SPACE'],
-          installed.map((version) => [
-            version.name,
-            version.version,
-            [version.current ? 'current' : '', version.pinned ? 'pinned' : ''].filter(Boolean).join(', '),
-            formatBytes(version.size_bytes),
-            version.dimensions === undefined ? '-' : String(version.dimensions),
-            version.license ?? 'not stated',
-            shortSpace(version.space),
-          ]),
-        ),
-      );
-    }
-    return 0;
+    showModels(
+      output,
+      { models: await listInstalled(client) },
+      {
+        VERSION: (model) => model.version,
+        '': (model) => [model.current && 'current', model.pinned && 'pinned'].filter(Boolean).join(', '),
+        ...facts,
+      },
+    );
   },
 };
 
-/** Enough of the digest to see by eye whether two are equal. */
-export function shortSpace(space: string | undefined): string {
-  return space?.slice(0, 12) ?? '-';
-}
+const facts: Columns<Pick<OfferedModel, 'size_bytes' | 'dimensions' | 'license' | 'space'>> = {
+  SIZE: (model) => formatBytes(model.size_bytes),
+  DIMENSIONS: (model) => model.dimensions?.toString(),
+  LICENCE: (model) => model.license,
+  // Enough of the digest to see by eye whether two are equal.
+  SPACE: (model) => model.space?.slice(0, 12),
+};

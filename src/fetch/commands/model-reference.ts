@@ -11,24 +11,17 @@ export interface ModelReference {
 
 /** Throws `usage`. */
 export function parseModelReference(text: string): ModelReference {
-  const at = text.indexOf('@');
-  const name = at === -1 ? text : text.slice(0, at);
-  const version = at === -1 ? undefined : text.slice(at + 1);
-  const fault = modelNameFault(name);
-  if (fault !== undefined || version === '') {
-    throw usageError(
-      `${JSON.stringify(text)}: ${fault ?? 'has no version behind @'}.`,
-      'Models are named as NAME or NAME@VERSION.',
-    );
+  const [, name = text, version] = /^([^@]*)@(.*)$/s.exec(text) ?? [];
+  const fault = modelNameFault(name) ?? (version === '' ? 'has no version behind @' : undefined);
+  if (fault !== undefined) {
+    throw usageError(`${JSON.stringify(text)}: ${fault}.`, 'Models are named as NAME or NAME@VERSION.');
   }
   const range = version === 'latest' ? undefined : version;
   checkRange(range);
   return { name, range };
 }
 
-/** A model's bare name. Throws `usage`. */
-export function parseModelName(text: string): string {
-  const { name, range } = parseModelReference(text);
-  if (range === undefined) return name;
-  throw usageError(`${JSON.stringify(text)}: a version has no meaning here.`, `Write ${name} alone.`);
+/** Throws `usage` where a version is given. */
+export function refuseVersion({ name, range }: ModelReference): void {
+  if (range !== undefined) throw usageError(`${name}@${range}: no version is taken here.`, `Write ${name} alone.`);
 }

@@ -1,8 +1,7 @@
-import { type AircherError, invalidError } from '../../core/errors.ts';
+import { invalidError } from '../../core/errors.ts';
 import { readInstalled } from '../cache/installed.ts';
 import { describeInstalled, findInstalled } from '../operations/find-installed.ts';
 import type { Command } from './command.ts';
-import { parseModelReference } from './model-reference.ts';
 
 export const pathCommand: Command = {
   name: 'path',
@@ -14,24 +13,20 @@ export const pathCommand: Command = {
     ['path all-MiniLM-L6-v2', 'directory of the version in use'],
     ['path all-MiniLM-L6-v2@1.1.0', 'of another installed version'],
   ],
-  async run({ client, operands, output }) {
-    const [reference = ''] = operands;
-    const { name, range } = parseModelReference(reference);
-    const record = await findInstalled(client, name, range);
-    if (record === undefined) throw await notInstalled(client.layout, name, reference);
-    const model = describeInstalled(client.layout, record);
-    if (output.json) output.printJson(model);
-    else output.print(model.path);
-    return 0;
+  async run({ client, models, output }) {
+    for (const { name, range } of models) {
+      const record = await findInstalled(client, name, range);
+      if (record === undefined) {
+        const wanted = range === undefined ? name : `${name}@${range}`;
+        const there = (await readInstalled(client.layout, name))?.versions.map(({ version }) => version) ?? [];
+        throw invalidError(
+          `${wanted} is not installed.${there.length === 0 ? '' : ` Installed: ${there.join(', ')}.`}`,
+          `Install it: install ${wanted}`,
+        );
+      }
+      const model = describeInstalled(client.layout, record);
+      output.document(model);
+      output.print(model.path);
+    }
   },
 };
-
-async function notInstalled(
-  layout: Parameters<typeof readInstalled>[0],
-  name: string,
-  reference: string,
-): Promise<AircherError> {
-  const versions = (await readInstalled(layout, name))?.versions.map((record) => record.version) ?? [];
-  const there = versions.length === 0 ? '' : ` Installed: ${versions.join(', ')}.`;
-  return invalidError(`${reference} is not installed.${there}`, `Install it: install ${reference}`);
-}

@@ -1,7 +1,7 @@
-import { usageError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/format.ts';
 import { prune } from '../operations/free-space.ts';
 import type { Command } from './command.ts';
+import { numberOption } from './number-option.ts';
 
 export const pruneCommand: Command = {
   name: 'prune',
@@ -17,20 +17,14 @@ export const pruneCommand: Command = {
     'dry-run': { type: 'boolean', help: 'only say what would be deleted' },
   },
   async run({ client, options, output, context }) {
-    const { keep } = options;
-    if (keep !== undefined && !/^[1-9]\d{0,4}$/.test(String(keep))) {
-      throw usageError(`--keep ${keep} is not a number from 1 up.`);
+    const dryRun = options['dry-run'] !== undefined;
+    const items = await prune(client, { ...context, keep: numberOption(options, 'keep', 99_999), dryRun });
+    const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
+    output.document({ dry_run: dryRun, bytes, items });
+    for (const { name, version, path, bytes } of items) {
+      output.print(`${version === undefined ? path : `${name} ${version}`}  ${formatBytes(bytes)}`);
     }
-    const dryRun = Boolean(options['dry-run']);
-    const pruned = await prune(client, { ...context, keep: keep === undefined ? undefined : Number(keep), dryRun });
-    const bytes = pruned.reduce((sum, item) => sum + item.bytes, 0);
-    if (output.json) output.printJson({ dry_run: dryRun, bytes, items: pruned });
-    for (const item of pruned) {
-      const what = item.version === undefined ? item.path : `${item.name} ${item.version}`;
-      output.print(`${what}  ${formatBytes(item.bytes)}`);
-    }
-    if (pruned.length === 0) output.note('There is nothing to delete.');
-    else output.note(dryRun ? `${formatBytes(bytes)} would be freed.` : `${formatBytes(bytes)} freed.`);
-    return 0;
+    output.note(`${formatBytes(bytes)} ${dryRun ? 'would be freed' : 'freed'}.`);
+    return;
   },
 };

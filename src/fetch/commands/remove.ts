@@ -1,7 +1,6 @@
 import { formatBytes } from '../../core/format.ts';
 import { removeModel } from '../operations/free-space.ts';
 import type { Command } from './command.ts';
-import { parseModelName } from './model-reference.ts';
 
 export const removeCommand: Command = {
   name: 'remove',
@@ -9,14 +8,13 @@ export const removeCommand: Command = {
   count: [1, Number.POSITIVE_INFINITY],
   summary: 'deletes models with all their versions',
   examples: [['remove gte-large', 'all versions, the pin and what was downloaded']],
-  async run({ client, operands, output, context }) {
-    const reports = [];
-    for (const name of operands.map(parseModelName)) {
+  async run({ client, names, output, context }) {
+    const models = [];
+    for (const name of names) {
       const report = await removeModel(client, name, context);
-      reports.push(report);
+      models.push(report);
       output.note(`${name} removed (${report.versions.join(', ')}): ${formatBytes(report.bytes)} freed.`);
     }
-    if (output.json) output.printJson({ models: reports });
-    return 0;
+    output.document({ models });
   },
 };

@@ -1,10 +1,8 @@
 import * as semver from '../../contract/semver.ts';
 import { usageError } from '../../core/errors.ts';
-import { rollBack, type VersionSwitch } from '../operations/pin-versions.ts';
-import type { Output } from '../render/output.ts';
+import { rollBack } from '../operations/pin-versions.ts';
 import type { Command } from './command.ts';
-import { tellRebuild } from './install.ts';
-import { parseModelName } from './model-reference.ts';
+import { tellSwitch } from './tell.ts';
 
 export const rollbackCommand: Command = {
   name: 'rollback',
@@ -17,24 +15,9 @@ export const rollbackCommand: Command = {
     ['rollback gte-large --to 1.0.0', 'this version; fetched where it is not installed'],
   ],
   options: { to: { type: 'string', value: 'VERSION', help: 'the version to go back to' } },
-  async run({ client, operands, options, output, context }) {
-    const [operand = ''] = operands;
-    const to = typeof options.to === 'string' ? options.to : undefined;
+  async run({ client, names, options, output, context }) {
+    const to = options.to?.at(-1);
     if (to !== undefined && semver.valid(to) !== to) throw usageError(`--to ${to} is not a version.`);
-    const report = await rollBack(client, parseModelName(operand), to, context);
-    tellSwitch(report, output);
-    return 0;
+    for (const name of names) tellSwitch(await rollBack(client, name, to, context), output);
   },
 };
-
-export function tellSwitch(report: VersionSwitch, output: Output): void {
-  const { name, from, to, space } = report;
-  if (output.json) output.printJson(report);
-  output.note(
-    from === to
-      ? `${name} ${to} is pinned.`
-      : `${name} is ${to} now (was ${from}), and pinned: update leaves it alone.`,
-  );
-  if (from !== to && space !== 'same') tellRebuild(name, from, to, output);
-  output.note(`To let it be updated again: unpin ${name}`);
-}

@@ -2,7 +2,7 @@ import { integrityError } from '../../core/errors.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { verifyModels } from '../operations/verify-models.ts';
 import type { Command } from './command.ts';
-import { parseModelName } from './model-reference.ts';
+import { noModels } from './show-models.ts';
 
 export const verifyCommand: Command = {
   name: 'verify',
@@ -14,28 +14,25 @@ export const verifyCommand: Command = {
     ['verify all-MiniLM-L6-v2 --repair', 'one model, damaged pieces fetched again'],
   ],
   options: { repair: { type: 'boolean', help: 'fetch the damaged pieces' } },
-  async run({ client, operands, options, output, context }) {
-    const repair = Boolean(options.repair);
-    const reports = await verifyModels(client, { ...context, names: operands.map(parseModelName), repair });
-    const bad = reports.filter((report) => report.bad.length > 0 && report.repaired === undefined);
-    if (output.json) output.printJson({ ok: bad.length === 0, models: reports });
-    else if (reports.length === 0) output.note('No model is installed.');
-    else {
-      for (const report of reports) {
-        const { name, version } = report;
-        const size = `${plural(report.files, 'file')}, ${formatBytes(report.bytes)}`;
-        if (report.bad.length === 0) output.print(`${name} ${version}: ok (${size})`);
-        else if (report.repaired !== undefined) {
-          output.print(`${name} ${version}: repaired (${formatBytes(report.bytes_fetched)} fetched)`);
-        } else output.print(`${name} ${version}: DAMAGED`);
-        for (const file of report.bad) output.print(`  ${file.path}: ${faults[file.fault]}`);
-      }
+  async run({ client, names, options, output, context }) {
+    const models = await verifyModels(client, { ...context, names, repair: options.repair !== undefined });
+    const damaged = models.filter((report) => report.bad.length > 0 && report.repaired === undefined);
+    output.document({ ok: damaged.length === 0, models });
+    if (models.length === 0) output.note(noModels);
+    for (const report of models) {
+      const state = damaged.includes(report)
+        ? 'DAMAGED'
+        : report.repaired === undefined
+          ? `ok (${plural(report.files, 'file')}, ${formatBytes(report.bytes)})`
+          : `repaired (${formatBytes(report.bytes_fetched)} fetched)`;
+      output.print(`${report.name} ${report.version}: ${state}`);
+      for (const { path, fault } of report.bad) output.print(`  ${path}: ${faults[fault]}`);
     }
-    if (bad.length === 0) return 0;
+    if (damaged.length === 0) return;
     throw integrityError(
-      `${bad.map((report) => `${report.name} ${report.version}`).join(', ')} differs from its release.`,
-      `Fetch the damaged pieces: verify --repair ${bad.map((report) => report.name).join(' ')}`,
-      { details: { reported: output.json } },
+      `${damaged.map(({ name, version }) => `${name} ${version}`).join(', ')} differs from its release.`,
+      `Fetch the damaged pieces: verify --repair ${damaged.map(({ name }) => name).join(' ')}`,
+      { details: { reported: true } },
     );
   },
 };

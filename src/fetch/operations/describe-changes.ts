@@ -1,7 +1,9 @@
 import type { ManifestModel } from '../../contract/manifest.ts';
 
-/** Whether vectors made by both can be compared. */
-export function spaceChange(before: ManifestModel, after: ManifestModel): 'same' | 'changes' | 'unknown' {
+/** Whether vectors of both versions can be compared: `changes` means that indices must be rebuilt. */
+export type SpaceChange = 'same' | 'changes' | 'unknown';
+
+export function spaceChange(before: ManifestModel, after: ManifestModel): SpaceChange {
   const [old, next] = [before.embedding?.space, after.embedding?.space];
   if (old === undefined || next === undefined) return 'unknown';
   return old === next ? 'same' : 'changes';

@@ -1,3 +1,7 @@
+import { type Columns, table } from './table.ts';
+
+export type { Columns };
+
 /** A stream of text that may be a terminal. */
 export interface TextStream {
   write(text: string): unknown;
@@ -7,12 +11,12 @@ export interface TextStream {
 
 /** Where a command's words go: data to stdout, everything else to stderr. */
 export interface Output {
-  readonly json: boolean;
-  readonly quiet: boolean;
-  /** A line of data. Nothing with --json, where the one document is all. */
+  /** The one document of --json; nothing without it. */
+  document(value: unknown): void;
+  /** A line of data. Nothing with --json. */
   print(line: string): void;
-  /** The one document of --json. */
-  printJson(value: unknown): void;
+  /** Lines of data under a heading. Nothing with --json. */
+  table<T>(items: readonly T[], columns: Columns<T>): void;
   /** A line for people; not with --quiet. */
   note(line: string): void;
 }
@@ -40,15 +44,15 @@ export function jsonLines(value: unknown): string {
 }
 
 export function createOutput({ json, quiet, stdout, say }: OutputOptions): Output {
+  const print = (line: string): void => {
+    if (!json) stdout.write(`${printable(line)}\n`);
+  };
   return {
-    json,
-    quiet,
-    print: (line) => {
-      if (!json) stdout.write(`${printable(line)}\n`);
+    document: (value) => {
+      if (json) stdout.write(jsonLines(value));
     },
-    printJson: (value) => {
-      stdout.write(jsonLines(value));
-    },
+    print,
+    table: (items, columns) => table(items, columns).forEach(print),
     note: (line) => {
       if (!quiet) say(line);
     },

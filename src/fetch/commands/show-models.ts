@@ -1,0 +1,15 @@
+import type { Columns, Output } from '../render/output.ts';
+
+export const noModels = 'No model is installed. See what there is: list --remote';
+
+/** What is said of models: as the document of --json, or as a table of these columns behind the name. */
+export function showModels<T extends { readonly name: string }>(
+  output: Output,
+  document: { readonly models: readonly T[] },
+  columns: Columns<T>,
+): void {
+  const { models } = document;
+  output.document(document);
+  if (models.length === 0) output.note(noModels);
+  else output.table(models, { MODEL: (model) => model.name, ...columns });
+}
