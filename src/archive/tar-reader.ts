@@ -1,5 +1,5 @@
 import { limits } from '../contract/limits.ts';
-import { clashKey, filePathFault } from '../contract/names.ts';
+import { filePathFault, PathSet } from '../contract/names.ts';
 import { ByteReader } from './byte-reader.ts';
 import { blockBytes, decodeText, parsePax, parseTarHeader, refused, type TarHeader } from './tar-header.ts';
 
@@ -28,7 +28,7 @@ export async function* readTar(
   options: { readonly topDirectory: string },
 ): AsyncGenerator<TarEntry> {
   const reader = new ByteReader(source, 'the tar archive');
-  const paths = new PathsSeen();
+  const paths = new PathSet();
   try {
     for (;;) {
       const header = await nextHeader(reader);
@@ -37,7 +37,9 @@ export async function* readTar(
       const path = checkedPath(header, options.topDirectory);
       if (path !== '') {
         const type = header.type === '5' ? 'directory' : 'file';
-        paths.add(path, type);
+        const other = paths.add(type === 'directory' ? `${path}/` : path);
+        if (other !== undefined) throw refused(`${JSON.stringify(other)} and ${JSON.stringify(path)} clash`);
+        if (paths.size > 2 * limits.filesPerModel) throw refused('the archive has too many entries');
         yield { type, path, sizeBytes: header.sizeBytes, body: reader.stream(header.sizeBytes) };
       }
       await drain(reader.stream(bodyEnd - reader.position));
@@ -123,36 +125,6 @@ function checkedPath(header: TarHeader, topDirectory: string): string {
   const fault = filePathFault(path);
   if (fault !== undefined) throw refused(`${shown} ${fault}`);
   return path;
-}
-
-/** Refuses what would meet an earlier path on some file system. */
-class PathsSeen {
-  readonly #entries = new Map<string, { readonly path: string; readonly type: 'file' | 'directory' }>();
-  /** Directories that exist because something is below them; their own entry may still come. */
-  readonly #implied = new Map<string, string>();
-
-  add(path: string, type: 'file' | 'directory'): void {
-    const key = clashKey(path);
-    const other = this.#entries.get(key)?.path ?? this.#implied.get(key);
-    const comesLate = type === 'directory' && other === path && !this.#entries.has(key);
-    if (other !== undefined && !comesLate) {
-      throw refused(other === path ? `${JSON.stringify(path)} is there twice` : clash(other, path));
-    }
-    this.#entries.set(key, { path, type });
-    if (this.#entries.size > 2 * limits.filesPerModel) throw refused('the archive has too many entries');
-    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
-      const directory = path.slice(0, end);
-      const directoryKey = clashKey(directory);
-      const entry = this.#entries.get(directoryKey);
-      const spelled = entry?.path ?? this.#implied.get(directoryKey) ?? directory;
-      if (spelled !== directory || entry?.type === 'file') throw refused(clash(spelled, path));
-      this.#implied.set(directoryKey, directory);
-    }
-  }
-}
-
-function clash(one: string, other: string): string {
-  return `${JSON.stringify(one)} and ${JSON.stringify(other)} clash`;
 }
 
 async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {

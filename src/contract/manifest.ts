@@ -103,6 +103,7 @@ export const manifestModelSchema = z.looseObject({
 export const yankedSchema = z.looseObject({ model: modelNameField, version: versionField, reason: z.string() });
 
 const modelsSchema = z.record(modelNameField, manifestModelSchema);
+const onlyModels = z.looseObject({ models: modelsSchema });
 
 export const manifestSchema = z.looseObject({
   manifest_version: z.string().check(z.regex(/^\d+\.\d+\.\d+$/, 'must be a version such as "1.0.0"')),
@@ -145,23 +146,25 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
     maxMembers: limits.manifestMembers,
   });
   const version = readMajor(json);
-  if (version !== undefined && version > 1) {
+  if (version > 1) {
     throw invalidError(
       `${file}: manifest_version ${version}.x is newer than this client understands (1.x)`,
       'Update the client.',
     );
   }
   const problems: Problem[] = [];
-  const whole = isObject(json) && isObject(json.models) ? { ...json, models: {} } : json;
-  const top = z.safeParse(manifestSchema, whole, { reportInput: true });
-  if (!top.success) problems.push(...problemsOf(top.error, file));
-  const models = isObject(json) && isObject(json.models) ? parseModels(json.models, file, problems) : {};
-  if (top.success && problems.length === 0) return { ...top.data, models };
+  const models = isObject(json) && isObject(json.models) ? json.models : undefined;
+  const top = z.safeParse(manifestSchema, models ? Object.assign({}, json, { models: {} }) : json, {
+    reportInput: true,
+  });
+  if (!top.success) problems.push(...problemsOf(top.error.issues, file));
+  const parsed = parseModels(models ?? {}, file, problems);
+  if (top.success && problems.length === 0) return { ...top.data, models: parsed };
   const [first] = problems;
   throw new AircherError(
     'invalid',
-    problems.length === 1 && first
-      ? `${file} ${first.path}: ${first.message}`
+    problems.length === 1
+      ? `${file} ${first?.path}: ${first?.message}`
       : `${file}: not a valid manifest: ${problems.length} problems`,
     { problems, ...(first?.hint ? { hint: first.hint } : {}) },
   );
@@ -169,13 +172,13 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
 
 /** One by one, for the schema of the whole would first gather the faults of every model that a hostile manifest can hold. */
 function parseModels(models: Readonly<Record<string, unknown>>, file: string, problems: Problem[]): Manifest['models'] {
-  const parsed: [string, ManifestModel][] = [];
+  const parsed: Manifest['models'] = {};
   const names = new Map<string, string>();
   for (const [name, model] of Object.entries(models)) {
     if (problems.length >= maxProblems) break;
-    const result = z.safeParse(modelsSchema, { [name]: model }, { reportInput: true });
-    if (result.success) for (const entry of Object.entries(result.data)) parsed.push(entry);
-    else problems.push(...problemsOf(result.error, file, undefined, ['models']).slice(0, maxProblems));
+    const result = z.safeParse(onlyModels, { models: { [name]: model } }, { reportInput: true });
+    if (result.success) Object.assign(parsed, result.data.models);
+    else problems.push(...problemsOf(result.error.issues, file).slice(0, maxProblems));
     const key = clashKey(name);
     const other = names.get(key);
     names.set(key, name);
@@ -183,15 +186,14 @@ function parseModels(models: Readonly<Record<string, unknown>>, file: string, pr
     const message = `differs from ${JSON.stringify(other)} in case alone`;
     problems.push({ level: 'error', file, path: jsonPath(['models', name]), message });
   }
-  return Object.fromEntries(parsed);
+  return parsed;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function readMajor(json: unknown): number | undefined {
-  if (typeof json !== 'object' || json === null || !('manifest_version' in json)) return undefined;
-  const match = typeof json.manifest_version === 'string' ? /^(\d{1,9})\./.exec(json.manifest_version) : null;
-  return match ? Number(match[1]) : undefined;
+function readMajor(json: unknown): number {
+  const version = isObject(json) ? json.manifest_version : undefined;
+  return typeof version === 'string' ? Number(/^(\d{1,9})\./.exec(version)?.[1]) : Number.NaN;
 }

@@ -54,32 +54,36 @@ export function clashKey(path: string): string {
   return path.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
 }
 
-/**
- * The pairs of paths that clash after NFC and case folding, and those where a file stands in the place of another's
- * directory.
- */
-export function pathClashes(paths: readonly string[]): readonly (readonly [string, string])[] {
-  const seen = new Map<string, string>();
-  const clashes: [string, string][] = [];
-  for (const path of paths) {
-    const key = clashKey(path);
-    const other = seen.get(key);
-    if (other === undefined) seen.set(key, path);
-    else clashes.push([other, path]);
+/** Paths of one model, of which no file system may take two for one, nor find a file where another path has a directory. */
+export class PathSet {
+  /** As they came, by clash key; directories, also those that only lead to a file, end in `/`. */
+  readonly #paths = new Map<string, string>();
+
+  get size(): number {
+    return this.#paths.size;
   }
-  const directories = new Map<string, string>();
-  for (const path of paths) {
-    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
-      const directory = path.slice(0, end);
-      const key = clashKey(directory);
-      const file = seen.get(key);
-      if (file !== undefined) clashes.push([file, path]);
-      const spelled = directories.get(key);
-      if (spelled !== undefined && spelled !== directory) clashes.push([`${spelled}/`, path]);
-      directories.set(key, spelled ?? directory);
+
+  /** Adds a file, or a directory (ends in `/`, and may come again). Gives what it clashes with, or undefined. */
+  add(path: string): string | undefined {
+    for (const { index } of path.matchAll(/\/|[^/]$/g)) {
+      const part = path.slice(0, index + 1);
+      const directory = part.endsWith('/');
+      const key = clashKey(directory ? path.slice(0, index) : part);
+      const other = this.#paths.get(key);
+      if (other === undefined) this.#paths.set(key, part);
+      else if (other !== part || !directory) return other;
     }
+    return undefined;
   }
-  return clashes;
+}
+
+/** The pairs of files that clash; in the place of the first, the directory where it is that which clashes. */
+export function pathClashes(paths: readonly string[]): readonly (readonly [string, string])[] {
+  const seen = new PathSet();
+  return paths.flatMap((path) => {
+    const other = seen.add(path);
+    return other === undefined ? [] : [[other, path] as const];
+  });
 }
 
 /** The order of every list and map in our formats: by UTF-8 bytes. */

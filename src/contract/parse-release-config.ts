@@ -18,11 +18,21 @@ export function parseReleaseConfig(bytes: Uint8Array, file: string): ReleaseConf
   const json = parseStrictJson(bytes, { file, maxBytes: limits.releaseConfigBytes });
   const result = z.safeParse(releaseConfigSchema, json, { reportInput: true });
   const problems = [
-    ...(result.success ? [] : problemsOf(result.error, file, knownKeys)),
+    ...(result.success ? [] : problemsOf(result.error.issues.flatMap(meantIssues), file, knownKeys)),
     ...(isObject(json) ? wholeFileProblems(json, file) : []),
   ];
   throwProblems('invalid', `${file} is not valid`, problems);
   return z.parse(releaseConfigSchema, json);
+}
+
+/** Of a value that fits none of several schemas: what the nearest of them found deep inside, where it found one thing only. */
+function meantIssues(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const meant = issue.errors.find(([first, ...more]) => {
+    if (first === undefined || more.length > 0) return false;
+    return first.code === 'unrecognized_keys' ? first.keys.length === 1 : first.path.length > 0;
+  });
+  return meant?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) ?? [issue];
 }
 
 /** What no single field shows. Looks at the raw JSON, so that it is found beside the faults of single fields. */

@@ -1,73 +1,44 @@
 import type * as z from 'zod/mini';
 import type { Problem } from '../core/errors.ts';
 
+type Path = readonly PropertyKey[];
+
 /**
- * What zod found (with `reportInput`), as problems with file and JSON path. `knownKeys(path)` gives the keys allowed at a path, so that an unknown
- * key's message can name the nearest one; `prefix` is the path of what was parsed.
+ * What zod found (with `reportInput`), as problems with file and JSON path. `knownKeys(path)` gives the keys allowed at a path, so that an
+ * unknown key's message can name the nearest one.
  */
 export function problemsOf(
-  error: z.core.$ZodError,
+  issues: readonly z.core.$ZodIssue[],
   file: string,
-  knownKeys: (path: readonly PropertyKey[]) => readonly string[] = () => [],
-  prefix: readonly PropertyKey[] = [],
+  knownKeys: (path: Path) => readonly string[] = () => [],
 ): Problem[] {
-  return error.issues.flatMap((issue) => problemsOfIssue(issue, prefix, file, knownKeys));
-}
-
-function problemsOfIssue(
-  issue: z.core.$ZodIssue,
-  prefix: readonly PropertyKey[],
-  file: string,
-  knownKeys: (path: readonly PropertyKey[]) => readonly string[],
-): Problem[] {
-  const path = [...prefix, ...issue.path];
-  const at = (message: string, hint?: string, place = path): Problem => ({
-    level: 'error',
-    file,
-    path: jsonPath(place),
-    message,
-    ...(hint === undefined ? {} : { hint }),
-  });
-  switch (issue.code) {
-    case 'unrecognized_keys':
+  return issues.flatMap((issue) => {
+    const at = (message: string, path: Path = issue.path, more: Pick<Problem, 'hint'> = {}): Problem => ({
+      level: 'error',
+      file,
+      path: jsonPath(path),
+      message,
+      ...more,
+    });
+    if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => {
-        const near = nearest(key, knownKeys(path));
-        return at(`unknown key ${JSON.stringify(key)}`, near ? `Did you mean ${JSON.stringify(near)}?` : 'Remove it.', [
-          ...path,
-          key,
-        ]);
+        const near = nearest(key, knownKeys(issue.path));
+        const hint = near ? `Did you mean ${JSON.stringify(near)}?` : 'Remove it.';
+        return at(`unknown key ${JSON.stringify(key)}`, [...issue.path, key], { hint });
       });
-    case 'invalid_key':
-      return issue.issues.map((inner) => at(inner.message));
-    case 'invalid_union': {
-      // The branch whose problems are fewest and deepest is the one that was meant.
-      const branches = issue.errors
-        .filter((branch) => branch.length > 0)
-        .map((branch) => branch.flatMap((inner) => problemsOfIssue(inner, path, file, knownKeys)));
-      const meant = branches.sort((a, b) => a.length - b.length)[0];
-      return meant && meant.length === 1 && meant.every((problem) => problem.path !== jsonPath(path))
-        ? meant
-        : [at(issue.message)];
     }
-    case 'invalid_type': {
-      const said = issue.message.startsWith('must');
-      if (issue.input === undefined && !said)
-        return [at('is missing', `Add it: it must be ${article(issue.expected)}.`)];
-      return [at(said ? issue.message : `must be ${article(issue.expected)}`)];
-    }
-    default:
-      return [at(issue.message)];
-  }
+    if (issue.code === 'invalid_key') return issue.issues.map((inner) => at(inner.message));
+    if (issue.code !== 'invalid_type' || issue.message.startsWith('must')) return [at(issue.message)];
+    const expected = `must be ${article(issue.expected)}`;
+    if (issue.input !== undefined) return [at(expected)];
+    return [at('is missing', issue.path, { hint: `Add it: it ${expected}.` })];
+  });
 }
 
 function article(noun: string): string {
-  const words: Readonly<Record<string, string>> = {
-    int: 'a whole number',
-    record: 'an object',
-    object: 'an object',
-    array: 'an array',
-  };
-  return words[noun] ?? `a ${noun}`;
+  if (noun === 'int') return 'a whole number';
+  if (noun === 'array') return 'an array';
+  return noun === 'object' || noun === 'record' ? 'an object' : `a ${noun}`;
 }
 
 /** `$.models["all-MiniLM-L6-v2"].version` */
@@ -81,12 +52,12 @@ export function jsonPath(path: readonly PropertyKey[]): string {
 
 /** The candidate that a typing mistake most likely meant, or undefined where none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  let best: { readonly candidate: string; readonly distance: number } | undefined;
-  for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (best === undefined || distance < best.distance) best = { candidate, distance };
-  }
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : undefined;
+  const most = Math.max(2, Math.floor(word.length / 3));
+  const [best] = candidates
+    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ distance }) => distance <= most)
+    .sort((a, b) => a.distance - b.distance);
+  return best?.candidate;
 }
 
 /** Levenshtein distance: insertions, deletions and replacements of one character. */

@@ -41,10 +41,8 @@ export function valid(text: string): string | null {
 /** Throws RangeError where one of both is no version. */
 export function compare(a: string | Version, b: string | Version): number {
   const [first, second] = [required(a), required(b)];
-  for (const [place, number] of first.core.entries()) {
-    if (number !== second.core[place]) return number - (second.core[place] ?? 0);
-  }
-  return comparePrereleases(first.prerelease, second.prerelease);
+  const differences = first.core.map((number, place) => number - second.core[place]!);
+  return differences.find((difference) => difference !== 0) ?? comparePrereleases(first.prerelease, second.prerelease);
 }
 
 export const rcompare = (a: string | Version, b: string | Version): number => compare(b, a);
@@ -84,14 +82,12 @@ function required(version: string | Version): Version {
 function comparePrereleases(a: readonly string[], b: readonly string[]): number {
   // A version without one is the newest of them all.
   if (a.length === 0 || b.length === 0) return b.length - a.length;
-  for (let at = 0; ; at++) {
-    const [first, second] = [a[at], b[at]];
-    if (first === undefined || second === undefined) return a.length - b.length;
-    if (first === second) continue;
-    const [x, y] = [/^\d+$/.test(first), /^\d+$/.test(second)];
-    if (x && y) return Number(first) - Number(second);
-    return x === y ? (first < second ? -1 : 1) : x ? -1 : 1;
-  }
+  const place = a.findIndex((identifier, at) => identifier !== b[at]);
+  const [first, second] = [a[place], b[place]];
+  if (first === undefined || second === undefined) return a.length - b.length;
+  const [x, y] = [/^\d+$/.test(first), /^\d+$/.test(second)];
+  if (x && y) return Number(first) - Number(second);
+  return x === y ? (first < second ? -1 : 1) : x ? -1 : 1;
 }
 
 function passes(version: Version, [operator, bound]: Comparator): boolean {
@@ -124,38 +120,27 @@ function parseSimple(word: string, lenient: boolean): Comparator[] | undefined {
   const match = simplePattern.exec(word);
   if (match === null) return undefined;
   const [, operator = '', ...parts] = match;
-  const open = parts.slice(0, 3).findIndex((text) => text === undefined || /[xX*]/.test(text));
+  const numbers = parts.slice(0, 3);
+  const open = numbers.findIndex((text) => text === undefined || /[xX*]/.test(text));
   const known = open === -1 ? 3 : open;
-  const core = [0, 1, 2].map((place) => (place < known ? Number(parts[place]) : 0));
+  const core = numbers.map((text, place) => (place < known ? Number(text) : 0));
   if (!core.every(Number.isSafeInteger)) return undefined;
   const caretOrTilde = /^[~^]/.test(operator);
-  const closedBehind = parts.slice(known, 3).some((text) => text !== undefined && !/[xX*]/.test(text));
+  const closedBehind = numbers.slice(known).some((text) => /^\d/.test(text ?? ''));
   if (closedBehind && !lenient && !caretOrTilde) return undefined;
   if (known === 0) return /^[<>]$/.test(operator) ? [['<', versionOf([0, 0, 0], '0')]] : [];
 
-  const lower = versionOf(core, known === 3 ? parts[3] : undefined);
-  /** The first version, prereleases included or not, that differs at this place. */
-  const behind = (place: number, rest?: string): Version =>
-    versionOf(
-      core.map((number, at) => (at < place ? number : at === place ? number + 1 : 0)),
-      rest,
-    );
-  if (caretOrTilde) {
-    const significant = core.findIndex((number) => number > 0);
-    const caret = significant === -1 ? known - 1 : Math.min(significant, known - 1);
-    const place = operator === '^' ? caret : Math.min(known - 1, 1);
-    return [
-      ['>=', lower],
-      ['<', behind(place, '0')],
-    ];
-  }
-  if (known === 3) return [[(operator || '=') as Operator, lower]];
-  if (operator === '>') return [['>=', behind(known - 1)]];
+  const caret = core.findIndex((number, at) => number > 0 || at === known - 1);
+  /** The place that may not grow. */
+  const place = operator === '^' ? caret : Math.min(known - 1, caretOrTilde ? 1 : 2);
+  /** The first version that differs there. */
+  const above = core.map((number, at) => (at < place ? number : at === place ? number + 1 : 0));
+  const lower: Comparator = ['>=', versionOf(core, known === 3 ? parts[3] : undefined)];
+  const upper: Comparator = ['<', versionOf(above, '0')];
+  if (caretOrTilde) return [lower, upper];
+  if (known === 3) return [[(operator || '=') as Operator, lower[1]]];
+  if (operator === '>') return [['>=', versionOf(above)]];
   if (operator === '<') return [['<', versionOf(core, '0')]];
-  if (operator === '<=') return [['<', behind(known - 1, '0')]];
-  if (operator === '>=') return [['>=', lower]];
-  return [
-    ['>=', lower],
-    ['<', behind(known - 1, '0')],
-  ];
+  if (operator === '<=') return [upper];
+  return operator === '>=' ? [lower] : [lower, upper];
 }

@@ -27,10 +27,7 @@ export function parseStrictJson(bytes: Uint8Array, options: StrictJsonOptions): 
   } catch (error) {
     throw invalidError(`${file}: not UTF-8 text`, undefined, { cause: error });
   }
-  const fault = structureFault(text, options);
-  if (fault !== undefined) {
-    throw invalidError(`${file}:${lineOf(text, fault.offset)}: ${fault.message}`);
-  }
+  checkStructure(text, options);
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -58,76 +55,65 @@ export function syntaxMessage(text: string, error: unknown): string {
 }
 
 /**
- * One pass over the text that follows strings and brackets only. What it doesn't see (a missing comma, a bad number) JSON.parse
- * does. It runs first, so that depth and number are bounded before anything that recurses or allocates looks at the text.
+ * One pass over the text that follows strings, brackets, colons and commas only. What it doesn't see (a missing comma, a bad number)
+ * JSON.parse does. It runs first, so that depth and number are bounded before anything that allocates looks at the text.
  */
-function structureFault(
-  text: string,
-  options: Omit<StrictJsonOptions, 'file' | 'maxBytes'>,
-): { message: string; offset: number } | undefined {
-  const { maxDepth = limits.jsonDepth, maxValues = Number.POSITIVE_INFINITY } = options;
-  const { maxMembers = Number.POSITIVE_INFINITY } = options;
-  const keys: (Set<string> | undefined)[] = [];
-  /** Members so far of each object and list around the place, one less than there are. */
-  const members: number[] = [];
+function checkStructure(text: string, options: StrictJsonOptions): void {
+  const { maxDepth = limits.jsonDepth, maxValues = Infinity, maxMembers = Infinity } = options;
+  /** The objects and lists around the place: keys so far, and commas. */
+  const around: { keys?: Set<unknown>; commas: number }[] = [];
   let values = 1;
   let offset = 0;
-  let expectKey = false;
-  while (offset < text.length) {
-    const character = text.charCodeAt(offset);
-    if (character === 0x22) {
-      const end = stringEnd(text, offset);
-      if (end === -1) return { message: 'a string does not end', offset };
-      const seen = keys.at(-1);
-      if (expectKey && seen !== undefined) {
-        const key = decodeKey(text.slice(offset, end));
-        if (key === '__proto__') return { message: 'the key "__proto__" is not allowed', offset };
-        if (key !== undefined && seen.has(key))
-          return { message: `the key ${JSON.stringify(key)} stands twice in one object`, offset };
-        if (key !== undefined) seen.add(key);
-        expectKey = false;
+  /** Where the last string began. */
+  let start = 0;
+  const refuse = (message: string, at = offset): never => {
+    throw invalidError(`${options.file}:${lineOf(text, at)}: ${message}`);
+  };
+  for (; offset < text.length; offset++) {
+    const inside = around.at(-1);
+    switch (text[offset]) {
+      case '"':
+        start = offset;
+        offset = stringEnd(text, offset);
+        if (offset === -1) refuse('a string does not end', start);
+        break;
+      case ':': {
+        let key: unknown;
+        try {
+          key = JSON.parse(text.slice(start, offset));
+        } catch {
+          return; // JSON.parse gets no further than this, and has words for it.
+        }
+        if (key === '__proto__') refuse('the key "__proto__" is not allowed', start);
+        if (inside === undefined) break;
+        inside.keys ??= new Set();
+        if (inside.keys.has(key)) refuse(`the key ${JSON.stringify(key)} stands twice in one object`, start);
+        inside.keys.add(key);
+        break;
       }
-      offset = end;
-      continue;
+      case '{':
+      case '[':
+        values++;
+        if (around.push({ commas: 0 }) > maxDepth) refuse(`nested more than ${maxDepth} deep`);
+        break;
+      case '}':
+      case ']':
+        around.pop();
+        break;
+      case ',':
+        values++;
+        if (inside !== undefined && ++inside.commas >= maxMembers)
+          refuse(`a list or object of more than ${maxMembers}`);
     }
-    if (character === 0x7b || character === 0x5b) {
-      keys.push(character === 0x7b ? new Set() : undefined);
-      members.push(0);
-      values++;
-      expectKey = character === 0x7b;
-      if (keys.length > maxDepth) return { message: `nested more than ${maxDepth} deep`, offset };
-    } else if (character === 0x7d || character === 0x5d) {
-      keys.pop();
-      members.pop();
-      expectKey = false;
-    } else if (character === 0x2c) {
-      expectKey = keys.at(-1) !== undefined;
-      values++;
-      const more = (members.pop() ?? 0) + 1;
-      if (more >= maxMembers) return { message: `a list or object of more than ${maxMembers}`, offset };
-      members.push(more);
-    }
-    if (values > maxValues) return { message: `more than ${maxValues} values`, offset };
-    offset++;
+    if (values > maxValues) refuse(`more than ${maxValues} values`);
   }
-  return undefined;
 }
 
-/** Offset behind the closing quote of the string that begins at `start`, or -1. */
+/** Offset of the closing quote of the string that begins at `start`, or -1. */
 function stringEnd(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
-    const character = text.charCodeAt(at);
-    if (character === 0x5c) at++;
-    else if (character === 0x22) return at + 1;
+    if (text[at] === '\\') at++;
+    else if (text[at] === '"') return at;
   }
   return -1;
-}
-
-function decodeKey(quoted: string): string | undefined {
-  if (!quoted.includes('\\')) return quoted.slice(1, -1);
-  try {
-    return JSON.parse(quoted) as string;
-  } catch {
-    return undefined; // JSON.parse of the whole text will name the fault.
-  }
 }

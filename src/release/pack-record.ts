@@ -71,7 +71,7 @@ export async function readPackRecord(model: string, workspace: Workspace): Promi
   if (result.success) return result.data as unknown as PackRecord;
   throw new AircherError('invalid', `${file} is not a pack record of this version`, {
     hint: `Run \`aircher-models pack --model ${model}\` again.`,
-    problems: problemsOf(result.error, file),
+    problems: problemsOf(result.error.issues, file),
   });
 }
 

@@ -131,7 +131,7 @@ export async function readPlan(workspace: Workspace): Promise<Plan | undefined> 
   if (result.success) return result.data as Plan;
   throw new AircherError('invalid', `${file} is not a plan of this version`, {
     hint: 'Run `aircher-models plan` again.',
-    problems: problemsOf(result.error, file),
+    problems: problemsOf(result.error.issues, file),
   });
 }
 

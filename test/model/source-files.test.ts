@@ -144,8 +144,8 @@ test('names that clash by case or that Windows cannot hold are all told at once'
     'error a:b.txt: the name has the character ":", which Windows can\'t hold',
     'error aux.json: the name has the part "aux.json", a device name on Windows',
     'error end.: the name has a part that ends with a dot or a space, which Windows drops',
-    'error vocab.txt: clashes with "Vocab.txt" where case or Unicode form doesn\'t count',
     'error a/y: clashes with "A/" where case or Unicode form doesn\'t count',
+    'error vocab.txt: clashes with "Vocab.txt" where case or Unicode form doesn\'t count',
   ]);
 });
 

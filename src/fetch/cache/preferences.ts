@@ -75,7 +75,7 @@ async function readContent(layout: CacheLayout): Promise<z.infer<typeof preferen
   throwProblems(
     'invalid',
     `${file} is not valid`,
-    problemsOf(result.error, file, (path) => (path.length === 0 ? Object.keys(preferencesSchema._zod.def.shape) : [])),
+    problemsOf(result.error.issues, file, () => Object.keys(preferencesSchema._zod.def.shape)),
   );
   throw invalidError(`${file} is not valid`);
 }
