@@ -27,7 +27,7 @@ export function initCommand(program: Command, dependencies: CommandDependencies)
     });
 }
 
-function describeInit({ files, config }: InitReport, configFile: string): string {
+function describeInit({ files, config, package: origin }: InitReport, configFile: string): string {
   const tag = `${config.tag_prefix}${config.release}`;
   const steps = [
     `Describe your models in ${configFile}; \`aircher-models plan\` says what would be released.`,
@@ -38,7 +38,12 @@ function describeInit({ files, config }: InitReport, configFile: string): string
           `The mirror's files are written to ${config.mirror.directory}: the workflow's runner must see the directory that ${config.mirror.base_url} serves.`,
         ]
       : []),
-    `Commit, try \`aircher-models release --dry-run\`, then push the tag: \`git tag ${tag} && git push origin ${tag}\`.`,
+    ...(origin === 'outside'
+      ? [
+          'package-lock.json takes aircher-models from outside this repository, where a CI job finds nothing: put the tarball into the repository, and `npm install --save-dev ./TARBALL` it from there.',
+        ]
+      : []),
+    `Commit${origin === 'absent' ? '' : ' (package.json and package-lock.json too)'}, try \`aircher-models release --dry-run\`, then push the tag: \`git tag ${tag} && git push origin ${tag}\`.`,
   ];
   return [
     formatTable(

@@ -8,6 +8,7 @@ import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
 import { toolVersion } from '../core/tool-version.ts';
 import { driftWorkflow } from './drift-workflow.ts';
 import { git } from './git.ts';
+import { type PackageOrigin, packageOrigin } from './installed-package.ts';
 import { releaseWorkflow } from './release-workflow.ts';
 import { packageSetup } from './workflow-setup.ts';
 import type { Workspace } from './workspace.ts';
@@ -26,6 +27,8 @@ export interface InitReport {
   readonly files: readonly { readonly path: string; readonly state: 'written' | 'extended' | 'kept' }[];
   /** The release.json that is there now. */
   readonly config: ReleaseConfig;
+  /** Where the workflows get aircher-models: the repository's lock file, or else the npm registry. */
+  readonly package: PackageOrigin;
 }
 
 /** Files that a release makes in the working directory, and the name that keygen gives to a secret key. */
@@ -39,7 +42,12 @@ export async function initRepository(options: InitOptions, workspace: Workspace)
   const existing = await readFileIfThere(resolve(workspace.directory, workspace.configFile));
   const text = existing === undefined ? await composeConfig(options, workspace) : existing;
   const config = parseReleaseConfig(Buffer.from(text), workspace.configFile);
-  const setup = packageSetup(toolVersion, { configFile: workspace.configFile, tagPrefix: config.tag_prefix });
+  const origin = await packageOrigin(workspace.directory);
+  const setup = packageSetup(toolVersion, {
+    configFile: workspace.configFile,
+    tagPrefix: config.tag_prefix,
+    locked: origin !== 'absent',
+  });
   const wanted: readonly (readonly [path: string, content: string | Uint8Array])[] = [
     [workspace.configFile, text],
     [join(dirname(workspace.configFile), 'schema', 'release.schema.json'), await readSchema()],
@@ -50,8 +58,9 @@ export async function initRepository(options: InitOptions, workspace: Workspace)
   for (const [path, content] of wanted) {
     files.push({ path, state: (await writeNew(resolve(workspace.directory, path), content)) ? 'written' : 'kept' });
   }
-  files.push({ path: '.gitignore', state: await extendIgnored(join(workspace.directory, '.gitignore')) });
-  return { files, config };
+  const lines = origin === 'absent' ? ignored : [...ignored, 'node_modules/'];
+  files.push({ path: '.gitignore', state: await extendIgnored(join(workspace.directory, '.gitignore'), lines) });
+  return { files, config, package: origin };
 }
 
 async function composeConfig(options: InitOptions, workspace: Workspace): Promise<string> {
@@ -122,10 +131,12 @@ async function writeNew(path: string, content: string | Uint8Array): Promise<boo
   }
 }
 
-async function extendIgnored(path: string): Promise<'written' | 'extended' | 'kept'> {
+async function extendIgnored(path: string, lines: readonly string[]): Promise<'written' | 'extended' | 'kept'> {
   const before = (await readFileIfThere(path))?.toString();
-  const there = new Set(before?.split(/\r?\n/).map((line) => line.trim()));
-  const missing = ignored.filter((line) => !there.has(line));
+  // `/x`, `x` and `x/` all ignore a directory at the top.
+  const plain = (line: string): string => line.trim().replace(/^\/|\/$/g, '');
+  const there = new Set(before?.split(/\r?\n/).map(plain));
+  const missing = lines.filter((line) => !there.has(plain(line)));
   if (missing.length === 0) return 'kept';
   const separator = before === undefined || before === '' || before.endsWith('\n') ? '' : '\n';
   await writeFileAtomically(path, `${before ?? ''}${separator}${missing.join('\n')}\n`);

@@ -26,18 +26,24 @@ export interface WorkflowSetup {
 export const defaultConfigFile = 'manifests/release.json';
 
 /**
- * Another repository runs the published package, in one exact version. Throws `usage` where its release.json has a path that a
- * shell would take apart.
+ * Another repository: where its package-lock.json has the package (`locked`), jobs install that, with all that it depends on by digest;
+ * no install script runs beside the secrets. Elsewhere they take the published package in one exact version. Throws `usage` where
+ * release.json has a path that a shell would take apart.
  */
-export function packageSetup(version: string, release: { configFile: string; tagPrefix: string }): WorkflowSetup {
-  const { configFile, tagPrefix } = release;
+export function packageSetup(
+  version: string,
+  release: { readonly configFile: string; readonly tagPrefix: string; readonly locked?: boolean },
+): WorkflowSetup {
+  const { configFile, tagPrefix, locked = false } = release;
   if (!/^[A-Za-z0-9._/-]+$/.test(configFile) || configFile.startsWith('/')) {
     throw new AircherError('usage', `--config ${configFile}: the workflows can't name that path`, {
       hint: 'Use a relative path of letters, digits, dots, dashes, underscores and slashes.',
     });
   }
   const config = configFile === defaultConfigFile ? '' : ` --config ${configFile}`;
-  return { command: `npx --yes aircher-models@${version}${config}`, prepare: [], tagPrefix };
+  return locked
+    ? { command: `npx --no -- aircher-models${config}`, prepare: ['npm ci --ignore-scripts'], tagPrefix }
+    : { command: `npx --yes aircher-models@${version}${config}`, prepare: [], tagPrefix };
 }
 
 /** This repository runs its own source. */

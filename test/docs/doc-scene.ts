@@ -100,6 +100,12 @@ async function installPrograms(bin: string, repository: string): Promise<void> {
     await writeFile(join(bin, name), `#!/bin/sh\n${text}\n`);
     await chmod(join(bin, name), 0o755);
   }
+  // As `npm install --save-dev` of the tarball leaves them.
+  const tarball = 'aircher-models-0.1.0.tgz';
+  const lock = { lockfileVersion: 3, packages: { 'node_modules/aircher-models': { resolved: `file:${tarball}` } } };
+  await writeFile(join(repository, 'package.json'), '{}\n');
+  await writeFile(join(repository, 'package-lock.json'), JSON.stringify(lock));
+  await writeFile(join(repository, tarball), '');
   const place = join(repository, 'node_modules/aircher-models');
   await mkdir(place, { recursive: true });
   await writeFile(

@@ -2,8 +2,8 @@
 export const unrunnable: Readonly<Record<string, string>> = {
   'npm ci && npm run quickstart': 'installs dependencies; .ci/run and the CI workflow run both parts',
   'npm ci && npm test': 'it is what runs this test',
-  'npm ci && npm pack': 'installs dependencies, and builds the package',
-  'npm install --save-dev ../aircher-models/aircher-models-0.1.0.tgz': 'asks the npm registry for the dependencies',
+  'npm ci && npm pack --pack-destination ../models': 'installs dependencies, and builds the package',
+  'npm install --save-dev ./aircher-models-0.1.0.tgz': 'asks the npm registry for the dependencies',
   'npm ci': 'installs dependencies',
   'npm test': 'it is what runs this test',
   'npm run fix': 'changes the files of the checkout',

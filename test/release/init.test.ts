@@ -89,6 +89,44 @@ describe('init', () => {
     assert.match(await readFile(path('.github/workflows/release-models.yml'), 'utf8'), /tags: \['weights-\*'\]/);
   });
 
+  it('has the workflows install what package-lock.json names, where it has the package, and run nothing else', async (t) => {
+    const { path, run } = await place(t, 'https://github.com/acme/m');
+    const lock = async (entry?: object) =>
+      await writeFile(
+        path('package-lock.json'),
+        JSON.stringify({
+          lockfileVersion: 3,
+          packages: { '': {}, ...(entry && { 'node_modules/aircher-models': entry }) },
+        }),
+      );
+    const workflows = async () => {
+      const files = ['drift.yml', 'release-models.yml'].map((name) => path('.github/workflows', name));
+      const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+      for (const file of files) await rm(file);
+      return texts;
+    };
+    for (const resolved of ['https://registry.npmjs.org/aircher-models/-/aircher-models-0.1.0.tgz', 'file:a/b.tgz']) {
+      await lock({ version: '0.1.0', resolved });
+      const { stdout } = await run('init');
+      assert.match(stdout, /Commit \(package\.json and package-lock\.json too\)/);
+      assert.doesNotMatch(stdout, /outside/);
+      for (const text of await workflows()) {
+        assert.equal(text.match(/run: npm ci --ignore-scripts\n/g)?.length, text.match(/setup-node@/g)?.length);
+        assert.match(text, /run: npx --no -- aircher-models /);
+        assert.doesNotMatch(text, /--yes|aircher-models@/);
+      }
+    }
+    assert.match(await readFile(path('.gitignore'), 'utf8'), /^node_modules\/$/m);
+    for (const entry of [{ resolved: 'file:../b.tgz' }, { resolved: '../b', link: true }]) {
+      await lock(entry);
+      assert.match((await run('init')).stdout, /from outside this repository/);
+      await workflows();
+    }
+    await lock();
+    await run('init');
+    for (const text of await workflows()) assert.match(text, /run: npx --yes aircher-models@\d/);
+  });
+
   it('is refused as wrong usage where no target is known or an option is malformed, and then writes nothing', async (t) => {
     const { path, run } = await place(t, 'https://git.example.org/acme/m');
     for (const [args, said] of [

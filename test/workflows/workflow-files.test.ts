@@ -13,13 +13,22 @@ const names = (await readdir(directory)).filter((name) => name.endsWith('.yml'))
 const texts = new Map<string, string>();
 for (const name of names) texts.set(name, (await readFile(directory + name, 'utf8')).replaceAll('\r\n', '\n'));
 
-const other = packageSetup('1.2.3', { configFile: 'manifests/release.json', tagPrefix: 'embeddings-' });
+const release = { configFile: 'manifests/release.json', tagPrefix: 'embeddings-' };
+const others = {
+  registry: packageSetup('1.2.3', release),
+  locked: packageSetup('1.2.3', { ...release, locked: true }),
+};
 const templates = new Map([
   ['release-models.yml', releaseWorkflow],
   ['drift.yml', driftWorkflow],
 ]);
 /** Our own workflows, and those that `init` writes. */
-const all = [...texts, ...[...templates].map(([name, render]) => [`template ${name}`, render(other)] as const)];
+const all = [
+  ...texts,
+  ...Object.entries(others).flatMap(([kind, setup]) =>
+    [...templates].map(([name, render]) => [`${kind} ${name}`, render(setup)] as const),
+  ),
+];
 
 interface Workflow {
   readonly on: Readonly<Record<string, unknown>>;
@@ -52,11 +61,14 @@ describe('the workflows', () => {
     for (const [name, render] of templates) {
       assert.equal(texts.get(name), render(ownSetup), `${name} is out of date: run npm run generate`);
       const prepared = ownSetup.prepare.map((command) => `      - run: ${command}\n`).join('');
-      const converted = render(ownSetup)
-        .replaceAll(prepared, '')
-        .replaceAll(ownSetup.command, 'npx --yes aircher-models@1.2.3')
-        .replace("'models-v*'", "'embeddings-*'");
-      assert.equal(converted, render(other));
+      const converted = (prepare: string, command: string) =>
+        render(ownSetup)
+          .replaceAll(prepared, prepare)
+          .replaceAll(ownSetup.command, command)
+          .replace("'models-v*'", "'embeddings-*'");
+      assert.equal(converted('', 'npx --yes aircher-models@1.2.3'), render(others.registry));
+      const install = '      - run: npm ci --ignore-scripts\n';
+      assert.equal(converted(install, 'npx --no -- aircher-models'), render(others.locked));
     }
   });
 
@@ -114,7 +126,7 @@ describe('the workflows', () => {
       for (const step of job.steps) {
         const secret = Object.entries(step.env ?? {}).filter(([, value]) => /secrets\.|github\.token/.test(value));
         if (secret.length === 0) continue;
-        const commands = [...(step.run ?? '').matchAll(/(?:cli\.ts|aircher-models@1\.2\.3) ([a-z-]+)/g)];
+        const commands = [...(step.run ?? '').matchAll(/(?:cli\.ts|aircher-models(?:@1\.2\.3)?) ([a-z-]+)/g)];
         assert.equal(commands.length, 1, `${at}: ${step.name}`);
         assert.deepEqual(
           secret.map(([name]) => name),
