@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
 import { createHttp } from '../../src/fetch/http/client.ts';
+import { isMissing } from '../../src/fetch/http/document.ts';
 import { readBody } from '../../src/fetch/http/read-body.ts';
 import { remoteReason } from '../../src/fetch/http/remote-error.ts';
 import { type Answer, selfSigned, startProxy, startServer } from './http-fixture.ts';
@@ -209,6 +210,42 @@ test('silence before and inside an answer ends after its deadline', async (conte
     );
     assert.ok(performance.now() - startedAt < 1500);
   }
+});
+
+test('a document that drips just above the slowest rate ends at its overall deadline, attempts and all', async (context) => {
+  const server = await startServer(context, (_, response) => {
+    response.writeHead(200, { 'content-length': 3000 });
+    const timer = setInterval(() => response.write(Buffer.alloc(100)), 20);
+    response.on('close', () => clearInterval(timer));
+  });
+  const client = http(context, { stallTimeoutMs: 100, documentTimeoutMs: 100 });
+  const startedAt = performance.now();
+  await assert.rejects(
+    client.document(server.url, { maxBytes: 3000 }),
+    (error) => remoteReason(error) === 'timeout' && /no complete answer in 0.4 s/.test(String(error)),
+  );
+  assert.ok(performance.now() - startedAt < 3000);
+});
+
+test('the deadline of a document leaves room for the user’s own rate limit', () => {
+  assert.equal(createHttp().settings.slowestRate, 10_000);
+  assert.equal(createHttp({ limitRate: 4000 }).settings.slowestRate, 2000);
+});
+
+test('an asset of a private repository at GitHub is found by the API, for every document', async (context) => {
+  const server = await startServer(context, (request, response) => {
+    const url = request.url ?? '';
+    if (request.headers.authorization !== 'Bearer token') response.writeHead(404).end();
+    else if (url.endsWith('/repos/o/r/releases/tags/v1.0.0'))
+      response.end(JSON.stringify({ assets: [null, { id: 7, name: 'manifest.json' }] }));
+    else if (url.endsWith('/repos/o/r/releases/assets/7')) response.end('fine');
+    else response.writeHead(404).end();
+  });
+  const asset = `${server.url}/o/r/releases/download/v1.0.0/manifest.json`;
+  const client = http(context, { githubServerUrl: server.url, githubToken: 'token' });
+  assert.equal((await client.document(asset, small)).bytes.toString(), 'fine');
+  for (const url of [`${asset}.minisig`, `${server.url}/o/r/other`])
+    await assert.rejects(client.document(url, small), (error) => isMissing(error) && isAircherError(error, 'remote'));
 });
 
 test('a body is held while its reader is busy, and that is no silence', async (context) => {

@@ -202,8 +202,7 @@ test('what is no source is refused', () => {
   assert.deepEqual(parseSource('github:o/r.git#models-v'), {
     kind: 'github',
     server: undefined,
-    owner: 'o',
-    repository: 'r',
+    repository: 'o/r',
     tagPrefix: 'models-v',
   });
   assert.deepEqual(parseSource('C:\\m\\manifest.json'), { kind: 'file', path: 'C:\\m\\manifest.json' });

@@ -1,13 +1,12 @@
 import type * as http from 'node:http';
-import type * as https from 'node:https';
 import { builtins } from '../../core/builtins.ts';
 import { hasSystemCode } from '../../core/errors.ts';
 import { getDocument } from './document.ts';
 import { createHosts } from './hosts.ts';
-import { createTunnelAgent, proxyAuthorization, proxyChooser } from './proxy.ts';
+import { answerOf, createTunnelAgent, proxyAuthorization, proxyChooser } from './proxy.ts';
 import { createPace } from './rate-limit.ts';
-import { leave } from './read-body.ts';
-import { hostOf, networkError, showUrl, toRemoteError } from './remote-error.ts';
+import { leave, seconds } from './read-body.ts';
+import { hostOf, networkError, toRemoteError } from './remote-error.ts';
 import type { Http, HttpOptions, HttpRequest, HttpResponse, HttpSettings } from './types.ts';
 import { checkedUrl, isBelow, isLoopback } from './url-policy.ts';
 
@@ -24,17 +23,21 @@ export function createHttp(options: HttpOptions = {}): Http {
     stallTimeoutMs: options.stallTimeoutMs ?? 20_000,
     maxRetryAfterMs: options.maxRetryAfterMs ?? 120_000,
     retryDelayMs: options.retryDelayMs ?? 500,
+    documentTimeoutMs: options.documentTimeoutMs ?? 60_000,
+    // Where the user limits the rate, others may use up half of it.
+    slowestRate: Math.min(10_000, (options.limitRate ?? Number.POSITIVE_INFINITY) / 2),
   };
   const hosts = createHosts(options);
   const chooseProxy = proxyChooser(options);
-  const agents = createAgents(options, settings);
+  const { agentFor, close } = createAgents(options, settings.connectTimeoutMs);
   const allowInsecure = options.allowInsecure ?? false;
 
+  const tokens = { github: options.githubToken, huggingface: options.huggingFaceToken };
+  const bases = { github: hosts.githubApiUrl, huggingface: hosts.huggingFaceEndpoint };
   const tokenOf = (url: URL): 'huggingface' | 'github' | undefined => {
     // A token in clear text to another machine is given away.
     if (url.protocol === 'http:' && !isLoopback(url.hostname) && !allowInsecure) return undefined;
-    if (options.githubToken && isBelow(url, hosts.githubApiUrl)) return 'github';
-    return options.huggingFaceToken && isBelow(url, hosts.huggingFaceEndpoint) ? 'huggingface' : undefined;
+    return (['github', 'huggingface'] as const).find((kind) => tokens[kind] && isBelow(url, bases[kind]));
   };
   const headersFor = (url: URL, request: HttpRequest): Record<string, string> => {
     const token = tokenOf(url);
@@ -43,16 +46,19 @@ export function createHttp(options: HttpOptions = {}): Http {
       accept: '*/*',
       'accept-encoding': 'identity',
       ...request.headers,
-      ...(token && { authorization: `Bearer ${token === 'github' ? options.githubToken : options.huggingFaceToken}` }),
+      ...(token && { authorization: `Bearer ${tokens[token]}` }),
     };
   };
 
   const ask = async (url: URL, request: HttpRequest): Promise<http.IncomingMessage> => {
     const proxy = chooseProxy(url);
+    const timeoutMs = request.connectTimeoutMs ?? settings.connectTimeoutMs;
     for (let stale = 0; ; stale++) {
-      const sent = send(url, request, headersFor(url, request), proxy, agents);
+      const sent = send(url, request, headersFor(url, request), proxy, agentFor(url, proxy));
+      const late = networkError('timeout', `${url.host}: no answer within ${seconds(timeoutMs)} s`);
       try {
-        return await answerOf(sent, url, request, settings);
+        const [body] = await answerOf<[http.IncomingMessage]>(sent, 'response', timeoutMs, late);
+        return body;
       } catch (error) {
         const reused = sent.reusedSocket && hasSystemCode(error, 'ECONNRESET', 'EPIPE');
         if (!reused || stale >= maxStaleConnections) throw toRemoteError(error, url.href);
@@ -70,7 +76,7 @@ export function createHttp(options: HttpOptions = {}): Http {
     tokenFor: (url) => (URL.canParse(url) ? tokenOf(new URL(url)) : undefined),
     proxyFor: (url) => (URL.canParse(url) ? chooseProxy(new URL(url))?.host : undefined),
     document: (url, request) => getDocument(client, url, request),
-    close: () => agents.close(),
+    close,
     async request(first, request = {}): Promise<HttpResponse> {
       const hops: string[] = [];
       let url = checkedUrl(first, { allowInsecure });
@@ -93,35 +99,27 @@ export function createHttp(options: HttpOptions = {}): Http {
   return client;
 }
 
-interface Agents {
-  readonly http: http.Agent;
-  readonly https: https.Agent;
-  tunnel(proxy: URL): https.Agent;
-  close(): void;
-}
-
-function createAgents(options: HttpOptions, settings: HttpSettings): Agents {
-  // No limit of sockets here: the transfer counts its own connections.
-  const kept = { keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo' as const };
-  const trusted = options.extraCertificates
-    ? { ca: [...builtins.tls.rootCertificates, options.extraCertificates] }
-    : {};
-  const plain = new builtins.http.Agent(kept);
-  const secure = new builtins.https.Agent({ ...kept, ...trusted });
-  const tunnels = new Map<string, https.Agent>();
+/** Keeps connections: to hosts by plain http, by TLS, and to each proxy. */
+function createAgents(options: HttpOptions, timeoutMs: number) {
+  const agents = new Map<string, http.Agent>();
+  const make = (url: URL, proxy: URL | undefined): http.Agent => {
+    // No limit of sockets here: the transfer counts its own connections.
+    const kept = { keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo' as const };
+    if (url.protocol === 'http:') return new builtins.http.Agent(kept);
+    const { extraCertificates } = options;
+    const ca = extraCertificates && [...builtins.tls.rootCertificates, extraCertificates];
+    const secure = { ...kept, ...(ca && { ca }) };
+    return proxy ? createTunnelAgent(proxy, secure, timeoutMs) : new builtins.https.Agent(secure);
+  };
   return {
-    http: plain,
-    https: secure,
-    tunnel(proxy) {
-      let agent = tunnels.get(proxy.href);
-      if (agent === undefined) {
-        agent = createTunnelAgent(proxy, { ...kept, ...trusted, timeoutMs: settings.connectTimeoutMs });
-        tunnels.set(proxy.href, agent);
-      }
+    agentFor(url: URL, proxy: URL | undefined): http.Agent {
+      const key = url.protocol + (proxy?.href ?? '');
+      const agent = agents.get(key) ?? make(url, proxy);
+      agents.set(key, agent);
       return agent;
     },
-    close() {
-      for (const agent of [plain, secure, ...tunnels.values()]) agent.destroy();
+    close(): void {
+      for (const agent of agents.values()) agent.destroy();
     },
   };
 }
@@ -131,48 +129,16 @@ function send(
   request: HttpRequest,
   headers: Record<string, string>,
   proxy: URL | undefined,
-  agents: Agents,
+  agent: http.Agent,
 ): http.ClientRequest {
-  const common = { method: request.method ?? 'GET', ...(request.signal && { signal: request.signal }) };
-  if (url.protocol === 'https:') {
-    return builtins.https.request(url, { ...common, headers, agent: proxy ? agents.tunnel(proxy) : agents.https });
-  }
-  if (proxy === undefined) return builtins.http.request(url, { ...common, headers, agent: agents.http });
+  const common = { method: request.method ?? 'GET', headers, agent, ...(request.signal && { signal: request.signal }) };
+  if (url.protocol === 'https:') return builtins.https.request(url, common);
+  if (proxy === undefined) return builtins.http.request(url, common);
   return builtins.http.request({
     ...common,
     host: proxy.hostname,
-    port: proxy.port === '' ? 80 : proxy.port,
+    port: proxy.port || 80,
     path: url.href,
     headers: { ...headers, host: url.host, ...proxyAuthorization(proxy) },
-    agent: agents.http,
-  });
-}
-
-/** The answer's headers, within the deadline. */
-function answerOf(
-  sent: http.ClientRequest,
-  url: URL,
-  request: HttpRequest,
-  settings: HttpSettings,
-): Promise<http.IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const timeoutMs = request.connectTimeoutMs ?? settings.connectTimeoutMs;
-    const timer = setTimeout(() => {
-      sent.destroy(
-        networkError('timeout', `${url.host}: no answer within ${Math.round(timeoutMs / 100) / 10} s`, {
-          details: { url: showUrl(url.href) },
-        }),
-      );
-    }, timeoutMs);
-    sent.once('response', (body) => {
-      clearTimeout(timer);
-      resolve(body);
-    });
-    // Stays for errors after the answer; the body tells of those itself.
-    sent.on('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    sent.end();
   });
 }

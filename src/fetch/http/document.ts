@@ -1,6 +1,7 @@
 import { AircherError, conflictError, invalidError } from '../../core/errors.ts';
 import { retry } from '../../core/retry.ts';
-import { leave, readBody } from './read-body.ts';
+import { assetHeaders, findPrivateAsset } from './github-asset.ts';
+import { leave, readBody, seconds } from './read-body.ts';
 import { hostOf, networkError, remoteReason, retryAfterMs, showUrl } from './remote-error.ts';
 import type { DocumentRequest, Http, HttpDocument, HttpResponse } from './types.ts';
 
@@ -9,6 +10,31 @@ const finalReasons = new Set(['certificate', 'redirect', 'scheme']);
 
 /** See `Http.document`. */
 export async function getDocument(http: Http, url: string, request: DocumentRequest): Promise<HttpDocument> {
+  const { documentTimeoutMs, slowestRate } = http.settings;
+  const timeoutMs = request.timeoutMs ?? Math.ceil(documentTimeoutMs + (request.maxBytes / slowestRate) * 1000);
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const signal = request.signal ? AbortSignal.any([request.signal, deadline]) : deadline;
+  const within = { ...request, signal };
+  try {
+    return await tryOften(http, url, within).catch(async (error: unknown) => {
+      const asset = isMissing(error) ? await findPrivateAsset(http, url, { signal }) : undefined;
+      if (asset === undefined) throw error;
+      return tryOften(http, asset, { ...within, headers: assetHeaders });
+    });
+  } catch (error) {
+    if (!deadline.aborted || request.signal?.aborted) throw error;
+    throw networkError('timeout', `${showUrl(url)}: no complete answer in ${seconds(timeoutMs)} s`, {
+      cause: error,
+    });
+  }
+}
+
+/** Whether an error says that a remote, or a disk, has no such document. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof AircherError && error.details.status === 404;
+}
+
+function tryOften(http: Http, url: string, request: DocumentRequest): Promise<HttpDocument> {
   return retry(() => attempt(http, url, request), {
     ...request,
     what: showUrl(url),
@@ -29,55 +55,47 @@ function retryVerdict(error: unknown, maxWaitMs: number): boolean | number {
 }
 
 async function attempt(http: Http, url: string, request: DocumentRequest): Promise<HttpDocument> {
+  const { etag, maxBytes, signal } = request;
   const response = await http.request(url, {
-    ...(request.headers && { headers: request.headers }),
-    signal: request.signal,
+    headers: { ...request.headers, ...(etag !== undefined && { 'if-none-match': etag }) },
+    signal,
   });
-  const { status, headers, hops } = response;
-  if (status !== 200) {
-    leave(response.body);
-    if (request.accept?.includes(status)) return { status, headers, url: response.url, hops, bytes: Buffer.alloc(0) };
-    throw statusError(response);
-  }
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
-    response.body.destroy();
-    throw networkError(
-      'protocol',
-      `${showUrl(url)}: sent with the encoding ${JSON.stringify(encoding)}, which was not asked for`,
-    );
-  }
+  const { status, headers, body } = response;
   const pieces: Buffer[] = [];
-  let bytes = 0;
-  await readBody(response, {
-    stallTimeoutMs: http.settings.stallTimeoutMs,
-    pace: http.pace,
-    onData(piece) {
-      bytes += piece.length;
-      if (bytes > request.maxBytes) throw tooBig(url, request.maxBytes);
-      pieces.push(piece);
-      return undefined;
-    },
-  });
-  return { status, headers, url: response.url, hops, bytes: Buffer.concat(pieces, bytes) };
-}
-
-function tooBig(url: string, maxBytes: number): AircherError {
-  return invalidError(`${showUrl(url)}: more than the ${maxBytes} bytes expected`, undefined, {
-    details: { url: showUrl(url) },
-  });
+  if (status !== 200) {
+    leave(body);
+    if (status !== 304 || etag === undefined) throw statusError(response);
+  } else {
+    const encoding = headers['content-encoding'] ?? 'identity';
+    if (encoding !== 'identity') {
+      body.destroy();
+      throw networkError('protocol', `${showUrl(url)}: sent in the encoding ${JSON.stringify(encoding)}, unasked`);
+    }
+    let bytes = 0;
+    await readBody(response, {
+      stallTimeoutMs: http.settings.stallTimeoutMs,
+      pace: http.pace,
+      onData(piece) {
+        bytes += piece.length;
+        if (bytes > maxBytes) throw invalidError(`${showUrl(url)}: more than the ${maxBytes} bytes expected`);
+        pieces.push(piece);
+        return undefined;
+      },
+    });
+  }
+  return { status, headers, url: response.url, bytes: Buffer.concat(pieces) };
 }
 
 /** An answer with a status that is none of those expected, as an error. */
 function statusError(response: HttpResponse): AircherError {
   const { status } = response;
   const shown = showUrl(response.hops[0] ?? response.url);
-  const details = { url: shown, status, retryAfter: retryAfterMs(response.headers) };
+  const details = { url: shown, status, retryAfter: retryAfterMs(response.headers), reason: 'status' };
   if (status === 401 || status === 403) {
     return conflictError(
       `${shown}: access denied (status ${status})`,
       'For a private repository set HF_TOKEN or GITHUB_TOKEN to a token that may read it.',
-      { details: { ...details, reason: 'status' } },
+      { details },
     );
   }
   const what = status === 404 ? 'not found' : status === 429 ? 'too many requests' : 'failed';

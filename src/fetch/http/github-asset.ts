@@ -3,46 +3,35 @@ import type { RunContext } from '../../core/events.ts';
 import { showUrl } from './remote-error.ts';
 import type { Http } from './types.ts';
 
-/** GitHub allows 1,000 assets a release; about 2 KB each. */
-const maxReleaseBytes = 16 * 1024 * 1024;
+/** Answers of GitHub about one repository: 1,000 assets of a release have about 2 KB each, and 400,000 refs fit. */
+export const maxGitHubBytes = 32 * 1024 * 1024;
 
-/** What a URL of the form `<server>/<owner>/<repo>/releases/download/<tag>/<name>` names. */
-export interface AssetName {
-  readonly repository: string;
-  readonly tag: string;
-  readonly name: string;
-}
-
-export function parseAssetUrl(url: string, githubServerUrl: string): AssetName | undefined {
-  if (!url.startsWith(`${githubServerUrl}/`)) return undefined;
-  const path = url.slice(githubServerUrl.length + 1).replace(/[?#].*$/s, '');
-  const [, repository, tag, name] = /^([^/]+\/[^/]+)\/releases\/download\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
-  if (repository === undefined || tag === undefined || name === undefined) return undefined;
-  return { repository, tag: decodeURIComponent(tag), name: decodeURIComponent(name) };
+/** What GitHub's API says at a path below `/repos`. Throws as `Http.document`, and `invalid` for what is no JSON. */
+export async function askGitHub(http: Http, path: string, context: RunContext): Promise<unknown> {
+  const url = `${http.githubApiUrl}/repos/${path}`;
+  const headers = { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' };
+  const { bytes } = await http.document(url, { ...context, headers, maxBytes: maxGitHubBytes });
+  return parseStrictJson(bytes, { file: showUrl(url), maxBytes: maxGitHubBytes });
 }
 
 /**
- * The API's address of an asset, for a private repository, whose public URL answers 404 whatever the token. It is to be asked
- * with `accept: application/octet-stream`, and redirects to a signed URL. Undefined where the release has no such asset.
+ * The API's address of what a public URL `<server>/<owner>/<repo>/releases/download/<tag>/<name>` names: in a private repository
+ * that answers 404 whatever the token. It is to be asked with `assetHeaders`, and redirects to a signed URL. Undefined without a
+ * token, for any other URL, and where the release has no such asset.
  */
-export async function findAssetByApi(
-  asset: AssetName,
-  options: { readonly http: Http } & RunContext,
-): Promise<string | undefined> {
-  const { http } = options;
-  const url = `${http.githubApiUrl}/repos/${asset.repository}/releases/tags/${encodeURIComponent(asset.tag)}`;
-  const document = await http.document(url, {
-    ...options,
-    headers: { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' },
-    maxBytes: maxReleaseBytes,
-  });
-  const release = parseStrictJson(document.bytes, { file: showUrl(url), maxBytes: maxReleaseBytes });
-  const listed = (release as { readonly assets?: unknown } | null)?.assets;
-  const assets: readonly unknown[] = Array.isArray(listed) ? listed : [];
-  const found = assets.find((entry) => (entry as { readonly name?: unknown } | null)?.name === asset.name);
-  const id = (found as { readonly id?: unknown } | undefined)?.id;
+export async function findPrivateAsset(http: Http, url: string, context: RunContext): Promise<string | undefined> {
+  if (!http.hasGithubToken || !url.startsWith(`${http.githubServerUrl}/`)) return undefined;
+  const path = url.slice(http.githubServerUrl.length + 1);
+  const [, repository, tag, name] = /^([^/]+\/[^/]+)\/releases\/download\/([^/]+)\/([^/?#]+)/.exec(path) ?? [];
+  if (name === undefined) return undefined;
+  const release = await askGitHub(http, `${repository}/releases/tags/${tag}`, context).catch(() => undefined);
+  const listed = (release as { readonly assets?: unknown } | null | undefined)?.assets;
+  const assets: readonly ({ readonly name?: unknown; readonly id?: unknown } | null)[] = Array.isArray(listed)
+    ? listed
+    : [];
+  const id = assets.find((asset) => asset?.name === decodeURIComponent(name))?.id;
   // Built by ourselves, so that an answer can't send the token elsewhere.
-  return typeof id === 'number' ? `${http.githubApiUrl}/repos/${asset.repository}/releases/assets/${id}` : undefined;
+  return typeof id === 'number' ? `${http.githubApiUrl}/repos/${repository}/releases/assets/${id}` : undefined;
 }
 
 export const assetHeaders = { accept: 'application/octet-stream' } as const;

@@ -1,8 +1,9 @@
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type * as tls from 'node:tls';
 import { builtins } from '../../core/builtins.ts';
-import { AircherError, usageError } from '../../core/errors.ts';
+import { type AircherError, usageError } from '../../core/errors.ts';
 import { networkError, toRemoteError } from './remote-error.ts';
 import type { HttpOptions } from './types.ts';
 
@@ -17,25 +18,20 @@ export function proxyChooser(options: HttpOptions): (url: URL) => URL | undefine
   };
 }
 
-function parseProxy(text: string | undefined, name: string): URL | undefined {
-  if (text === undefined || text.trim() === '') return undefined;
-  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text.trim()) ? text.trim() : `http://${text.trim()}`;
-  if (URL.canParse(full)) {
-    const url = new URL(full);
-    if (url.protocol === 'http:' || url.protocol === 'https:') return url;
-  }
+function parseProxy(text = '', name: string): URL | undefined {
+  const address = text.trim();
+  if (address === '') return undefined;
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(address) ? address : `http://${address}`;
+  if (/^https?:/i.test(full) && URL.canParse(full)) return new URL(full);
   // Not shown: it may hold a password.
-  throw usageError(
-    `${name} is not the address of an http proxy`,
-    `Set it to something like http://proxy.example.org:3128, or unset it.`,
-  );
+  throw usageError(`${name} is not the address of an http proxy`, 'It looks like http://proxy.example.org:3128.');
 }
 
 function exempts(entry: string, url: URL): boolean {
   if (entry === '*') return true;
   const [, name = '', port] =
     /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase().replace(/^\[?([^\]]*:[^\]]*:[^\]]*)\]?/, '[$1]')) ?? [];
-  const urlPort = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
+  const urlPort = url.port || (url.protocol === 'https:' ? '443' : '80');
   if (port !== undefined && port !== urlPort) return false;
   const suffix = name.replace(/^\*?\./, '');
   return url.hostname === suffix || (suffix !== '' && url.hostname.endsWith(`.${suffix}`));
@@ -48,10 +44,7 @@ export function proxyAuthorization(proxy: URL): Record<string, string> {
 }
 
 /** An agent whose connections go through the proxy's CONNECT. Node's own support for proxies begins after Node 20. */
-export function createTunnelAgent(
-  proxy: URL,
-  options: https.AgentOptions & { readonly timeoutMs: number },
-): https.Agent {
+export function createTunnelAgent(proxy: URL, options: https.AgentOptions, timeoutMs: number): https.Agent {
   class TunnelAgent extends builtins.https.Agent {
     // Node's agent waits for the callback when nothing is returned.
     override createConnection(
@@ -59,8 +52,8 @@ export function createTunnelAgent(
       callback?: (error: Error | null, socket: Duplex) => void,
     ): undefined {
       const host = String(target.host);
-      const name = host.includes(':') ? `[${host}]` : host;
-      openTunnel(proxy, name, Number(target.port ?? 443), options.timeoutMs).then(
+      const authority = `${host.includes(':') ? `[${host}]` : host}:${target.port ?? 443}`;
+      openTunnel(proxy, authority, timeoutMs).then(
         (socket) => callback?.(null, builtins.tls.connect({ ...target, socket })),
         (error: Error) => callback?.(error, undefined as unknown as Duplex),
       );
@@ -69,41 +62,47 @@ export function createTunnelAgent(
   return new TunnelAgent(options);
 }
 
-function openTunnel(proxy: URL, host: string, port: number, timeoutMs: number): Promise<Duplex> {
+async function openTunnel(proxy: URL, authority: string, timeoutMs: number): Promise<Duplex> {
+  const secure = proxy.protocol === 'https:';
+  const request = (secure ? builtins.https : builtins.http).request({
+    host: proxy.hostname.replace(/^\[|\]$/g, ''),
+    port: proxy.port || (secure ? 443 : 80),
+    method: 'CONNECT',
+    path: authority,
+    headers: { host: authority, ...proxyAuthorization(proxy) },
+    agent: false,
+  });
+  const name = `the proxy ${proxy.host}`;
+  const late = networkError('proxy', `${name} does not answer`);
+  const [{ statusCode }, socket] = await answerOf<[IncomingMessage, Duplex]>(request, 'connect', timeoutMs, late).catch(
+    (error: unknown) => {
+      throw networkError('proxy', `${name}: ${toRemoteError(error, proxy.href).message}`, { cause: error });
+    },
+  );
+  if (statusCode === 200) return socket;
+  socket.destroy();
+  throw networkError('proxy', `${name} refuses ${authority} (status ${statusCode})`, {
+    hint: statusCode === 407 ? 'Put its user name and password into HTTPS_PROXY.' : undefined,
+  });
+}
+
+/** Sends a request; what it answers by `event`. One without an answer ends with `late`. */
+export function answerOf<T>(
+  request: ClientRequest,
+  event: 'response' | 'connect',
+  timeoutMs: number,
+  late: AircherError,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const request = (proxy.protocol === 'https:' ? builtins.https : builtins.http).request({
-      host: proxy.hostname.replace(/^\[|\]$/g, ''),
-      port: proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : proxy.port,
-      method: 'CONNECT',
-      path: `${host}:${port}`,
-      headers: { host: `${host}:${port}`, ...proxyAuthorization(proxy) },
-      agent: false,
-    });
-    const timer = setTimeout(() => {
-      request.destroy(networkError('proxy', `the proxy ${proxy.host} does not answer`));
-    }, timeoutMs);
-    request.once('connect', (response, socket) => {
+    const timer = setTimeout(() => request.destroy(late), timeoutMs);
+    request.once(event, (...answer) => {
       clearTimeout(timer);
-      if (response.statusCode === 200) {
-        resolve(socket);
-        return;
-      }
-      socket.destroy();
-      reject(
-        networkError('proxy', `the proxy ${proxy.host} refuses ${host}:${port} (status ${response.statusCode})`, {
-          ...(response.statusCode === 407 && { hint: 'Put its user name and password into HTTPS_PROXY.' }),
-        }),
-      );
+      resolve(answer as T);
     });
-    request.once('error', (error) => {
+    // Stays for errors after the answer; the body tells of those itself.
+    request.on('error', (error) => {
       clearTimeout(timer);
-      reject(
-        error instanceof AircherError
-          ? error
-          : networkError('proxy', `the proxy ${proxy.host}: ${toRemoteError(error, proxy.href).message}`, {
-              cause: error,
-            }),
-      );
+      reject(error);
     });
     request.end();
   });

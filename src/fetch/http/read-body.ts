@@ -43,20 +43,21 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
         timer = setTimeout(watch, options.stallTimeoutMs - silence);
         return;
       }
-      const seconds = Math.round(options.stallTimeoutMs / 100) / 10;
-      finish(networkError('stalled', `${hostOf(url)}: no byte for ${seconds} s`));
+      finish(networkError('stalled', `${hostOf(url)}: no byte for ${seconds(options.stallTimeoutMs)} s`));
     }
-    function finish(error?: unknown): void {
+    function finish(error?: unknown, drop = error !== undefined): void {
       clearTimeout(timer);
       body.removeListener('data', onData);
-      if (error === undefined) {
-        resolve();
-        return;
-      }
-      // Later errors of a connection we gave up are of no interest.
-      body.on('error', () => {});
-      body.destroy();
-      reject(error);
+      if (drop) abandon(body);
+      if (error === undefined) resolve();
+      else reject(error);
+    }
+    function end(): void {
+      finish(
+        body.complete
+          ? undefined
+          : networkError('truncated', `${hostOf(url)}: the answer ends before its announced length`),
+      );
     }
     function hold(until: Promise<unknown>): void {
       held++;
@@ -74,9 +75,7 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
       try {
         const verdict = options.onData(piece);
         if (verdict === 'stop') {
-          finish();
-          body.on('error', () => {});
-          body.destroy();
+          finish(undefined, true);
           return;
         }
         if (verdict !== undefined) hold(verdict);
@@ -88,16 +87,13 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
       }
     }
     body.on('data', onData);
-    body.once('end', () => {
-      if (body.complete) finish();
-      else finish(truncated(url));
-    });
+    body.once('end', end);
     body.once('error', (error) => {
       const cut = toRemoteError(error, url);
-      finish(cut.code === 'interrupted' ? cut : body.complete ? undefined : cut);
+      finish(cut.code === 'interrupted' || !body.complete ? cut : undefined);
     });
     // Node tells of a body that ends before its length by an error, except where it was destroyed.
-    body.once('close', () => finish(body.complete ? undefined : truncated(url)));
+    body.once('close', end);
   });
 }
 
@@ -106,11 +102,15 @@ const smallBodyBytes = 64 * 1024;
 
 /** Done with an answer whose body doesn't matter. */
 export function leave(body: IncomingMessage): void {
-  body.on('error', () => {});
-  if (Number(body.headers['content-length'] ?? Number.POSITIVE_INFINITY) <= smallBodyBytes) body.resume();
-  else body.destroy();
+  if (Number(body.headers['content-length'] ?? Number.POSITIVE_INFINITY) > smallBodyBytes) abandon(body);
+  else body.on('error', () => {}).resume();
 }
 
-function truncated(url: string): Error {
-  return networkError('truncated', `${hostOf(url)}: the answer ends before its announced length`);
+/** Ends a connection; its later errors are of no interest. */
+function abandon(body: IncomingMessage): void {
+  body.on('error', () => {}).destroy();
+}
+
+export function seconds(milliseconds: number): number {
+  return Math.round(milliseconds / 100) / 10;
 }

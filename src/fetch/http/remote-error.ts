@@ -1,4 +1,4 @@
-import { AircherError, isAbort, remoteError, systemErrorCode } from '../../core/errors.ts';
+import { AircherError, isAbort, remoteError, systemErrorCode, toAircherError } from '../../core/errors.ts';
 
 /** What went wrong with a remote, as a word for programs (`details.reason`). */
 export type RemoteReason =
@@ -20,78 +20,46 @@ export function networkError(
   reason: RemoteReason,
   message: string,
   options: {
-    readonly hint?: string;
+    readonly hint?: string | undefined;
     readonly cause?: unknown;
     readonly details?: Readonly<Record<string, unknown>>;
   } = {},
 ): AircherError {
-  return remoteError(message, undefined, { ...options, details: { ...options.details, reason } });
+  return remoteError(message, options.hint, { cause: options.cause, details: { ...options.details, reason } });
 }
 
 export function remoteReason(error: unknown): RemoteReason | undefined {
   return error instanceof AircherError ? (error.details.reason as RemoteReason | undefined) : undefined;
 }
 
-const certificateCodes = new Set([
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'CERT_UNTRUSTED',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'CERT_REVOKED',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-]);
-
-const reasons: Readonly<Record<string, RemoteReason>> = {
-  ENOTFOUND: 'name',
-  EAI_AGAIN: 'name',
-  EAI_FAIL: 'name',
-  ECONNREFUSED: 'refused',
-  EHOSTUNREACH: 'refused',
-  ENETUNREACH: 'refused',
-  EADDRNOTAVAIL: 'refused',
-  ETIMEDOUT: 'timeout',
-  ECONNRESET: 'reset',
-  EPIPE: 'reset',
-  ECONNABORTED: 'reset',
-};
-
-const sentences: Partial<Readonly<Record<RemoteReason, string>>> = {
-  name: 'the name of the host is not known',
-  refused: 'no connection',
-  reset: 'the connection was cut',
-  timeout: 'no answer in time',
-};
+/** What Node's codes mean; the last is for all others. */
+const faults: readonly (readonly [codes: RegExp, reason: RemoteReason, fact: string, hint?: string])[] = [
+  [
+    /CERT|LEAF_SIGNATURE/,
+    'certificate',
+    'its certificate can’t be trusted',
+    'Behind a company proxy that opens TLS, set NODE_EXTRA_CA_CERTS to the file of its root certificate (PEM).',
+  ],
+  [
+    /^(ENOTFOUND|EAI_)/,
+    'name',
+    'the name of the host is not known',
+    'Check the network, and HTTPS_PROXY where one is needed.',
+  ],
+  [/REFUSED|UNREACH|EADDRNOTAVAIL/, 'refused', 'no connection'],
+  [/^ETIMEDOUT/, 'timeout', 'no answer in time'],
+  [/^HPE_/, 'protocol', 'the answer is no HTTP'],
+  [/^/, 'reset', 'the connection was cut'],
+];
 
 /** A failure of a connection as an AircherError: `remote`, or `interrupted` for an abort. */
 export function toRemoteError(error: unknown, url: string): AircherError {
-  if (error instanceof AircherError) return error;
-  if (isAbort(error)) return new AircherError('interrupted', 'Interrupted.', { cause: error });
-  const host = hostOf(url);
-  const code = systemErrorCode(error) ?? innerCode(error) ?? '';
+  if (error instanceof AircherError || isAbort(error)) return toAircherError(error);
+  // Happy eyeballs wraps the errors of all addresses.
+  const code = systemErrorCode(error) ?? systemErrorCode((error as Partial<AggregateError>).errors?.[0]) ?? '';
+  const [, reason, fact, hint] = faults.find(([codes]) => codes.test(code))!;
   const details = { url: showUrl(url), system: code };
-  if (certificateCodes.has(code)) {
-    return networkError('certificate', `${host}: its certificate can't be trusted (${code})`, {
-      hint: 'Where a company proxy opens TLS connections, set NODE_EXTRA_CA_CERTS to the file with its root certificate (PEM).',
-      cause: error,
-      details,
-    });
-  }
-  const reason = reasons[code] ?? (code.startsWith('HPE_') ? 'protocol' : 'reset');
-  const message = error instanceof Error ? error.message : String(error);
-  return networkError(reason, `${host}: ${sentences[reason] ?? message}${code === '' ? '' : ` (${code})`}`, {
-    ...(reason === 'name' && { hint: 'Check the network, and HTTPS_PROXY where one is needed.' }),
-    cause: error,
-    details,
-  });
-}
-
-/** Happy eyeballs wraps the errors of all addresses. */
-function innerCode(error: unknown): string | undefined {
-  return error instanceof AggregateError ? systemErrorCode(error.errors[0]) : undefined;
+  return networkError(reason, `${hostOf(url)}: ${fact}${code && ` (${code})`}`, { hint, cause: error, details });
 }
 
 export function hostOf(url: string): string {

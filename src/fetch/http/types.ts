@@ -36,6 +36,8 @@ export interface HttpOptions {
   readonly maxRetryAfterMs?: number | undefined;
   /** First wait after a failure, doubled each time; default 500. */
   readonly retryDelayMs?: number | undefined;
+  /** For a document of no bytes; each 10 KB that it may have allow a second more. Default 60,000. */
+  readonly documentTimeoutMs?: number | undefined;
   readonly userAgent?: string | undefined;
 }
 
@@ -62,17 +64,20 @@ export interface DocumentRequest extends RunContext {
   /** Bytes more than this end the request. */
   readonly maxBytes: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Answers other than 200 that are returned instead of thrown, such as 304 or 404. */
-  readonly accept?: readonly number[];
+  /** That of an earlier answer: where it is still the same, the status is 304, and there are no bytes. */
+  readonly etag?: string | undefined;
   /** Attempts in all; default 3. */
   readonly attempts?: number;
+  /** For all attempts together; by default what `documentTimeoutMs` and `maxBytes` give. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface HttpDocument {
+  /** 200, or 304 where an `etag` was given. */
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  /** The address that answered, after redirects. */
   readonly url: string;
-  readonly hops: readonly string[];
   readonly bytes: Buffer;
 }
 
@@ -85,7 +90,10 @@ export interface Http {
    * `details.reason` (see `remote-error.ts`), `interrupted` when aborted.
    */
   request(url: string, request?: HttpRequest): Promise<HttpResponse>;
-  /** A small document in memory, with retries. Throws `remote`, `conflict` (401, 403), `invalid` (too big). */
+  /**
+   * A small document in memory, with retries and an overall deadline; an asset of a private repository by GitHub's API. Throws
+   * `remote`, `conflict` (401, 403), `invalid` (too big).
+   */
   document(url: string, request: DocumentRequest): Promise<HttpDocument>;
   /** The URL with the host replaced that its kind is configured to have. Without a kind: by the well-known hosts. */
   place(url: string, kind?: HostKind): string;
@@ -110,4 +118,7 @@ export interface HttpSettings {
   readonly stallTimeoutMs: number;
   readonly maxRetryAfterMs: number;
   readonly retryDelayMs: number;
+  readonly documentTimeoutMs: number;
+  /** Bytes a second that a document must come with on the whole. */
+  readonly slowestRate: number;
 }

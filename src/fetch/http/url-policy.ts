@@ -1,12 +1,8 @@
-import { hostOf, networkError, showUrl } from './remote-error.ts';
+import type { AircherError } from '../../core/errors.ts';
+import { hostOf, networkError, type RemoteReason, showUrl } from './remote-error.ts';
 
 export function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)
-  );
+  return /^(.*\.)?localhost$|^\[::1\]$|^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 /**
@@ -15,24 +11,21 @@ export function isLoopback(hostname: string): boolean {
  */
 export function checkedUrl(text: string, options: { readonly allowInsecure: boolean; readonly from?: string }): URL {
   const { from } = options;
-  const where = from === undefined ? '' : `${hostOf(from)} redirects to `;
-  const base = from ?? undefined;
-  if (!URL.canParse(text, base))
-    throw networkError('redirect', `${where}${JSON.stringify(text.slice(0, 200))}, which is no URL`);
-  const url = new URL(text, base);
+  const refused = (reason: RemoteReason, fact: string, hint?: string): AircherError =>
+    networkError(reason, `${from === undefined ? '' : `${hostOf(from)} redirects to `}${fact}`, { hint });
+  if (!URL.canParse(text, from)) throw refused('redirect', `${JSON.stringify(text.slice(0, 200))}, which is no URL`);
+  const url = new URL(text, from);
   const shown = showUrl(url.href);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw networkError('scheme', `${where}${shown}: only https is allowed`, { details: { url: shown } });
+    throw refused('scheme', `${shown}: only https is allowed`);
   }
   if (url.username !== '' || url.password !== '') {
-    throw networkError('scheme', `${where}${shown}: a user name in a URL is not allowed`, { details: { url: shown } });
+    throw refused('scheme', `${shown}: a user name in a URL is not allowed`);
   }
   const local = isLoopback(url.hostname) && (from === undefined || isLoopback(new URL(from).hostname));
   if (url.protocol === 'http:' && !local && !options.allowInsecure) {
-    throw networkError('scheme', `${where}${shown}: plain http is allowed to this machine only`, {
-      hint: 'Use https, or allow plain http with --allow-http where you trust the network.',
-      details: { url: shown },
-    });
+    const hint = 'Use https, or allow plain http with --allow-http where you trust the network.';
+    throw refused('scheme', `${shown}: plain http is allowed to this machine only`, hint);
   }
   return url;
 }

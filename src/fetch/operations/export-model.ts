@@ -180,8 +180,8 @@ async function fetchBeside(
   const address = new URL(url);
   address.pathname += ending;
   const http = await client.http();
-  const request = { maxBytes: limits.signatureBytes, accept: [404, 403, 410], attempts: 1, signal: context.signal };
+  const request = { maxBytes: limits.signatureBytes, attempts: 1, signal: context.signal };
   const answer = await http.document(address.href, request).catch(() => undefined);
   context.signal?.throwIfAborted();
-  return answer?.status === 200 ? answer.bytes : undefined;
+  return answer?.bytes;
 }

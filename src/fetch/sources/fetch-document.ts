@@ -1,8 +1,7 @@
 import { limits } from '../../contract/limits.ts';
-import { AircherError, invalidError, remoteError } from '../../core/errors.ts';
+import { AircherError, invalidError } from '../../core/errors.ts';
 import { readBoundedFile } from '../../core/files.ts';
-import { assetHeaders, findAssetByApi, parseAssetUrl } from '../http/github-asset.ts';
-import type { HttpDocument } from '../http/types.ts';
+import { isMissing } from '../http/document.ts';
 import type { FetchedManifest, SourceOptions, UnchangedManifest } from './types.ts';
 
 const signatureEnding = '.minisig';
@@ -14,68 +13,26 @@ export async function fetchManifestUrl(
   tag: string | undefined,
   options: SourceOptions,
 ): Promise<FetchedManifest | UnchangedManifest> {
-  const url = options.http.place(address);
+  const { http, timeoutMs = 30_000 } = options;
+  const url = http.place(address);
+  // The query (of a signed URL, a token) stays behind the ending.
+  const beside = new URL(url);
+  beside.pathname += signatureEnding;
   const [document, signature] = await Promise.all([
-    get(url, limits.manifestBytes, options, options.etag, [304]),
-    get(besideManifest(url, signatureEnding), limits.signatureBytes, options, undefined, [404, 410]).catch((error) => {
-      // Some hosts deny what isn't there.
-      if (error instanceof AircherError && error.code === 'conflict') return undefined;
-      throw error;
-    }),
+    http.document(url, { ...options, timeoutMs, maxBytes: limits.manifestBytes }),
+    http
+      .document(beside.href, { ...options, timeoutMs, maxBytes: limits.signatureBytes, etag: undefined })
+      .catch((error: unknown) => {
+        // Some hosts deny what isn't there.
+        const denied = error instanceof AircherError && (error.code === 'conflict' || error.details.status === 410);
+        if (!denied && !isMissing(error)) throw error;
+      }),
   ]);
-  const etag = document.headers.etag ?? options.etag;
-  if (document.status === 304) return { source, notModified: true, url, tag, etag };
-  return {
-    source,
-    notModified: false,
-    url,
-    tag,
-    etag: document.headers.etag,
-    bytes: document.bytes,
-    signature: signature?.status === 200 ? signature.bytes : undefined,
-  };
-}
-
-async function get(
-  url: string,
-  maxBytes: number,
-  options: SourceOptions,
-  etag: string | undefined,
-  accept: readonly number[],
-): Promise<HttpDocument> {
-  const { http, signal, onEvent } = options;
-  const deadline = AbortSignal.timeout(options.timeoutMs ?? 30_000);
-  const request = { maxBytes, accept, signal: signal ? AbortSignal.any([signal, deadline]) : deadline, onEvent };
-  const condition: Record<string, string> = etag === undefined ? {} : { 'if-none-match': etag };
-  const asset = http.hasGithubToken ? parseAssetUrl(url, http.githubServerUrl) : undefined;
-  try {
-    const document = await http.document(url, {
-      ...request,
-      headers: condition,
-      // A private repository's assets answer 404 here.
-      accept: asset === undefined ? accept : accept.filter((status) => status !== 404),
-    });
-    return document;
-  } catch (error) {
-    if (deadline.aborted && !signal?.aborted) {
-      throw remoteError(`${url}: no complete answer in time`, undefined, {
-        cause: error,
-        details: { reason: 'timeout' },
-      });
-    }
-    if (asset === undefined || !(error instanceof AircherError) || error.details.status !== 404) throw error;
-    const found = await findAssetByApi(asset, { http, signal: request.signal }).catch(() => undefined);
-    if (found !== undefined) return http.document(found, { ...request, headers: { ...condition, ...assetHeaders } });
-    if (!accept.includes(404)) throw error;
-    return { status: 404, headers: {}, url, hops: [url], bytes: Buffer.alloc(0) };
-  }
-}
-
-/** The address of what lies beside a manifest; a query (of a signed URL, a token) stays. */
-function besideManifest(url: string, ending: string): string {
-  const parsed = new URL(url);
-  parsed.pathname += ending;
-  return parsed.href;
+  const { bytes, headers } = document;
+  const found = { source, url, tag };
+  return document.status === 304
+    ? { ...found, notModified: true, etag: headers.etag ?? options.etag }
+    : { ...found, notModified: false, etag: headers.etag, bytes, signature: signature?.bytes };
 }
 
 /** A manifest and the signature beside it, from a disk. Throws `invalid` where there is none. */

@@ -1,7 +1,8 @@
-import { AircherError, remoteError } from '../../core/errors.ts';
+import { remoteError } from '../../core/errors.ts';
+import { isMissing } from '../http/document.ts';
 import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';
 import { listTags, releaseTags } from './git-tags.ts';
-import { parseSource, type Source } from './source.ts';
+import { parseSource } from './source.ts';
 import type { FetchedManifest, SourceOptions, UnchangedManifest } from './types.ts';
 
 /** Newest tags without a manifest that are stepped over: a release that is being made, or was given up. */
@@ -18,26 +19,16 @@ export async function fetchFromSource(
   const parsed = parseSource(source);
   if (parsed.kind === 'url') return fetchManifestUrl(source, parsed.url, undefined, options);
   if (parsed.kind === 'file') return readManifestFile(source, parsed.path, undefined);
-  return fetchNewestOfGitHub(source, parsed, options);
-}
-
-async function fetchNewestOfGitHub(
-  source: string,
-  parsed: Extract<Source, { kind: 'github' }>,
-  options: SourceOptions,
-): Promise<FetchedManifest | UnchangedManifest> {
-  const repository = `${parsed.owner}/${parsed.repository}`;
-  const { server = options.http.githubServerUrl } = parsed;
-  const tags = releaseTags(await listTags(repository, parsed.tagPrefix, { ...options, server }), parsed.tagPrefix);
+  const { server = options.http.githubServerUrl, repository, tagPrefix } = parsed;
+  const tags = releaseTags(await listTags(repository, tagPrefix, { ...options, server }), tagPrefix);
   for (const tag of tags.slice(0, maxStepsBack + 1)) {
     try {
-      return await fetchManifestUrl(source, githubManifestUrl(server, parsed, tag), tag, options);
+      return await fetchManifestUrl(source, githubManifestUrl(server, repository, tag), tag, options);
     } catch (error) {
-      if (!(error instanceof AircherError) || error.details.status !== 404) throw error;
+      if (!isMissing(error)) throw error;
     }
   }
-  const fact =
-    tags.length === 0 ? `no tag ${parsed.tagPrefix}<version>` : `no release with a manifest in its newest tags`;
+  const fact = tags.length === 0 ? `no tag ${tagPrefix}<version>` : 'no release with a manifest in its newest tags';
   throw remoteError(
     `${source}: ${fact}`,
     'Check the repository and the tag prefix behind #. A private repository needs GITHUB_TOKEN.',
@@ -45,10 +36,6 @@ async function fetchNewestOfGitHub(
   );
 }
 
-export function githubManifestUrl(
-  serverUrl: string,
-  repository: { readonly owner: string; readonly repository: string },
-  tag: string,
-): string {
-  return `${serverUrl}/${repository.owner}/${repository.repository}/releases/download/${encodeURIComponent(tag)}/manifest.json`;
+export function githubManifestUrl(serverUrl: string, repository: string, tag: string): string {
+  return `${serverUrl}/${repository}/releases/download/${tag}/manifest.json`;
 }

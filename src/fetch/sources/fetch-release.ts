@@ -2,7 +2,8 @@ import { dirname, join } from 'node:path';
 import { tagPattern } from '../../contract/fields.ts';
 import { parseManifest } from '../../contract/manifest.ts';
 import * as semver from '../../contract/semver.ts';
-import { AircherError, invalidError, usageError } from '../../core/errors.ts';
+import { invalidError, usageError } from '../../core/errors.ts';
+import { isMissing } from '../http/document.ts';
 import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';
 import { fetchFromSource, githubManifestUrl } from './fetch-from-source.ts';
 import { parseSource, type Source } from './source.ts';
@@ -18,9 +19,8 @@ export async function fetchRelease(
   options: ReleaseOptions,
 ): Promise<FetchedManifest> {
   const parsed = parseSource(source);
-  const tag = await tagOf(source, parsed, tagOrVersion, options);
-  const { etag: _, ...unconditional } = options;
-  let missing: unknown;
+  const unconditional = { ...options, etag: undefined };
+  const tag = await tagOf(source, parsed, tagOrVersion, unconditional);
   for (const place of placesOf(parsed, tag, options.http.githubServerUrl)) {
     try {
       const found =
@@ -29,14 +29,10 @@ export async function fetchRelease(
           : await fetchManifestUrl(source, place, tag, unconditional);
       if (!found.notModified) return found;
     } catch (error) {
-      if (!(error instanceof AircherError) || error.details.status !== 404) throw error;
-      missing ??= error;
+      if (!isMissing(error)) throw error;
     }
   }
-  throw invalidError(`${source} has no release ${tag}`, 'Check the tag or version.', {
-    cause: missing,
-    details: { status: 404 },
-  });
+  throw invalidError(`${source} has no release ${tag}`, 'Check the tag or version.', { details: { status: 404 } });
 }
 
 async function tagOf(source: string, parsed: Source, tagOrVersion: string, options: ReleaseOptions): Promise<string> {
@@ -44,22 +40,20 @@ async function tagOf(source: string, parsed: Source, tagOrVersion: string, optio
     throw usageError(`${JSON.stringify(tagOrVersion)} is neither a tag nor a version`);
   }
   if (semver.valid(tagOrVersion) !== tagOrVersion) return tagOrVersion;
-  const prefix = options.tagPrefix ?? (parsed.kind === 'github' ? parsed.tagPrefix : undefined);
-  return `${prefix ?? (await readPrefix(source, options))}${tagOrVersion}`;
+  const known = options.tagPrefix ?? (parsed.kind === 'github' ? parsed.tagPrefix : undefined);
+  return `${known ?? (await readPrefix(source, options))}${tagOrVersion}`;
 }
 
 /** What stands before the version in the release's tag of the source's newest manifest. */
 async function readPrefix(source: string, options: ReleaseOptions): Promise<string> {
-  const { etag: _, ...unconditional } = options;
-  const newest = await fetchFromSource(source, unconditional);
-  const release = newest.notModified ? undefined : parseManifest(newest.bytes, source).release;
-  const prefix = release === undefined ? undefined : tagPrefixOf(release);
+  const newest = await fetchFromSource(source, options);
+  const prefix = newest.notModified ? undefined : tagPrefixOf(parseManifest(newest.bytes, source).release);
   if (prefix !== undefined) return prefix;
   throw usageError(`${source} doesn't tell how its releases' tags begin`, 'Give the whole tag to --release.');
 }
 
 /** `models-v` of `models-v1.2.0`; undefined where the tag doesn't end in a version. */
-export function tagPrefixOf(tag: string): string | undefined {
+export function tagPrefixOf(tag = ''): string | undefined {
   for (let at = 0; at < tag.length; at++) {
     const rest = tag.slice(at);
     if (/^\d/.test(rest) && !/\d$/.test(tag.slice(0, at)) && semver.valid(rest) === rest) return tag.slice(0, at);
@@ -69,27 +63,20 @@ export function tagPrefixOf(tag: string): string | undefined {
 
 /** Where that release's manifest can be, the likeliest first. */
 function placesOf(parsed: Source, tag: string, githubServerUrl: string): string[] {
-  if (parsed.kind === 'github') return [githubManifestUrl(parsed.server ?? githubServerUrl, parsed, tag)];
+  if (parsed.kind === 'github') return [githubManifestUrl(parsed.server ?? githubServerUrl, parsed.repository, tag)];
   if (parsed.kind === 'file') {
     const directory = dirname(parsed.path);
     return [join(directory, tag, 'manifest.json'), join(dirname(directory), tag, 'manifest.json')];
   }
   const url = new URL(parsed.url);
-  const encoded = encodeURIComponent(tag);
-  const hub = /^(.*\/resolve\/)[^/]+(\/.*)$/.exec(url.pathname);
-  if (hub) return [withPath(url, `${hub[1]}${encoded}${hub[2]}`)];
-  const github = /^(.*\/releases\/)(?:latest\/download|download\/[^/]+)(\/[^/]+)$/.exec(url.pathname);
-  if (github) return [withPath(url, `${github[1]}download/${encoded}${github[2]}`)];
-  const slash = url.pathname.lastIndexOf('/');
-  const directory = url.pathname.slice(0, slash);
-  const name = url.pathname.slice(slash);
-  const above = directory.slice(0, Math.max(0, directory.lastIndexOf('/')));
-  const places = [withPath(url, `${directory}/${encoded}${name}`)];
-  return directory === '' ? places : [...places, withPath(url, `${above}/${encoded}${name}`)];
+  return pathsOf(url.pathname, tag).map((pathname) => Object.assign(new URL(url), { pathname }).href);
 }
 
-function withPath(url: URL, pathname: string): string {
-  const changed = new URL(url);
-  changed.pathname = pathname;
-  return changed.href;
+function pathsOf(path: string, tag: string): string[] {
+  const hub = /^(.*\/resolve\/)[^/]+(\/.*)$/.exec(path);
+  if (hub) return [`${hub[1]}${tag}${hub[2]}`];
+  const github = /^(.*\/releases\/)(?:latest\/download|download\/[^/]+)(\/[^/]+)$/.exec(path);
+  if (github) return [`${github[1]}download/${tag}${github[2]}`];
+  const [, directory, above, name] = /^((.*)\/[^/]*|)(\/[^/]*)$/.exec(path) ?? [];
+  return [directory, above].flatMap((place) => (place === undefined ? [] : [`${place}/${tag}${name}`]));
 }

@@ -1,51 +1,32 @@
 import * as semver from '../../contract/semver.ts';
-import { parseStrictJson } from '../../contract/strict-json.ts';
 import { AircherError, remoteError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
+import { isMissing } from '../http/document.ts';
+import { askGitHub, maxGitHubBytes } from '../http/github-asset.ts';
 import type { Http } from '../http/types.ts';
-
-/** 32 MiB hold about 400,000 refs. */
-const maxAdvertisementBytes = 32 * 1024 * 1024;
 
 /**
  * Names of all tags, by git's ref advertisement: no API, whose few anonymous requests an hour whole offices share. A private
- * repository doesn't answer; then, with a token, GitHub's API does. Throws `remote`, `conflict`.
+ * repository doesn't answer; then, with a token, GitHub's API does: those of the prefix, all in one answer. Throws `remote`,
+ * `conflict`.
  */
 export async function listTags(
   repository: string,
   tagPrefix: string,
-  options: { readonly http: Http; readonly server?: string | undefined } & RunContext,
+  options: { readonly http: Http; readonly server: string; readonly timeoutMs?: number | undefined } & RunContext,
 ): Promise<string[]> {
-  const { http, server = http.githubServerUrl } = options;
+  const { http, server, timeoutMs, signal, onEvent } = options;
   try {
     const url = `${server}/${repository}.git/info/refs?service=git-upload-pack`;
-    const document = await http.document(url, { ...options, maxBytes: maxAdvertisementBytes });
-    return parseRefAdvertisement(document.bytes);
+    const { bytes } = await http.document(url, { timeoutMs, signal, onEvent, maxBytes: maxGitHubBytes });
+    return parseRefAdvertisement(bytes);
   } catch (error) {
-    const status = error instanceof AircherError ? error.details.status : undefined;
-    if (!http.hasGithubToken || (status !== 401 && status !== 403 && status !== 404)) throw error;
-    return listTagsByApi(repository, tagPrefix, options);
+    const denied = error instanceof AircherError && (error.code === 'conflict' || isMissing(error));
+    if (!denied || !http.hasGithubToken) throw error;
+    const refs = await askGitHub(http, `${repository}/git/matching-refs/tags/${tagPrefix}`, options);
+    if (!Array.isArray(refs)) throw remoteError(`${repository}: the API gives no list of refs`);
+    return refs.map((entry: { readonly ref?: unknown } | null) => String(entry?.ref).replace(/^refs\/tags\//, ''));
   }
-}
-
-/** GET /repos/{owner}/{repo}/git/matching-refs/tags/{prefix} gives all matches in one answer. */
-async function listTagsByApi(
-  repository: string,
-  tagPrefix: string,
-  options: { readonly http: Http } & RunContext,
-): Promise<string[]> {
-  const url = `${options.http.githubApiUrl}/repos/${repository}/git/matching-refs/tags/${encodeURIComponent(tagPrefix)}`;
-  const document = await options.http.document(url, {
-    ...options,
-    headers: { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' },
-    maxBytes: maxAdvertisementBytes,
-  });
-  const refs = parseStrictJson(document.bytes, { file: url, maxBytes: maxAdvertisementBytes });
-  if (!Array.isArray(refs)) throw remoteError(`${url}: not a list of refs`);
-  return refs.flatMap((entry: { readonly ref?: unknown } | null) => {
-    const ref = entry?.ref;
-    return typeof ref === 'string' && ref.startsWith('refs/tags/') ? [ref.slice('refs/tags/'.length)] : [];
-  });
 }
 
 /**

@@ -9,7 +9,7 @@ export type Source =
       readonly kind: 'github';
       /** An installation other than github.com. */
       readonly server: string | undefined;
-      readonly owner: string;
+      /** `owner/name`. */
       readonly repository: string;
       readonly tagPrefix: string;
     };
@@ -39,19 +39,10 @@ export function parseSource(text: string): Source {
 const sourceForms = 'Give an https URL, a file, or github:owner/repository#tag-prefix.';
 
 function parseGitHub(text: string): Source {
-  const match =
-    /^github:(https?:\/\/[^/@\s]+\/)?([A-Za-z0-9](?:[A-Za-z0-9-]{0,38}))\/([A-Za-z0-9._-]{1,100})(?:#([A-Za-z0-9._-]*))?$/.exec(
+  const [, server, repository, tagPrefix = ''] =
+    /^github:(?:(https?:\/\/[^/@\s]+)\/)?([A-Za-z0-9][A-Za-z0-9-]{0,38}\/(?!\.\.?(?:#|$))[A-Za-z0-9._-]{1,100})(?:#([A-Za-z0-9._-]*))?$/.exec(
       text,
-    );
-  const [, server, owner, repository, tagPrefix = ''] = match ?? [];
-  if (owner === undefined || repository === undefined || /^\.\.?$/.test(repository)) {
-    throw usageError(`${JSON.stringify(text)} is not a GitHub source`, sourceForms);
-  }
-  return {
-    kind: 'github',
-    server: server?.slice(0, -1),
-    owner,
-    repository: repository.replace(/\.git$/, ''),
-    tagPrefix,
-  };
+    ) ?? [];
+  if (repository === undefined) throw usageError(`${JSON.stringify(text)} is not a GitHub source`, sourceForms);
+  return { kind: 'github', server, repository: repository.replace(/\.git$/, ''), tagPrefix };
 }

@@ -4,9 +4,8 @@ import { AircherError, integrityError, invalidError, type Problem } from '../../
 import type { RunContext } from '../../core/events.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
-import { assetHeaders, findAssetByApi, parseAssetUrl } from '../http/github-asset.ts';
 import { hostOf } from '../http/remote-error.ts';
-import type { DocumentRequest, Http } from '../http/types.ts';
+import type { Http } from '../http/types.ts';
 import { orderedKinds } from './mirror.ts';
 import { stagingOf } from './staging.ts';
 import type { TransferRequest } from './types.ts';
@@ -63,7 +62,7 @@ async function download(
       const hasty = patient ? undefined : AbortSignal.timeout(hastyMs);
       const asked = hasty ? { ...context, attempts: 1, signal: anyOf(context.signal, hasty) } : context;
       try {
-        const bytes = await get(http.place(url, kind), declared.size_bytes, http, asked);
+        const { bytes } = await http.document(http.place(url, kind), { ...asked, maxBytes: declared.size_bytes });
         if (matches(bytes)) return bytes;
         wrong.add(kind);
         const message = `${hostOf(url)}: the chunk index has another sha256 than the manifest says`;
@@ -99,24 +98,6 @@ async function download(
 
 function anyOf(signal: AbortSignal | undefined, other: AbortSignal): AbortSignal {
   return signal ? AbortSignal.any([signal, other]) : other;
-}
-
-async function get(
-  url: string,
-  sizeBytes: number,
-  http: Http,
-  context: RunContext & Pick<DocumentRequest, 'attempts'>,
-): Promise<Buffer> {
-  const request = { ...context, maxBytes: sizeBytes };
-  try {
-    return (await http.document(url, request)).bytes;
-  } catch (error) {
-    const asset = http.hasGithubToken ? parseAssetUrl(url, http.githubServerUrl) : undefined;
-    if (asset === undefined || !(error instanceof AircherError) || error.details.status !== 404) throw error;
-    const found = await findAssetByApi(asset, { http, ...context }).catch(() => undefined);
-    if (found === undefined) throw error;
-    return (await http.document(found, { ...request, headers: assetHeaders })).bytes;
-  }
 }
 
 /** Parsed strictly, and the same release as the entry. */

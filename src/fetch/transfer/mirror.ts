@@ -1,7 +1,7 @@
 import type { ArchiveFormat, ChunkIndex } from '../../contract/chunk-index.ts';
 import { type HostKind, hostKinds } from '../../contract/fields.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
-import { assetHeaders, findAssetByApi, parseAssetUrl } from '../http/github-asset.ts';
+import { assetHeaders, findPrivateAsset } from '../http/github-asset.ts';
 import { hostOf } from '../http/remote-error.ts';
 import type { Http, HttpResponse } from '../http/types.ts';
 import type { FaultKind } from './faults.ts';
@@ -100,10 +100,8 @@ export class Mirror {
 
   /** For a private repository at GitHub, whose public URLs answer 404: the API's address from now on. */
   async findByApi(http: Http, url: string, signal: AbortSignal): Promise<boolean> {
-    const asset =
-      http.hasGithubToken && !this.#addresses.has(url) ? parseAssetUrl(url, http.githubServerUrl) : undefined;
-    if (asset === undefined) return false;
-    const found = await findAssetByApi(asset, { http, signal }).catch(() => undefined);
+    if (this.#addresses.has(url)) return false;
+    const found = await findPrivateAsset(http, url, { signal });
     if (found === undefined) return false;
     this.#addresses.set(url, { url: found, headers: assetHeaders });
     return true;

@@ -4,7 +4,7 @@ import type { HostKind } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Sha256 } from '../../core/hashing.ts';
-import { assetHeaders, findAssetByApi, parseAssetUrl } from '../../fetch/http/github-asset.ts';
+import { assetHeaders, findPrivateAsset } from '../../fetch/http/github-asset.ts';
 import { leave, readBody } from '../../fetch/http/read-body.ts';
 import { hostOf, retryAfterMs } from '../../fetch/http/remote-error.ts';
 import type { Http, HttpResponse } from '../../fetch/http/types.ts';
@@ -86,11 +86,9 @@ async function readWhole(reading: Reading, http: Http, context: RunContext): Pro
 
 /** A private repository's public URLs answer 404: the API has the asset's address. */
 async function findByApi(reading: Reading, http: Http, context: RunContext): Promise<boolean> {
-  if (reading.askedApi || !http.hasGithubToken) return false;
+  if (reading.askedApi) return false;
   reading.askedApi = true;
-  const asset = parseAssetUrl(reading.address.url, http.githubServerUrl);
-  if (asset === undefined) return false;
-  const url = await findAssetByApi(asset, { http, ...context }).catch(() => undefined);
+  const url = await findPrivateAsset(http, reading.address.url, context);
   if (url === undefined) return false;
   reading.address = { url, headers: assetHeaders };
   return true;
