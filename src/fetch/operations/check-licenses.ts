@@ -1,5 +1,5 @@
 import type { Client } from '../client.ts';
-import { selectInstalled } from './check-updates.ts';
+import { selectInstalled } from './select-installed.ts';
 
 export interface LicenseReport {
   readonly name: string;
@@ -22,7 +22,7 @@ export async function checkLicenses(client: Client, names?: readonly string[]): 
         version,
         license: entry.license,
         commercial_use: entry.commercial_use,
-        text: text === undefined ? undefined : `${client.layout.version(model.name, version)}/${text}`,
+        text: text && `${client.layout.version(model.name, version)}/${text}`,
       };
     }),
   );

@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { limits } from '../../contract/limits.ts';
-import { conflictError, invalidError, remoteError } from '../../core/errors.ts';
+import { conflictError, remoteError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { makeDirectory, readFileIfThere, removeTree, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
@@ -39,7 +39,7 @@ export async function exportModel(
   context: RunContext = {},
 ): Promise<ExportReport> {
   const installed = await findInstalled(client, name, range);
-  const resolved = client.offline
+  const resolved: ResolvedModel & { readonly record?: InstallRecord } = client.offline
     ? await resolveInstalled(client, name, range, installed)
     : await resolveModel(
         client,
@@ -48,21 +48,39 @@ export async function exportModel(
         range ?? installed?.version,
         context,
       );
-  await checkDirectory(to, resolved);
+  const { version, entry, from } = resolved;
+  const manifest = join(to, 'manifest.json');
+  const other = await readFileIfThere(manifest);
+  if (other !== undefined && sha256(other) !== from.sha256) {
+    throw conflictError(`${manifest} is of another release.`, 'Export into another directory.');
+  }
+  // The same name each time, so that an export that was interrupted goes on.
+  const staging = join(to, `.export-${name}-${version}`);
   await makeDirectory(to);
-  const form = client.offline ? 'files' : 'archive';
-  const brought =
-    form === 'archive'
-      ? await exportArchive(client, resolved, to, context)
-      : await exportFiles(client, resolved, to, context);
-  const manifests = await exportManifest(client, resolved, to, context);
-  return {
-    name,
-    version: resolved.version,
-    form,
-    files: [...brought.files, ...manifests],
-    bytes_fetched: brought.bytes,
+  const archive = `${name}.${entry.format ?? 'tar.gz'}`;
+  const brought = resolved.record
+    ? await copyInstalled(client, resolved.record, staging, join(to, name), context)
+    : await fetchArchive(client, resolved, staging, join(to, archive), context);
+  await removeTree(staging);
+  const files = [...brought.files];
+  const write = async (file: string, bytes: Uint8Array | undefined): Promise<void> => {
+    if (bytes === undefined) return;
+    files.push(file);
+    await writeFileAtomically(join(to, file), bytes);
   };
+  await write(`${archive}.index.json`, brought.index);
+  // That of minisign was checked with the manifest; others are for people.
+  const signature = from.signature ?? (await fetchBeside(client, from.url, '.minisig', context));
+  if (client.publicKeys.length > 0 && signature === undefined) {
+    warn(context, {
+      file: from.url,
+      message: 'has no signature that could be exported; install --from will refuse it',
+    });
+  }
+  await write('manifest.json.minisig', signature);
+  await write('manifest.json.asc', await fetchBeside(client, from.url, '.asc', context));
+  await write('manifest.json', from.bytes);
+  return { name, version, form: client.offline ? 'files' : 'archive', files, bytes_fetched: brought.bytes };
 }
 
 /** The installed version, by the manifest that it was installed by. */
@@ -70,103 +88,59 @@ async function resolveInstalled(
   client: Client,
   name: string,
   range: string | undefined,
-  installed: InstallRecord | undefined,
-): Promise<ResolvedModel> {
-  const from =
-    installed?.manifest_sha256 === undefined
-      ? undefined
-      : await readKeptManifest(client.layout, installed.manifest_sha256);
-  if (installed === undefined || from === undefined) {
-    const what = range === undefined ? name : `${name}@${range}`;
+  record: InstallRecord | undefined,
+): Promise<ResolvedModel & { readonly record: InstallRecord }> {
+  const digest = record?.manifest_sha256;
+  const from = digest && (await readKeptManifest(client.layout, digest));
+  if (record === undefined || !from) {
     throw remoteError(
-      `${what} is not installed with its manifest, and the client is offline.`,
+      `${range === undefined ? name : `${name}@${range}`} is not installed with its manifest, and the client is offline.`,
       'Run it where there is a network, or install the model first.',
     );
   }
-  return { name, version: installed.version, entry: installed.entry, from, yanked: undefined };
-}
-
-async function checkDirectory(to: string, { from }: ResolvedModel): Promise<void> {
-  const path = join(to, 'manifest.json');
-  const other = await readFileIfThere(path);
-  if (other === undefined || sha256(other) === from.sha256) return;
-  throw conflictError(`${path} is of another release.`, 'Export into another directory.');
+  return { name, version: record.version, entry: record.entry, from, yanked: undefined, record };
 }
 
 interface Brought {
+  /** What was written, relative to the directory. */
   readonly files: readonly string[];
+  /** The chunk index, where there is one. */
+  readonly index: Uint8Array | undefined;
+  /** What came over the network. */
   readonly bytes: number;
 }
 
-async function exportArchive(
+async function fetchArchive(
   client: Client,
-  resolved: ResolvedModel,
+  { name, entry }: ResolvedModel,
+  staging: string,
   to: string,
   context: RunContext,
 ): Promise<Brought> {
-  const { name, version, entry } = resolved;
   const http = await client.http();
   const { mirrors: mirrorOrder } = await client.preferences();
-  // The same name each time, so that an export that was interrupted goes on.
-  const staging = join(to, `.export-${name}-${version}`);
   const request = { model: name, entry, staging, reuse: [], mirrorOrder };
   await makeDirectory(staging);
   const index = await loadIndex(request, http, context);
   const { mirrors } = await transferArchive(request, http, context);
-  const archive = `${name}.${entry.format ?? 'tar.gz'}`;
-  await rename(stagingOf(staging).archive, join(to, archive));
+  await rename(stagingOf(staging).archive, to);
   context.onEvent?.({ type: 'done', task: 'download', subject: name });
-  const files = [archive];
-  if (index !== undefined) {
-    files.push(`${archive}.index.json`);
-    await writeFileAtomically(join(to, `${archive}.index.json`), index.bytes);
-  }
-  await removeTree(staging);
-  return { files, bytes: mirrors.reduce((sum, mirror) => sum + mirror.bytes, 0) };
+  return { files: [basename(to)], index: index?.bytes, bytes: mirrors.reduce((sum, mirror) => sum + mirror.bytes, 0) };
 }
 
-async function exportFiles(client: Client, resolved: ResolvedModel, to: string, context: RunContext): Promise<Brought> {
-  const { name, version, entry } = resolved;
-  const record = await findInstalled(client, name, version);
-  if (record === undefined) throw invalidError(`${name} ${version} is no longer installed.`);
-  const temporary = join(to, `.export-${name}-${version}`);
-  await removeTree(temporary);
-  await copyFiles(client.layout.version(name, version), record.files, temporary, context);
-  await removeTree(join(to, name));
-  await rename(temporary, join(to, name));
-  const files = record.files.map((file) => `${name}/${file.path}`);
-  const index = await readRecordedIndex(client.layout, name, version);
-  if (index !== undefined) {
-    const path = `${name}.${entry.format ?? 'tar.gz'}.index.json`;
-    await writeFileAtomically(join(to, path), index.bytes);
-    files.push(path);
-  }
-  return { files, bytes: 0 };
-}
-
-/** manifest.json and the signatures that can be had: that of minisign was checked with the manifest, others are for people. */
-async function exportManifest(
-  client: Client,
-  { from }: ResolvedModel,
+async function copyInstalled(
+  { layout }: Client,
+  { model: name, version, files }: InstallRecord,
+  staging: string,
   to: string,
   context: RunContext,
-): Promise<string[]> {
-  const files = ['manifest.json'];
-  const write = async (ending: string, bytes: Uint8Array | undefined): Promise<void> => {
-    if (bytes === undefined) return;
-    files.push(`manifest.json${ending}`);
-    await writeFileAtomically(join(to, `manifest.json${ending}`), bytes);
-  };
-  await write('.minisig', from.signature ?? (await fetchBeside(client, from.url, '.minisig', context)));
-  await write('.asc', await fetchBeside(client, from.url, '.asc', context));
-  await writeFileAtomically(join(to, 'manifest.json'), from.bytes);
-  if (client.publicKeys.length > 0 && !files.includes('manifest.json.minisig')) {
-    warn(context, {
-      file: from.url,
-      message: 'has no signature that could be exported; install --from will refuse it',
-    });
-  }
-  return files;
+): Promise<Brought> {
+  await removeTree(staging);
+  await copyFiles(layout.version(name, version), files, staging, context);
+  await removeTree(to);
+  await rename(staging, to);
+  const index = await readRecordedIndex(layout, name, version);
+  return { files: files.map((file) => `${name}/${file.path}`), index: index?.bytes, bytes: 0 };
 }
 
 async function fetchBeside(

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as semver from '../../contract/semver.ts';
 import { usageError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { type InstalledModel, looksComplete, readInstalled } from '../cache/installed.ts';
+import { looksComplete, readInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
@@ -35,18 +35,13 @@ export async function findInstalled(
   const model = await readInstalled(client.layout, name);
   if (model === undefined) return undefined;
   const { pins } = await client.preferences();
-  for (const record of inOrderOfUse(model, Object.hasOwn(pins, name) ? pins[name] : undefined)) {
+  const rank = ({ version }: InstallRecord): number => (version === pins[name] ? 0 : version === model.current ? 1 : 2);
+  // Versions stand newest first, and sorting keeps that among equals.
+  for (const record of [...model.versions].sort((a, b) => rank(a) - rank(b))) {
     const fits = range === undefined || semver.satisfies(record.version, range);
     if (fits && (await looksComplete(client.layout, record))) return record;
   }
   return undefined;
-}
-
-function inOrderOfUse(model: InstalledModel, pinned: string | undefined): readonly InstallRecord[] {
-  const rank = (record: InstallRecord): number =>
-    record.version === pinned ? 0 : record.version === model.current ? 1 : 2;
-  // Versions stand newest first, and sorting keeps that among equals.
-  return [...model.versions].sort((a, b) => rank(a) - rank(b));
 }
 
 /** Throws `usage` where the text is no semver range. */
@@ -68,7 +63,7 @@ export function describeInstalled(layout: CacheLayout, record: InstallRecord): E
     version: record.version,
     space: record.entry.embedding?.space,
     path,
-    weights: weights === undefined ? undefined : join(path, weights),
+    weights: weights && join(path, weights),
     files: record.files.map((file) => join(path, file.path)),
   };
 }

@@ -1,20 +1,19 @@
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
-import * as semver from '../../contract/semver.ts';
-import { invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { removeTree } from '../../core/files.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { isDirectory, readInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
-import { tryModelLock, waitForModelLock } from '../cache/model-lock.ts';
-import { writePin } from '../cache/preferences.ts';
+import { tryModelLock } from '../cache/model-lock.ts';
 import { list, recordedModels, recordedVersions, removeRecord } from '../cache/records.ts';
 import { removeCurrent } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
 import { discardTree, trashPrefix } from '../install/staging.ts';
-import { requireInstalled } from './check-updates.ts';
+import { unpinModel } from './pin-versions.ts';
+import { requireInstalled } from './select-installed.ts';
+import { withModelLock } from './with-model-lock.ts';
 
 /** Something that `prune` deletes, or would. */
 export interface Prunable {
@@ -37,30 +36,28 @@ export interface PruneOptions extends RunContext {
  */
 export async function prune(client: Client, options: PruneOptions = {}): Promise<readonly Prunable[]> {
   const { layout } = client;
-  const { pins, keepVersions } = await client.preferences();
-  const keep = options.keep ?? keepVersions;
+  const { dryRun, signal } = options;
   const pruned: Prunable[] = [];
+  const take = async (kind: Prunable['kind'], path: string, name?: string, version?: string): Promise<void> => {
+    pruned.push({ kind, name, version, path, bytes: await sizeOf(path) });
+    if (dryRun) return;
+    if (name !== undefined && version !== undefined) await removeRecord(layout, name, version);
+    await discardTree(layout, path);
+  };
   for (const name of await knownNames(layout)) {
-    options.signal?.throwIfAborted();
-    const lock = options.dryRun ? undefined : await tryModelLock(layout, name);
-    if (lock === undefined && !options.dryRun) continue;
+    signal?.throwIfAborted();
+    const lock = dryRun ? undefined : await tryModelLock(layout, name);
+    if (lock === undefined && !dryRun) continue;
     try {
-      const found = await prunableOf(layout, name, keep, Object.hasOwn(pins, name) ? pins[name] : undefined);
-      for (const item of found) {
-        if (!options.dryRun) await removeItem(layout, item);
-        pruned.push(item);
-      }
+      await pruneModel(client, name, options.keep, take);
     } finally {
       await lock?.release();
     }
   }
-  for (const trash of (await list(layout.downloads)).filter((entry) => entry.startsWith(trashPrefix))) {
-    const path = join(layout.downloads, trash);
-    const item: Prunable = { kind: 'leftover', name: undefined, version: undefined, path, bytes: await sizeOf(path) };
-    if (!options.dryRun) await removeTree(path);
-    pruned.push(item);
+  for (const entry of await list(layout.downloads)) {
+    if (entry.startsWith(trashPrefix)) await take('leftover', join(layout.downloads, entry));
   }
-  if (!options.dryRun && pruned.length > 0) await refreshChecksumsFile(layout);
+  if (!dryRun && pruned.length > 0) await refreshChecksumsFile(layout);
   return pruned;
 }
 
@@ -73,36 +70,26 @@ async function knownNames(layout: CacheLayout): Promise<readonly string[]> {
   return [...new Set(names)].filter((name) => modelNameFault(name) === undefined).sort();
 }
 
-async function prunableOf(
-  layout: CacheLayout,
+async function pruneModel(
+  { layout, preferences }: Client,
   name: string,
-  keep: number,
-  pinned: string | undefined,
-): Promise<Prunable[]> {
-  const found: Prunable[] = [];
+  wanted: number | undefined,
+  take: (kind: Prunable['kind'], path: string, name: string, version?: string) => Promise<void>,
+): Promise<void> {
+  const { pins, keepVersions } = await preferences();
   const model = await readInstalled(layout, name);
-  const kept = new Set([model?.current, pinned]);
-  for (const { version } of model?.versions ?? []) {
-    if (kept.size - (kept.has(undefined) ? 1 : 0) < keep) kept.add(version);
+  const installed = model?.versions.map(({ version }) => version) ?? [];
+  const kept = new Set(installed.filter((version) => version === model?.current || version === pins[name]));
+  for (const version of installed) if (kept.size < (wanted ?? keepVersions)) kept.add(version);
+  for (const version of installed) {
+    if (!kept.has(version)) await take('version', layout.version(name, version), name, version);
   }
-  const add = async (kind: Prunable['kind'], version: string | undefined, path: string): Promise<void> => {
-    found.push({ kind, name, version, path, bytes: await sizeOf(path) });
-  };
-  const installed = new Set(model?.versions.map((record) => record.version));
-  for (const version of installed) if (!kept.has(version)) await add('version', version, layout.version(name, version));
   for (const version of await list(join(layout.versions, name))) {
     const path = layout.version(name, version);
-    if (!installed.has(version) && (await isDirectory(path))) await add('leftover', undefined, path);
+    if (!installed.includes(version) && (await isDirectory(path))) await take('leftover', path, name);
   }
-  for (const entry of await list(join(layout.downloads, name))) {
-    await add('partial-download', undefined, join(layout.downloads, name, entry));
-  }
-  return found;
-}
-
-async function removeItem(layout: CacheLayout, item: Prunable): Promise<void> {
-  if (item.name !== undefined && item.version !== undefined) await removeRecord(layout, item.name, item.version);
-  await discardTree(layout, item.path);
+  const downloads = join(layout.downloads, name);
+  for (const entry of await list(downloads)) await take('partial-download', join(downloads, entry), name);
 }
 
 /** Bytes of all files below a path. */
@@ -126,15 +113,11 @@ export interface RemovalReport {
 export async function removeModel(client: Client, name: string, context: RunContext = {}): Promise<RemovalReport> {
   const { layout } = client;
   await requireInstalled(client, name);
-  const lock = await waitForModelLock(layout, name, async () => false, context);
-  try {
-    const model = await readInstalled(layout, name);
-    if (model === undefined) throw invalidError(`${name} was removed by another process.`);
-    const versions = model.versions.map((record) => record.version);
+  return withModelLock(layout, name, context, async () => {
+    const versions = (await readInstalled(layout, name))?.versions.map(({ version }) => version) ?? [];
     let bytes = 0;
     for (const version of versions) bytes += await sizeOf(layout.version(name, version));
-    const { pins } = await client.preferences();
-    if (Object.hasOwn(pins, name)) await writePin(layout, name, undefined);
+    await unpinModel(client, name);
     await rm(layout.intent(name), { force: true });
     await removeCurrent(layout, name);
     for (const version of await recordedVersions(layout, name)) await removeRecord(layout, name, version);
@@ -142,8 +125,6 @@ export async function removeModel(client: Client, name: string, context: RunCont
     await discardTree(layout, join(layout.versions, name));
     await discardTree(layout, join(layout.downloads, name));
     await refreshChecksumsFile(layout);
-    return { name, versions: versions.sort(semver.rcompare), bytes };
-  } finally {
-    await lock?.release();
-  }
+    return { name, versions, bytes };
+  });
 }

@@ -3,6 +3,8 @@ import type { RunContext } from '../../core/events.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import type { Client } from '../client.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
+import { withdrawal } from '../manifests/withdrawal.ts';
+import { installedBytes } from './select-installed.ts';
 
 /** One installed version. Sizes in bytes on disk. */
 export interface ListedVersion {
@@ -26,7 +28,7 @@ export async function listInstalled(client: Client): Promise<ListedVersion[]> {
       version: record.version,
       current: record.version === model.current,
       pinned: pins[model.name] === record.version,
-      size_bytes: record.files.reduce((sum, file) => sum + file.size_bytes, 0),
+      size_bytes: installedBytes(record),
       license: record.entry.license,
       dimensions: record.entry.embedding?.dimensions ?? undefined,
       space: record.entry.embedding?.space,
@@ -71,7 +73,7 @@ export async function listOffered(
     max_tokens: entry.embedding?.max_tokens ?? undefined,
     space: entry.embedding?.space,
     earlier: (entry.published_versions ?? []).map((published) => published.version).sort(semver.rcompare),
-    yanked: manifest.yanked?.find((yanked) => yanked.model === name && yanked.version === entry.version)?.reason,
+    yanked: withdrawal(manifest, name, entry.version),
   }));
   return { release: manifest.release, models };
 }

@@ -3,15 +3,15 @@ import { invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { looksComplete, recordOf } from '../cache/installed.ts';
-import { waitForModelLock } from '../cache/model-lock.ts';
 import { writePin } from '../cache/preferences.ts';
 import { switchCurrent } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
 import { installVersion } from '../install/install-version.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';
-import { requireInstalled } from './check-updates.ts';
-import { spaceChange } from './describe-changes.ts';
+import { type SpaceChange, spaceChange } from './describe-changes.ts';
+import { currentRecord, requireInstalled } from './select-installed.ts';
+import { withModelLock } from './with-model-lock.ts';
 
 export interface VersionSwitch {
   readonly name: string;
@@ -19,7 +19,7 @@ export interface VersionSwitch {
   readonly to: string;
   /** `update` leaves the model alone until it is unpinned. */
   readonly pinned: boolean;
-  readonly space: 'same' | 'changes' | 'unknown';
+  readonly space: SpaceChange;
 }
 
 /** Makes an installed version the one in use, and keeps it: `update` passes the model over. Throws `invalid` where it isn't installed. */
@@ -35,26 +35,19 @@ export async function pinVersion(
   if (record === undefined || !(await looksComplete(layout, record))) {
     throw invalidError(`${name} ${version} is not installed.`, `Install it first: install ${name}@${version}`);
   }
-  const before = recordOf(model, model.current);
   // First the pin: it alone decides which version is used, and a killed switch is completed by the next command.
   await writePin(layout, name, version);
-  const lock = await waitForModelLock(layout, name, async () => false, context);
-  try {
-    await switchCurrent(layout, name, version);
-  } finally {
-    await lock?.release();
-  }
+  await withModelLock(layout, name, context, () => switchCurrent(layout, name, version));
   await refreshChecksumsFile(layout);
-  const space = before === undefined ? 'unknown' : spaceChange(before.entry, record.entry);
+  const space = spaceChange(currentRecord(model).entry, record.entry);
   return { name, from: model.current, to: version, pinned: true, space };
 }
 
 /** Lets `update` have the model again. Answers with the version it was pinned to, if it was. */
 export async function unpinModel(client: Client, name: string): Promise<string | undefined> {
   const { pins } = await client.preferences();
-  const pinned = Object.hasOwn(pins, name) ? pins[name] : undefined;
-  if (pinned !== undefined) await writePin(client.layout, name, undefined);
-  return pinned;
+  if (pins[name]) await writePin(client.layout, name, undefined);
+  return pins[name];
 }
 
 /**
@@ -68,8 +61,7 @@ export async function rollBack(
   context: RunContext = {},
 ): Promise<VersionSwitch> {
   const model = await requireInstalled(client, name);
-  const earlier = model.versions.find((record) => semver.lt(record.version, model.current))?.version;
-  const target = to ?? earlier;
+  const target = to ?? model.versions.find((record) => semver.lt(record.version, model.current))?.version;
   if (target === undefined) {
     throw invalidError(
       `${name} ${model.current} is the oldest version here.`,

@@ -17,19 +17,16 @@ import type { TransferSummary } from '../transfer/types.ts';
 export async function planUpdate(
   client: Client,
   resolved: ResolvedModel,
-  options: RunContext & { readonly nameChangedTensors: boolean },
+  options: RunContext & { readonly nameChangedTensors?: boolean | undefined },
 ): Promise<TransferSummary> {
   const { name, version, entry } = resolved;
-  const staging = await planningStaging(client.layout, { name, version, sha256: entry.sha256 });
+  const plan = async (staging: string): Promise<TransferSummary> =>
+    (await planInstall(client, resolved, { ...options, staging })).summary;
   try {
-    return (await planInstall(client, resolved, { ...options, staging })).summary;
+    return await plan(await planningStaging(client.layout, { name, version, sha256: entry.sha256 }));
   } catch (error) {
     if (!hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
     const elsewhere = await mkdtemp(join(tmpdir(), 'aircher-plan-'));
-    try {
-      return (await planInstall(client, resolved, { ...options, staging: elsewhere })).summary;
-    } finally {
-      await removeTree(elsewhere);
-    }
+    return await plan(elsewhere).finally(() => removeTree(elsewhere));
   }
 }

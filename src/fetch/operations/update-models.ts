@@ -1,12 +1,13 @@
 import type { RunContext } from '../../core/events.ts';
 import type { InstalledModel } from '../cache/installed.ts';
-import { recordOf } from '../cache/installed.ts';
 import type { Client } from '../client.ts';
 import { type InstallReport, installVersion } from '../install/install-version.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
+import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';
-import { isUpdate, selectInstalled } from './check-updates.ts';
-import { spaceChange } from './describe-changes.ts';
+import { isUpdate } from './check-updates.ts';
+import { type SpaceChange, spaceChange } from './describe-changes.ts';
+import { currentRecord, selectInstalled } from './select-installed.ts';
 
 export interface UpdateOptions extends RunContext {
   /** Default: every installed model. */
@@ -21,7 +22,7 @@ export interface UpdateReport {
   readonly to: string;
   readonly outcome: 'updated' | 'up-to-date' | 'pinned' | 'other-space' | 'not-offered';
   /** `changes`: vectors made with `from` can't be compared with those of `to`; indices must be rebuilt. */
-  readonly space: 'same' | 'changes' | 'unknown';
+  readonly space: SpaceChange;
   readonly bytes_fetched: number;
   readonly bytes_copied: number;
   readonly install: InstallReport | undefined;
@@ -35,52 +36,37 @@ export async function updateModels(client: Client, options: UpdateOptions = {}):
   const models = await selectInstalled(client, options.names);
   if (models.length === 0) return [];
   const good = await findManifest(client, options);
-  const { pins } = await client.preferences();
   const reports: UpdateReport[] = [];
-  for (const model of models) {
-    const stays = (outcome: UpdateReport['outcome'], space: UpdateReport['space'] = 'same'): UpdateReport => {
-      const { name, current } = model;
-      return {
-        name,
-        from: current,
-        to: current,
-        outcome,
-        space,
-        bytes_fetched: 0,
-        bytes_copied: 0,
-        install: undefined,
-      };
-    };
-    if (!Object.hasOwn(good.manifest.models, model.name)) reports.push(stays('not-offered'));
-    else if (Object.hasOwn(pins, model.name)) reports.push(stays('pinned'));
-    else reports.push(await updateModel(client, good, model, stays, options));
-  }
+  for (const model of models) reports.push(await updateModel(client, good, model, options));
   return reports;
 }
 
 async function updateModel(
   client: Client,
-  good: Awaited<ReturnType<typeof findManifest>>,
+  good: GoodManifest,
   model: InstalledModel,
-  stays: (outcome: UpdateReport['outcome'], space?: UpdateReport['space']) => UpdateReport,
   options: UpdateOptions,
 ): Promise<UpdateReport> {
   const { name, current } = model;
-  const yanked = good.manifest.yanked?.some((entry) => entry.model === name && entry.version === current) ?? false;
-  const entry = recordOf(model, current)?.entry;
-  const resolved = await resolveModel(client, good, name, undefined, options);
-  if (!isUpdate(current, resolved.version, yanked)) return stays('up-to-date');
-  const space = entry === undefined ? 'unknown' : spaceChange(entry, resolved.entry);
-  if (options.sameSpace && space !== 'same') return stays('other-space', space);
-  const install = await installVersion(client, resolved, { ...options, makeCurrent: 'always' });
-  return {
+  const report = (
+    outcome: UpdateReport['outcome'],
+    space: SpaceChange = 'same',
+    install?: InstallReport,
+  ): UpdateReport => ({
     name,
     from: current,
-    to: resolved.version,
-    outcome: 'updated',
+    to: install?.version ?? current,
+    outcome,
     space,
-    bytes_fetched: install.transfer?.bytesFetched ?? 0,
-    bytes_copied: install.transfer?.bytesCopied ?? 0,
+    bytes_fetched: install?.transfer?.bytesFetched ?? 0,
+    bytes_copied: install?.transfer?.bytesCopied ?? 0,
     install,
-  };
+  });
+  if (!Object.hasOwn(good.manifest.models, name)) return report('not-offered');
+  if ((await client.preferences()).pins[name]) return report('pinned');
+  const resolved = await resolveModel(client, good, name, undefined, options);
+  if (!isUpdate(good, model, resolved)) return report('up-to-date');
+  const space = spaceChange(currentRecord(model).entry, resolved.entry);
+  if (options.sameSpace && space !== 'same') return report('other-space', space);
+  return report('updated', space, await installVersion(client, resolved, { ...options, makeCurrent: 'always' }));
 }

@@ -5,13 +5,13 @@ import { hasSystemCode } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
-import { waitForModelLock } from '../cache/model-lock.ts';
 import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 import { reuseSources } from '../install/install-version.ts';
 import { openStaging } from '../install/staging.ts';
 import { repairFiles } from '../transfer/repair-files.ts';
-import { selectInstalled } from './check-updates.ts';
+import { installedBytes, selectInstalled } from './select-installed.ts';
+import { withModelLock } from './with-model-lock.ts';
 
 export interface VerifyOptions extends RunContext {
   /** Default: every installed model. */
@@ -46,7 +46,7 @@ export async function verifyModels(client: Client, options: VerifyOptions = {}):
         version: record.version,
         current: record.version === model.current,
         files: record.files.length,
-        bytes: record.files.reduce((sum, file) => sum + file.size_bytes, 0),
+        bytes: installedBytes(record),
         bad,
         repaired: repair?.repaired,
         bytes_fetched: repair?.bytesFetched ?? 0,
@@ -59,7 +59,7 @@ export async function verifyModels(client: Client, options: VerifyOptions = {}):
 async function badFiles(layout: CacheLayout, record: InstallRecord, context: RunContext): Promise<VerifyReport['bad']> {
   const directory = layout.version(record.model, record.version);
   const subject = `${record.model}@${record.version}`;
-  const total = record.files.reduce((sum, file) => sum + file.size_bytes, 0);
+  const total = installedBytes(record);
   let done = 0;
   const onBytes = (count: number): void => {
     done += count;
@@ -105,28 +105,25 @@ async function repairVersion(
 ): Promise<{ readonly repaired: number; readonly bytesFetched: number }> {
   const { layout } = client;
   const { model: name, version, entry } = record;
-  const lock = await waitForModelLock(layout, name, async () => false, context);
-  const staging = await openStaging(layout, { name, version, sha256: entry.sha256 }, lock?.held ?? false);
-  try {
-    const http = await client.http();
-    const preferences = await client.preferences();
-    const others = (await reuseSources(layout, name)).filter((source) => source.version !== version);
-    return await repairFiles(
-      {
-        model: name,
-        entry,
-        directory: layout.version(name, version),
-        staging: staging.directory,
-        reuse: others,
-        mirrorOrder: preferences.mirrors,
-        huggingFaceCache: client.huggingFaceCache,
-        indexBytes: (await readRecordedIndex(layout, name, version))?.bytes,
-      },
-      http,
-      context,
-    );
-  } finally {
-    await staging.remove();
-    await lock?.release();
-  }
+  return withModelLock(layout, name, context, async (held) => {
+    const staging = await openStaging(layout, { name, version, sha256: entry.sha256 }, held);
+    try {
+      return await repairFiles(
+        {
+          model: name,
+          entry,
+          directory: layout.version(name, version),
+          staging: staging.directory,
+          reuse: (await reuseSources(layout, name)).filter((source) => source.version !== version),
+          mirrorOrder: (await client.preferences()).mirrors,
+          huggingFaceCache: client.huggingFaceCache,
+          indexBytes: (await readRecordedIndex(layout, name, version))?.bytes,
+        },
+        await client.http(),
+        context,
+      );
+    } finally {
+      await staging.remove();
+    }
+  });
 }

@@ -1,0 +1,33 @@
+import { invalidError } from '../../core/errors.ts';
+import { type InstalledModel, readAllInstalled, readInstalled, recordOf } from '../cache/installed.ts';
+import type { InstallRecord } from '../cache/records.ts';
+import type { Client } from '../client.ts';
+
+/** The named installed models, or all. Throws `invalid` for a name that isn't installed. */
+export async function selectInstalled(
+  client: Client,
+  names: readonly string[] = [],
+): Promise<readonly InstalledModel[]> {
+  if (names.length === 0) return readAllInstalled(client.layout);
+  return Promise.all(names.map((name) => requireInstalled(client, name)));
+}
+
+export async function requireInstalled(client: Client, name: string): Promise<InstalledModel> {
+  const model = await readInstalled(client.layout, name);
+  if (model !== undefined) return model;
+  const all = (await readAllInstalled(client.layout)).map((other) => other.name);
+  throw invalidError(
+    `${name} is not installed.`,
+    all.length === 0 ? `Install it: install ${name}` : `Installed: ${all.join(', ')}.`,
+  );
+}
+
+/** The record of the version in use, which is always one of the model's. */
+export function currentRecord(model: InstalledModel): InstallRecord {
+  return recordOf(model, model.current)!;
+}
+
+/** What a version's files take on disk. */
+export function installedBytes(record: InstallRecord): number {
+  return record.files.reduce((sum, file) => sum + file.size_bytes, 0);
+}
