@@ -131,3 +131,18 @@ test('a withdrawn version comes by its release too, with the newest manifest’s
   assert.equal(report.version, '1.0.0');
   assert.ok(events.some((event) => event.type === 'warning' && /wrong tokenizer/.test(event.problem.message)));
 });
+
+test('a first release that is a prerelease is installed by --release: nothing newest is needed for that', async (t) => {
+  const world = await createWorld(t);
+  const options = { unannounced: true };
+  const first = await world.release('1.0.0-rc.1', { alpha: { version: '1.0.0-rc.1' } }, options);
+  await assert.rejects(world.manager().install('alpha'), { code: 'remote' });
+  for (const sources of [[world.manifestUrl], [world.manifestUrl, join(world.mirrorDirectory, 'manifest.json')]]) {
+    const manager = world.manager({ release: 'models-v1.0.0-rc.1', manifestSources: sources });
+    assert.equal((await manager.install('alpha')).version, '1.0.0-rc.1');
+    assert.deepEqual(await checkModels(world.cache, [first]), { alpha: '1.0.0-rc.1' });
+    await manager.remove('alpha');
+  }
+  const unknown = world.manager({ release: 'models-v2.0.0' }).install('alpha');
+  await assert.rejects(unknown, { code: 'invalid', message: /models-v2\.0\.0/ });
+});

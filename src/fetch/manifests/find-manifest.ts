@@ -9,6 +9,7 @@ import {
 } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import type { Client } from '../client.ts';
+import { isMissing } from '../http/document.ts';
 import { type AcceptedManifest, readAccepted } from './accepted-manifest.ts';
 import { askSources, type SourceAnswer } from './ask-sources.ts';
 import { checkExpiry } from './check-expiry.ts';
@@ -28,11 +29,19 @@ export async function findManifest(
   context: RunContext,
   purpose: 'install' | 'look' = 'install',
 ): Promise<GoodManifest> {
-  const newest = await findNewest(client, context);
-  if (purpose === 'install') checkExpiry(newest.manifest);
-  if (client.release === undefined) return newest;
-  const named = await findRelease(client, newest, client.release, context);
-  return { ...named, withdrawnSince: newest.manifest.yanked ?? [] };
+  const { release } = client;
+  const newest = findNewest(client, context).then((found) => {
+    if (purpose === 'install') checkExpiry(found.manifest);
+    return found;
+  });
+  if (release === undefined) return newest;
+  // Before the first release that is no prerelease, no source has a newest one.
+  const known = await newest.catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  const named = await findRelease(client, known, release, context);
+  return { ...named, withdrawnSince: known?.manifest.yanked ?? [] };
 }
 
 async function findNewest(client: Client, context: RunContext): Promise<GoodManifest> {
@@ -128,6 +137,7 @@ function allFailed(
   if (bad.length === 1 && first) throw first.error;
   const worst = bad.find((answer) => answer.error.code === 'integrity') ?? first;
   throw new AircherError(worst?.error.code ?? 'remote', `None of ${bad.length} manifest sources has a good manifest.`, {
+    ...(bad.every((answer) => isMissing(answer.error)) && { details: { status: 404 } }),
     hint: '`doctor` says which hosts can be reached, and what stands in the way.',
     problems: bad.map((answer) => ({ level: 'error', ...badSource(answer) })),
   });

@@ -14,21 +14,21 @@ import { releaseVersion } from './compare-releases.ts';
 import type { GoodManifest } from './good-manifest.ts';
 
 /**
- * The manifest of a release named by tag or version. One that the newest manifest lists is trusted by the digest there, and its
+ * The manifest of a release named by tag or version (`newest` is undefined where there are prereleases only). One that the newest manifest lists is trusted by the digest there, and its
  * own age, expiry and keys don't count; any other (a prerelease) must be signed like a new one, where keys are trusted.
  */
 export async function findRelease(
   client: Client,
-  newest: GoodManifest,
+  newest: GoodManifest | undefined,
   release: string,
   context: RunContext,
 ): Promise<GoodManifest> {
-  if (names(release, newest.manifest.release)) return newest;
-  for (const model of Object.values(newest.manifest.models)) {
+  if (newest !== undefined && names(release, newest.manifest.release)) return newest;
+  for (const model of Object.values(newest?.manifest.models ?? {})) {
     const published = model.published_versions?.find((version) => names(release, version.release));
     if (published !== undefined) return fetchPublished(client, published, context);
   }
-  return fetchUnlisted(client, newest, release, context);
+  return fetchUnlisted(client, tagPrefixOf(newest?.manifest.release), release, context);
 }
 
 /** An old manifest, by what the newest one says of it. Asks one host after the other. Throws `remote`, `integrity`. */
@@ -78,14 +78,13 @@ function rank(order: readonly string[], kind: string): number {
 
 async function fetchUnlisted(
   client: Client,
-  newest: GoodManifest,
+  tagPrefix: string | undefined,
   release: string,
   context: RunContext,
 ): Promise<GoodManifest> {
   const http = await client.http();
   const stored = await readAccepted(client.layout);
   const keys = trustedKeys(await readRootKeys(client.publicKeys), stored);
-  const tagPrefix = newest.manifest.release === undefined ? undefined : tagPrefixOf(newest.manifest.release);
   const faults: AircherError[] = [];
   for (const source of client.sources) {
     try {
