@@ -6,7 +6,8 @@ import { type ArchiveFormat, type ChunkTuple, structure } from '../contract/chun
 import { limits } from '../contract/limits.ts';
 import type { Sha256 } from '../core/hashing.ts';
 import { sha256 } from '../core/hashing.ts';
-import { encodeChunk, gzipHeader, gzipTrailer } from './encode.ts';
+import { encodeChunk } from './encode.ts';
+import { gzipHeader, gzipTrailer } from './gzip-member.ts';
 
 /** A chunk on its way into the archive. */
 interface Pending {

@@ -127,6 +127,10 @@ export class Board {
     }
   }
 
+  select(test: (piece: Piece) => boolean): Piece[] {
+    return this.#pieces.slice(this.#firstUndone).filter(test);
+  }
+
   some(test: (piece: Piece) => boolean): boolean {
     for (let at = this.#firstUndone; at < this.#pieces.length; at++) if (test(this.#pieces[at]!)) return true;
     return false;

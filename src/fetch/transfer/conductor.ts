@@ -107,7 +107,9 @@ export class Conductor {
       const now = performance.now();
       if (this.#lanes.size === 0) this.#grow(now, false);
       this.#startLanes(now);
-      if (this.#lanes.size === 0 && this.#openLandings === 0) this.#judge.checkHope(now);
+      if (this.#lanes.size > 0 || this.#openLandings > 0) return;
+      this.#judge.checkHope(now);
+      this.wake();
     } catch (error) {
       this.fail(error);
     }

@@ -5,6 +5,9 @@ import { hasSystemCode, unexpectedError } from '../../core/errors.ts';
 import { makeDirectory, readFully, removeTree } from '../../core/files.ts';
 import type { FileRecord } from './types.ts';
 
+/** A file to be written; its sha256 where it is known before. */
+export type StoredFile = Omit<FileRecord, 'sha256'> & { readonly sha256: FileRecord['sha256'] | undefined };
+
 /** Files open at once; a model with more has them opened and closed in turns. */
 const maxOpenFiles = 64;
 
@@ -17,7 +20,7 @@ const noFollow = constants.O_NOFOLLOW ?? 0;
 /** The files of one version under one directory, opened when needed, written by position. */
 export class FileStore {
   readonly directory: string;
-  readonly files: readonly FileRecord[];
+  readonly files: readonly StoredFile[];
   readonly #handles = new Map<number, Promise<FileHandle>>();
   readonly #busy = new Map<number, number>();
   readonly #dirty = new Set<number>();
@@ -26,7 +29,7 @@ export class FileStore {
   #syncing: Promise<void> | undefined;
   #syncError: unknown;
 
-  constructor(directory: string, files: readonly FileRecord[]) {
+  constructor(directory: string, files: readonly StoredFile[]) {
     this.directory = directory;
     this.files = files;
   }
@@ -144,7 +147,7 @@ export class FileStore {
     }
   }
 
-  #file(number: number): FileRecord {
+  #file(number: number): StoredFile {
     const file = this.files[number];
     if (file === undefined) throw unexpectedError(`no file ${number}`);
     return file;

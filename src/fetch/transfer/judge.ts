@@ -75,13 +75,19 @@ export class Judge {
     );
   }
 
-  /** Throws where a piece is left that no mirror can bring. */
+  /** Throws where a piece is left that no mirror can bring; what no file needs is done without where files come as they are. */
   checkHope(now: number): void {
     const present = this.stations.filter(({ mirror }) => !mirror.gone);
-    const served = (piece: Piece): boolean =>
-      present.some(({ mirror }) => this.mayServe(mirror, piece) && mirror.locate(piece) !== undefined);
-    if (this.#options.board.some((piece) => piece.state === 'open' && !served(piece))) {
-      throw mirrorsFailed(this.#options.mirrors);
+    const raw = present.some(({ mirror }) => mirror.raw);
+    const { board, mirrors } = this.#options;
+    const unserved = board.select(
+      (piece) =>
+        piece.state === 'open' &&
+        !present.some(({ mirror }) => this.mayServe(mirror, piece) && mirror.locate(piece) !== undefined),
+    );
+    for (const piece of unserved) {
+      if (!raw || !piece.frame) throw mirrorsFailed(mirrors);
+      board.finish(piece);
     }
     // What is left rests until its time, or is local work.
     for (const { mirror, growth } of present) if (mirror.restUntil <= now && growth.wanted === 0) growth.wanted = 1;

@@ -21,6 +21,7 @@ export class Landing {
   readonly #store: Pick<FileStore, 'write'>;
   readonly #trails: Pick<FileTrails, 'add'>;
   readonly #journal: Journal | undefined;
+  readonly #onChunk: (piece: Piece, chunk: Uint8Array) => void;
   #landing = 0;
   #waiters: (() => void)[] = [];
   /** Since when somebody waits. */
@@ -28,7 +29,13 @@ export class Landing {
   /** Milliseconds that somebody had to wait since it was last read. */
   #waitedMs = 0;
 
-  constructor(store: Pick<FileStore, 'write'>, trails: Pick<FileTrails, 'add'>, journal: Journal | undefined) {
+  constructor(
+    store: Pick<FileStore, 'write'>,
+    trails: Pick<FileTrails, 'add'>,
+    journal: Journal | undefined,
+    onChunk: (piece: Piece, chunk: Uint8Array) => void = () => {},
+  ) {
+    this.#onChunk = onChunk;
     this.#store = store;
     this.#trails = trails;
     this.#journal = journal;
@@ -55,6 +62,7 @@ export class Landing {
 
   /** To every place but those that have it; the bytes are right, and belong to this now. */
   async write(piece: Piece, chunk: Uint8Array, inPlace?: ReadonlySet<number>): Promise<void> {
+    this.#onChunk(piece, chunk);
     for (const place of piece.places) {
       if (!inPlace?.has(place.chunk)) await this.#store.write(place.file, chunk, place.offset);
       this.#journal?.add(place.chunk);

@@ -157,7 +157,7 @@ export function mirrorsOf(
         size,
         offset: piece.archiveOffset,
         length: piece.archiveLength,
-        format,
+        format: piece.plain ? 'tar' : format,
       })),
   );
   const raw = orderedKinds(request).flatMap((kind) => rawMirror(kind, request.entry, index, http));

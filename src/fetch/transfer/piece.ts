@@ -11,12 +11,17 @@ export interface Place {
   readonly offset: number;
 }
 
-/** A distinct chunk of file bytes: fetched or copied once, written to every place that has the same bytes. */
+/** A distinct chunk: fetched or copied once, written to every place that has the same bytes. */
 export interface Piece {
-  readonly sha256: Sha256;
+  /** Undefined for what can't be judged by itself: gzip's trailer. */
+  readonly sha256: Sha256 | undefined;
   readonly length: number;
   readonly archiveOffset: number;
   readonly archiveLength: number;
+  /** Its bytes stand in the archive as they are, whatever its format. */
+  readonly plain?: true;
+  /** No file needs it; see `frame.ts`. */
+  readonly frame?: true;
   /** In archive order; the first one is where it is fetched from. */
   readonly places: readonly [Place, ...Place[]];
   /** `local`: being copied or checked on this machine. `taken`: arriving. `landing`: arrived, being checked and written. */
@@ -25,7 +30,7 @@ export interface Piece {
   readonly wrong: Map<Mirror, number>;
 }
 
-/** The pieces of an index, in archive order; tar structure is none of them, since files are written without it. */
+/** The pieces of an index's files, in archive order; tar structure is none of them, since files are written without it. */
 export function piecesOf(index: ChunkIndex): Piece[] {
   const pieces = new Map<string, Piece & { readonly places: [Place, ...Place[]] }>();
   for (const [chunk, [archiveOffset, archiveLength, file, offset, length, sha256]] of index.chunks.entries()) {
@@ -49,7 +54,12 @@ export function piecesOf(index: ChunkIndex): Piece[] {
   return [...pieces.values()];
 }
 
+/** Both lists as one. */
+export function inArchiveOrder(pieces: readonly Piece[], others: readonly Piece[] = []): readonly Piece[] {
+  return [...pieces, ...others].sort((a, b) => a.archiveOffset - b.archiveOffset);
+}
+
 /** Whether the bytes are the chunk's. */
 export function isChunk(piece: Piece, bytes: Uint8Array): boolean {
-  return bytes.length === piece.length && sha256(bytes) === piece.sha256;
+  return bytes.length === piece.length && (piece.sha256 === undefined || sha256(bytes) === piece.sha256);
 }

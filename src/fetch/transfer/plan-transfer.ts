@@ -5,9 +5,10 @@ import type { Http } from '../http/types.ts';
 import { adjacent } from './board.ts';
 import { nameChangedTensors } from './changed-tensors.ts';
 import { loadIndex } from './fetch-index.ts';
+import { Frame } from './frame.ts';
 import { readJournal } from './journal.ts';
 import { archiveUrls, type Location, mirrorsOf } from './mirror.ts';
-import { type Piece, piecesOf } from './piece.ts';
+import { inArchiveOrder, type Piece, piecesOf } from './piece.ts';
 import { findCopies } from './reuse.ts';
 import { stagingOf } from './staging.ts';
 import type { TransferPlan, TransferRequest, TransferSummary } from './types.ts';
@@ -28,12 +29,14 @@ export async function planTransfer(
   const staged =
     (await readJournal(stagingOf(request.staging).journal, request.entry.index?.sha256 ?? '')) ?? new Set();
   const copies = await findCopies(request, index.value, pieces);
+  const frame = pieces.length > 0 && copies.size === 0 ? new Frame(index.value) : undefined;
   const plan: TransferPlan = {
     request,
     index,
     copies,
+    frame,
     staged,
-    summary: summarize(request, http, index.value, pieces, copies, staged),
+    summary: summarize(request, http, index.value, inArchiveOrder(pieces, frame?.pieces), copies, staged),
   };
   if (!request.nameChangedTensors) return plan;
   const changedTensors = await nameChangedTensors(plan, http, context);
@@ -47,6 +50,7 @@ function planArchive(request: TransferRequest, http: Http): TransferPlan {
     request,
     index: undefined,
     copies: new Map(),
+    frame: undefined,
     staged: new Set(),
     summary: {
       model,
@@ -109,7 +113,7 @@ function summarize(
     bytesStaged,
     requests,
     changedTensors: undefined,
-    changedFiles: [...changed].sort((a, b) => a - b).map((file) => index.files[file]!.path),
+    changedFiles: [...changed].sort((a, b) => a - b).flatMap((file) => index.files[file]?.path ?? []),
     mirrors: mirrors.map((mirror) => mirror.name),
   };
 }

@@ -35,6 +35,7 @@ export async function runTransfer(plan: TransferPlan, http: Http, context: RunCo
         directory: staging.files,
         staged: staged ?? new Set(),
         copies: plan.copies,
+        frame: plan.frame,
         journal,
         http,
       },

@@ -8,11 +8,12 @@ import { Conductor } from './conductor.ts';
 import { checkDiskSpace } from './disk-space.ts';
 import { FileStore } from './file-store.ts';
 import { FileTrails } from './file-trail.ts';
+import type { Frame } from './frame.ts';
 import type { Journal } from './journal.ts';
 import { Landing } from './landing.ts';
 import { landLocalPieces } from './local-pieces.ts';
 import { mirrorsOf } from './mirror.ts';
-import { type Piece, piecesOf } from './piece.ts';
+import { inArchiveOrder, type Piece, piecesOf } from './piece.ts';
 import { progressOf } from './progress.ts';
 import type { ChunkCopy, MirrorReport, TransferRequest } from './types.ts';
 
@@ -24,6 +25,8 @@ export interface ChunkTransfer {
   /** Chunks that may be in place already. */
   readonly staged: ReadonlySet<number>;
   readonly copies: ReadonlyMap<number, ChunkCopy>;
+  /** Where the archive is read whole; it is written beside the directory. */
+  readonly frame?: Frame | undefined;
   readonly journal: Journal | undefined;
   readonly http: Http;
 }
@@ -42,12 +45,12 @@ export interface ChunkResult {
  * `interrupted`; what is done so far is in the journal.
  */
 export async function transferChunks(transfer: ChunkTransfer, context: RunContext): Promise<ChunkResult> {
-  const { index, directory, http, request } = transfer;
-  const pieces = piecesOf(index);
+  const { index, directory, http, request, frame } = transfer;
+  const pieces = inArchiveOrder(piecesOf(index), frame?.pieces);
   const local = pieces.filter((piece) => isLocal(piece, transfer));
   for (const piece of local) piece.state = 'local';
   await checkDiskSpace(dirname(directory), bytesToWrite(index, pieces, transfer.staged));
-  const store = new FileStore(directory, index.files);
+  const store = new FileStore(directory, [...index.files, ...(frame ? [frame.file] : [])]);
   const mirrors = mirrorsOf(request, index, http);
   try {
     await store.prepare();
@@ -58,19 +61,14 @@ export async function transferChunks(transfer: ChunkTransfer, context: RunContex
     await trails.finishEmpty();
     const written = new Set<number>();
     const board = new Board(pieces);
-    const landing = new Landing(store, trails, transfer.journal);
+    const landing = new Landing(store, trails, transfer.journal, frame && ((piece, chunk) => frame.note(piece, chunk)));
     const progress = progressOf(request.model, pieces, context);
-    const conductor = new Conductor({
-      ...context,
-      http,
-      mirrors,
-      board,
-      landing,
-      onPiece: (piece) => {
-        note(piece, written, new Set());
-        progress.add(piece);
-      },
-    });
+    const onPiece = (piece: Piece): void => {
+      note(piece, written, new Set());
+      progress.add(piece);
+    };
+    const work = { ...context, http, mirrors, landing, onPiece };
+    const conductor = new Conductor({ ...work, board });
     let bytesCopied = 0;
     let bytesStaged = 0;
     const stop = new AbortController();
@@ -98,6 +96,8 @@ export async function transferChunks(transfer: ChunkTransfer, context: RunContex
     });
     try {
       await conductor.run();
+      const trailer = frame?.wrongTrailer();
+      if (trailer) await new Conductor({ ...work, board: new Board([trailer]) }).run();
     } finally {
       stop.abort();
       await locals;

@@ -1,6 +1,7 @@
 import type { ChunkIndex } from '../../contract/chunk-index.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import type { Sha256 } from '../../core/hashing.ts';
+import type { Frame } from './frame.ts';
 
 export interface FileRecord {
   readonly path: string;
@@ -63,6 +64,8 @@ export interface TransferPlan {
   readonly index: { readonly value: ChunkIndex; readonly bytes: Buffer } | undefined;
   /** Where each chunk of `index.chunks` may be copied from. Internal. */
   readonly copies: ReadonlyMap<number, ChunkCopy>;
+  /** Nothing of it is installed here: the archive is read and checked whole. Internal. */
+  readonly frame: Frame | undefined;
   /** Chunks that an interrupted run says it wrote. Internal; a hint, checked when the transfer runs. */
   readonly staged: ReadonlySet<number>;
 }
