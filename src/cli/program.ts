@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { toolVersion } from '../core/tool-version.ts';
+import { billCommand } from './bill.ts';
 import { checkCommand } from './check.ts';
 import type { CommandDependencies } from './dependencies.ts';
 import { initCommand } from './init.ts';
@@ -49,6 +50,7 @@ export function createProgram(dependencies: CommandDependencies): Command {
     checkCommand,
     signCommand,
     publishCommand,
+    billCommand,
     verifyCommand,
     releaseCommand,
     rehearseCommand,

@@ -53,6 +53,7 @@ ${firstSteps(setup, { lfs: true })}
       - name: Check that what is carried forward did not change
         if: steps.plan.outputs.carried != ''
         env:
+          HF_TOKEN: \${{ secrets.HF_TOKEN }}
           MODELS: \${{ steps.plan.outputs.carried }}
         run: |
           options=()
@@ -145,12 +146,20 @@ ${firstSteps(setup)}
         env:
           AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} validate
+      - name: Bill of models
+        run: ${command} bill > release/models.cdx.json
       # GitHub attests for public repositories, and for private ones on some plans only.
       - name: Attest
+        if: \${{ !inputs.dry-run && !github.event.repository.private }}
+        uses: ${actions.attestProvenance}
+        with:
+          subject-checksums: release/checksums.sha256
+      - name: Attest the bill of models
         if: \${{ !inputs.dry-run && !github.event.repository.private }}
         uses: ${actions.attest}
         with:
           subject-checksums: release/checksums.sha256
+          sbom-path: release/models.cdx.json
       - name: Publish
         id: publish
         if: \${{ !inputs.dry-run }}

@@ -9,4 +9,6 @@ export const unrunnable: Readonly<Record<string, string>> = {
   'npm run fix': 'changes the files of the checkout',
   '.ci/run': 'it runs this test among others',
   'gh attestation verify aircher.mjs --repo acme/models': 'needs an attestation that GitHub Actions made',
+  'gh attestation verify my-model.tar.gz --repo acme/models --predicate-type https://cyclonedx.org/bom':
+    'needs an attestation that GitHub Actions made',
 };

@@ -20,10 +20,13 @@ describe('the release workflow', { skip }, () => {
     const canaries = { MODELS_GITHUB_TOKEN: 'ghp_canaryOfGitHub', HF_TOKEN: 'hf_canaryOfTheHub' };
     const pieces: string[] = [];
     let checked = '';
+    let bill: { specVersion?: string; components?: { name: string }[] } = {};
     const report = await repository.runWorkflow('ci', {
       secrets: { ...canaries, AIRCHER_GPG_PASSPHRASE: 'canaryOfGpg' },
       meddle: async ({ step, when, directory }) => {
         if (step === 'Pack' && when === 'after') pieces.push(...readdirSync(join(directory, 'release')));
+        if (step === 'Bill of models' && when === 'after')
+          bill = JSON.parse(await readFile(join(directory, 'release/models.cdx.json'), 'utf8'));
         if (step === 'Check' && when === 'after') checked = await readFile(join(directory, '..', seen), 'utf8');
       },
     });
@@ -32,6 +35,11 @@ describe('the release workflow', { skip }, () => {
     assert.deepEqual(await repository.mirror('ci'), await repository.mirror('local'));
     assert.equal(report.steps.filter((step) => step === 'pack / Pack').length, 2);
     assert.equal(pieces.filter((name) => name.endsWith('.tar.gz')).length, 2, 'each job packs its own models only');
+    assert.deepEqual(
+      [bill.specVersion, bill.components?.map(({ name }) => name)],
+      ['1.6', ['alpha', 'beta']],
+      'what is attested beside the provenance',
+    );
     assert.match(report.summary, /## Plan of models-v1\.0\.0/);
     assert.match(report.summary, /## models-v1\.0\.0 is public[\s\S]*\| `alpha` \| 1\.0\.0 \|/);
     const secretLine = repository.signingKey.trim().split('\n')[1]!;

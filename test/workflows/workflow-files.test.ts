@@ -116,6 +116,7 @@ describe('the workflows', () => {
     const signing = ['SIGNING_KEY', 'SIGNING_PASSWORD', 'GPG_KEY', 'GPG_PASSPHRASE'].map((name) => `AIRCHER_${name}`);
     const allowed: Readonly<Record<string, readonly string[]>> = {
       plan: ['GITHUB_TOKEN', 'HF_TOKEN'],
+      stage: ['HF_TOKEN'],
       pack: ['HF_TOKEN'],
       sign: signing,
       publish: ['GITHUB_TOKEN', 'HF_TOKEN'],
@@ -138,6 +139,15 @@ describe('the workflows', () => {
     for (const { name, text } of workflows) {
       assert.doesNotMatch(text, /^env:/m, name);
       assert.equal(text.match(/secrets\./g)?.length ?? 0, text.match(/^ {10}[A-Z_]+: \$\{\{ secrets\./gm)?.length ?? 0);
+    }
+  });
+
+  it('give the token of the Hub to each step that may read a model from a repository there', () => {
+    for (const { at, job } of jobs) {
+      for (const { run, env } of job.steps) {
+        if (/(?:cli\.ts|aircher-models(?:@1\.2\.3)?) (plan|stage|pack|publish|verify)\b/.test(run ?? ''))
+          assert.ok(env?.HF_TOKEN, `${at}: ${run}`);
+      }
     }
   });
 
