@@ -1,13 +1,13 @@
+import * as z from 'zod/mini';
 import { invalidError } from '../core/errors.ts';
 import { type Sha256, sha256Pattern } from '../core/hashing.ts';
+import { type ArchiveFormat, archiveFormatField, fileFields, fileListOf, sha256Field, sizeField } from './fields.ts';
 import { limits } from './limits.ts';
-import { filePathFault, modelNameFault, pathClashes } from './names.ts';
+import { modelNameFault } from './names.ts';
+import { problemsOf } from './problems-of.ts';
 import { parseStrictJson } from './strict-json.ts';
 
-/** What an archive is, which is also the ending of its name. */
-export type ArchiveFormat = 'tar.gz' | 'tar.zst' | 'tar';
-
-export const archiveFormats: readonly ArchiveFormat[] = ['tar.gz', 'tar.zst', 'tar'];
+export { type ArchiveFormat, archiveFormats } from './fields.ts';
 
 export const indexVersion = 1;
 
@@ -81,140 +81,99 @@ export interface ParseChunkIndexOptions {
   readonly maxBytes?: number;
 }
 
+/** All but the chunks, which are too many for a schema. */
+const indexSchema = z.object({
+  index_version: z.literal(indexVersion, `this client reads ${indexVersion}`),
+  archive: z.object({ name: z.string(), format: archiveFormatField, size_bytes: sizeField, sha256: sha256Field }),
+  files: fileListOf(z.object(fileFields)),
+});
+
 /**
  * Reads an index that may be hostile: strict JSON, and every promise of the format holds in what it returns: known version
  * and format, safe unique paths, chunks of 1 byte to 1 MiB that cover the archive and each file exactly and in order.
  * Unknown members are ignored. Throws AircherError `invalid` with the place.
  */
 export function parseChunkIndex(bytes: Uint8Array, options: ParseChunkIndexOptions): ChunkIndex {
-  const { file } = options;
-  const maxBytes = options.maxBytes ?? limits.indexBytes;
+  const { file, maxBytes = limits.indexBytes } = options;
   const json = parseStrictJson(bytes, { file, maxBytes, maxDepth: 8, maxValues: limits.indexValues });
-  return readIndex(json, (place, message, hint = damaged) => {
-    throw invalidError(`${file} $${place}: ${message}`, hint);
-  });
-}
-
-const damaged = 'The index is damaged or was not made by this program. Get it again from another source.';
-
-type Fail = (place: string, message: string, hint?: string) => never;
-type JsonObject = Readonly<Record<string, unknown>>;
-
-function readIndex(json: unknown, fail: Fail): ChunkIndex {
-  const refuse = (value: unknown, place: string, expected: string): never =>
-    fail(place, `${(JSON.stringify(value) ?? 'nothing').slice(0, 80)} is not ${expected}`);
-  const object = (value: unknown, place: string): JsonObject =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as JsonObject)
-      : refuse(value, place, 'an object');
-  const list = (value: unknown, place: string): readonly unknown[] =>
-    Array.isArray(value) ? value : refuse(value, place, 'a list');
-  // Adding 0 makes 0 of -0.
-  const count = (value: unknown, place: string): number =>
-    Number.isSafeInteger(value) && (value as number) >= 0
-      ? (value as number) + 0
-      : refuse(value, place, 'a whole number from 0 to 2^53 - 1');
-  const digest = (value: unknown, place: string): Sha256 =>
-    typeof value === 'string' && sha256Pattern.test(value)
-      ? value
-      : refuse(value, place, 'a sha256: 64 lower-case hex digits');
-  const sized = (entry: JsonObject, place: string): Pick<IndexedFile, 'size_bytes' | 'sha256'> => ({
-    size_bytes: count(entry.size_bytes, `${place}.size_bytes`),
-    sha256: digest(entry.sha256, `${place}.sha256`),
-  });
-  const text = (value: unknown, place: string, faultOf: (text: string) => string | undefined): string => {
-    if (typeof value !== 'string') return refuse(value, place, 'a string');
-    const fault = faultOf(value);
-    return fault === undefined ? value : fail(place, `${JSON.stringify(value)} ${fault}`);
-  };
-
-  const { index_version: version, ...top } = object(json, '');
-  if (version !== indexVersion) {
+  const fail: Fail = (place, message) => {
+    const { index_version: version } = Object(json) as { readonly index_version?: unknown };
     const newer = typeof version === 'number' && version > indexVersion;
-    fail('.index_version', `this client reads ${indexVersion}`, newer ? 'Update the client.' : damaged);
+    throw invalidError(
+      `${file} ${place}: ${message}`,
+      newer
+        ? 'Update the client.'
+        : 'The index is damaged or was not made by this program. Get it again from another source.',
+    );
+  };
+  const { chunks, files: listed } = Object(json) as Partial<Record<string, unknown>>;
+  if (Array.isArray(listed) && listed.length > limits.filesPerModel) fail('$.files', 'has too many files');
+  const { success, data, error } = z.safeParse(indexSchema, json, { reportInput: true });
+  if (!success) {
+    const [problem] = problemsOf(error.issues, file);
+    return fail(problem?.path ?? '$', problem?.message ?? 'is not valid');
   }
-  const entry = object(top.archive, '.archive');
-  const format =
-    archiveFormats.find((candidate) => candidate === entry.format) ??
-    refuse(entry.format, '.archive.format', `one of ${archiveFormats.join(', ')}`);
-  const name = text(entry.name, '.archive.name', (found) =>
-    found.endsWith(`.${format}`) ? modelNameFault(found.slice(0, -format.length - 1)) : `does not end in .${format}`,
-  );
-  const archive = { name, format, ...sized(entry, '.archive') };
-  const files = list(top.files, '.files').map((value, number) => {
-    const place = `.files[${number}]`;
-    const file = object(value, place);
-    return { path: text(file.path, `${place}.path`, filePathFault), ...sized(file, place) };
-  });
-  if (files.length > limits.filesPerModel) fail('.files', `has more than ${limits.filesPerModel} files`);
-  const [clash] = pathClashes(files.map((file) => file.path));
-  if (clash) fail('.files', `${JSON.stringify(clash[0])} and ${JSON.stringify(clash[1])} clash`);
-  const chunks = list(top.chunks, '.chunks').map((value, number): ChunkTuple => {
-    const place = `.chunks[${number}]`;
-    const [archiveOffset, archiveLength, file, fileOffset, length, sha256, ...more] = list(value, place);
-    if (more.length > 0) fail(place, 'has more than 6 fields');
-    return [
-      count(archiveOffset, place),
-      count(archiveLength, place),
-      file === structure ? structure : count(file, place),
-      count(fileOffset, place),
-      count(length, place),
-      digest(sha256, place),
-    ];
-  });
-  checkCover(archive, files, chunks, fail);
-  return { index_version: indexVersion, archive, files, chunks };
+  const { name, format } = data.archive;
+  if (modelNameFault(name.slice(0, -format.length - 1)) !== undefined || !name.endsWith(`.${format}`))
+    fail('$.archive.name', `${JSON.stringify(name)} is not a model's name and .${format}`);
+  if (!Array.isArray(chunks)) return fail('$.chunks', 'must be an array');
+  checkChunks(data, chunks, fail);
+  return { ...data, chunks };
 }
 
-function checkCover(
-  { format, size_bytes: size }: ArchiveIdentity,
-  files: readonly IndexedFile[],
-  chunks: readonly ChunkTuple[],
+type Fail = (place: string, message: string) => never;
+
+/** Whether `value` has a chunk's fields, none of which need make sense. */
+function isChunk(value: unknown): value is ChunkTuple {
+  if (!Array.isArray(value) || value.length !== 6) return false;
+  const digest: unknown = value[5];
+  return value.slice(0, 5).every(Number.isSafeInteger) && typeof digest === 'string' && sha256Pattern.test(digest);
+}
+
+/** The chunks cover the archive exactly, and every file, in order. */
+function checkChunks(
+  { archive: { format, size_bytes: size }, files }: Omit<ChunkIndex, 'chunks'>,
+  chunks: readonly unknown[],
   fail: Fail,
-): void {
+): asserts chunks is readonly ChunkTuple[] {
   const gzip = format === 'tar.gz';
   let inArchive = gzip ? gzipHeaderBytes : 0;
-  let file = structure;
+  /** The file that the chunks so far are of, and how much of it they are. */
+  let file = 0;
   let inFile = 0;
-  let number = 0;
-  const wrong = (message: string): never => fail(`.chunks[${number}]`, message);
-  /** The file that chunks were of is covered to its end, and those between it and `next` are empty. */
-  const checkFiles = (next: number): void => {
-    for (let other = Math.max(file, 0); other < next; other++) {
-      const expected = files[other]?.size_bytes ?? 0;
-      const done = other === file ? inFile : 0;
-      if (done !== expected) wrong(`the chunks cover ${done} of the ${expected} bytes of $.files[${other}]`);
-    }
+  /** Moves on over files that are complete, empty ones among them. */
+  const moveTo = (next: number): void => {
+    for (; file < next && inFile === files[file]?.size_bytes; inFile = 0) file++;
   };
-  for (const [archiveOffset, archiveLength, fileNumber, fileOffset, length] of chunks) {
-    const most = format === 'tar' ? length : maxArchiveLength(length);
+  for (const [at, chunk] of chunks.entries()) {
+    const wrong = (message: string): never => fail(`$.chunks[${at}]`, message);
+    if (!isChunk(chunk)) return wrong('is not five whole numbers and a sha256');
+    const [archiveOffset, archiveLength, fileNumber, fileOffset, length] = chunk;
     if (length < 1 || length > limits.chunkBytes) wrong(`${length} is not a length of 1 to ${limits.chunkBytes} bytes`);
-    if (archiveLength < 1 || archiveLength > most || (format === 'tar' && archiveLength < length))
-      wrong(`${archiveLength} bytes of ${format} can't be a chunk of ${length} bytes`);
+    const fits = format === 'tar' ? archiveLength === length : archiveLength > 0 && archiveLength <= mostBytes(length);
+    if (!fits) wrong(`${archiveLength} bytes of ${format} can't be a chunk of ${length} bytes`);
     if (archiveOffset !== inArchive) wrong(`${archiveOffset} is not where the chunk before it ends, ${inArchive}`);
     inArchive += archiveLength;
     if (fileNumber === structure) {
       if (fileOffset !== 0) wrong('structure has file_offset 0');
-      if (inFile !== (files[file]?.size_bytes ?? 0)) wrong(`structure inside the file ${file}`);
+      if (inFile > 0 && inFile !== files[file]?.size_bytes) wrong(`structure inside the file ${file}`);
     } else {
-      if (fileNumber >= files.length) wrong(`there is no file ${fileNumber}`);
-      if (fileNumber < file) wrong(`the file ${fileNumber} stands before the file ${file}`);
-      if (fileNumber !== file) {
-        checkFiles(fileNumber);
-        file = fileNumber;
-        inFile = 0;
-      }
-      if (fileOffset !== inFile) wrong(`${fileOffset} is not where the file's bytes so far end, ${inFile}`);
-      inFile += length;
+      moveTo(fileNumber);
+      const end = fileOffset + length;
+      if (fileNumber !== file || fileOffset !== inFile || end > (files[file]?.size_bytes ?? 0))
+        wrong(
+          `${length} bytes at ${fileOffset} of the file ${fileNumber} do not go on at ${inFile} of the file ${file}`,
+        );
+      inFile = end;
     }
-    number++;
   }
-  checkFiles(files.length);
+  moveTo(files.length);
+  if (file < files.length) fail('$.chunks', `cover ${inFile} bytes of $.files[${file}]`);
   inArchive += gzip ? gzipTrailerBytes : 0;
-  if (inArchive !== size) wrong(`the chunks cover ${inArchive} of the archive's ${size} bytes`);
+  if (inArchive !== size) fail('$.chunks', `cover ${inArchive} of the archive's ${size} bytes`);
 }
 
-/** The most that a chunk may grow: more than any deflate or zstd encoder adds, so that an index can't ask for needless bytes. */
-function maxArchiveLength(length: number): number {
+/** More than any deflate or zstd encoder makes of so many bytes, so that an index can't ask for needless ones. */
+function mostBytes(length: number): number {
   return length + Math.floor(length / 64) + 1024;
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { sha256Pattern } from '../core/hashing.ts';
-import { archiveFormats } from './chunk-index.ts';
-import { modelNameFault } from './names.ts';
+import { limits } from './limits.ts';
+import { filePathFault, modelNameFault, pathClashes } from './names.ts';
 import * as semver from './semver.ts';
 
 /** Fields that release.json, manifests and indexes share. */
@@ -20,11 +20,27 @@ export const versionField = z.string().check(
   z.maxLength(100, 'must have at most 100 characters'),
 );
 
-export const modelNameField = z.string().check(
-  z.refine((name) => modelNameFault(name) === undefined, {
-    error: (issue) => `${JSON.stringify(issue.input)} ${modelNameFault(String(issue.input))}`,
-  }),
-);
+/** A text in which `faultOf` finds nothing wrong. */
+const textWithout = (faultOf: (text: string) => string | undefined) =>
+  z.string().check(
+    z.refine((text) => faultOf(text) === undefined, {
+      error: (issue) => `${JSON.stringify(issue.input)} ${faultOf(String(issue.input))}`,
+    }),
+  );
+
+export const modelNameField = textWithout(modelNameFault);
+
+/** What every list of a model's files says of one. */
+export const fileFields = { path: textWithout(filePathFault), size_bytes: sizeField, sha256: sha256Field };
+
+/** A list of files of one model. */
+export const fileListOf = <T extends z.ZodMiniType<{ readonly path: string }>>(file: T): z.ZodMiniArray<T> =>
+  z.array(file).check(
+    z.maxLength(limits.filesPerModel, `has more than ${limits.filesPerModel} files`),
+    z.refine((files) => pathClashes(files.map(({ path }) => path)).length === 0, {
+      error: 'has paths that clash on some file systems',
+    }),
+  );
 
 /** Seconds-exact UTC time. */
 export const timeField = z.string().check(
@@ -75,6 +91,7 @@ export const publicKeyField = z
   .string()
   .check(z.regex(/^RW[A-Za-z0-9+/]{54}$/, 'must be a minisign public key: 56 characters that begin with RW'));
 
+/** What an archive is, which is also the ending of its name. */
+export type ArchiveFormat = 'tar.gz' | 'tar.zst' | 'tar';
+export const archiveFormats: readonly ArchiveFormat[] = ['tar.gz', 'tar.zst', 'tar'];
 export const archiveFormatField = z.enum(archiveFormats, `must be one of ${archiveFormats.join(', ')}`);
-
-export type { ArchiveFormat } from './chunk-index.ts';

@@ -4,6 +4,8 @@ import { documentJson } from './canonical-json.ts';
 import {
   archiveFormatField,
   downloadUrlsField,
+  fileFields,
+  fileListOf,
   modelNameField,
   publicKeyField,
   qualityScoreField,
@@ -14,7 +16,7 @@ import {
   versionField,
 } from './fields.ts';
 import { limits } from './limits.ts';
-import { clashKey, filePathFault, pathClashes } from './names.ts';
+import { clashKey } from './names.ts';
 import { jsonPath, problemsOf } from './problems-of.ts';
 import { parseStrictJson } from './strict-json.ts';
 
@@ -23,20 +25,9 @@ import { parseStrictJson } from './strict-json.ts';
  * the format's first draft, so that its manifests are still read.
  */
 
-const pathField = z.string().check(
-  z.refine((path) => filePathFault(path) === undefined, {
-    error: (issue) => `${JSON.stringify(issue.input)} ${filePathFault(String(issue.input))}`,
-  }),
-);
-
 const remoteDocument = z.looseObject({ size_bytes: sizeField, sha256: sha256Field, download_urls: downloadUrlsField });
 
-const manifestFile = z.looseObject({
-  path: pathField,
-  size_bytes: sizeField,
-  sha256: sha256Field,
-  download_urls: z.optional(downloadUrlsField),
-});
+const manifestFile = z.looseObject({ ...fileFields, download_urls: z.optional(downloadUrlsField) });
 
 const countField = z.int().check(z.gte(0, 'must not be negative'));
 
@@ -83,14 +74,7 @@ export const manifestModelSchema = z.looseObject({
   format: z.optional(archiveFormatField),
   release: z.optional(tagField),
   index: z.optional(remoteDocument),
-  files: z.optional(
-    z.array(manifestFile).check(
-      z.maxLength(limits.filesPerModel),
-      z.refine((files) => pathClashes(files.map((file) => file.path)).length === 0, {
-        error: 'has paths that clash on some file systems',
-      }),
-    ),
-  ),
+  files: z.optional(fileListOf(manifestFile)),
   tensors: z.optional(
     z.looseObject({ count: sizeField, parameters: sizeField, dtypes: z.record(z.string(), sizeField) }),
   ),

@@ -1,21 +1,15 @@
 import { readdir, rm } from 'node:fs/promises';
 import * as z from 'zod/mini';
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
-import { modelNameField, sha256Field, sizeField, versionField } from '../../contract/fields.ts';
+import { fileFields, modelNameField, sha256Field, versionField } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import { type ManifestModel, manifestModelSchema } from '../../contract/manifest.ts';
-import { filePathFault, modelNameFault } from '../../contract/names.ts';
+import { modelNameFault } from '../../contract/names.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { hasSystemCode } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 import type { CacheLayout } from './layout.ts';
-
-const recordedFile = z.object({
-  path: z.string().check(z.refine((path) => filePathFault(path) === undefined)),
-  size_bytes: sizeField,
-  sha256: sha256Field,
-});
 
 const recordSchema = z.object({
   record_version: z.literal(1),
@@ -26,7 +20,7 @@ const recordSchema = z.object({
   installed_at: z.string(),
   /** The manifest that `entry` is from, kept in state/manifests/. */
   manifest_sha256: z.optional(sha256Field),
-  files: z.array(recordedFile),
+  files: z.array(z.object(fileFields)),
   /** The model's entry in the manifest that it was installed by. */
   entry: manifestModelSchema,
 });
