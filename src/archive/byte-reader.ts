@@ -22,10 +22,8 @@ export class ByteReader {
     return (await this.#some(1)).length === 0;
   }
 
-  /** Exactly `count` bytes; throws AircherError `integrity` where the stream ends before. */
+  /** A copy of exactly `count` bytes (a source may use a piece's memory again); throws as `stream`. */
   async take(count: number): Promise<Uint8Array> {
-    const first = await this.#some(count);
-    if (first.length === count) return this.#advance(count);
     const taken = new Uint8Array(count);
     let filled = 0;
     for await (const piece of this.stream(count)) {
@@ -35,23 +33,17 @@ export class ByteReader {
     return taken;
   }
 
-  /** The next `count` bytes as they come; throws AircherError `integrity` where the stream ends before. */
+  /** The next `count` bytes as they come; throws AircherError `integrity` where the stream ends before. Infinity: all that come. */
   async *stream(count: number): AsyncGenerator<Uint8Array> {
     for (let left = count; left > 0; ) {
       const piece = await this.#some(left);
-      if (piece.length === 0) throw integrityError(`${this.#name} ends too early`);
-      this.#advance(piece.length);
+      if (piece.length === 0) {
+        if (count === Number.POSITIVE_INFINITY) return;
+        throw integrityError(`${this.#name} ends too early`);
+      }
+      this.#piece = this.#piece.subarray(piece.length);
+      this.#taken += piece.length;
       left -= piece.length;
-      yield piece;
-    }
-  }
-
-  /** Everything up to the end. */
-  async *rest(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const piece = await this.#some(Number.POSITIVE_INFINITY);
-      if (piece.length === 0) return;
-      this.#advance(piece.length);
       yield piece;
     }
   }
@@ -69,12 +61,5 @@ export class ByteReader {
       this.#piece = step.value;
     }
     return this.#piece.subarray(0, count);
-  }
-
-  #advance(count: number): Uint8Array {
-    const taken = this.#piece.subarray(0, count);
-    this.#piece = this.#piece.subarray(count);
-    this.#taken += count;
-    return taken;
   }
 }

@@ -2,7 +2,7 @@ import type { Transform } from 'node:stream';
 import { Decompress } from 'fzstd';
 import type { ArchiveFormat } from '../contract/chunk-index.ts';
 import { builtins } from '../core/builtins.ts';
-import { type AircherError, integrityError } from '../core/errors.ts';
+import { type AircherError, integrityError, reasonOf } from '../core/errors.ts';
 import { ByteReader } from './byte-reader.ts';
 import { findZstdFrame, zstdFrame } from './zstd-frames.ts';
 
@@ -109,6 +109,5 @@ async function* through(source: AsyncIterable<Uint8Array>, transform: Transform)
 }
 
 function damaged(error: unknown): AircherError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return integrityError(`the archive's compressed data is damaged: ${reason}`, undefined, { cause: error });
+  return integrityError(`the archive's compressed data is damaged: ${reasonOf(error)}`, undefined, { cause: error });
 }

@@ -55,14 +55,12 @@ function readText(field: Uint8Array): string {
 export function parsePax(body: Uint8Array): ReadonlyMap<string, string> {
   const records = new Map<string, string>();
   for (let start = 0; start < body.length; ) {
-    const space = body.indexOf(0x20, start);
-    const digits = space === -1 ? '' : Buffer.from(body.subarray(start, space)).toString('latin1');
-    const end = /^[1-9][0-9]{0,9}$/.test(digits) ? start + Number(digits) : 0;
-    if (end <= space + 1 || end > body.length || body[end - 1] !== 0x0a) throw refused('a pax header is damaged');
-    const record = decodeText(body.subarray(space + 1, end - 1));
-    const equals = record.indexOf('=');
-    if (equals < 1) throw refused('a pax header is damaged');
-    records.set(record.slice(0, equals), record.slice(equals + 1));
+    const digits = Buffer.from(body.subarray(start, start + 10)).toString('latin1');
+    const end = start + Number.parseInt(digits, 10);
+    const record = /^[1-9][0-9]* ([^=]+)=(.*)\n$/s.exec(decodeText(body.subarray(start, end)));
+    if (record === null || end > body.length) throw refused('a pax header is damaged');
+    const [, key = '', value = ''] = record;
+    records.set(key, value);
     start = end;
   }
   return records;

@@ -77,8 +77,7 @@ async function nextHeader(reader: ByteReader): Promise<TarHeader | undefined> {
 
 async function takeRecord(reader: ByteReader, header: TarHeader): Promise<Uint8Array> {
   if (header.sizeBytes > maxRecordBytes) throw refused(`a tar record of ${header.sizeBytes} bytes is too large`);
-  // A copy, since a source may use a piece's memory again when it is asked for the next.
-  const record = Uint8Array.from(await reader.take(header.sizeBytes));
+  const record = await reader.take(header.sizeBytes);
   await skipPadding(reader, header.sizeBytes);
   return record;
 }
@@ -99,21 +98,11 @@ function readSize(text: string | undefined): number | undefined {
   return size;
 }
 
-const refusedTypes: Readonly<Record<string, string>> = {
-  '1': 'a hard link',
-  '2': 'a symbolic link',
-  '3': 'a device',
-  '4': 'a device',
-  '6': 'a named pipe',
-  K: 'a link',
-  S: 'a sparse file',
-};
-
 /** The entry's path below the top directory, '' for that directory itself. */
 function checkedPath(header: TarHeader, topDirectory: string): string {
   const shown = JSON.stringify(header.name);
   if (header.type !== '0' && header.type !== '5') {
-    throw refused(`${shown} is ${refusedTypes[header.type] ?? `of the unknown type ${JSON.stringify(header.type)}`}`);
+    throw refused(`${shown} is neither a file nor a directory, but of type ${JSON.stringify(header.type)}`);
   }
   if ((header.mode & specialModes) !== 0) throw refused(`${shown} has the mode ${header.mode.toString(8)}`);
   const directory = header.type === '5';
@@ -140,7 +129,7 @@ async function skipPadding(reader: ByteReader, sizeBytes: number): Promise<void>
 /** After the first zero block a second one, and then nothing but zeros. */
 async function checkEnd(reader: ByteReader): Promise<void> {
   if (parseTarHeader(await reader.take(blockBytes)) !== undefined) throw refused('the archive goes on behind its end');
-  for await (const piece of reader.rest()) {
+  for await (const piece of reader.stream(Number.POSITIVE_INFINITY)) {
     if (piece.some((byte) => byte !== 0)) throw refused('the archive goes on behind its end');
   }
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { AircherError, invalidError, type Problem } from '../core/errors.ts';
+import { invalidError, type Problem, problemsError } from '../core/errors.ts';
 import { documentJson } from './canonical-json.ts';
 import {
   archiveFormatField,
@@ -144,14 +144,7 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
   if (!top.success) problems.push(...problemsOf(top.error.issues, file));
   const parsed = parseModels(models ?? {}, file, problems);
   if (top.success && problems.length === 0) return { ...top.data, models: parsed };
-  const [first] = problems;
-  throw new AircherError(
-    'invalid',
-    problems.length === 1
-      ? `${file} ${first?.path}: ${first?.message}`
-      : `${file}: not a valid manifest: ${problems.length} problems`,
-    { problems, ...(first?.hint ? { hint: first.hint } : {}) },
-  );
+  throw problemsError('invalid', `${file}: not a valid manifest`, problems);
 }
 
 /** One by one, for the schema of the whole would first gather the faults of every model that a hostile manifest can hold. */

@@ -1,4 +1,4 @@
-import { invalidError } from '../core/errors.ts';
+import { invalidError, reasonOf } from '../core/errors.ts';
 import { limits } from './limits.ts';
 
 export interface StrictJsonOptions {
@@ -47,7 +47,7 @@ function lineOf(text: string, offset: number): number {
 
 /** What JSON.parse found, and the line, without the text that it quotes. */
 export function syntaxMessage(text: string, error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = reasonOf(error);
   const position = /at position (\d+)/.exec(message)?.[1];
   const fact = message.replace(/,? ?("|\.\.\.).*is not valid JSON$/su, '').replace(/ in JSON at position.*$/su, '');
   if (position !== undefined) return `${fact} at line ${lineOf(text, Number(position))}`;

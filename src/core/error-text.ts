@@ -5,10 +5,9 @@ import { type AircherError, formatPlace, type Problem } from './errors.ts';
  * only where `verbose` asks for them.
  */
 export function formatError(error: AircherError, options: { readonly verbose?: boolean } = {}): string {
-  const lines: string[] = [];
+  const lines = [`error: ${error.message}`];
   const errors = error.problems.filter((problem) => problem.level === 'error');
-  lines.push(`error: ${error.message}`);
-  if (errors.length > 1) for (const problem of errors) lines.push(...problemLines(problem));
+  if (errors.length > 1) for (const problem of errors) lines.push(...problemLines(problem, '  ', '    '));
   if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
   if (options.verbose) {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
@@ -19,18 +18,16 @@ export function formatError(error: AircherError, options: { readonly verbose?: b
 
 /** A warning for people, in one or two lines. */
 export function formatWarning(problem: Problem): string {
-  return [
-    `warning: ${formatPlace(problem)}${problem.message}`,
-    ...(problem.hint ? [`hint: ${problem.hint}`] : []),
-  ].join('\n');
+  return problemLines(problem, 'warning: ').join('\n');
 }
 
 /** The document that `--json` prints of a failure. */
 export function errorDocument(error: AircherError): unknown {
   const { code, message, hint, details, problems } = error;
-  return { error: { code, message, ...(hint === undefined ? {} : { hint }), details, problems } };
+  return { error: { code, message, hint, details, problems } };
 }
 
-function problemLines(problem: Problem): string[] {
-  return [`  ${formatPlace(problem)}${problem.message}`, ...(problem.hint ? [`    hint: ${problem.hint}`] : [])];
+function problemLines(problem: Problem, before: string, beforeHint = ''): string[] {
+  const fact = `${before}${formatPlace(problem)}${problem.message}`;
+  return problem.hint ? [fact, `${beforeHint}hint: ${problem.hint}`] : [fact];
 }

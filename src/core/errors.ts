@@ -37,7 +37,7 @@ export interface Problem {
 
 export interface AircherErrorOptions {
   /** The remedy, in one sentence. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   readonly cause?: unknown;
   /** Facts for programs: `expected`, `found`, `url`, `status`, …; never a secret. */
   readonly details?: Readonly<Record<string, unknown>>;
@@ -54,18 +54,19 @@ export class AircherError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(code: ErrorCode, message: string, options: AircherErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const { hint, cause, details = {}, problems = [] } = options;
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.hint = options.hint;
-    this.details = options.details ?? {};
-    this.problems = options.problems ?? [];
+    this.hint = hint;
+    this.details = details;
+    this.problems = problems;
   }
 }
 
 /** Makes errors of one code: the fact, its remedy, and what else there is to say. */
 function errorOf(code: ErrorCode) {
   return (message: string, hint?: string, more?: Omit<AircherErrorOptions, 'hint'>): AircherError =>
-    new AircherError(code, message, hint === undefined ? more : { ...more, hint });
+    new AircherError(code, message, { ...more, hint });
 }
 
 export const unexpectedError = errorOf('unexpected');
@@ -81,22 +82,19 @@ export function isAircherError(error: unknown, code?: ErrorCode): error is Airch
   return error instanceof AircherError && (code === undefined || error.code === code);
 }
 
-/**
- * Throws one error that carries every problem of level `error`; does nothing where there is none. Its code is that of the first
- * error that names one, else `code`.
- */
+/** Throws one error that carries every problem, where one is of level `error`; does nothing where there is none. */
 export function throwProblems(fallback: ErrorCode, summary: string, problems: readonly Problem[]): void {
+  if (problems.some((problem) => problem.level === 'error')) throw problemsError(fallback, summary, problems);
+}
+
+/** One error that carries every problem. Its code is that of the first error that names one, else `fallback`. */
+export function problemsError(fallback: ErrorCode, summary: string, problems: readonly Problem[]): AircherError {
   const errors = problems.filter((problem) => problem.level === 'error');
-  if (errors.length === 0) return;
-  const [first] = errors;
+  const [first, ...more] = errors;
   const code = errors.find((problem) => problem.code !== undefined)?.code ?? fallback;
-  if (errors.length === 1 && first) {
-    throw new AircherError(code, `${formatPlace(first)}${first.message}`, {
-      ...(first.hint === undefined ? {} : { hint: first.hint }),
-      problems,
-    });
-  }
-  throw new AircherError(code, `${summary}: ${errors.length} problems`, { problems });
+  return first === undefined || more.length > 0
+    ? new AircherError(code, `${summary}: ${errors.length} problems`, { problems })
+    : new AircherError(code, `${formatPlace(first)}${first.message}`, { hint: first.hint, problems });
 }
 
 /** `file $.path: `, as far as the problem names them. */
@@ -105,12 +103,14 @@ export function formatPlace(problem: Problem): string {
   return place === '' ? '' : `${place}: `;
 }
 
+const permissionRemedy = 'Check who owns it and its permissions.';
+
 const machineRemedies: Readonly<Record<string, string>> = {
   ENOSPC: 'Free some disk space and run the command again; finished work is kept.',
   EDQUOT: 'Your disk quota is used up. Free some space and run the command again; finished work is kept.',
   EROFS: 'The file system is read-only. Choose another directory.',
-  EACCES: 'Check who owns it and its permissions.',
-  EPERM: 'Check who owns it and its permissions.',
+  EACCES: permissionRemedy,
+  EPERM: permissionRemedy,
   EEXIST: 'Something else stands in that place. Move it away, or choose another directory.',
   ENOTDIR: 'A file stands where a directory is needed. Move it away, or choose another directory.',
   EISDIR: 'A directory stands where a file is needed. Move it away, or choose another place.',
@@ -123,23 +123,26 @@ const machineRemedies: Readonly<Record<string, string>> = {
  */
 export function toAircherError(error: unknown): AircherError {
   if (error instanceof AircherError) return error;
-  const code = systemErrorCode(error);
   if (isAbort(error)) return new AircherError('interrupted', 'Interrupted.', { cause: error });
-  const remedy = code === undefined ? undefined : machineRemedies[code];
-  if (remedy !== undefined && error instanceof Error) {
-    return new AircherError('machine', error.message, { hint: remedy, cause: error, details: { system: code } });
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return new AircherError('unexpected', message, {
-    cause: error,
-    hint: 'This looks like a bug. Run again with --verbose and report what it prints.',
-  });
+  const system = systemErrorCode(error) ?? '';
+  const hint = machineRemedies[system];
+  if (hint !== undefined) return machineError(reasonOf(error), hint, { cause: error, details: { system } });
+  return unexpectedError(
+    reasonOf(error),
+    'This looks like a bug. Run again with --verbose and report what it prints.',
+    { cause: error },
+  );
+}
+
+/** What was thrown, in words. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** `ENOENT` and the like, where `error` is a Node system error. */
 export function systemErrorCode(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  const code = (error as { readonly code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
 }
 
 /** Whether `error` is a Node system error with one of these codes. */

@@ -1,12 +1,12 @@
-import { constants, type Stats } from 'node:fs';
+import { constants } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { builtins } from './builtins.ts';
-import { AircherError, hasSystemCode, systemErrorCode } from './errors.ts';
+import { hasSystemCode, invalidError } from './errors.ts';
 
 /** Errors that a virus scanner or indexer holding a fresh file causes on Windows for seconds. */
-const transientRenameErrors = new Set(['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY']);
+const transientRenameErrors = ['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY'];
 
 /**
  * Renames, trying again for up to `patienceMs` where the platform is known to refuse for a moment (Windows, where another
@@ -24,7 +24,7 @@ export async function renamePatiently(
       await (options.rename ?? rename)(from, to);
       return;
     } catch (error) {
-      if (!transientRenameErrors.has(systemErrorCode(error) ?? '') || Date.now() >= end) throw error;
+      if (!hasSystemCode(error, ...transientRenameErrors) || Date.now() >= end) throw error;
       await delay(wait);
     }
   }
@@ -97,14 +97,19 @@ export async function removeTree(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
 }
 
-/** The file's bytes, or undefined where there is no such file. Other errors are thrown. */
-export async function readFileIfThere(path: string): Promise<Buffer | undefined> {
+/** What `work` on a file gives, or undefined where there is no such file. Other errors are thrown. */
+export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
   try {
-    return await readFile(path);
+    return await work;
   } catch (error) {
     if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
+}
+
+/** The file's bytes, or undefined where there is no such file. Other errors are thrown. */
+export async function readFileIfThere(path: string): Promise<Buffer | undefined> {
+  return ifThere(readFile(path));
 }
 
 /**
@@ -112,30 +117,19 @@ export async function readFileIfThere(path: string): Promise<Buffer | undefined>
  * pipe would never end). Throws `invalid` where it is larger than `maxBytes`.
  */
 export async function readBoundedFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
-  const status = await statIfThere(path);
+  const status = await ifThere(stat(path));
   if (!status?.isFile()) return undefined;
-  const { size } = status;
-  if (size > maxBytes)
-    throw new AircherError('invalid', `${path}: ${size} bytes is more than the limit of ${maxBytes}`);
+  if (status.size > maxBytes) throw invalidError(`${path}: ${status.size} bytes is more than the limit of ${maxBytes}`);
   return readFileIfThere(path);
 }
 
 /** Whether an ordinary file, or a link to one, lies at the path. */
 export async function isFile(path: string): Promise<boolean> {
-  return (await statIfThere(path))?.isFile() ?? false;
-}
-
-async function statIfThere(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error;
-  }
+  return (await ifThere(stat(path)))?.isFile() ?? false;
 }
 
 export async function exists(path: string): Promise<boolean> {
-  return (await statIfThere(path)) !== undefined;
+  return (await ifThere(stat(path))) !== undefined;
 }
 
 export async function isWritable(path: string): Promise<boolean> {
@@ -162,11 +156,6 @@ export async function readFully(handle: FileHandle, length: number, position: nu
  * such file. On another machine, or after a copy, it differs though the bytes are the same.
  */
 export async function fileStamp(path: string): Promise<string | undefined> {
-  try {
-    const state = await stat(path, { bigint: true });
-    return [state.dev, state.ino, state.size, state.mtimeNs, state.ctimeNs].join('-');
-  } catch (error) {
-    if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error;
-  }
+  const state = await ifThere(stat(path, { bigint: true }));
+  return state && [state.dev, state.ino, state.size, state.mtimeNs, state.ctimeNs].join('-');
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { reasonOf } from './errors.ts';
 import type { RunContext } from './events.ts';
 
 export interface RetryOptions extends RunContext {
@@ -28,7 +29,7 @@ export async function retry<T>(attempt: (number: number) => Promise<T>, options:
       options.onEvent?.({
         type: 'retry',
         what: options.what,
-        reason: error instanceof Error ? error.message : String(error),
+        reason: reasonOf(error),
         delayMs,
       });
       await delay(delayMs, undefined, options.signal ? { signal: options.signal } : undefined);

@@ -45,30 +45,32 @@ export function formatPublicKey(key: PublicKey): string {
 
 /** A public key from its bare line, or from the text of a `.pub` file. Throws `integrity`: a key that was altered is no key. */
 export function parsePublicKey(text: string): PublicKey {
-  const lines = text.trim().split(/\r?\n/);
-  if (lines.length === 2 && lines[0]?.startsWith(untrustedPrefix)) lines.shift();
-  const [line, ...more] = lines;
-  const bytes = line === undefined || more.length > 0 ? undefined : decodeBase64(line.trim(), 42);
-  if (bytes === undefined) {
+  const [word = '', ...more] = keyWords(text);
+  return parseKeyWord(more.length === 0 ? word : '');
+}
+
+/** All public keys in a text: bare lines or `.pub` files after each other, or several keys by whitespace. Throws `integrity`. */
+export function parsePublicKeys(text: string): readonly PublicKey[] {
+  return keyWords(text).map(parseKeyWord);
+}
+
+function keyWords(text: string): readonly string[] {
+  return text
+    .split('\n')
+    .filter((line) => !line.startsWith(untrustedPrefix))
+    .flatMap((line) => line.split(/\s+/))
+    .filter((word) => word !== '');
+}
+
+function parseKeyWord(word: string): PublicKey {
+  const bytes = decodeBase64(word, 42);
+  if (bytes?.toString('latin1', 0, 2) !== 'Ed') {
     throw integrityError(
       'not a minisign public key',
       'It is 56 characters that begin with RW, or a .pub file with one comment line before them.',
     );
   }
-  if (bytes.toString('latin1', 0, 2) !== 'Ed') {
-    throw integrityError('a public key of an unknown algorithm', 'minisign public keys (Ed25519) begin with RW.');
-  }
   return { keyId: bytes.subarray(2, 10), key: bytes.subarray(10) };
-}
-
-/** All public keys in a text: bare lines or `.pub` files after each other, or several keys by whitespace. Throws `integrity`. */
-export function parsePublicKeys(text: string): readonly PublicKey[] {
-  return text
-    .split(/\r?\n/)
-    .filter((line) => !line.startsWith(untrustedPrefix))
-    .flatMap((line) => line.split(/\s+/))
-    .filter((word) => word !== '')
-    .map(parsePublicKey);
 }
 
 /** `true` where a word has the form of a public key, so that it is no path. */
@@ -76,32 +78,22 @@ export function looksLikePublicKey(word: string): boolean {
   return /^RW[A-Za-z0-9+/]{54}$/.test(word);
 }
 
+const signatureLines = new RegExp(
+  `^${untrustedPrefix}[^\n]*\n([^\n]*?)\r?\n${trustedPrefix}([^\n]*?)\r?\n([^\n]*?)\r?\n?$`,
+);
+
 /** Takes a signature file apart: exactly its four lines, each in its one form. Throws `integrity`. */
 export function parseSignature(text: string): Signature {
-  if (text.length > limits.signatureBytes) throw malformed(`it is longer than ${limits.signatureBytes} characters`);
-  const lines = text.split('\n').map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line));
-  if (lines.length === 5 && lines[4] === '') lines.pop();
-  const [untrusted, encoded, trusted, encodedGlobal] = lines;
-  if (
-    untrusted === undefined ||
-    encoded === undefined ||
-    trusted === undefined ||
-    encodedGlobal === undefined ||
-    lines.length !== 4
-  ) {
-    throw malformed('it does not have exactly four lines');
-  }
-  if (!untrusted.startsWith(untrustedPrefix)) throw malformed(`line 1 does not begin with "${untrustedPrefix}"`);
+  const lines = text.length > limits.signatureBytes ? null : signatureLines.exec(text);
+  if (lines === null) throw malformed('it does not have the four lines of one');
+  const [, encoded = '', trustedComment = '', encodedGlobal = ''] = lines;
   const bytes = decodeBase64(encoded, 74);
-  if (bytes === undefined) throw malformed('line 2 is not a signature');
+  const globalSignature = decodeBase64(encodedGlobal, 64);
+  if (bytes === undefined || globalSignature === undefined) throw malformed('line 2 or line 4 is damaged');
   const algorithm = bytes.toString('latin1', 0, 2);
   if (algorithm !== 'ED' && algorithm !== 'Ed') throw malformed('line 2 names an unknown algorithm');
-  if (!trusted.startsWith(trustedPrefix)) throw malformed(`line 3 does not begin with "${trustedPrefix}"`);
-  const trustedComment = trusted.slice(trustedPrefix.length);
   const fault = trustedCommentFault(trustedComment);
-  if (fault !== undefined) throw malformed(`line 3: the trusted comment ${fault}`);
-  const globalSignature = decodeBase64(encodedGlobal, 64);
-  if (globalSignature === undefined) throw malformed('line 4 is not a signature');
+  if (fault !== undefined) throw malformed(`the trusted comment ${fault}`);
   return {
     prehashed: algorithm === 'ED',
     keyId: bytes.subarray(2, 10),
@@ -117,9 +109,7 @@ export function parseSignature(text: string): Signature {
  */
 export function trustedCommentFault(comment: string): string | undefined {
   if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(comment)) return 'has a control character';
-  if (/\ufffd|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(comment)) {
-    return 'is not valid UTF-8';
-  }
+  if (comment.includes('\ufffd') || !comment.isWellFormed()) return 'is not valid UTF-8';
   if (Buffer.byteLength(comment) > trustedCommentBytes) return `is longer than ${trustedCommentBytes} bytes`;
   return undefined;
 }
@@ -140,31 +130,29 @@ export function verifySignature(
 ): { readonly keyId: string; readonly trustedComment: string } {
   const parsed = parseSignature(signatureText);
   const keyId = formatKeyId(parsed.keyId);
+  const refused = (fact: string, hint: string): AircherError => integrityError(fact, hint, { details: { keyId } });
   // Ids are eight random bytes and nothing binds them to a key, so that two keys may share one.
-  const candidates = keys.filter((key) => Buffer.compare(key.keyId, parsed.keyId) === 0);
+  const candidates = keys.filter((key) => formatKeyId(key.keyId) === keyId);
   if (candidates.length === 0) {
     const trusted = keys.map((key) => formatKeyId(key.keyId)).join(', ') || 'none';
-    throw integrityError(
+    throw refused(
       `signed with key ${keyId}, which is not trusted (trusted: ${trusted})`,
       'If the publisher changed keys, get the new public key from a place you trust.',
-      { details: { keyId } },
     );
   }
   const signed = signedBytes(message, parsed.prehashed);
   const signer = candidates.find((candidate) => verifyEd25519(signed, candidate, parsed.signature));
   if (signer === undefined) {
-    throw integrityError(
+    throw refused(
       `the signature of key ${keyId} does not match the signed file`,
       'The file or its signature was changed, or they belong to different releases. Do not use it.',
-      { details: { keyId } },
     );
   }
   const withComment = Buffer.concat([parsed.signature, Buffer.from(parsed.trustedComment)]);
   if (!verifyEd25519(withComment, signer, parsed.globalSignature)) {
-    throw integrityError(
+    throw refused(
       `the trusted comment does not match its signature of key ${keyId}`,
       'The signature file was changed. Do not use it.',
-      { details: { keyId } },
     );
   }
   return { keyId, trustedComment: parsed.trustedComment };

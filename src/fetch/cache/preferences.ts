@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { modelNameField, versionField } from '../../contract/fields.ts';
 import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
-import { invalidError, throwProblems } from '../../core/errors.ts';
+import { problemsError } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 import { parseRate } from '../parse-rate.ts';
@@ -72,10 +72,9 @@ async function readContent(layout: CacheLayout): Promise<z.infer<typeof preferen
   const json = parseStrictJson(bytes, { file, maxBytes });
   const result = z.safeParse(preferencesSchema, json, { reportInput: true });
   if (result.success) return result.data;
-  throwProblems(
+  throw problemsError(
     'invalid',
     `${file} is not valid`,
     problemsOf(result.error.issues, file, () => Object.keys(preferencesSchema._zod.def.shape)),
   );
-  throw invalidError(`${file} is not valid`);
 }
