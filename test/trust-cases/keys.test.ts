@@ -103,6 +103,36 @@ test('rotation: a client that missed the announcing release refuses (4), works o
   );
 });
 
+test('rotation: the announcing release, met again at another host, stays what was accepted by the old key', async (t) => {
+  const { world, key, run, copyHost } = await createTrustScene(t);
+  const next = newKey();
+  await world.release('1.0.0', at('1.0.0'), { key, signing: { public_keys: [lineOf(next)] } });
+  assert.equal((await run(['install', 'alpha'])).exitCode, 0);
+  const other = await copyHost();
+  assert.equal((await run(['check-updates'], { sources: [other.manifestUrl] })).exitCode, 0);
+  await world.release('1.1.0', at('1.1.0'), { key: next });
+  const updated = await run(['update', '--all']);
+  assert.equal(updated.exitCode, 0, updated.stderr);
+  assert.doesNotMatch(updated.stderr, /doesn't count/);
+});
+
+test('rotation twice: a client that has the middle key alone goes on with what the cache learned since', async (t) => {
+  const { world, key, run } = await createTrustScene(t);
+  const [middle, last] = [newKey(), newKey()];
+  await world.release('1.0.0', at('1.0.0'), { key, signing: { public_keys: [lineOf(middle)] } });
+  assert.equal((await run(['install', 'alpha'])).exitCode, 0);
+  await world.release('1.1.0', at('1.1.0'), { key: middle, signing: { public_keys: [lineOf(last)] } });
+  assert.equal((await run(['update', '--all'])).exitCode, 0);
+  await world.release('1.2.0', at('1.2.0'), { key: last });
+  const updated = await run(['update', '--all'], { publicKeys: [middle] });
+  assert.equal(updated.exitCode, 0, updated.stderr);
+  assert.doesNotMatch(updated.stderr, /doesn't count/);
+  assert.equal((await run(['check-updates'])).exitCode, 0, 'the client with the first key too');
+  const thief = newKey();
+  const alone = await run(['update', '--all'], { publicKeys: [thief] });
+  assert.equal(alone.exitCode, 4, 'a key that was never announced begins anew');
+});
+
 test('rotation: an announcement in a manifest that nobody signed teaches nothing', async (t) => {
   const { world, key, run } = await createTrustScene(t);
   const thief = newKey();

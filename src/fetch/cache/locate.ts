@@ -24,11 +24,11 @@ export function locateCache(options: LocateCacheOptions): string {
   if (platform === 'win32' && env.LOCALAPPDATA) return join(env.LOCALAPPDATA, namespace);
   const home = (options.home ?? systemHome)();
   if (home !== undefined && isAbsolute(home)) return join(home, '.cache', namespace);
-  throw usageError(
-    'There is no home directory to keep models in.',
-    'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.',
-  );
+  throw usageError('There is no home directory to keep models in.', otherCache);
 }
+
+/** The remedy where a cache can't be used. */
+export const otherCache = 'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.';
 
 function systemHome(): string | undefined {
   try {

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { modelNameField, versionField } from '../../contract/fields.ts';
+import { type HostKind, hostKinds, modelNameField, versionField } from '../../contract/fields.ts';
 import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { problemsError } from '../../core/errors.ts';
@@ -16,11 +16,9 @@ const rateField = z.union(
   'must be bytes a second: a whole number above 0, or a text such as "5MB"',
 );
 
-const mirrorNames = ['github', 'huggingface', 'mirror'] as const;
-
 const preferencesSchema = z.strictObject({
   pins: z.optional(z.record(modelNameField, versionField)),
-  mirrors: z.optional(z.array(z.enum(mirrorNames, `must be one of ${mirrorNames.join(', ')}`))),
+  mirrors: z.optional(z.array(z.enum(hostKinds, `must be one of ${hostKinds.join(', ')}`))),
   keep_versions: z.optional(z.int().check(z.gte(1, 'must be at least 1'))),
   limit_rate: z.optional(rateField),
   connections: z.optional(
@@ -33,7 +31,7 @@ export interface Preferences {
   /** Versions that `update` leaves alone and `prune` keeps. */
   readonly pins: Readonly<Record<string, string>>;
   /** Kinds of mirrors in the order to ask them. */
-  readonly mirrors: readonly string[] | undefined;
+  readonly mirrors: readonly HostKind[] | undefined;
   /** How many versions of a model `prune` keeps. */
   readonly keepVersions: number;
   /** Bytes a second. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { hasSystemCode, machineError, toAircherError } from '../../core/errors.ts';
 import { exists, makeDirectory } from '../../core/files.ts';
 import type { CacheLayout } from './layout.ts';
+import { otherCache } from './locate.ts';
 
 /** See https://bford.info/cachedir/: backup programs leave such a directory out. */
 const cacheDirTag = `Signature: 8a477f597d28d172789f06886806bc55
@@ -19,11 +20,9 @@ export async function prepareCache(layout: CacheLayout): Promise<void> {
     await makeDirectory(layout.state);
   } catch (error) {
     if (hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST')) {
-      throw machineError(
-        `The cache ${layout.root} can't be written to: ${toAircherError(error).message}`,
-        'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.',
-        { cause: error },
-      );
+      throw machineError(`The cache ${layout.root} can't be written to: ${toAircherError(error).message}`, otherCache, {
+        cause: error,
+      });
     }
     throw error;
   }

@@ -2,7 +2,7 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { sha256Field } from '../../contract/fields.ts';
-import { type Manifest, parseManifest } from '../../contract/manifest.ts';
+import { parseManifest } from '../../contract/manifest.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { exists, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
@@ -23,24 +23,26 @@ const acceptedSchema = z.object({
   roots: z.array(z.string()),
   /** Keys that a manifest signed by a trusted key announced; empty where none did. */
   keys: z.array(z.string()),
+  /** Keys that were announced before those, the oldest first. */
+  earlier: z.optional(z.array(z.array(z.string()))),
   /** Keys that were trusted when it was accepted: one of them signed it. */
   signers: z.array(z.string()),
   /** The answers' ETags by source, valid for this manifest's bytes. */
   etags: z.record(z.string(), z.string()),
 });
 
-/** The newest manifest that was accepted, and what is remembered with it. */
-export interface AcceptedManifest {
-  readonly manifest: Manifest;
-  readonly bytes: Buffer;
-  readonly sha256: string;
-  readonly signature: Buffer | undefined;
-  readonly url: string;
-  readonly acceptedAt: string;
+/** What is remembered with the newest manifest that was accepted. */
+export interface AcceptedState {
   readonly roots: readonly string[];
   readonly keys: readonly string[];
+  readonly earlier?: readonly (readonly string[])[] | undefined;
   readonly signers: readonly string[];
   readonly etags: Readonly<Record<string, string>>;
+}
+
+/** The newest manifest that was accepted. */
+export interface AcceptedManifest extends GoodManifest, AcceptedState {
+  readonly accepted_at: string;
 }
 
 const maxStateBytes = 1024 * 1024;
@@ -50,67 +52,46 @@ const maxStateBytes = 1024 * 1024;
  * the recorded digest). Whether its signature is good under today's keys is for the caller to check.
  */
 export async function readAccepted(layout: CacheLayout): Promise<AcceptedManifest | undefined> {
-  const bytes = await readFileIfThere(acceptedPath(layout));
-  if (bytes === undefined) return undefined;
+  const file = acceptedPath(layout);
+  const state = await readFileIfThere(file);
+  if (state === undefined) return undefined;
   try {
-    const json = parseStrictJson(bytes, { file: acceptedPath(layout), maxBytes: maxStateBytes });
-    const state = z.parse(acceptedSchema, json);
-    const content = await readFileIfThere(manifestPath(layout, state.sha256));
-    if (content === undefined || sha256(content) !== state.sha256) return undefined;
-    return {
-      manifest: parseManifest(content, state.url),
-      bytes: content,
-      sha256: state.sha256,
-      signature: await readFileIfThere(`${manifestPath(layout, state.sha256)}.minisig`),
-      url: state.url,
-      acceptedAt: state.accepted_at,
-      roots: state.roots,
-      keys: state.keys,
-      signers: state.signers,
-      etags: state.etags,
-    };
+    const accepted = z.parse(acceptedSchema, parseStrictJson(state, { file, maxBytes: maxStateBytes }));
+    const kept = await readKeptManifest(layout, accepted.sha256, accepted.url);
+    return kept && { ...kept, ...accepted };
   } catch {
     return undefined;
   }
 }
 
 /** Makes a manifest the accepted one: its bytes under their digest first, then one atomic write that names it. */
-export async function writeAccepted(
-  layout: CacheLayout,
-  accepted: Omit<AcceptedManifest, 'manifest' | 'acceptedAt'>,
-): Promise<void> {
-  await keepManifest(layout, accepted);
-  const state = {
-    accepted_version: 1,
-    sha256: accepted.sha256,
-    url: showSource(accepted.url),
-    accepted_at: new Date().toISOString(),
-    roots: accepted.roots,
-    keys: accepted.keys,
-    signers: accepted.signers,
-    etags: accepted.etags,
-  };
-  await writeFileAtomically(acceptedPath(layout), formatJson(state));
-  await removeOldManifests(layout, accepted.sha256);
+export async function writeAccepted(layout: CacheLayout, found: GoodManifest, state: AcceptedState): Promise<void> {
+  await keepManifest(layout, found);
+  const { sha256: digest } = found;
+  const url = showSource(found.url);
+  const accepted = { accepted_version: 1, sha256: digest, url, accepted_at: new Date().toISOString(), ...state };
+  await writeFileAtomically(acceptedPath(layout), formatJson(accepted));
+  await removeOldManifests(layout, digest);
 }
 
 /** Keeps a manifest's bytes and signature under their digest, as long as an installed version or the newest acceptance names it. */
-export async function keepManifest(
-  layout: CacheLayout,
-  good: Pick<GoodManifest, 'bytes' | 'sha256' | 'signature'>,
-): Promise<void> {
+export async function keepManifest(layout: CacheLayout, good: GoodManifest): Promise<void> {
   const path = manifestPath(layout, good.sha256);
   if (good.signature) await writeFileAtomically(`${path}.minisig`, good.signature);
   if (!(await exists(path))) await writeFileAtomically(path, good.bytes);
 }
 
-/** A manifest that was kept; undefined where it is gone or damaged. */
-export async function readKeptManifest(layout: CacheLayout, digest: string): Promise<GoodManifest | undefined> {
+/** A manifest that was kept; undefined where it is gone or damaged. `url` is where it came from. */
+export async function readKeptManifest(
+  layout: CacheLayout,
+  digest: string,
+  url = manifestPath(layout, digest),
+): Promise<GoodManifest | undefined> {
   const path = manifestPath(layout, digest);
   const bytes = await readFileIfThere(path);
   if (bytes === undefined || sha256(bytes) !== digest) return undefined;
   const signature = await readFileIfThere(`${path}.minisig`);
-  return { manifest: parseManifest(bytes, path), bytes, sha256: digest, signature, url: path, fresh: false };
+  return { manifest: parseManifest(bytes, url), bytes, sha256: digest, signature, url };
 }
 
 /** Another process may be about to name a manifest that it just wrote; so young ones stay. */
@@ -119,14 +100,13 @@ const keptMs = 3_600_000;
 async function removeOldManifests(layout: CacheLayout, digest: string): Promise<void> {
   const named = new Set([digest]);
   for (const model of await readAllInstalled(layout)) {
-    for (const { manifest_sha256: kept } of model.versions) if (kept !== undefined) named.add(kept);
+    for (const { manifest_sha256: kept = '' } of model.versions) named.add(kept);
   }
   for (const file of await list(manifestsDirectory(layout))) {
     const path = join(manifestsDirectory(layout), file);
-    const status = await stat(path).catch(() => undefined);
-    if (named.has(file.slice(0, digest.length)) || status === undefined || Date.now() - status.mtimeMs < keptMs)
-      continue;
-    await rm(path, { force: true });
+    if (named.has(file.slice(0, digest.length))) continue;
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (Date.now() - mtimeMs >= keptMs) await rm(path, { force: true });
   }
 }
 

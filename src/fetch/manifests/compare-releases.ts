@@ -17,7 +17,7 @@ export function compareReleases(a: Manifest, b: Manifest): number {
 
 /** `1.2.0` of the tag `models-v1.2.0`; undefined where there is none. */
 export function releaseVersion(tag: string | undefined): string | undefined {
-  const prefix = tag === undefined ? undefined : tagPrefixOf(tag);
+  const prefix = tagPrefixOf(tag);
   return prefix === undefined ? undefined : tag?.slice(prefix.length);
 }
 

@@ -1,23 +1,15 @@
-import type { Manifest } from '../../contract/manifest.ts';
-import {
-  AircherError,
-  integrityError,
-  type Problem,
-  remoteError,
-  toAircherError,
-  usageError,
-} from '../../core/errors.ts';
+import { integrityError, type Problem, remoteError, usageError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import type { Client } from '../client.ts';
 import { isMissing } from '../http/document.ts';
-import { type AcceptedManifest, readAccepted } from './accepted-manifest.ts';
+import type { AcceptedManifest } from './accepted-manifest.ts';
 import { askSources, type SourceAnswer } from './ask-sources.ts';
 import { checkExpiry } from './check-expiry.ts';
-import { openManifest, readRootKeys, signersOf, trustedKeys } from './check-signature.ts';
 import { compareReleases, releaseName } from './compare-releases.ts';
 import { findRelease } from './find-release.ts';
-import type { GoodManifest } from './good-manifest.ts';
+import { type GoodManifest, noneGood } from './good-manifest.ts';
 import { rememberManifest } from './remember-manifest.ts';
+import { readTrust } from './trust.ts';
 
 /**
  * The manifest to go by: that of `client.release` where one is named, else the newest good one of all sources and of what was
@@ -45,21 +37,22 @@ export async function findManifest(
 }
 
 async function findNewest(client: Client, context: RunContext): Promise<GoodManifest> {
-  const roots = await readRootKeys(client.publicKeys);
-  const stored = await readTrustedStored(client, roots, context);
+  const trust = await readTrust(client, context);
+  const { stored } = trust;
   if (client.offline || client.sources.length === 0) return offlineAnswer(client, stored);
-  const keys = trustedKeys(roots, stored);
-  const answers = await askSources(client, stored, keys, context);
-  const good = answers.filter((answer) => answer.kind === 'good');
-  const best = good.reduce<(typeof good)[number] | undefined>(
-    (winner, answer) =>
-      winner === undefined || compareReleases(answer.manifest, winner.manifest) > 0 ? answer : winner,
-    undefined,
-  );
+  const answers = await askSources(client, trust, context);
+  const [best] = answers
+    .filter((answer) => answer.kind === 'good')
+    .sort((a, b) => compareReleases(b.manifest, a.manifest));
   if (best === undefined) return allFailed(answers, stored, context);
-  const older = stored !== undefined && compareReleases(best.manifest, stored.manifest) < 0;
-  if (older && !client.allowDowngrade && client.sourcesAreNamed) throw rollback(best, stored);
-  const counts = older && !client.allowDowngrade ? stored : best;
+  const older = stored !== undefined && !client.allowDowngrade && compareReleases(best.manifest, stored.manifest) < 0;
+  if (older && client.sourcesAreNamed) {
+    throw integrityError(
+      `${best.source} has ${releaseName(best.manifest)}, older than ${releaseName(stored.manifest)}, which was accepted before.`,
+      'If that is meant, add --allow-downgrade. For an old release: --release TAG.',
+    );
+  }
+  const counts = older ? stored : best;
   for (const answer of answers) {
     if (answer.kind === 'bad') warn(context, badSource(answer));
     else if (compareReleases(answer.manifest, counts.manifest) < 0) {
@@ -69,45 +62,12 @@ async function findNewest(client: Client, context: RunContext): Promise<GoodMani
       });
     }
   }
-  if (counts === stored) return { ...stored, fresh: false };
-  await rememberManifest(client, { ...best, keys: best.keys.announced }, stored, roots, context);
-  return {
-    manifest: best.manifest,
-    bytes: best.bytes,
-    sha256: best.sha256,
-    signature: best.signature,
-    url: best.url,
-    fresh: true,
-  };
-}
-
-/** The accepted manifest, if it is still good under today's keys and namespace. */
-export async function readTrustedStored(
-  client: Client,
-  roots: readonly string[],
-  context: RunContext = {},
-): Promise<AcceptedManifest | undefined> {
-  const stored = await readAccepted(client.layout);
-  if (stored === undefined) return undefined;
-  if (client.namespace !== undefined && stored.manifest.namespace !== client.namespace) {
-    if (stored.manifest.namespace !== undefined || roots.length > 0) return undefined;
-  }
-  if (roots.length === 0) return stored;
-  try {
-    // One that announces other keys was signed by an older one, which counts for these bytes.
-    openManifest(stored.bytes, stored.signature, { roots: signersOf(roots, stored), announced: [] }, stored.url);
-    return stored;
-  } catch (error) {
-    warn(context, {
-      file: stored.url,
-      message: `the manifest accepted before doesn't count: ${toAircherError(error).message}`,
-    });
-    return undefined;
-  }
+  if (!older) await rememberManifest(client, best, best.etags, trust, context);
+  return older ? stored : best;
 }
 
 function offlineAnswer(client: Client, stored: AcceptedManifest | undefined): GoodManifest {
-  if (stored !== undefined) return { ...stored, fresh: false };
+  if (stored !== undefined) return stored;
   if (client.offline) {
     throw remoteError(
       'No manifest is known yet, and the client is offline.',
@@ -129,32 +89,20 @@ function allFailed(
   if (stored !== undefined && bad.every((answer) => answer.error.code !== 'integrity')) {
     for (const answer of bad) warn(context, badSource(answer));
     warn(context, {
-      message: `no manifest source answers; going by ${releaseName(stored.manifest)}, accepted ${stored.acceptedAt}`,
+      message: `no manifest source answers; going by ${releaseName(stored.manifest)}, accepted ${stored.accepted_at}`,
     });
-    return { ...stored, fresh: false };
+    return stored;
   }
-  const [first] = bad;
-  if (bad.length === 1 && first) throw first.error;
-  const worst = bad.find((answer) => answer.error.code === 'integrity') ?? first;
-  throw new AircherError(worst?.error.code ?? 'remote', `None of ${bad.length} manifest sources has a good manifest.`, {
-    ...(bad.every((answer) => isMissing(answer.error)) && { details: { status: 404 } }),
-    hint: '`doctor` says which hosts can be reached, and what stands in the way.',
-    problems: bad.map((answer) => ({ level: 'error', ...badSource(answer) })),
-  });
+  throw noneGood(
+    bad.map((answer) => answer.error),
+    `None of ${bad.length} manifest sources has a good manifest.`,
+    '`doctor` says which hosts can be reached, and what stands in the way.',
+    bad.map((answer) => ({ level: 'error', ...badSource(answer) })),
+  );
 }
 
 function badSource(answer: Extract<SourceAnswer, { kind: 'bad' }>): Omit<Problem, 'level'> {
   const { message, hint } = answer.error;
   const fact = message.startsWith(answer.source) ? message.slice(answer.source.length).replace(/^[: ]+/, '') : message;
   return { file: answer.source, message: fact, ...(hint === undefined ? {} : { hint }) };
-}
-
-function rollback(
-  found: { readonly manifest: Manifest; readonly source: string },
-  stored: AcceptedManifest,
-): AircherError {
-  return integrityError(
-    `${found.source} has ${releaseName(found.manifest)}, older than ${releaseName(stored.manifest)}, which was accepted before.`,
-    'If that is meant, add --allow-downgrade. For an old release: --release TAG.',
-  );
 }

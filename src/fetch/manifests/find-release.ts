@@ -1,17 +1,15 @@
 import { hostKinds } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import { type Manifest, type PublishedVersion, parseManifest } from '../../contract/manifest.ts';
-import { AircherError, integrityError, toAircherError } from '../../core/errors.ts';
+import { type AircherError, integrityError, toAircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { Client } from '../client.ts';
 import { fetchRelease, tagPrefixOf } from '../sources/fetch-release.ts';
-import { readAccepted } from './accepted-manifest.ts';
-import { checkNamespace } from './ask-sources.ts';
 import { checkExpiry } from './check-expiry.ts';
-import { openManifest, readRootKeys, trustedKeys } from './check-signature.ts';
 import { releaseVersion } from './compare-releases.ts';
-import type { GoodManifest } from './good-manifest.ts';
+import { type GoodManifest, noneGood } from './good-manifest.ts';
+import { openManifest, readTrust } from './trust.ts';
 
 /**
  * The manifest of a release named by tag or version (`newest` is undefined where there are prereleases only). One that the newest manifest lists is trusted by the digest there, and its
@@ -39,10 +37,9 @@ export async function fetchPublished(
 ): Promise<GoodManifest> {
   const http = await client.http();
   const { download_urls: urls, sha256: expected, size_bytes: sizeBytes } = published.manifest;
-  const order = (await client.preferences()).mirrors ?? hostKinds;
-  const kinds = [...hostKinds].sort((a, b) => rank(order, a) - rank(order, b));
+  const { mirrors = [] } = await client.preferences();
   const faults: AircherError[] = [];
-  for (const kind of kinds) {
+  for (const kind of new Set([...mirrors, ...hostKinds])) {
     const address = urls[kind];
     if (address === undefined) continue;
     const url = http.place(address, kind);
@@ -51,29 +48,13 @@ export async function fetchPublished(
       if (sha256(bytes) !== expected) {
         throw integrityError(`${url}: not the manifest of ${published.release} (its sha256 differs)`);
       }
-      return {
-        manifest: parseManifest(bytes, url),
-        bytes,
-        sha256: expected,
-        signature: undefined,
-        url,
-        fresh: true,
-      };
+      return { manifest: parseManifest(bytes, url), bytes, sha256: expected, signature: undefined, url };
     } catch (error) {
       context.signal?.throwIfAborted();
       faults.push(toAircherError(error));
     }
   }
-  const worst = faults.find((fault) => fault.code === 'integrity') ?? faults[0];
-  if (worst !== undefined && faults.length === 1) throw worst;
-  throw new AircherError(worst?.code ?? 'invalid', `The manifest of ${published.release} can’t be had.`, {
-    problems: faults.map((fault) => ({ level: 'error', message: fault.message })),
-  });
-}
-
-function rank(order: readonly string[], kind: string): number {
-  const place = order.indexOf(kind);
-  return place === -1 ? order.length : place;
+  throw noneGood(faults, `The manifest of ${published.release} can’t be had.`, 'Try again later.');
 }
 
 async function fetchUnlisted(
@@ -83,29 +64,24 @@ async function fetchUnlisted(
   context: RunContext,
 ): Promise<GoodManifest> {
   const http = await client.http();
-  const stored = await readAccepted(client.layout);
-  const keys = trustedKeys(await readRootKeys(client.publicKeys), stored);
+  const trust = await readTrust(client, {});
   const faults: AircherError[] = [];
   for (const source of client.sources) {
     try {
-      const found = await fetchRelease(source, release, { http, tagPrefix, ...context });
-      const { manifest } = openManifest(found.bytes, found.signature, keys, found.url);
-      checkNamespace(manifest, client, stored, found.url);
-      checkIsRelease(manifest, release, found.url);
-      checkExpiry(manifest);
-      const { bytes, signature, url } = found;
-      return { manifest, bytes, sha256: sha256(bytes), signature, url, fresh: true };
+      const found = openManifest(client, trust, await fetchRelease(source, release, { http, tagPrefix, ...context }));
+      checkIsRelease(found.manifest, release, found.url);
+      checkExpiry(found.manifest);
+      return found;
     } catch (error) {
       context.signal?.throwIfAborted();
       faults.push(toAircherError(error));
     }
   }
-  const worst = faults.find((fault) => fault.code === 'integrity') ?? faults[0];
-  if (worst !== undefined && faults.length === 1) throw worst;
-  throw new AircherError(worst?.code ?? 'invalid', `No source has a good manifest of the release ${release}.`, {
-    hint: 'Check the tag or version. `list --remote` shows what is offered.',
-    problems: faults.map((fault) => ({ level: 'error', message: fault.message })),
-  });
+  throw noneGood(
+    faults,
+    `No source has a good manifest of the release ${release}.`,
+    'Check the tag or version. `list --remote` shows what is offered.',
+  );
 }
 
 /** Whether a tag or version names the release of that tag. */

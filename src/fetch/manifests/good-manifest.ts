@@ -1,15 +1,28 @@
 import type { Manifest } from '../../contract/manifest.ts';
+import { AircherError, type Problem } from '../../core/errors.ts';
+import { isMissing } from '../http/document.ts';
 
 /** A manifest that may be relied on. */
 export interface GoodManifest {
   readonly manifest: Manifest;
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly sha256: string;
-  readonly signature: Uint8Array | undefined;
+  readonly signature: Buffer | undefined;
   /** Where it was: a URL or a file. */
   readonly url: string;
-  /** False where no source answered and this is what was accepted before. */
-  readonly fresh: boolean;
   /** For a release that was asked for by name: what the newest manifest says was withdrawn since. */
   readonly withdrawnSince?: Manifest['yanked'];
+}
+
+/** What to throw where every place that was asked failed: the one fault, or the worst of them with all as problems. */
+export function noneGood(
+  faults: readonly AircherError[],
+  message: string,
+  hint: string,
+  problems: readonly Problem[] = faults.map((fault) => ({ level: 'error', message: fault.message })),
+): AircherError {
+  const worst = faults.find((fault) => fault.code === 'integrity') ?? faults[0];
+  if (worst !== undefined && faults.length === 1) return worst;
+  const details = worst !== undefined && faults.every(isMissing) ? { status: 404 } : {};
+  return new AircherError(worst?.code ?? 'invalid', message, { hint, problems, details });
 }

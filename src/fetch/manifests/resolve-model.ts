@@ -40,35 +40,26 @@ export async function resolveModel(
   const exact = (range !== undefined && semver.valid(range) !== null) || good.withdrawnSince !== undefined;
   const fits = (version: string): boolean =>
     (range === undefined || semver.satisfies(version, range)) && (exact || yankedReason(version) === undefined);
-  const finish = (resolved: ResolvedModel): ResolvedModel => {
-    if (resolved.yanked !== undefined) {
-      warn(context, {
-        file: `${name}@${resolved.version}`,
-        message: `was withdrawn: ${resolved.yanked}`,
-        hint: 'Use another version if you can.',
-      });
-    }
-    return resolved;
-  };
-  if (fits(entry.version)) {
-    return finish({ name, version: entry.version, entry, from: good, yanked: yankedReason(entry.version) });
+  const old = fits(entry.version)
+    ? undefined
+    : [...(entry.published_versions ?? [])]
+        .filter((published) => fits(published.version))
+        .sort((a, b) => semver.rcompare(a.version, b.version))[0];
+  if (old === undefined && !fits(entry.version)) throw nothingFits(name, entry, range, yankedReason(entry.version));
+  const version = old?.version ?? entry.version;
+  const yanked = yankedReason(version);
+  if (yanked !== undefined) {
+    warn(context, {
+      file: `${name}@${version}`,
+      message: `was withdrawn: ${yanked}`,
+      hint: 'Use another version if you can.',
+    });
   }
-  const published = [...(entry.published_versions ?? [])]
-    .filter((version) => fits(version.version))
-    .sort((a, b) => semver.rcompare(a.version, b.version))[0];
-  if (published === undefined) throw nothingFits(name, entry, range, yankedReason(entry.version));
-  const old = await fetchPublished(client, published, context);
-  const oldEntry = modelEntry(old, name);
-  if (oldEntry.version !== published.version) {
-    throw integrityError(`${old.url}: has ${name} ${oldEntry.version} instead of ${published.version}`);
-  }
-  return finish({
-    name,
-    version: published.version,
-    entry: oldEntry,
-    from: old,
-    yanked: yankedReason(published.version),
-  });
+  if (old === undefined) return { name, version, entry, from: good, yanked };
+  const from = await fetchPublished(client, old, context);
+  const oldEntry = modelEntry(from, name);
+  if (oldEntry.version === version) return { name, version, entry: oldEntry, from, yanked };
+  throw integrityError(`${from.url}: has ${name} ${oldEntry.version} instead of ${version}`);
 }
 
 /** A model's entry. Throws `invalid`, naming the nearest model, where the manifest has none of that name. */

@@ -8,13 +8,14 @@ import { exists, isWritable, removeTree } from '../../core/files.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { toolVersion } from '../../core/tool-version.ts';
 import { readAllInstalled } from '../cache/installed.ts';
+import { otherCache } from '../cache/locate.ts';
 import type { Client } from '../client.ts';
 import { leave } from '../http/read-body.ts';
 import { readAccepted } from '../manifests/accepted-manifest.ts';
 import { askSources } from '../manifests/ask-sources.ts';
 import { hasExpired } from '../manifests/check-expiry.ts';
-import { readRootKeys, trustedKeys } from '../manifests/check-signature.ts';
 import { releaseName } from '../manifests/compare-releases.ts';
+import { newTrust, readRootKeys } from '../manifests/trust.ts';
 
 /** One thing that works, or doesn't. */
 export interface Finding {
@@ -94,7 +95,7 @@ async function diagnoseCache({ layout }: Client): Promise<Finding[]> {
           'cache',
           'warning',
           `${layout.root} can’t be written to: what is installed works, nothing new can be`,
-          'Set AIRCHER_CACHE_DIR (or --cache-dir) to a directory you can write to.',
+          otherCache,
         ),
     finding('space', free < 1e9 ? 'warning' : 'ok', Number.isNaN(free) ? 'unknown' : `${formatBytes(free)} free`),
     await diagnoseLinks(writable ? place : tmpdir()),
@@ -116,7 +117,7 @@ async function diagnoseLinks(directory: string): Promise<Finding> {
 async function diagnoseRelease(client: Client): Promise<Finding> {
   const accepted = await readAccepted(client.layout);
   if (accepted === undefined) return finding('newest release', 'ok', 'none was accepted yet');
-  const { manifest, acceptedAt, url } = accepted;
+  const { manifest, accepted_at: acceptedAt, url } = accepted;
   const expired = hasExpired(manifest);
   const expiry = manifest.expires_at ? `, ${expired ? 'EXPIRED' : 'expires'} ${manifest.expires_at}` : '';
   const detail = `${releaseName(manifest)} from ${url}, accepted ${acceptedAt}${expiry}`;
@@ -154,12 +155,7 @@ async function diagnoseNetwork(client: Client, hosts: Set<string>, context: RunC
       ].filter(Boolean);
       return [finding(what, status === 206 || status === 200 ? 'ok' : 'failed', detail.join(', '))];
     });
-  const answers = await askSources(
-    client,
-    undefined,
-    trustedKeys(await readRootKeys(client.publicKeys), undefined),
-    context,
-  );
+  const answers = await askSources(client, newTrust(await readRootKeys(client.publicKeys)), context);
   const findings: Finding[] = [];
   for (const answer of answers) {
     const what = `source ${answer.source}`;
