@@ -1,18 +1,22 @@
-import { readFile, stat } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin, transform } from 'esbuild';
 import { toolVersion } from '../src/core/tool-version.ts';
 import { bakedLine } from '../src/release/client-bundle.ts';
+import { shareRepeats } from './share-repeats.ts';
 
-/** What the client may not outgrow, so that it stays small enough to fetch over a phone line. The aim is 150 KB. */
-export const maxBundleBytes = 190 * 1024;
+/** What the client may not outgrow, so that it stays small enough to fetch over a phone line. The aim is 150,000. */
+export const maxBundleBytes = 164_000;
+
+const target = 'node20.19';
 
 /** How client code is bundled. zod is stood in for by the part of it that the client's schemas use. */
 export const bundling: BuildOptions = {
   bundle: true,
   platform: 'node',
   format: 'esm',
-  target: 'node20.19',
+  target,
   alias: { 'zod/mini': fileURLToPath(new URL('../src/contract/small-schemas.ts', import.meta.url)) },
   legalComments: 'none',
   logLevel: 'warning',
@@ -23,29 +27,38 @@ export const bundling: BuildOptions = {
  * imports anything else, or is too large.
  */
 export async function buildClientBundle(output: string): Promise<{ readonly sizeBytes: number }> {
-  const client: BuildOptions = {
+  const client: BuildOptions & { readonly write: false } = {
     ...bundling,
     entryPoints: [fileURLToPath(new URL('../src/fetch-cli.ts', import.meta.url))],
     outfile: output,
+    write: false,
   };
-  const readable = await build({ ...client, write: false });
+  const readable = await build(client);
   const result = await build({
     ...client,
     minify: true,
     metafile: true,
     plugins: [importOnce(readable.outputFiles[0]?.text ?? '')],
-    // The line that a release replaces stands in the banner, where the minifier leaves it alone.
-    banner: { js: `// aircher ${toolVersion}, Apache-2.0\n${bakedLine}` },
   });
   const foreign = Object.values(result.metafile.outputs)
     .flatMap((file) => file.imports)
     .filter((entry) => !entry.path.startsWith('node:'));
   if (foreign.length > 0) throw new Error(`the client imports ${foreign.map((entry) => entry.path).join(', ')}`);
-  const { size } = await stat(output);
-  if (size > maxBundleBytes) throw new Error(`the client has ${size} bytes, more than ${maxBundleBytes}`);
-  const lines = (await readFile(output, 'utf8')).split('\n');
-  if (lines[2] !== bakedLine) throw new Error(`line 3 of the client is not ${bakedLine}`);
-  return { sizeBytes: size };
+  const [hashbang = '', ...program] = (result.outputFiles[0]?.text ?? '').split('\n');
+  // Only names and blanks: whoever minifies syntax writes values back to where they are used.
+  const { code } = await transform(shareRepeats(program.join('\n')), {
+    format: 'esm',
+    target,
+    minifyIdentifiers: true,
+    minifyWhitespace: true,
+  });
+  // The line that a release replaces stands in the banner, where the minifier leaves it alone.
+  const bytes = Buffer.from(`${hashbang}\n// aircher ${toolVersion}, Apache-2.0\n${bakedLine}\n${code}`);
+  if (bytes.length > maxBundleBytes)
+    throw new Error(`the client has ${bytes.length} bytes, more than ${maxBundleBytes}`);
+  await mkdir(dirname(output), { recursive: true });
+  await writeFile(output, bytes);
+  return { sizeBytes: bytes.length };
 }
 
 /**
