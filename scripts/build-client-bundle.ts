@@ -7,7 +7,7 @@ import { bakedLine } from '../src/release/client-bundle.ts';
 import { shareRepeats } from './share-repeats.ts';
 
 /** What the client may not outgrow, so that it stays small enough to fetch over a phone line. The aim is 150,000. */
-export const maxBundleBytes = 164_000;
+export const maxBundleBytes = 160_000;
 
 const target = 'node20.19';
 
