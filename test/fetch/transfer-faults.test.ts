@@ -79,3 +79,16 @@ for (const [name, action] of Object.entries(faults)) {
     });
   });
 }
+
+test('a mirror that is silent about the index is not waited for where another one has it', {
+  timeout: 20_000,
+}, async (context) => {
+  const published = await publish(context);
+  const silent = createFaults([{ match: { path: '\\.index\\.json$' }, times: 'always', action: { kind: 'stall' } }]);
+  const first = await serve(context, { directory: published.directory, faults: silent });
+  const second = await serve(context, { directory: published.directory });
+  const client = http(context, { stallTimeoutMs: 60_000, connectTimeoutMs: 60_000 });
+  const entry = published.entry({ huggingface: first.url, github: second.url, primary: 'huggingface' });
+  const plan = await planTransfer(await request(context, entry), client);
+  assert.deepEqual(plan.index?.bytes, Buffer.from(published.indexBytes));
+});

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
+import type { HostKind } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import { AircherError, integrityError, invalidError, type Problem } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
@@ -41,8 +43,8 @@ export async function loadIndex(
   return index;
 }
 
-/** How long a mirror may take for the index while there is another one. */
-const hastyMs = 8_000;
+/** When a mirror hasn't sent the index after so long, the next one is asked as well. */
+const patienceMs = 1500;
 
 async function download(
   request: TransferRequest,
@@ -50,54 +52,45 @@ async function download(
   context: RunContext,
   matches: (bytes: Uint8Array) => boolean,
 ): Promise<Buffer> {
-  const declared = request.entry.index!;
-  const kinds = orderedKinds(request).filter((kind) => declared.download_urls[kind] !== undefined);
-  const problems = new Map<string, Problem>();
-  const wrong = new Set<string>();
-  // A mirror that is busy or slow isn't waited for while another may answer at once: patience comes in the second round.
-  for (const patient of kinds.length > 1 ? [false, true] : [true]) {
-    for (const kind of kinds) {
-      if (wrong.has(kind)) continue;
-      const url = declared.download_urls[kind]!;
-      const hasty = patient ? undefined : AbortSignal.timeout(hastyMs);
-      const asked = hasty ? { ...context, attempts: 1, signal: anyOf(context.signal, hasty) } : context;
-      try {
-        const { bytes } = await http.document(http.place(url, kind), { ...asked, maxBytes: declared.size_bytes });
-        if (matches(bytes)) return bytes;
-        wrong.add(kind);
-        const message = `${hostOf(url)}: the chunk index has another sha256 than the manifest says`;
-        problems.set(kind, { level: 'error', file: kind, message });
-      } catch (error) {
-        context.signal?.throwIfAborted();
-        if (hasty?.aborted) {
-          problems.set(kind, {
-            level: 'error',
-            file: kind,
-            message: `${hostOf(url)}: no chunk index in ${hastyMs / 1000} s`,
-          });
-          continue;
-        }
-        if (!(error instanceof AircherError) || error.code === 'interrupted' || error.code === 'machine') throw error;
-        // More bytes than declared are wrong bytes.
-        if (error.code === 'invalid') wrong.add(kind);
-        problems.set(kind, { level: 'error', file: kind, message: error.message });
-      }
-      if (patient || wrong.has(kind)) {
-        context.onEvent?.({ type: 'mirror-set-aside', mirror: kind, reason: problems.get(kind)!.message });
-      }
+  const { size_bytes: maxBytes, download_urls: urls } = request.entry.index!;
+  const found = new AbortController();
+  const signal = AbortSignal.any([found.signal, ...(context.signal ? [context.signal] : [])]);
+  const errors: AircherError[] = [];
+  const problems: Problem[] = [];
+  let index: Buffer | undefined;
+  const ask = async (kind: HostKind, url: string): Promise<void> => {
+    try {
+      const { bytes } = await http.document(http.place(url, kind), { ...context, signal, maxBytes });
+      if (!matches(bytes))
+        throw integrityError(`${hostOf(url)}: the chunk index has another sha256 than the manifest says`);
+      index ??= bytes;
+    } catch (error) {
+      if (signal.aborted || !(error instanceof AircherError)) throw error;
+      errors.push(error);
+      problems.push({ level: 'error', file: kind, message: error.message });
+      context.onEvent?.({ type: 'mirror-set-aside', mirror: kind, reason: error.message });
+      throw error;
     }
+  };
+  const asked: Promise<void>[] = [];
+  for (const kind of orderedKinds(request)) {
+    const url = urls[kind];
+    if (url === undefined || index !== undefined) continue;
+    const answer = ask(kind, url);
+    asked.push(answer);
+    await Promise.race([answer, Promise.any(asked), delay(patienceMs, undefined, { signal })]).catch(() => {});
   }
-  const found = [...problems.values()];
-  if (found.length === 0) throw invalidError(`${request.model}: its index has no URL that this client knows`);
+  await Promise.any(asked).catch(() => {});
+  found.abort();
+  if (index !== undefined) return index;
+  context.signal?.throwIfAborted();
+  if (errors.length === 0) throw invalidError(`${request.model}: its index has no URL that this client knows`);
   throw new AircherError(
-    wrong.size === found.length ? 'integrity' : 'remote',
-    `${request.model}: no mirror gives the chunk index: ${found.map((problem) => problem.message).join('; ')}`,
-    { hint: 'Try again later, or tell the maintainer of this release.', problems: found },
+    // More bytes than declared are wrong bytes.
+    errors.every(({ code }) => code === 'integrity' || code === 'invalid') ? 'integrity' : 'remote',
+    `${request.model}: no mirror gives the chunk index: ${problems.map(({ message }) => message).join('; ')}`,
+    { hint: 'Try again later, or tell the maintainer of this release.', problems },
   );
-}
-
-function anyOf(signal: AbortSignal | undefined, other: AbortSignal): AbortSignal {
-  return signal ? AbortSignal.any([signal, other]) : other;
 }
 
 /** Parsed strictly, and the same release as the entry. */

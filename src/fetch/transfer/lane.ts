@@ -1,8 +1,9 @@
-import { leave, readBody } from '../http/read-body.ts';
-import { hostOf, retryAfterMs } from '../http/remote-error.ts';
-import type { Http, HttpResponse } from '../http/types.ts';
+import { readBody } from '../http/read-body.ts';
+import { hostOf } from '../http/remote-error.ts';
+import type { Http } from '../http/types.ts';
+import { checkAnswer } from './answer.ts';
 import type { Claim } from './board.ts';
-import { MirrorFaultError, statusFault } from './faults.ts';
+import { MirrorFaultError } from './faults.ts';
 import type { Location } from './mirror.ts';
 import type { Piece } from './piece.ts';
 
@@ -101,90 +102,4 @@ export async function runLane(lane: Lane, work: LaneWork): Promise<void> {
   if (claim.next < claim.pieces.length && claim.pieces.slice(claim.next).some((piece) => piece.state !== 'done')) {
     throw new MirrorFaultError('truncated', `${hostOf(response.url)}: the answer ends too early`, 'retry');
   }
-}
-
-interface Asked {
-  readonly range: readonly [start: number, end: number] | undefined;
-  readonly size: number;
-  /** Asked at an address that an earlier answer gave, which may have expired. */
-  readonly direct: boolean;
-}
-
-/** Where the body begins and ends in the resource, if status and headers are those of what was asked. */
-function checkAnswer(response: HttpResponse, asked: Asked): { readonly start: number; readonly end: number } {
-  const { range, size } = asked;
-  try {
-    if (response.status === 206 && range !== undefined) {
-      checkContentRange(response, range, size);
-      return { start: range[0], end: range[1] };
-    }
-    if (response.status !== 200) throw refusal(response, asked.direct);
-    checkWholeLength(response, size);
-    if (range !== undefined && range[0] > 0) {
-      throw new MirrorFaultError(
-        'no-ranges',
-        `${hostOf(response.url)}: sends the whole where a range is asked for`,
-        'retry',
-      );
-    }
-    return { start: 0, end: size };
-  } catch (error) {
-    leave(response.body);
-    throw error;
-  }
-}
-
-function checkContentRange(response: HttpResponse, [start, end]: readonly [number, number], size: number): void {
-  const header = response.headers['content-range'] ?? '';
-  const [, from, to, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(header.trim()) ?? [];
-  if (Number(from) !== start || Number(to) !== end - 1 || (total !== '*' && Number(total) !== size)) {
-    throw new MirrorFaultError(
-      'wrong-range',
-      `${hostOf(response.url)}: asked for bytes ${start}-${end - 1} of ${size}, says it sends ${JSON.stringify(header.slice(0, 80))}`,
-      'never',
-    );
-  }
-  const length = response.headers['content-length'];
-  if (length !== undefined && Number(length) !== end - start) throw wrongLength(response, end - start, length);
-}
-
-function checkWholeLength(response: HttpResponse, size: number): void {
-  const length = response.headers['content-length'];
-  const page = /^text\/html\b/i.test(response.headers['content-type'] ?? '');
-  if (length !== undefined && Number(length) !== size) {
-    if (!page) throw wrongLength(response, size, length);
-    throw new MirrorFaultError(
-      'web-page',
-      `${hostOf(response.url)}: answers with a web page instead of the file`,
-      'never',
-    );
-  }
-  const encoding = response.headers['content-encoding'];
-  // Some servers call a .tar.gz gzip'd content and send it as it is; then its length is right, and the chunks tell.
-  if (length === undefined && encoding !== undefined && encoding !== 'identity') {
-    throw new MirrorFaultError(
-      'protocol',
-      `${hostOf(response.url)}: sends ${encoding} that was not asked for`,
-      'never',
-    );
-  }
-}
-
-function wrongLength(response: HttpResponse, expected: number, found: string): MirrorFaultError {
-  return new MirrorFaultError(
-    'wrong-length',
-    `${hostOf(response.url)}: sends ${found} bytes instead of ${expected} (status ${response.status})`,
-    'never',
-  );
-}
-
-/** A refusal by the host that we were sent to may only mean that its signed address has expired. */
-function refusal(response: HttpResponse, direct: boolean): MirrorFaultError {
-  const { status } = response;
-  const message = `${hostOf(response.url)}: status ${status}`;
-  const signed = direct || response.hops.length > 1;
-  if (signed && [400, 401, 403, 404, 410].includes(status)) {
-    return new MirrorFaultError('expired', `${message} from a temporary address`, 'resolve');
-  }
-  return statusFault(status, message, retryAfterMs(response.headers));
 }

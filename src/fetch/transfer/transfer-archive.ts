@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RunContext } from '../../core/events.ts';
 import { makeDirectory } from '../../core/files.ts';
 import { startHash } from '../../core/hashing.ts';
-import { leave, readBody } from '../http/read-body.ts';
-import { hostOf, retryAfterMs } from '../http/remote-error.ts';
-import type { Http, HttpResponse } from '../http/types.ts';
+import { readBody } from '../http/read-body.ts';
+import type { Http } from '../http/types.ts';
+import { checkAnswer } from './answer.ts';
 import { checkDiskSpace } from './disk-space.ts';
-import { MirrorFaultError, statusFault, toFault } from './faults.ts';
+import { MirrorFaultError, toFault } from './faults.ts';
 import { archiveUrls, Mirror } from './mirror.ts';
 import { mirrorsFailed } from './mirrors-failed.ts';
 import { stagingOf } from './staging.ts';
@@ -158,7 +158,7 @@ async function fetchFrom(
   const range = partial.size === 0 ? undefined : ([partial.size, size] as const);
   const signal = context.signal ?? new AbortController().signal;
   const { response, direct } = await source.mirror.open(http, source.url, range, signal);
-  let position = checkedStart(response, partial.size, size, direct !== undefined);
+  let position = checkAnswer(response, { range, size, direct: direct !== undefined, takesWhole: true }).start;
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
   const flush = async (): Promise<void> => {
@@ -196,38 +196,6 @@ async function fetchFrom(
   }
   if (partial.size < size)
     throw new MirrorFaultError('truncated', `${source.mirror.host}: the answer ends too early`, 'retry');
-}
-
-/** Where in the archive the body begins. */
-function checkedStart(response: HttpResponse, wanted: number, size: number, direct: boolean): number {
-  const { status, headers } = response;
-  const host = hostOf(response.url);
-  const length = headers['content-length'];
-  const fault = (error: MirrorFaultError): MirrorFaultError => {
-    leave(response.body);
-    return error;
-  };
-  if (status === 206 && wanted > 0) {
-    const [, from, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '') ?? [];
-    if (Number(from) === wanted && (total === '*' || Number(total) === size)) return wanted;
-    throw fault(new MirrorFaultError('wrong-range', `${host}: sends another range than asked for`, 'never'));
-  }
-  if (status !== 200) {
-    const signed = direct || response.hops.length > 1;
-    const message = `${host}: status ${status}`;
-    if (signed && [400, 401, 403, 404, 410].includes(status))
-      throw fault(new MirrorFaultError('expired', message, 'resolve'));
-    throw fault(statusFault(status, message, retryAfterMs(headers)));
-  }
-  if (length !== undefined && Number(length) !== size) {
-    const page = /^text\/html\b/i.test(headers['content-type'] ?? '');
-    throw fault(
-      page
-        ? new MirrorFaultError('web-page', `${host}: answers with a web page instead of the archive`, 'never')
-        : new MirrorFaultError('wrong-length', `${host}: sends ${length} bytes instead of ${size}`, 'never'),
-    );
-  }
-  return 0;
 }
 
 interface Judging {
