@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError, type ErrorCode, type Problem, throwProblems } from '../core/errors.ts';
 import type { OnEvent } from '../core/events.ts';
+import { printable, printableJson } from '../core/printable.ts';
 import type { ReleaseEnvironment, Workspace } from '../release/workspace.ts';
 import type { Target } from '../targets/target.ts';
 import type { JobReport } from './job-report.ts';
@@ -92,6 +93,6 @@ export function printResult(
   text: () => string,
 ): void {
   const { json } = command.optsWithGlobals<GlobalOptions>();
-  const output = json ? `${JSON.stringify(document, null, 2)}\n` : text();
+  const output = json ? printableJson(document) : printable(text());
   if (output !== '') dependencies.writeOut(output.endsWith('\n') ? output : `${output}\n`);
 }

@@ -3,6 +3,7 @@ import { errorDocument, formatError } from '../core/error-text.ts';
 import { AircherError, toAircherError } from '../core/errors.ts';
 import type { OnEvent } from '../core/events.ts';
 import { exitCodeOf, exitCodes } from '../core/exit-codes.ts';
+import { printableJson, printableMessage } from '../core/printable.ts';
 import { createProgress, type Progress } from '../fetch/render/progress.ts';
 import { configuredTargets } from '../release/configured-targets.ts';
 import type { CommandDependencies } from './dependencies.ts';
@@ -45,7 +46,7 @@ export async function runCli(
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
       if (thrown.exitCode === 0) return 0;
-      if (args.includes('--json')) stdout.write(`${JSON.stringify(errorDocument(wrongUsage(thrown)), null, 2)}\n`);
+      if (args.includes('--json')) stdout.write(printableJson(errorDocument(wrongUsage(thrown))));
       return exitCodes.usage;
     }
     const error = toAircherError(
@@ -53,10 +54,9 @@ export async function runCli(
         ? Object.assign(new Error('Interrupted.', { cause: thrown }), { name: 'AbortError' })
         : thrown,
     );
-    stderr.write(`${formatError(error, { verbose })}\n`);
+    for (const message of formatError(error, { verbose })) stderr.write(`${printableMessage(message)}\n`);
     // A command that has printed its document says so: stdout carries one.
-    if (args.includes('--json') && error.details.reported !== true)
-      stdout.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
+    if (args.includes('--json') && error.details.reported !== true) stdout.write(printableJson(errorDocument(error)));
     // The error is told; that the job's files can't be written must not hide it.
     await job.ended(error).catch(() => undefined);
     return exitCodeOf(error);

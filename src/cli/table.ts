@@ -2,7 +2,8 @@ import { stripVTControlCharacters } from 'node:util';
 
 /** Columns aligned by two spaces, numbers to the right. Lines carry no trailing spaces. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
+  const lines = rows.map((row) => row.map((cell) => cell.replaceAll('\n', ' ')));
+  const all = [head, ...lines];
   const widths = head.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ''))));
   return all
     .map((row) =>

@@ -1,10 +1,10 @@
 import { type AircherError, formatPlace, type Problem } from './errors.ts';
 
 /**
- * An error for people: what is wrong, where, and the remedy. With several problems, one line each. The stack, and what caused it,
- * only where `verbose` asks for them.
+ * An error for people: what is wrong, where, and the remedy, each a message of its own; with several problems, one for each. The
+ * stack, and what caused it, only where `verbose` asks for them. To be printed by `printableMessage`.
  */
-export function formatError(error: AircherError, options: { readonly verbose?: boolean } = {}): string {
+export function formatError(error: AircherError, options: { readonly verbose?: boolean } = {}): readonly string[] {
   const lines = [`error: ${error.message}`];
   const errors = error.problems.filter((problem) => problem.level === 'error');
   if (errors.length > 1) for (const problem of errors) lines.push(...problemLines(problem, '  ', '    '));
@@ -13,12 +13,12 @@ export function formatError(error: AircherError, options: { readonly verbose?: b
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
       lines.push(cause.stack ?? String(cause));
   }
-  return lines.join('\n');
+  return lines;
 }
 
-/** A warning for people, in one or two lines. */
-export function formatWarning(problem: Problem): string {
-  return problemLines(problem, 'warning: ').join('\n');
+/** A warning for people, in one or two messages. */
+export function formatWarning(problem: Problem): readonly string[] {
+  return problemLines(problem, 'warning: ');
 }
 
 /** The document that `--json` prints of a failure. */
@@ -27,7 +27,7 @@ export function errorDocument(error: AircherError): unknown {
   return { error: { code, message, hint, details, problems } };
 }
 
-function problemLines(problem: Problem, before: string, beforeHint = ''): string[] {
+function problemLines(problem: Problem, before: string, beforeHint = ''): readonly string[] {
   const fact = `${before}${formatPlace(problem)}${problem.message}`;
   return problem.hint ? [fact, `${beforeHint}hint: ${problem.hint}`] : [fact];
 }

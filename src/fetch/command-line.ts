@@ -3,6 +3,7 @@ import { nearest } from '../contract/problems-of.ts';
 import { errorDocument, formatError } from '../core/error-text.ts';
 import { AircherError, toAircherError, usageError } from '../core/errors.ts';
 import { exitCodes } from '../core/exit-codes.ts';
+import { printableJson } from '../core/printable.ts';
 import { toolVersion } from '../core/tool-version.ts';
 import { healCache } from './cache/heal-cache.ts';
 import { type Client, type ClientOptions, createClient } from './client.ts';
@@ -13,7 +14,7 @@ import { type ModelReference, parseModelReference, refuseVersion } from './comma
 import { numberOption } from './commands/number-option.ts';
 import { parseRate } from './parse-rate.ts';
 import { clientSecrets, maskedStream, maskOf } from './render/mask-secrets.ts';
-import { createOutput, jsonLines, type TextStream } from './render/output.ts';
+import { createOutput, type TextStream } from './render/output.ts';
 import { createProgress } from './render/progress.ts';
 
 /** What an executable gives the command line of the world around it. */
@@ -65,8 +66,8 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
     const error = signal.aborted
       ? new AircherError('interrupted', 'Interrupted. What was downloaded is kept for the next run.')
       : toAircherError(thrown);
-    if (json && error.details.reported !== true) stdout.write(jsonLines(errorDocument(error)));
-    progress.say(formatError(error, { verbose }));
+    if (json && error.details.reported !== true) stdout.write(printableJson(errorDocument(error)));
+    for (const message of formatError(error, { verbose })) progress.say(message);
     return exitCodes[error.code];
   } finally {
     progress.end();

@@ -113,15 +113,17 @@ test('how a manifest’s host may answer', async (t) => {
   );
 });
 
-test('control characters of manifests and hosts do not reach a terminal', async (t) => {
+test('control characters of manifests and hosts do not reach a terminal, and their lines do not pass for the client’s', async (t) => {
   const arena = await createArena(t);
   const { manifest, victim } = arena;
-  const evil = 'Nice\u001b[2J\u001b]0;owned\u0007\u009b31m\rerror: call +1\u202eback\b';
+  const evil =
+    'Nice\u001b[2J\u001b]0;owned\u0007\u009b31m\rerror: call +1\u202eback\b\nhint: run this\r\nerror: call +1';
   const clean = (outcome: { readonly stdout: string; readonly stderr: string }): void => {
     assert.doesNotMatch(
       outcome.stdout + outcome.stderr,
       /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/,
     );
+    assert.doesNotMatch(outcome.stdout + outcome.stderr, /^(hint: run|error: call)/m);
   };
   const spoilt = {
     ...manifest,

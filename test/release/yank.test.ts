@@ -34,6 +34,17 @@ async function newest(scene: PublishScene): Promise<Manifest> {
 }
 
 describe('yank', () => {
+  it('prints nothing that steers a terminal, as text and as JSON, whatever somebody wrote', async (t) => {
+    const scene = await twoReleases(t);
+    for (const json of [[], ['--json']]) {
+      const reason = 'wrong\u001b[2J\u009b31m\u202epooling';
+      const run = await scene.start(['yank', 'beta@1.1.0', '--reason', reason, '--no-release', ...json]);
+      assert.equal(run.exitCode, 0, String(run.stderr));
+      assert.match(String(run.stdout), /wrong.*pooling/);
+      assert.doesNotMatch(String(run.stdout), /[\u001b\u009b\u202e]/);
+    }
+  });
+
   it('of the newest version: a fresh install gets the one before it, holders are told, nothing is deleted', async (t) => {
     const scene = await twoReleases(t);
     const user = async (cache: string, ...args: readonly string[]) =>

@@ -1,3 +1,4 @@
+import { printableJson, printableMessage } from '../../core/printable.ts';
 import { type Columns, table } from './table.ts';
 
 export type { Columns };
@@ -29,27 +30,13 @@ export interface OutputOptions {
   readonly say: (line: string) => void;
 }
 
-/** Control characters but line breaks and tabs, and those that turn the direction of writing: what others wrote may hold them. */
-const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
-
-/** The text without what steers a terminal instead of being read. */
-export function printable(text: string): string {
-  return text.replace(steering, '\ufffd');
-}
-
-/** One JSON document as lines of text, in which nothing steers a terminal. */
-export function jsonLines(value: unknown): string {
-  const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return `${JSON.stringify(value, undefined, 2).replace(steering, escaped)}\n`;
-}
-
 export function createOutput({ json, quiet, stdout, say }: OutputOptions): Output {
   const print = (line: string): void => {
-    if (!json) stdout.write(`${printable(line)}\n`);
+    if (!json) stdout.write(`${printableMessage(line)}\n`);
   };
   return {
     document: (value) => {
-      if (json) stdout.write(jsonLines(value));
+      if (json) stdout.write(printableJson(value));
     },
     print,
     table: (items, columns) => table(items, columns).forEach(print),

@@ -1,7 +1,8 @@
 import { formatWarning } from '../../core/error-text.ts';
 import type { Event, OnEvent } from '../../core/events.ts';
 import { formatBytes, formatDuration } from '../../core/format.ts';
-import { printable, type TextStream } from './output.ts';
+import { printableMessage } from '../../core/printable.ts';
+import type { TextStream } from './output.ts';
 
 export interface ProgressOptions {
   readonly stderr: TextStream;
@@ -13,7 +14,7 @@ export interface ProgressOptions {
 
 export interface Progress {
   readonly onEvent: OnEvent;
-  /** A line that isn't progress. */
+  /** A message that isn't progress. */
   say(line: string): void;
   /** Clears the line on a terminal. */
   end(): void;
@@ -42,7 +43,7 @@ export function createProgress(options: ProgressOptions): Progress {
   };
   const say = (line: string): void => {
     clear();
-    stderr.write(`${printable(line)}\n`);
+    stderr.write(`${printableMessage(line)}\n`);
   };
   const draw = (text: string): void => {
     if (now() - last < (terminal ? redrawMs : lineMs)) return;
@@ -59,7 +60,7 @@ export function createProgress(options: ProgressOptions): Progress {
   const onEvent = (event: Event): void => {
     switch (event.type) {
       case 'warning': {
-        say(formatWarning(event.problem));
+        formatWarning(event.problem).forEach(say);
         return;
       }
       case 'progress': {
