@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, posix, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseReleaseConfig } from '../contract/parse-release-config.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
@@ -50,7 +50,7 @@ export async function initRepository(options: InitOptions, workspace: Workspace)
   });
   const wanted: readonly (readonly [path: string, content: string | Uint8Array])[] = [
     [workspace.configFile, text],
-    [join(dirname(workspace.configFile), 'schema', 'release.schema.json'), await readSchema()],
+    [posix.join(dirname(workspace.configFile), 'schema/release.schema.json'), await readSchema()],
     ['.github/workflows/release-models.yml', releaseWorkflow(setup)],
     ['.github/workflows/drift.yml', driftWorkflow(setup)],
   ];

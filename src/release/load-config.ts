@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { parseReleaseConfig } from '../contract/parse-release-config.ts';
 import { nearest } from '../contract/problems-of.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
@@ -49,5 +49,5 @@ export function publishedDirectory(workspace: Workspace): string {
 /** A path as the user knows it: relative to the working directory where it lies inside. */
 export function displayPath(workspace: Workspace, path: string): string {
   const local = relative(workspace.directory, path);
-  return local === '' || local.startsWith('..') ? path : local;
+  return local === '' || local.startsWith('..') || isAbsolute(local) ? path : local.split(sep).join('/');
 }

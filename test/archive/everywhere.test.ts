@@ -3,14 +3,15 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { ArchiveFormat } from '../../src/contract/chunk-index.ts';
 import { sampleTree, sourceFiles, temporaryDirectory, writeTree } from './fixtures.ts';
 
-const packModule = new URL('../../src/archive/pack.ts', import.meta.url).pathname;
-const decompressModule = new URL('../../src/archive/decompress.ts', import.meta.url).pathname;
-const tarModule = new URL('../../src/archive/tar-reader.ts', import.meta.url).pathname;
-const decodeModule = new URL('../../src/archive/decode.ts', import.meta.url).pathname;
+const packModule = fileURLToPath(new URL('../../src/archive/pack.ts', import.meta.url));
+const decompressModule = fileURLToPath(new URL('../../src/archive/decompress.ts', import.meta.url));
+const tarModule = fileURLToPath(new URL('../../src/archive/tar-reader.ts', import.meta.url));
+const decodeModule = fileURLToPath(new URL('../../src/archive/decode.ts', import.meta.url));
 
 /** Other Node executables to try, by the platform's path separator. */
 const otherNodes = (process.env.AIRCHER_TEST_NODES ?? '').split(delimiter).filter((path) => path !== '');

@@ -33,7 +33,9 @@ test('a real directory with other files is moved aside, not lost, and told of', 
   assert.ok(events.some((event) => event.type === 'warning' && event.problem.message.includes(aside)));
 });
 
-test('any command heals a lost link, a foreign link, checksums.json and .version', async (t) => {
+test('any command heals a lost link, a foreign link, checksums.json and .version', {
+  skip: process.platform === 'win32' && 'the links of a cache are junctions there',
+}, async (t) => {
   const world = await createWorld(t);
   const manifest = await world.release('1.0.0', { alpha: { version: '1.0.0' } });
   await world.manager().install('alpha');

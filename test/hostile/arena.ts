@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { cp, lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -132,9 +132,9 @@ async function snapshot(root: string, cache: string): Promise<Readonly<Record<st
   const visible = ['models', 'versions', 'state/installed', 'config', 'indices'].map((part) => join(cache, part));
   for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    const inside = path.startsWith(`${cache}/`);
-    const ours = /^(cache(-\d+)?(\/|$|\.peak)|home|aircher\.mjs)/.test(relative(root, path));
-    if (inside ? visible.every((part) => !path.startsWith(`${part}/`)) : ours) continue;
+    const inside = path.startsWith(cache + sep);
+    const ours = /^(cache(-\d+)?([\\/]|$|\.peak)|home|aircher\.mjs)/.test(relative(root, path));
+    if (inside ? visible.every((part) => !path.startsWith(part + sep)) : ours) continue;
     if (entry.isDirectory()) found[`${path}/`] = '';
     else if (entry.isSymbolicLink()) found[path] = await readlink(path);
     else

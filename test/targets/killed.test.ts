@@ -5,10 +5,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { bytesOf, githubScene, hubScene, makeRelease, repository, temporaryDirectory } from './scene.ts';
 
 const kills = Number(process.env.AIRCHER_TEST_KILLS ?? 6);
-const child = new URL('./publish-in-child.ts', import.meta.url).pathname;
+const child = fileURLToPath(new URL('./publish-in-child.ts', import.meta.url));
 
 test(`killed ${kills} times at moments of any kind, publication still ends in one whole release, and sends nothing whole again`, async (t) => {
   const limits = { bytesPerSecond: 4_000_000 };
