@@ -3,6 +3,7 @@ import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasSystemCode, unexpectedError } from '../../core/errors.ts';
 import { makeDirectory, readFully, removeTree } from '../../core/files.ts';
+import { OpenFiles } from './open-files.ts';
 import type { FileRecord } from './types.ts';
 
 /** A file to be written; its sha256 where it is known before. */
@@ -21,8 +22,7 @@ const noFollow = constants.O_NOFOLLOW ?? 0;
 export class FileStore {
   readonly directory: string;
   readonly files: readonly StoredFile[];
-  readonly #handles = new Map<number, Promise<FileHandle>>();
-  readonly #busy = new Map<number, number>();
+  readonly #open = new OpenFiles<number>(maxOpenFiles);
   readonly #dirty = new Set<number>();
   readonly #readOnly = new Set<number>();
   readonly #unsynced = new Map<number, number>();
@@ -93,36 +93,18 @@ export class FileStore {
   }
 
   /** Closes a file that is complete. */
-  async release(file: number): Promise<void> {
-    const handle = this.#handles.get(file);
-    this.#handles.delete(file);
-    await (await handle)?.close();
+  release(file: number): Promise<void> {
+    return this.#open.release(file);
   }
 
   async close(): Promise<void> {
     await this.#syncing;
-    const all = [...this.#handles.values()];
-    this.#handles.clear();
-    await Promise.all(all.map(async (handle) => (await handle.catch(() => undefined))?.close()));
+    await this.#open.close();
   }
 
   async #use<T>(file: number, writes: boolean, work: (handle: FileHandle) => Promise<T>): Promise<T> {
-    this.#busy.set(file, (this.#busy.get(file) ?? 0) + 1);
-    try {
-      if (writes && this.#readOnly.delete(file)) await this.release(file);
-      let handle = this.#handles.get(file);
-      if (handle === undefined) {
-        await this.#makeRoom();
-        handle = this.#handles.get(file) ?? this.#openFile(file, writes);
-      } else {
-        this.#handles.delete(file);
-      }
-      // Last in the map is the one used last.
-      this.#handles.set(file, handle);
-      return await work(await handle);
-    } finally {
-      this.#busy.set(file, (this.#busy.get(file) ?? 1) - 1);
-    }
+    if (writes && this.#readOnly.delete(file)) await this.release(file);
+    return this.#open.use(file, () => this.#openFile(file, writes), work);
   }
 
   async #openFile(file: number, writes: boolean): Promise<FileHandle> {
@@ -134,16 +116,6 @@ export class FileStore {
       if (writes || !hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
       this.#readOnly.add(file);
       return open(path, constants.O_RDONLY | noFollow);
-    }
-  }
-
-  async #makeRoom(): Promise<void> {
-    if (this.#handles.size < maxOpenFiles) return;
-    for (const file of this.#handles.keys()) {
-      if ((this.#busy.get(file) ?? 0) === 0) {
-        await this.release(file);
-        return;
-      }
     }
   }
 

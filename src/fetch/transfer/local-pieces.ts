@@ -1,8 +1,9 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { mapConcurrently } from '../../core/concurrency.ts';
 import { readFully } from '../../core/files.ts';
 import type { FileStore } from './file-store.ts';
 import type { Landing } from './landing.ts';
+import { OpenFiles } from './open-files.ts';
 import { isChunk, type Piece } from './piece.ts';
 import type { ChunkCopy } from './types.ts';
 
@@ -26,7 +27,7 @@ export interface LocalWork {
 
 /** Checks what is in place, and copies what an installed version has: by the chunks' digests alone. */
 export async function landLocalPieces(work: LocalWork): Promise<void> {
-  const sources = new Sources();
+  const sources = new OpenFiles<string>(maxSources);
   try {
     await mapConcurrently(work.pieces, parallelReads, async (piece) => {
       work.signal?.throwIfAborted();
@@ -45,7 +46,16 @@ export async function landLocalPieces(work: LocalWork): Promise<void> {
         return;
       }
       const copy = work.copies.get(piece.places[0].chunk);
-      const found = copy && (await sources.read(copy, piece.length));
+      const found =
+        copy &&
+        (await sources
+          .use(
+            copy.file,
+            () => open(copy.file, 'r'),
+            (handle) => readFully(handle, piece.length, copy.offset),
+          )
+          // Whatever can't be read isn't there.
+          .catch(() => undefined));
       if (found === undefined || !isChunk(piece, found)) {
         work.onMissing(piece);
         return;
@@ -55,36 +65,5 @@ export async function landLocalPieces(work: LocalWork): Promise<void> {
     });
   } finally {
     await sources.close();
-  }
-}
-
-/** Files that are copied from, kept open. Whatever can't be read isn't there. */
-class Sources {
-  readonly #handles = new Map<string, Promise<FileHandle | undefined>>();
-
-  async read(copy: ChunkCopy, length: number): Promise<Buffer | undefined> {
-    let handle = this.#handles.get(copy.file);
-    if (handle === undefined) {
-      handle = open(copy.file, 'r').catch(() => undefined);
-      this.#handles.set(copy.file, handle);
-      await this.#makeRoom();
-    }
-    const opened = await handle;
-    return opened && readFully(opened, length, copy.offset).catch(() => undefined);
-  }
-
-  /** The file that was opened first is long done with: pieces come in the order of files. */
-  async #makeRoom(): Promise<void> {
-    const [oldest] = this.#handles.keys();
-    if (oldest === undefined || this.#handles.size <= maxSources) return;
-    const handle = this.#handles.get(oldest);
-    this.#handles.delete(oldest);
-    await (await handle)?.close();
-  }
-
-  async close(): Promise<void> {
-    const all = [...this.#handles.values()];
-    this.#handles.clear();
-    await Promise.all(all.map(async (handle) => (await handle)?.close()));
   }
 }
