@@ -29,6 +29,29 @@ test('install makes the layout of the contract: link, version, .version, checksu
   assert.deepEqual(await readdir(join(world.cache, 'downloads/alpha')), []);
 });
 
+test('a name in another case than an installed one is refused before anything is fetched or written', async (t) => {
+  const world = await createWorld(t);
+  const first = await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  await world.manager().install('alpha');
+  const other = await createWorld(t);
+  await other.release('1.1.0', { ALPHA: { version: '1.1.0' } });
+  const before = await readdir(world.cache, { recursive: true });
+  const refused = { code: 'invalid', message: /ALPHA/, hint: 'Did you mean alpha?' };
+  const manager = world.manager({ manifestSources: [other.manifestUrl] });
+  await assert.rejects(manager.ensureModel('ALPHA'), refused);
+  assert.deepEqual(other.mirror.log.entries, []);
+  await assert.rejects(manager.install('ALPHA'), refused);
+  const { exitCode, stderr } = await world.run(['install', 'ALPHA@1.0.0', '--offline']);
+  assert.equal(exitCode, 3);
+  assert.match(stderr, /hint: Did you mean alpha\?/);
+  const after = await readdir(world.cache, { recursive: true });
+  assert.deepEqual(
+    after.filter((path) => !path.startsWith('state')),
+    before.filter((path) => !path.startsWith('state')),
+  );
+  assert.deepEqual(await checkModels(world.cache, [first]), { alpha: '1.0.0' });
+});
+
 test('what is installed answers without a request and without a write, in milliseconds', async (t) => {
   const world = await createWorld(t);
   await world.release('1.0.0', { alpha: { version: '1.0.0' } });

@@ -1,6 +1,8 @@
 import { readFile, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { clashKey } from '../../contract/names.ts';
 import * as semver from '../../contract/semver.ts';
+import { invalidError } from '../../core/errors.ts';
 import { readFileIfThere } from '../../core/files.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import { type InstallRecord, readRecord, recordedModels, recordedVersions } from './records.ts';
@@ -42,6 +44,16 @@ export function recordOf(model: InstalledModel | undefined, version: string | un
 export async function readAllInstalled(layout: CacheLayout): Promise<InstalledModel[]> {
   const models = await Promise.all((await recordedModels(layout)).map((name) => readInstalled(layout, name)));
   return models.filter((model) => model !== undefined);
+}
+
+/**
+ * Refuses a name that differs in case alone from one that is here: on many disks they would share their directories. Throws
+ * `invalid`.
+ */
+export async function refuseOtherCase(layout: CacheLayout, name: string): Promise<void> {
+  const other = (await recordedModels(layout)).find((model) => model !== name && clashKey(model) === clashKey(name));
+  if (other === undefined) return;
+  throw invalidError(`${other} is installed, and ${name} differs from it in case alone.`, `Did you mean ${other}?`);
 }
 
 /** The version that `models/<name>` shall lead to, as the last switch wrote it down. */

@@ -1,7 +1,7 @@
 import * as semver from '../../contract/semver.ts';
 import type { RunContext } from '../../core/events.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
-import { type InstalledModel, looksComplete, readInstalled, recordOf } from '../cache/installed.ts';
+import { type InstalledModel, looksComplete, readInstalled, recordOf, refuseOtherCase } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { waitForModelLock } from '../cache/model-lock.ts';
 import { prepareCache } from '../cache/prepare-cache.ts';
@@ -65,6 +65,7 @@ export async function installVersion(
 ): Promise<InstallReport> {
   const { layout } = client;
   const { name, version } = resolved;
+  await refuseOtherCase(layout, name);
   for (let round = 1; ; round++) {
     const before = await readInstalled(layout, name);
     const present = await completeRecord(layout, before, version);

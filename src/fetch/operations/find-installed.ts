@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as semver from '../../contract/semver.ts';
 import { usageError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { looksComplete, readInstalled } from '../cache/installed.ts';
+import { looksComplete, readInstalled, refuseOtherCase } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
@@ -26,14 +26,20 @@ export interface EnsureOptions extends RunContext {
   readonly version?: string | undefined;
 }
 
-/** The installed version to use: complete, in the range; the pinned one first, then the current, then the newest. */
+/**
+ * The installed version to use: complete, in the range; the pinned one first, then the current, then the newest. Throws `invalid`
+ * where the name is an installed one's in another case.
+ */
 export async function findInstalled(
   client: Client,
   name: string,
   range: string | undefined,
 ): Promise<InstallRecord | undefined> {
   const model = await readInstalled(client.layout, name);
-  if (model === undefined) return undefined;
+  if (model === undefined) {
+    await refuseOtherCase(client.layout, name);
+    return undefined;
+  }
   const { pins } = await client.preferences();
   const rank = ({ version }: InstallRecord): number => (version === pins[name] ? 0 : version === model.current ? 1 : 2);
   // Versions stand newest first, and sorting keeps that among equals.
