@@ -1,4 +1,3 @@
-import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
 import { hasSystemCode } from '../../core/errors.ts';
@@ -19,7 +18,7 @@ export async function healCache(layout: CacheLayout): Promise<void> {
   try {
     const linked = (await list(layout.models)).filter((name) => modelNameFault(name) === undefined);
     for (const name of new Set([...(await recordedModels(layout)), ...linked])) {
-      if (await isRight(layout, name)) continue;
+      if ((await lookAt(layout, name)).right) continue;
       const lock = await tryModelLock(layout, name);
       if (lock === undefined) continue;
       try {
@@ -34,42 +33,24 @@ export async function healCache(layout: CacheLayout): Promise<void> {
   }
 }
 
-async function isRight(layout: CacheLayout, name: string): Promise<boolean> {
+async function lookAt(layout: CacheLayout, name: string) {
   const current = (await readInstalled(layout, name))?.current;
   const linked = await readLinkedVersion(layout, name);
-  if (current === undefined) return linked === undefined;
-  return linked === current && (await readVersionFile(layout, name, current)) === `${current}\n`;
+  const versionFile = join(layout.version(name, current ?? ''), versionFileName);
+  const isNamed = current === undefined || String(await readFileIfThere(versionFile)) === `${current}\n`;
+  return { current, linked, versionFile, isNamed, right: linked === current && isNamed };
 }
 
 /** With the model's lock held: looks again, then mends. */
 async function healModel(layout: CacheLayout, name: string): Promise<void> {
-  const current = (await readInstalled(layout, name))?.current;
-  const linked = await readLinkedVersion(layout, name);
+  const { current, linked, versionFile, isNamed } = await lookAt(layout, name);
   if (current === undefined) {
     if (linked !== undefined) await removeCurrent(layout, name);
     return;
   }
-  if ((await readVersionFile(layout, name, current)) !== `${current}\n`) {
-    await writeFileAtomically(versionFile(layout, name, current), `${current}\n`);
-  }
+  if (!isNamed) await writeFileAtomically(versionFile, `${current}\n`);
   if (linked === current) return;
   // A directory that isn't ours is for `install` to look at: it adopts it or moves it aside.
   if (linked === undefined && (await isRealDirectory(layout.current(name)))) return;
   await pointCurrent(layout, name, current);
-}
-
-function versionFile(layout: CacheLayout, name: string, version: string): string {
-  return join(layout.version(name, version), versionFileName);
-}
-
-async function readVersionFile(layout: CacheLayout, name: string, version: string): Promise<string | undefined> {
-  return (await readFileIfThere(versionFile(layout, name, version)))?.toString('utf8');
-}
-
-/** Whether something, a dangling link included, lies at the path. */
-export async function isOccupied(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
 }

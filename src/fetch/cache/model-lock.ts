@@ -1,9 +1,9 @@
-import { link, open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { hasSystemCode, isAbort } from '../../core/errors.ts';
+import { hasSystemCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { makeDirectory, randomHex, readFileIfThere } from '../../core/files.ts';
+import { ifThere, makeDirectory, randomHex } from '../../core/files.ts';
 import type { CacheLayout } from './layout.ts';
 import { isCertainlyGone, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
@@ -68,15 +68,11 @@ export async function waitForModelLock(
     if (await done()) return undefined;
     if (!told) {
       told = true;
-      const where = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host.split(' ')[0]}`;
+      const where = holder ? `process ${holder.pid} on ${holder.host.split(' ')[0]}` : 'another process';
       context.onEvent?.({ type: 'waiting', subject: name, holder: where });
     }
-    try {
-      await delay(timing.pollMs, undefined, context.signal ? { signal: context.signal } : undefined);
-    } catch (error) {
-      if (isAbort(error)) context.signal?.throwIfAborted();
-      throw error;
-    }
+    await delay(timing.pollMs);
+    context.signal?.throwIfAborted();
   }
 }
 
@@ -91,18 +87,9 @@ async function create(path: string, timing: LockTiming): Promise<ModelLock | und
   const token = randomHex(12);
   const holder: Holder = { ...(await ownIdentity()), token };
   try {
-    await makeDirectory(dirname(path));
-  } catch (error) {
-    if (lockless(error) || hasSystemCode(error, 'EEXIST')) return unheld;
-    throw error;
-  }
-  try {
-    const handle = await open(path, 'wx', 0o644);
-    try {
-      await handle.writeFile(`${JSON.stringify(holder)}\n`);
-    } finally {
-      await handle.close();
-    }
+    // What keeps the directory from being made keeps the file from it too.
+    await makeDirectory(dirname(path)).catch(() => {});
+    await writeFile(path, `${JSON.stringify(holder)}\n`, { flag: 'wx', mode: 0o644 });
   } catch (error) {
     if (hasSystemCode(error, 'EEXIST')) return undefined;
     if (lockless(error)) return unheld;
@@ -117,42 +104,31 @@ async function create(path: string, timing: LockTiming): Promise<ModelLock | und
     held: true,
     release: async () => {
       clearInterval(heartbeat);
-      const current = await readHolder(path).catch(() => undefined);
-      if (current?.token === token) await rm(path, { force: true }).catch(() => {});
+      if ((await readHolder(path))?.token === token) await rm(path, { force: true }).catch(() => {});
     },
   };
 }
 
 /** Errors of places where no lock can be written: then the work goes on without. */
 function lockless(error: unknown): boolean {
-  return hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENOSPC', 'EDQUOT', 'ENOTSUP', 'ENOLCK');
+  return hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'ENOSPC', 'EDQUOT', 'ENOTSUP', 'ENOLCK');
 }
 
 async function readHolder(path: string): Promise<Holder | undefined> {
   try {
-    const value: unknown = JSON.parse((await readFileIfThere(path))?.toString('utf8') ?? '');
-    return isHolder(value) ? value : undefined;
+    const { token, host, pid, started } = JSON.parse(await readFile(path, 'utf8'));
+    const isHolder = typeof token === 'string' && typeof host === 'string' && Number.isSafeInteger(pid);
+    return isHolder ? { token, host, pid, started } : undefined;
   } catch {
     // Just being written, another user's, or damaged: only its heartbeat says something then.
     return undefined;
   }
 }
 
-function isHolder(value: unknown): value is Holder {
-  if (typeof value !== 'object' || value === null) return false;
-  const holder = value as Partial<Record<keyof Holder, unknown>>;
-  return typeof holder.token === 'string' && typeof holder.host === 'string' && Number.isSafeInteger(holder.pid);
-}
-
 /** Changes whenever the owner shows that it lives; undefined where there is no lock file. */
 async function readBeat(path: string): Promise<string | undefined> {
-  try {
-    const { mtimeMs, ino, size } = await stat(path);
-    return `${ino} ${mtimeMs} ${size}`;
-  } catch (error) {
-    if (hasSystemCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  const status = await ifThere(stat(path));
+  return status && `${status.ino} ${status.mtimeMs} ${status.size}`;
 }
 
 /**

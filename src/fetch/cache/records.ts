@@ -6,8 +6,7 @@ import { limits } from '../../contract/limits.ts';
 import { type ManifestModel, manifestModelSchema } from '../../contract/manifest.ts';
 import { modelNameFault } from '../../contract/names.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
-import { hasSystemCode } from '../../core/errors.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { ifThere, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 import type { CacheLayout } from './layout.ts';
 
@@ -108,9 +107,7 @@ export async function removeRecord(layout: CacheLayout, name: string, version: s
 /** Versions of a model that have a record; in no order. */
 export async function recordedVersions(layout: CacheLayout, name: string): Promise<string[]> {
   const names = await list(layout.records(name));
-  return names
-    .filter((file) => file.endsWith('.json') && !file.startsWith('.'))
-    .map((file) => file.slice(0, -'.json'.length));
+  return names.flatMap((file) => /^([^.].*)\.json$/.exec(file)?.[1] ?? []);
 }
 
 /** Models that have records, by name. */
@@ -121,10 +118,5 @@ export async function recordedModels(layout: CacheLayout): Promise<string[]> {
 
 /** The names in a directory; none where there is no directory. */
 export async function list(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw error;
-  }
+  return (await ifThere(readdir(directory))) ?? [];
 }

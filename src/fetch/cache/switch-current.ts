@@ -50,25 +50,22 @@ export async function pointCurrent(
   const target = layout.version(name, version);
   await fs.mkdir(dirname(path), { recursive: true });
   const temporary = temporaryName(path);
-  const rename = (): Promise<void> =>
-    renamePatiently(temporary, path, {
-      rename: fileSystem.rename,
-      ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
-    });
+  const isWindows = platform === 'win32';
   try {
-    if (platform === 'win32') {
-      await makeJunctionOrCopy(target, temporary, fileSystem);
-      await removeCurrent(layout, name, fileSystem);
-    } else {
-      try {
-        await fileSystem.symlink(relative(dirname(path), target), temporary);
-      } catch (error) {
-        if (!refusesLinks(error)) throw error;
-        await copyVersion(target, temporary, fileSystem);
-      }
-      if (await isRealDirectory(path)) await removeCurrent(layout, name, fileSystem);
+    try {
+      // A junction needs no privilege, unlike a symbolic link, but an absolute target on the same machine.
+      if (isWindows) await fileSystem.symlink(target, temporary, 'junction');
+      else await fileSystem.symlink(relative(dirname(path), target), temporary);
+    } catch (error) {
+      if (!refusesLinks(error)) throw error;
+      await fileSystem.cp(target, temporary, { recursive: true, errorOnExist: true, force: false });
+      await fs.writeFile(join(temporary, copyMarker), '');
     }
-    await rename();
+    if (isWindows || (await isRealDirectory(path))) await removeCurrent(layout, name, fileSystem);
+    await renamePatiently(temporary, path, {
+      rename: fileSystem.rename,
+      ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
+    });
   } catch (error) {
     await fileSystem.rm(temporary, { recursive: true, force: true });
     throw error;
@@ -91,21 +88,6 @@ export async function isRealDirectory(path: string): Promise<boolean> {
     (status) => status.isDirectory(),
     () => false,
   );
-}
-
-async function makeJunctionOrCopy(target: string, path: string, fileSystem: LinkFileSystem): Promise<void> {
-  try {
-    // A junction needs no privilege, unlike a symbolic link, but an absolute target on the same machine.
-    await fileSystem.symlink(target, path, 'junction');
-  } catch (error) {
-    if (!refusesLinks(error)) throw error;
-    await copyVersion(target, path, fileSystem);
-  }
-}
-
-async function copyVersion(target: string, path: string, fileSystem: LinkFileSystem): Promise<void> {
-  await fileSystem.cp(target, path, { recursive: true, errorOnExist: true, force: false });
-  await fs.writeFile(join(path, copyMarker), '');
 }
 
 /** What file systems without links answer (FAT and exFAT, some network shares). */

@@ -1,17 +1,17 @@
+import type { Dirent } from 'node:fs';
 import { readdir, rename, rmdir } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { makeDirectory, readFileIfThere, removeTree, writeFileAtomically } from '../../core/files.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { readLinkedVersion } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
-import { type InstallRecord, readRecord, writeRecord } from '../cache/records.ts';
+import { type InstallRecord, readRecord } from '../cache/records.ts';
 import { isRealDirectory } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
-import { keepManifest } from '../manifests/accepted-manifest.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
-import { commitVersion, recordFor } from './commit-version.ts';
+import { commitVersion, recordVersion } from './commit-version.ts';
 import { openStaging } from './staging.ts';
 
 /**
@@ -43,15 +43,13 @@ export async function adoptOrSetAside(
   return { adopted: await moveIn(layout, match, aside) };
 }
 
-type Match = Pick<ResolvedModel, 'name' | 'version' | 'entry' | 'from'>;
-
 /** The version that the directory's files are: the one its `.version` names, or the wanted one. */
 async function matchingVersion(
   client: Client,
   resolved: ResolvedModel,
   path: string,
   context: RunContext,
-): Promise<Match | undefined> {
+): Promise<ResolvedModel | undefined> {
   const named = (await readFileIfThere(join(path, versionFileName)))?.toString('utf8').trim();
   if (await holdsFiles(path, resolved.entry, context)) return resolved;
   const published = resolved.entry.published_versions?.some((version) => version.version === named);
@@ -71,69 +69,40 @@ export async function adoptVersion(
   context: RunContext,
 ): Promise<InstallRecord | undefined> {
   const { layout } = client;
-  const { name, version, entry, from } = resolved;
+  const { name, version, entry } = resolved;
   const directory = layout.version(name, version);
   if ((await readRecord(layout, name, version)) !== undefined || !(await holdsFiles(directory, entry, context))) {
     return undefined;
   }
-  const record = recordFor({
-    name,
-    version,
-    entry,
-    release: entry.release ?? from.manifest.release,
-    manifest: from,
-    files: entry.files ?? [],
-  });
   await writeFileAtomically(join(directory, versionFileName), `${version}\n`);
-  await keepManifest(layout, from);
-  await writeRecord(layout, record);
-  return record;
+  return recordVersion(layout, resolved, entry.files ?? []);
 }
 
-async function holdsFiles(directory: string, entry: ManifestModel, context: RunContext): Promise<boolean> {
-  if (entry.files === undefined || entry.files.length === 0) return false;
-  for (const file of entry.files) {
-    const found = await hashFile(join(directory, file.path), { signal: context.signal }).catch(() => undefined);
-    context.signal?.throwIfAborted();
+async function holdsFiles(directory: string, { files = [] }: ManifestModel, { signal }: RunContext): Promise<boolean> {
+  for (const file of files) {
+    const found = await hashFile(join(directory, file.path), { signal }).catch(() => undefined);
+    signal?.throwIfAborted();
     if (found?.sha256 !== file.sha256) return false;
   }
-  return true;
+  return files.length > 0;
 }
 
 /** Installs the version from its files in `aside`; what else lies there stays there. */
-async function moveIn(layout: CacheLayout, match: Match, aside: string): Promise<InstallRecord> {
-  const { name, version, entry } = match;
-  const files = entry.files ?? [];
-  const staging = await openStaging(layout, { name, version, sha256: entry.sha256 }, false);
+async function moveIn(layout: CacheLayout, match: ResolvedModel, aside: string): Promise<InstallRecord> {
+  const { files = [] } = match.entry;
+  const staging = await openStaging(layout, match, false);
   for (const file of files) {
     const to = join(staging.files, file.path);
     await makeDirectory(dirname(to));
     await rename(join(aside, file.path), to);
   }
-  const record = await commitVersion(layout, {
-    name,
-    version,
-    entry,
-    release: entry.release,
-    manifest: match.from,
-    directory: staging.files,
-    files,
-    indexBytes: undefined,
-  });
+  const record = await commitVersion(layout, match, { directory: staging.files, files });
   await staging.remove();
-  const left = await leftover(aside, aside);
-  if (left.every((path) => path === versionFileName)) {
+  const left = await readdir(aside, { recursive: true, withFileTypes: true });
+  const isOurs = (entry: Dirent): boolean => entry.name === versionFileName && entry.parentPath === aside;
+  if (left.every((entry) => entry.isDirectory() || isOurs(entry))) {
     await removeTree(aside);
     await rmdir(layout.setAside).catch(() => {});
   }
   return record;
-}
-
-async function leftover(root: string, directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { withFileTypes: true });
-  const paths = entries.map(async (entry) => {
-    const path = join(directory, entry.name);
-    return entry.isDirectory() ? leftover(root, path) : [relative(root, path).split(sep).join('/')];
-  });
-  return (await Promise.all(paths)).flat();
 }

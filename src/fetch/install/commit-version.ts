@@ -1,6 +1,5 @@
 import { open, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ManifestModel } from '../../contract/manifest.ts';
 import { hasSystemCode, invalidError } from '../../core/errors.ts';
 import { makeDirectory, renamePatiently, syncDirectory } from '../../core/files.ts';
 import { copyMarker, isDirectory, looksComplete } from '../cache/installed.ts';
@@ -13,20 +12,14 @@ import {
   writeRecordedIndex,
 } from '../cache/records.ts';
 import { keepManifest } from '../manifests/accepted-manifest.ts';
-import type { GoodManifest } from '../manifests/good-manifest.ts';
+import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import { discardTree } from './staging.ts';
 
 export interface VerifiedFiles {
-  readonly name: string;
-  readonly version: string;
-  readonly entry: ManifestModel;
-  readonly release: string | undefined;
-  /** The manifest that `entry` is from. */
-  readonly manifest: GoodManifest | undefined;
   /** Holds exactly `files`, each sha256 checked, data flushed. Gone afterwards. */
   readonly directory: string;
   readonly files: readonly InstalledFile[];
-  readonly indexBytes: Uint8Array | undefined;
+  readonly indexBytes?: Uint8Array | undefined;
 }
 
 /**
@@ -34,11 +27,14 @@ export interface VerifiedFiles {
  * `versions/<name>/<version>`. A kill before the rename leaves a record without a directory, which counts for nothing. Where
  * another process installed the same version meanwhile, theirs stays.
  */
-export async function commitVersion(layout: CacheLayout, verified: VerifiedFiles): Promise<InstallRecord> {
-  const { name, version, directory } = verified;
+export async function commitVersion(
+  layout: CacheLayout,
+  resolved: ResolvedModel,
+  { directory, files, indexBytes }: VerifiedFiles,
+): Promise<InstallRecord> {
+  const { name, version } = resolved;
   const target = layout.version(name, version);
-  const record = recordFor(verified);
-  const reserved = verified.files.find((file) => [versionFileName, copyMarker].includes(file.path.toLowerCase()));
+  const reserved = files.find((file) => [versionFileName, copyMarker].includes(file.path.toLowerCase()));
   if (reserved !== undefined) {
     throw invalidError(`${name} ${version} has a file named ${reserved.path}, which is the client’s own`);
   }
@@ -50,33 +46,36 @@ export async function commitVersion(layout: CacheLayout, verified: VerifiedFiles
     if (other && (await looksComplete(layout, other))) return other;
     await discardTree(layout, target);
   }
-  if (verified.indexBytes) await writeRecordedIndex(layout, name, version, verified.indexBytes);
-  if (verified.manifest) await keepManifest(layout, verified.manifest);
-  await writeRecord(layout, record);
+  if (indexBytes) await writeRecordedIndex(layout, name, version, indexBytes);
+  const record = await recordVersion(layout, resolved, files);
   try {
     await renamePatiently(directory, target, { rename });
   } catch (error) {
-    if (!hasSystemCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-    if (!(await looksComplete(layout, record))) throw error;
+    if (!hasSystemCode(error, 'ENOTEMPTY', 'EEXIST') || !(await looksComplete(layout, record))) throw error;
   }
   await syncDirectory(dirname(target));
   return record;
 }
 
-/** The record of a version that is installed now. */
-export function recordFor(
-  version: Pick<VerifiedFiles, 'name' | 'version' | 'entry' | 'release' | 'manifest' | 'files'>,
-): InstallRecord {
-  return {
+/** Writes the record of a version, and keeps the manifest that it came with. */
+export async function recordVersion(
+  layout: CacheLayout,
+  { name, version, entry, from }: ResolvedModel,
+  files: readonly InstalledFile[],
+): Promise<InstallRecord> {
+  const record: InstallRecord = {
     record_version: 1,
-    model: version.name,
-    version: version.version,
-    release: version.release,
+    model: name,
+    version,
+    release: entry.release ?? from.manifest.release,
     installed_at: new Date().toISOString(),
-    ...(version.manifest && { manifest_sha256: version.manifest.sha256 }),
-    files: version.files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 })),
-    entry: version.entry,
+    manifest_sha256: from.sha256,
+    files: files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 })),
+    entry,
   };
+  await keepManifest(layout, from);
+  await writeRecord(layout, record);
+  return record;
 }
 
 async function writeFlushed(path: string, text: string): Promise<void> {

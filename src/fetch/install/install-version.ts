@@ -68,8 +68,10 @@ export async function installVersion(
   await refuseOtherCase(layout, name);
   for (let round = 1; ; round++) {
     const before = await readInstalled(layout, name);
+    const settled = (record: InstallRecord, outcome: InstallReport['outcome']): Promise<InstallReport> =>
+      settle(client, before, record, outcome, undefined, options);
     const present = await completeRecord(layout, before, version);
-    if (present) return settle(client, before, present, 'present', undefined, options);
+    if (present) return settled(present, 'present');
     await prepareCache(layout);
     const lock = await waitForModelLock(layout, name, () => isComplete(layout, name, version), options);
     if (lock === undefined) continue;
@@ -77,26 +79,15 @@ export async function installVersion(
     try {
       const previous = await readInstalled(layout, name);
       const meanwhile = await completeRecord(layout, previous, version);
-      if (meanwhile) return await settle(client, before, meanwhile, 'present', undefined, options);
+      if (meanwhile) return await settled(meanwhile, 'present');
       const orphan = await adoptVersion(client, resolved, options);
-      if (orphan) return await settle(client, before, orphan, 'adopted', undefined, options);
+      if (orphan) return await settled(orphan, 'adopted');
       const found = await adoptOrSetAside(client, resolved, options);
-      if (found.adopted?.version === version) {
-        return await settle(client, before, found.adopted, 'adopted', undefined, options);
-      }
-      staging = await openStaging(layout, { name, version, sha256: resolved.entry.sha256 }, lock.held);
+      if (found.adopted?.version === version) return await settled(found.adopted, 'adopted');
+      staging = await openStaging(layout, resolved, lock.held);
       const fill = options.fill ?? fillByTransfer(client, resolved, options);
       const filled = await fill(staging, found.setAside);
-      const record = await commitVersion(layout, {
-        name,
-        version,
-        entry: resolved.entry,
-        release: resolved.entry.release ?? resolved.from.manifest.release,
-        manifest: resolved.from,
-        directory: staging.files,
-        files: filled.files,
-        indexBytes: filled.indexBytes,
-      });
+      const record = await commitVersion(layout, resolved, { directory: staging.files, ...filled });
       await staging.remove();
       return await settle(client, previous, record, 'installed', filled.transfer, options);
     } catch (error) {
@@ -126,8 +117,8 @@ function fillByTransfer(client: Client, resolved: ResolvedModel, context: RunCon
   return async (staging, setAside) => {
     const http = await client.http();
     const plan = await planInstall(client, resolved, { staging: staging.directory, setAside, ...context });
-    const report = await runTransfer(plan, http, context);
-    return { files: report.files, indexBytes: report.indexBytes, transfer: report };
+    const transfer = await runTransfer(plan, http, context);
+    return { files: transfer.files, indexBytes: transfer.indexBytes, transfer };
   };
 }
 
@@ -141,29 +132,15 @@ export async function planInstall(
     readonly nameChangedTensors?: boolean;
   },
 ): Promise<TransferPlan> {
-  const [http, preferences, reuse] = await Promise.all([
-    client.http(),
-    client.preferences(),
-    reuseSources(client.layout, resolved.name),
-  ]);
-  const { entry } = resolved;
-  const aside: readonly ReuseSource[] =
-    options.setAside === undefined || entry.files === undefined
-      ? []
-      : [{ directory: options.setAside, version: resolved.version, files: entry.files, index: undefined }];
-  return planTransfer(
-    {
-      model: resolved.name,
-      entry,
-      staging: options.staging,
-      reuse: [...reuse, ...aside],
-      mirrorOrder: preferences.mirrors,
-      huggingFaceCache: client.huggingFaceCache,
-      nameChangedTensors: options.nameChangedTensors,
-    },
-    http,
-    options,
-  );
+  const { name: model, version, entry } = resolved;
+  const { setAside, ...context } = options;
+  const reuse = await reuseSources(client.layout, model);
+  if (setAside !== undefined && entry.files !== undefined) {
+    reuse.push({ directory: setAside, version, files: entry.files, index: undefined });
+  }
+  const { mirrors: mirrorOrder } = await client.preferences();
+  const { huggingFaceCache } = client;
+  return planTransfer({ ...context, model, entry, reuse, mirrorOrder, huggingFaceCache }, await client.http(), context);
 }
 
 /** The installed versions as sources of chunks, the current one first. */
@@ -187,7 +164,7 @@ async function settle(
   before: InstalledModel | undefined,
   record: InstallRecord,
   outcome: InstallReport['outcome'],
-  transferReport: TransferReport | undefined,
+  transfer: TransferReport | undefined,
   options: InstallOptions,
 ): Promise<InstallReport> {
   const { layout } = client;
@@ -198,15 +175,8 @@ async function settle(
     await switchCurrent(layout, name, version);
     await refreshChecksumsFile(layout);
   }
-  return {
-    name,
-    version,
-    outcome,
-    record,
-    previous,
-    current: wanted ? version : (previous ?? version),
-    transfer: transferReport,
-  };
+  const current = wanted ? version : (previous ?? version);
+  return { name, version, outcome, record, previous, current, transfer };
 }
 
 async function shallBeCurrent(

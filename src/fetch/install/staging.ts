@@ -1,9 +1,9 @@
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasSystemCode } from '../../core/errors.ts';
-import { exists, makeDirectory, randomHex, removeTree } from '../../core/files.ts';
+import { exists, ifThere, makeDirectory, randomHex, removeTree } from '../../core/files.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';
+import type { ResolvedModel } from '../manifests/resolve-model.ts';
 
 /**
  * A directory of work in progress, `downloads/<name>/<version>-<digest>.<owner>/`. It belongs to one process, whose random token is
@@ -18,29 +18,23 @@ export interface Staging {
   remove(): Promise<void>;
 }
 
+/** What is brought: a version of a model, and its archive's digest. */
+type Artifact = Pick<ResolvedModel, 'name' | 'version'> & { readonly entry: { readonly sha256: string } };
+
 /**
  * Takes over what an interrupted run left of this very artifact, by renaming it to a name of our own, else begins an empty
  * one. `takeOver` is false where no lock is held: then what lies there may be another process's work.
  */
-export async function openStaging(
-  layout: CacheLayout,
-  artifact: { readonly name: string; readonly version: string; readonly sha256: string },
-  takeOver: boolean,
-): Promise<Staging> {
+export async function openStaging(layout: CacheLayout, artifact: Artifact, takeOver: boolean): Promise<Staging> {
   const parent = join(layout.downloads, artifact.name);
   await makeDirectory(parent);
   const prefix = artifactPrefix(artifact);
   const directory = join(parent, `${prefix}${process.pid}-${randomHex(6)}`);
-  const left = takeOver ? (await list(parent)).filter((name) => name.startsWith(prefix)) : [];
-  let taken = false;
-  for (const name of left) {
-    taken = await rename(join(parent, name), directory).then(
-      () => true,
-      () => false,
-    );
-    if (taken) break;
+  for (const name of takeOver ? await list(parent) : []) {
+    // Where several are left, the first one is taken: no directory is renamed over another that holds something.
+    if (name.startsWith(prefix)) await rename(join(parent, name), directory).catch(() => {});
   }
-  if (!taken) await mkdir(directory);
+  await makeDirectory(directory);
   return {
     directory,
     files: join(directory, 'files'),
@@ -53,30 +47,22 @@ export async function openStaging(
  * Where a plan may look at what an interrupted run left, and leave its index for the install to come: such a directory, or one
  * that the next install takes over. Not made here.
  */
-export async function planningStaging(
-  layout: CacheLayout,
-  artifact: { readonly name: string; readonly version: string; readonly sha256: string },
-): Promise<string> {
+export async function planningStaging(layout: CacheLayout, artifact: Artifact): Promise<string> {
   const parent = join(layout.downloads, artifact.name);
   const prefix = artifactPrefix(artifact);
   const left = (await list(parent)).find((name) => name.startsWith(prefix));
   return join(parent, left ?? `${prefix}plan`);
 }
 
-function artifactPrefix(artifact: { readonly version: string; readonly sha256: string }): string {
-  return `${artifact.version}-${artifact.sha256.slice(0, 16)}.`;
+function artifactPrefix({ version, entry }: Artifact): string {
+  return `${version}-${entry.sha256.slice(0, 16)}.`;
 }
 
 /** Moves a directory out of sight by one rename, then deletes it. A killed deletion leaves something for `prune` only. */
 export async function discardTree(layout: CacheLayout, path: string): Promise<void> {
   await makeDirectory(layout.downloads);
   const trash = join(layout.downloads, `${trashPrefix}${process.pid}-${randomHex(6)}`);
-  try {
-    await rename(path, trash);
-  } catch (error) {
-    if (hasSystemCode(error, 'ENOENT')) return;
-    throw error;
-  }
+  await ifThere(rename(path, trash));
   await removeTree(trash);
 }
 

@@ -1,11 +1,12 @@
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { nearest } from '../../contract/problems-of.ts';
 import * as semver from '../../contract/semver.ts';
-import { type AircherError, integrityError, invalidError } from '../../core/errors.ts';
-import { type RunContext, warn } from '../../core/events.ts';
+import { integrityError, invalidError } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
 import type { Client } from '../client.ts';
 import { fetchPublished } from './find-release.ts';
 import type { GoodManifest } from './good-manifest.ts';
+import { warnIfWithdrawn, withdrawal } from './withdrawal.ts';
 
 /** One version of one model that can be had, and its entry. */
 export interface ResolvedModel {
@@ -14,8 +15,6 @@ export interface ResolvedModel {
   readonly entry: ManifestModel;
   /** The manifest that the entry is from. */
   readonly from: GoodManifest;
-  /** Why it was withdrawn, where it was. */
-  readonly yanked: string | undefined;
 }
 
 /**
@@ -32,34 +31,20 @@ export async function resolveModel(
 ): Promise<ResolvedModel> {
   const { manifest } = good;
   const entry = modelEntry(good, name);
-  const yankedReason = (version: string): string | undefined =>
-    [...(manifest.yanked ?? []), ...(good.withdrawnSince ?? [])].find(
-      (yanked) => yanked.model === name && yanked.version === version,
-    )?.reason;
+  const reason = (version: string): string | undefined =>
+    withdrawal(manifest, name, version) ?? withdrawal({ yanked: good.withdrawnSince }, name, version);
   // Who names the version or the release gets it, with a warning.
   const exact = (range !== undefined && semver.valid(range) !== null) || good.withdrawnSince !== undefined;
-  const fits = (version: string): boolean =>
-    (range === undefined || semver.satisfies(version, range)) && (exact || yankedReason(version) === undefined);
-  const old = fits(entry.version)
-    ? undefined
-    : [...(entry.published_versions ?? [])]
-        .filter((published) => fits(published.version))
-        .sort((a, b) => semver.rcompare(a.version, b.version))[0];
-  if (old === undefined && !fits(entry.version)) throw nothingFits(name, entry, range, yankedReason(entry.version));
-  const version = old?.version ?? entry.version;
-  const yanked = yankedReason(version);
-  if (yanked !== undefined) {
-    warn(context, {
-      file: `${name}@${version}`,
-      message: `was withdrawn: ${yanked}`,
-      hint: 'Use another version if you can.',
-    });
-  }
-  if (old === undefined) return { name, version, entry, from: good, yanked };
-  const from = await fetchPublished(client, old, context);
-  const oldEntry = modelEntry(from, name);
-  if (oldEntry.version === version) return { name, version, entry: oldEntry, from, yanked };
-  throw integrityError(`${from.url}: has ${name} ${oldEntry.version} instead of ${version}`);
+  const fits = ({ version }: { readonly version: string }): boolean =>
+    (range === undefined || semver.satisfies(version, range)) && (exact || reason(version) === undefined);
+  const published = entry.published_versions?.filter(fits).sort((a, b) => semver.rcompare(a.version, b.version))[0];
+  const { version } = (fits(entry) ? entry : published) ?? nothingFits(name, entry, range, reason(entry.version));
+  warnIfWithdrawn(name, version, reason(version), context);
+  if (published === undefined || fits(entry)) return { name, version, entry, from: good };
+  const from = await fetchPublished(client, published, context);
+  const old = modelEntry(from, name);
+  if (old.version === version) return { name, version, entry: old, from };
+  throw integrityError(`${from.url}: has ${name} ${old.version} instead of ${version}`);
 }
 
 /** A model's entry. Throws `invalid`, naming the nearest model, where the manifest has none of that name. */
@@ -82,18 +67,13 @@ function listed(names: readonly string[]): string {
   return names.slice(0, mostListed).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-function nothingFits(
-  name: string,
-  entry: ManifestModel,
-  range: string | undefined,
-  yanked: string | undefined,
-): AircherError {
-  const versions = [entry.version, ...(entry.published_versions ?? []).map((published) => published.version)];
+function nothingFits(name: string, entry: ManifestModel, range: string | undefined, yanked: string | undefined): never {
   if (range === undefined) {
-    return invalidError(
+    throw invalidError(
       `${name} ${entry.version} was withdrawn: ${yanked}`,
       `No other version is offered. To install it all the same: ${name}@${entry.version}.`,
     );
   }
-  return invalidError(`No version of ${name} satisfies ${JSON.stringify(range)}.`, `Offered: ${listed(versions)}.`);
+  const versions = [entry, ...(entry.published_versions ?? [])].map(({ version }) => version);
+  throw invalidError(`No version of ${name} satisfies ${JSON.stringify(range)}.`, `Offered: ${listed(versions)}.`);
 }

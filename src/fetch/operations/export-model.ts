@@ -98,7 +98,7 @@ async function resolveInstalled(
       'Run it where there is a network, or install the model first.',
     );
   }
-  return { name, version: record.version, entry: record.entry, from, yanked: undefined, record };
+  return { name, version: record.version, entry: record.entry, from, record };
 }
 
 interface Brought {

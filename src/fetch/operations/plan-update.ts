@@ -19,11 +19,10 @@ export async function planUpdate(
   resolved: ResolvedModel,
   options: RunContext & { readonly nameChangedTensors?: boolean | undefined },
 ): Promise<TransferSummary> {
-  const { name, version, entry } = resolved;
   const plan = async (staging: string): Promise<TransferSummary> =>
     (await planInstall(client, resolved, { ...options, staging })).summary;
   try {
-    return await plan(await planningStaging(client.layout, { name, version, sha256: entry.sha256 }));
+    return await plan(await planningStaging(client.layout, resolved));
   } catch (error) {
     if (!hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
     const elsewhere = await mkdtemp(join(tmpdir(), 'aircher-plan-'));

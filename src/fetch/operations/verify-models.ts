@@ -106,7 +106,7 @@ async function repairVersion(
   const { layout } = client;
   const { model: name, version, entry } = record;
   return withModelLock(layout, name, context, async (held) => {
-    const staging = await openStaging(layout, { name, version, sha256: entry.sha256 }, held);
+    const staging = await openStaging(layout, { name, version, entry }, held);
     try {
       return await repairFiles(
         {
