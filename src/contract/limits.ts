@@ -8,7 +8,7 @@ export const limits = {
   manifestMembers: 10_000,
   /** Largest release.json. */
   releaseConfigBytes: 16 * 1024 * 1024,
-  /** Largest chunk index: about 100 bytes a chunk, so enough for archives of 120 GB. */
+  /** Largest chunk index: about 120 bytes a chunk, so enough for archives of 100 GB. */
   indexBytes: 12 * 1024 * 1024,
   /** Values in a chunk index, seven a chunk. */
   indexValues: 1_000_000,

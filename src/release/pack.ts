@@ -4,11 +4,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { packArchive } from '../archive/pack.ts';
 import type { ArchiveFormat } from '../contract/fields.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
-import { AircherError, systemErrorCode } from '../core/errors.ts';
+import { AircherError, systemErrorCode, throwProblems } from '../core/errors.ts';
 import { fileStamp } from '../core/files.ts';
 import { sha256 } from '../core/hashing.ts';
 import { fingerprintsOf } from '../model/fingerprints.ts';
 import { archiveName, indexName } from './addresses.ts';
+import { indexProblem } from './index-limit.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { type PackRecord, readPackRecord, writePackRecord } from './pack-record.ts';
 import type { StagedModel } from './stage.ts';
@@ -61,6 +62,8 @@ async function packModel(staged: StagedModel, format: ArchiveFormat, workspace: 
     signal: workspace.signal,
     onEvent: workspace.onEvent,
   });
+  const tooLarge = indexProblem({}, name, packed.indexSizeBytes);
+  if (tooLarge) throwProblems('invalid', tooLarge.message, [tooLarge]);
   if ((await sourceState(staged, format, mtimeSeconds)) !== madeFrom) {
     throw new AircherError('invalid', `the files of ${name} changed while they were packed`, {
       hint: 'Let whatever writes them finish, and run pack again.',

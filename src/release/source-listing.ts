@@ -9,6 +9,7 @@ import type { RemoteTuning } from '../targets/remote.ts';
 import { type HubSource, hubSourceOf } from './hub-source/hub-source.ts';
 import { readSource, selectListed } from './hub-source/list-source.ts';
 import { sourceProblem } from './hub-source/stage-sources.ts';
+import { indexProblem, leastIndexBytes } from './index-limit.ts';
 import { displayPath } from './load-config.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -24,13 +25,25 @@ export function sourceDirectory(name: string, model: ModelConfig, workspace: Wor
 
 /**
  * The model's source files with their sizes; no content is read. A missing directory, or a Hub source that can't be had, is a problem that
- * says where it was looked for.
+ * says where it was looked for; so is more than a chunk index can hold.
  */
 export async function listModel(
   name: string,
   model: ModelConfig,
   workspace: Workspace,
   tuning: RemoteTuning = {},
+): Promise<SourceListing> {
+  const { files, problems } = await listFiles(name, model, workspace, tuning);
+  const place = { file: workspace.configFile, path: jsonPath(['models', name]) };
+  const problem = indexProblem(place, name, leastIndexBytes(files));
+  return { files, problems: problem === undefined ? problems : [...problems, problem] };
+}
+
+async function listFiles(
+  name: string,
+  model: ModelConfig,
+  workspace: Workspace,
+  tuning: RemoteTuning,
 ): Promise<SourceListing> {
   const source = hubSourceOf(name, model, workspace);
   if (source !== undefined) return await listHubSource(source, workspace, tuning);

@@ -11,6 +11,7 @@ import { hashFile, type Sha256, sha256 } from '../core/hashing.ts';
 import { archiveName, indexName } from './addresses.ts';
 import { checksumsName } from './checksums.ts';
 import { bundleName } from './client-bundle.ts';
+import { indexProblem } from './index-limit.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { manifestPath } from './manifest.ts';
 import { signatureProblems } from './signature-check.ts';
@@ -86,6 +87,12 @@ function manifestRules(manifest: Manifest, bytes: Uint8Array, file: string): rea
     });
   }
   for (const [name, entry] of Object.entries(manifest.models)) {
+    const tooLarge = indexProblem(
+      { file, path: jsonPath(['models', name, 'index']) },
+      name,
+      entry.index?.size_bytes ?? 0,
+    );
+    if (tooLarge) problems.push(tooLarge);
     const yanked = manifest.yanked?.find((yank) => yank.model === name && yank.version === entry.version);
     if (yanked) {
       problems.push({

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { formatManifest, type Manifest } from '../../src/contract/manifest.ts';
 import { createReleaseWorkspace } from '../fixtures/release-workspace.ts';
 
 describe('validate', () => {
@@ -15,6 +16,29 @@ describe('validate', () => {
       document.problems.map(({ level }) => level),
       ['warning'],
     );
+  });
+
+  it('refuses a model whose chunk index no client would read: before it is packed, and in a manifest', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    for (const step of ['plan', 'pack', 'manifest']) await workspace.json([step]);
+    const manifest = (await workspace.readJson('release/manifest.json')) as Manifest;
+    const { alpha } = manifest.models;
+    assert.ok(alpha?.index);
+    const index = { ...alpha.index, size_bytes: 12 * 1024 * 1024 + 1 };
+    const large = { ...manifest, models: { ...manifest.models, alpha: { ...alpha, index } } };
+    await writeFile(workspace.path('large.json'), formatManifest(large));
+    const found = await workspace.run(['validate', 'large.json']);
+    assert.equal(found.exitCode, 3, found.stderr);
+    assert.match(found.stderr, /large\.json \$\.models\.alpha\.index: alpha is too large.*12\.6 MB/);
+
+    // Sparse: it takes no room on the disk.
+    await truncate(workspace.path('models/alpha/model.safetensors'), 140e9);
+    for (const command of ['validate', 'pack']) {
+      const refused = await workspace.run([command]);
+      assert.equal(refused.exitCode, 3, refused.stderr);
+      assert.match(refused.stderr, /alpha is too large: its chunk index/);
+      assert.match(refused.stderr, /include/);
+    }
   });
 
   it('says that a manifest was edited', async (t) => {
