@@ -1,7 +1,7 @@
 import { maskOf } from '../fetch/render/mask-secrets.ts';
 import type { ReleaseEnvironment } from '../release/workspace.ts';
 
-export { maskedStream } from '../fetch/render/mask-secrets.ts';
+export { clientSecrets, maskedStream } from '../fetch/render/mask-secrets.ts';
 
 /** What in the environment is secret. */
 export type Secrets = Partial<
@@ -9,14 +9,14 @@ export type Secrets = Partial<
 >;
 
 /**
- * Replaces every secret in a text by `***`. GitHub Actions masks the secrets of its own; telling it of others would mean
+ * Replaces every secret in a text, and `others`, by `***`. GitHub Actions masks the secrets of its own; telling it of others would mean
  * printing them.
  */
-export function secretMask(secrets: Secrets): (text: string) => string {
+export function secretMask(secrets: Secrets, others: readonly (string | undefined)[] = []): (text: string) => string {
   const { githubToken, hfToken, signingPassword, gpgPassphrase, signingKey, gpgKey } = secrets;
   // Of a key's text the lines that are base64; around them stand public comments, or the whole value is a path.
   const keyLines = [signingKey, gpgKey]
     .flatMap((key) => key?.split(/\s+/) ?? [])
     .filter((line) => /^[A-Za-z0-9+/=]{32,}$/.test(line));
-  return maskOf([githubToken, hfToken, signingPassword, gpgPassphrase, ...keyLines]);
+  return maskOf([githubToken, hfToken, signingPassword, gpgPassphrase, ...keyLines, ...others]);
 }

@@ -1,4 +1,5 @@
 import { AircherError } from '../core/errors.ts';
+import { headerToken } from '../core/token.ts';
 import type { ReleaseEnvironment } from '../release/workspace.ts';
 import type { JobEnvironment } from './job-report.ts';
 import type { Secrets } from './mask-secrets.ts';
@@ -14,14 +15,14 @@ export function readEnvironment(variables: Variables): ReleaseEnvironment {
   const filled = (name: string): string | undefined => (variables[name] === '' ? undefined : variables[name]);
   return {
     sourceDateEpoch: readEpoch(filled('SOURCE_DATE_EPOCH')),
-    githubToken: filled('GITHUB_TOKEN') ?? filled('GH_TOKEN'),
+    githubToken: headerToken({ GITHUB_TOKEN: variables.GITHUB_TOKEN, GH_TOKEN: variables.GH_TOKEN }),
     githubApiUrl: filled('GITHUB_API_URL'),
     githubServerUrl: filled('GITHUB_SERVER_URL'),
     githubSha: filled('GITHUB_SHA'),
     githubRepository: filled('GITHUB_REPOSITORY'),
     githubRefName: filled('GITHUB_REF_NAME'),
     githubRefType: filled('GITHUB_REF_TYPE'),
-    hfToken: filled('HF_TOKEN'),
+    hfToken: headerToken({ HF_TOKEN: variables.HF_TOKEN }),
     hfEndpoint: filled('HF_ENDPOINT'),
     signingKey: filled('AIRCHER_SIGNING_KEY'),
     signingPassword: variables.AIRCHER_SIGNING_PASSWORD,

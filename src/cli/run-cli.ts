@@ -8,7 +8,7 @@ import { createProgress, type Progress } from '../fetch/render/progress.ts';
 import { configuredTargets } from '../release/configured-targets.ts';
 import type { CommandDependencies } from './dependencies.ts';
 import { createJobReport } from './job-report.ts';
-import { maskedStream, secretMask } from './mask-secrets.ts';
+import { clientSecrets, maskedStream, secretMask } from './mask-secrets.ts';
 import { createProgram } from './program.ts';
 import { readEnvironment, readJob, readSecrets } from './read-environment.ts';
 
@@ -24,7 +24,7 @@ export async function runCli(
   const verbose = args.includes('--verbose');
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) host.once(signal, () => controller.abort());
-  const mask = secretMask(readSecrets(host.env));
+  const mask = secretMask(readSecrets(host.env), clientSecrets(host.env, args));
   const stdout = maskedStream(host.stdout, mask);
   const stderr = maskedStream(host.stderr, mask);
   const job = createJobReport(readJob(host.env), { directory: host.cwd(), write: stderr.write, mask });
@@ -79,7 +79,14 @@ async function useProxy(env: NodeJS.ProcessEnv): Promise<void> {
   const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
   if (!names.some((name) => env[name])) return;
   const { EnvHttpProxyAgent, setGlobalDispatcher } = await import('undici');
-  setGlobalDispatcher(new EnvHttpProxyAgent());
+  try {
+    setGlobalDispatcher(new EnvHttpProxyAgent());
+  } catch (cause) {
+    throw new AircherError('usage', `${names.filter((name) => env[name]).join(', ')}: not the address of a proxy`, {
+      hint: 'It is http://HOST:PORT, with NAME:PASSWORD@ before the host where the proxy asks for them.',
+      cause,
+    });
+  }
 }
 
 /** `aircher-models model …` is the client's own command line. */

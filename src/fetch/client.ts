@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { remoteError } from '../core/errors.ts';
+import { headerToken } from '../core/token.ts';
 import { baked, defaultNamespace } from './baked.ts';
 import { type CacheLayout, cacheLayout } from './cache/layout.ts';
 import { locateCache } from './cache/locate.ts';
@@ -102,8 +103,8 @@ export function createClient(options: ClientOptions = {}): Client {
 function httpOptionsOf(env: Readonly<Record<string, string | undefined>>): HttpOptions {
   const either = (name: string): string | undefined => env[name] || env[name.toLowerCase()] || undefined;
   return {
-    huggingFaceToken: env.HF_TOKEN || undefined,
-    githubToken: env.GITHUB_TOKEN || env.GH_TOKEN || undefined,
+    huggingFaceToken: headerToken({ HF_TOKEN: env.HF_TOKEN }),
+    githubToken: headerToken({ GITHUB_TOKEN: env.GITHUB_TOKEN, GH_TOKEN: env.GH_TOKEN }),
     huggingFaceEndpoint: env.HF_ENDPOINT || undefined,
     githubServerUrl: env.GITHUB_SERVER_URL || undefined,
     githubApiUrl: env.GITHUB_API_URL || undefined,

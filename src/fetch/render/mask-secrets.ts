@@ -9,7 +9,8 @@ const leastLength = 6;
  */
 export function maskOf(secrets: readonly (string | undefined)[]): (text: string) => string {
   const values = secrets
-    .filter((value) => value !== undefined)
+    // White space around a value is no part of what is sent, so that an answer quotes it without.
+    .map((value) => value?.trim() ?? '')
     .filter((value) => value.length >= leastLength)
     // The longest first, as one may hold another.
     .sort((a, b) => b.length - a.length);
