@@ -3,10 +3,10 @@ import { modelNameFault } from '../../contract/names.ts';
 import { hasSystemCode } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { refreshChecksumsFile } from './checksums-file.ts';
-import { readInstalled, readLinkedVersion } from './installed.ts';
+import { type InstalledModel, readAllInstalled, readInstalled, readLinkedVersion } from './installed.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import { tryModelLock } from './model-lock.ts';
-import { list, recordedModels } from './records.ts';
+import { list } from './records.ts';
 import { isRealDirectory, pointCurrent, removeCurrent } from './switch-current.ts';
 
 /**
@@ -16,9 +16,13 @@ import { isRealDirectory, pointCurrent, removeCurrent } from './switch-current.t
  */
 export async function healCache(layout: CacheLayout): Promise<void> {
   try {
+    const models = await readAllInstalled(layout);
     const linked = (await list(layout.models)).filter((name) => modelNameFault(name) === undefined);
-    for (const name of new Set([...(await recordedModels(layout)), ...linked])) {
-      if ((await lookAt(layout, name)).right) continue;
+    const seen = new Map(models.map((model) => [model.name, model]));
+    const names = [...new Set([...seen.keys(), ...linked])];
+    const found = await Promise.all(names.map((name) => lookAt(layout, name, seen.get(name))));
+    const wrong = names.filter((_, at) => !found[at]?.right);
+    for (const name of wrong) {
       const lock = await tryModelLock(layout, name);
       if (lock === undefined) continue;
       try {
@@ -27,14 +31,14 @@ export async function healCache(layout: CacheLayout): Promise<void> {
         await lock.release();
       }
     }
-    await refreshChecksumsFile(layout);
+    await refreshChecksumsFile(layout, wrong.length === 0 ? models : undefined);
   } catch (error) {
     if (!hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT')) throw error;
   }
 }
 
-async function lookAt(layout: CacheLayout, name: string) {
-  const current = (await readInstalled(layout, name))?.current;
+async function lookAt(layout: CacheLayout, name: string, model: InstalledModel | undefined) {
+  const current = model?.current;
   const linked = await readLinkedVersion(layout, name);
   const versionFile = join(layout.version(name, current ?? ''), versionFileName);
   const isNamed = current === undefined || String(await readFileIfThere(versionFile)) === `${current}\n`;
@@ -43,7 +47,7 @@ async function lookAt(layout: CacheLayout, name: string) {
 
 /** With the model's lock held: looks again, then mends. */
 async function healModel(layout: CacheLayout, name: string): Promise<void> {
-  const { current, linked, versionFile, isNamed } = await lookAt(layout, name);
+  const { current, linked, versionFile, isNamed } = await lookAt(layout, name, await readInstalled(layout, name));
   if (current === undefined) {
     if (linked !== undefined) await removeCurrent(layout, name);
     return;

@@ -2,10 +2,8 @@ import { readdir, rm } from 'node:fs/promises';
 import * as z from 'zod/mini';
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
 import { fileFields, modelNameField, sha256Field, versionField } from '../../contract/fields.ts';
-import { limits } from '../../contract/limits.ts';
 import { type ManifestModel, manifestModelSchema } from '../../contract/manifest.ts';
 import { modelNameFault } from '../../contract/names.ts';
-import { parseStrictJson } from '../../contract/strict-json.ts';
 import { ifThere, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 import type { CacheLayout } from './layout.ts';
@@ -53,7 +51,7 @@ export async function readRecord(
   if (bytes === undefined) return undefined;
   const known = parsed.get(path);
   if (known?.bytes.equals(bytes)) return known.record;
-  const record = parseRecord(bytes, path);
+  const record = parseRecord(bytes);
   if (record?.model !== name || record.version !== version) return undefined;
   parsed.set(path, { bytes, record });
   return record;
@@ -62,9 +60,10 @@ export async function readRecord(
 /** Records by path, as they were last read: one command reads them several times, and parsing takes longer than reading. */
 const parsed = new Map<string, { readonly bytes: Buffer; readonly record: InstallRecord }>();
 
-function parseRecord(bytes: Buffer, file: string): InstallRecord | undefined {
+/** Our own file, of fields that were read strictly once: that reading takes longer than all else which a warm command does. */
+function parseRecord(bytes: Buffer): InstallRecord | undefined {
   try {
-    return z.parse(recordSchema, parseStrictJson(bytes, { file, maxBytes: limits.manifestBytes }));
+    return z.parse(recordSchema, JSON.parse(bytes.toString()));
   } catch {
     return undefined;
   }
