@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { invalidError } from '../core/errors.ts';
 import { type Sha256, sha256Pattern } from '../core/hashing.ts';
 import { type ArchiveFormat, archiveFormatField, fileFields, fileListOf, sha256Field, sizeField } from './fields.ts';
+import { objectOf } from './json-values.ts';
 import { limits } from './limits.ts';
 import { modelNameFault } from './names.ts';
 import { problemsOf } from './problems-of.ts';
@@ -96,8 +97,8 @@ const indexSchema = z.object({
 export function parseChunkIndex(bytes: Uint8Array, options: ParseChunkIndexOptions): ChunkIndex {
   const { file, maxBytes = limits.indexBytes } = options;
   const json = parseStrictJson(bytes, { file, maxBytes, maxDepth: 8, maxValues: limits.indexValues });
+  const { index_version: version, files: listed, chunks } = objectOf(json);
   const fail: Fail = (place, message) => {
-    const { index_version: version } = Object(json) as { readonly index_version?: unknown };
     const newer = typeof version === 'number' && version > indexVersion;
     throw invalidError(
       `${file} ${place}: ${message}`,
@@ -106,7 +107,6 @@ export function parseChunkIndex(bytes: Uint8Array, options: ParseChunkIndexOptio
         : 'The index is damaged or was not made by this program. Get it again from another source.',
     );
   };
-  const { chunks, files: listed } = Object(json) as Partial<Record<string, unknown>>;
   if (Array.isArray(listed) && listed.length > limits.filesPerModel) fail('$.files', 'has too many files');
   const { success, data, error } = z.safeParse(indexSchema, json, { reportInput: true });
   if (!success) {

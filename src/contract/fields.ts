@@ -20,18 +20,28 @@ export const versionField = z.string().check(
   z.maxLength(100, 'must have at most 100 characters'),
 );
 
+type FaultOf = (text: string) => string | undefined;
+
 /** A text in which `faultOf` finds nothing wrong. */
-const textWithout = (faultOf: (text: string) => string | undefined) =>
+const textWithout = (faultOf: FaultOf) =>
   z.string().check(
     z.refine((text) => faultOf(text) === undefined, {
-      error: (issue) => `${JSON.stringify(issue.input)} ${faultOf(String(issue.input))}`,
+      error: (issue) => faultOf(String(issue.input)) ?? 'is not valid',
     }),
   );
 
-export const modelNameField = textWithout(modelNameFault);
+/** Names the text before what is wrong with it. */
+const quoted =
+  (faultOf: FaultOf): FaultOf =>
+  (text) => {
+    const fault = faultOf(text);
+    return fault && `${JSON.stringify(text)} ${fault}`;
+  };
+
+export const modelNameField = textWithout(quoted(modelNameFault));
 
 /** What every list of a model's files says of one. */
-export const fileFields = { path: textWithout(filePathFault), size_bytes: sizeField, sha256: sha256Field };
+export const fileFields = { path: textWithout(quoted(filePathFault)), size_bytes: sizeField, sha256: sha256Field };
 
 /** A list of files of one model. */
 export const fileListOf = <T extends z.ZodMiniType<{ readonly path: string }>>(file: T): z.ZodMiniArray<T> =>
@@ -60,19 +70,13 @@ export const tagField = z
   .check(z.regex(tagPattern, 'must be a tag of A-Z a-z 0-9 . _ -'), z.maxLength(maxTagLength));
 
 /** An http or https URL without credentials. Which of both is allowed where, the reader decides. */
-export const urlField = z.string().check(
-  z.maxLength(4096),
-  z.refine((text) => webUrlFault(text) === undefined, {
-    error: (issue) => webUrlFault(String(issue.input)) ?? 'is not a URL',
-  }),
-);
+export const urlField = textWithout(webUrlFault).check(z.maxLength(4096));
 
 function webUrlFault(text: string): string | undefined {
   if (!URL.canParse(text)) return 'must be an absolute URL';
-  const url = new URL(text);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must be an https URL';
-  if (url.username !== '' || url.password !== '') return 'must not contain a user name or password';
-  return undefined;
+  const { protocol, username, password } = new URL(text);
+  if (protocol !== 'https:' && protocol !== 'http:') return 'must be an https URL';
+  return username || password ? 'must not contain a user name or password' : undefined;
 }
 
 /** Where a thing can be downloaded, by kind of host. Readers ignore kinds they don't know. */

@@ -15,6 +15,7 @@ import {
   timeField,
   versionField,
 } from './fields.ts';
+import { isObject, objectOf } from './json-values.ts';
 import { limits } from './limits.ts';
 import { clashKey } from './names.ts';
 import { jsonPath, problemsOf } from './problems-of.ts';
@@ -129,20 +130,20 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
     maxValues: limits.manifestValues,
     maxMembers: limits.manifestMembers,
   });
-  const version = readMajor(json);
-  if (version > 1) {
+  const { manifest_version: version, models } = objectOf(json);
+  const major = typeof version === 'string' ? /^\d{1,9}(?=\.)/.exec(version)?.[0] : undefined;
+  if (Number(major) > 1) {
     throw invalidError(
-      `${file}: manifest_version ${version}.x is newer than this client understands (1.x)`,
+      `${file}: manifest_version ${major}.x is newer than this client understands (1.x)`,
       'Update the client.',
     );
   }
   const problems: Problem[] = [];
-  const models = isObject(json) && isObject(json.models) ? json.models : undefined;
-  const top = z.safeParse(manifestSchema, models ? Object.assign({}, json, { models: {} }) : json, {
+  const top = z.safeParse(manifestSchema, isObject(models) ? { ...objectOf(json), models: {} } : json, {
     reportInput: true,
   });
   if (!top.success) problems.push(...problemsOf(top.error.issues, file));
-  const parsed = parseModels(models ?? {}, file, problems);
+  const parsed = parseModels(objectOf(models), file, problems);
   if (top.success && problems.length === 0) return { ...top.data, models: parsed };
   throw problemsError('invalid', `${file}: not a valid manifest`, problems);
 }
@@ -164,13 +165,4 @@ function parseModels(models: Readonly<Record<string, unknown>>, file: string, pr
     problems.push({ level: 'error', file, path: jsonPath(['models', name]), message });
   }
   return parsed;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function readMajor(json: unknown): number {
-  const version = isObject(json) ? json.manifest_version : undefined;
-  return typeof version === 'string' ? Number(/^(\d{1,9})\./.exec(version)?.[1]) : Number.NaN;
 }

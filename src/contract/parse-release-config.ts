@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { type Problem, throwProblems } from '../core/errors.ts';
 import { hostKinds, maxTagLength } from './fields.ts';
+import { isObject } from './json-values.ts';
 import { limits } from './limits.ts';
 import { modelNameFault } from './names.ts';
 import { jsonPath, problemsOf } from './problems-of.ts';
@@ -72,10 +73,6 @@ function tagFault(tag: string): string | undefined {
   if (/^[.-]/.test(tag)) return 'begins with a dot or a dash';
   if (tag.includes('..')) return 'has two dots in a row';
   return /\.lock$/i.test(tag) ? 'ends with .lock' : undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function knownKeys(path: readonly PropertyKey[]): readonly string[] {

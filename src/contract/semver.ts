@@ -24,7 +24,6 @@ const partial = `[v=]*${part}(?:\\.${part}(?:\\.${part}${prerelease}${build})?)?
 
 const fullPattern = new RegExp(`^v?(${numeric})\\.(${numeric})\\.(${numeric})${prerelease}${build}$`);
 const simplePattern = new RegExp(`^([<>]?=?|~>?|\\^)${partial}$`);
-const hyphenPattern = new RegExp(`^(${partial}) - (${partial})$`);
 
 /** Undefined where the text is no version. */
 export function parse(text: string): Version | undefined {
@@ -106,11 +105,9 @@ function parseRange(range: string): Comparator[][] | undefined {
 
 function parseAlternative(text: string): Comparator[] | undefined {
   const spaced = text.trim().replace(/\s+/g, ' ');
-  const hyphen = hyphenPattern.exec(spaced);
-  const simple = hyphen
-    ? [`>=${hyphen[1]?.replace(/^[v=]+/, '')}`, `<=${hyphen[6]?.replace(/^[v=]+/, '')}`]
-    : spaced.replace(/([<>=~^]) /g, '$1').split(' ');
-  const parsed = spaced === '' ? [] : simple.map((word) => parseSimple(word, hyphen !== null));
+  const [, low, high] = /^(.+?) - (.+)$/.exec(spaced) ?? [];
+  const words = high ? [`>=${low}`, `<=${high}`] : spaced.replace(/([<>=~^]) /g, '$1').split(' ');
+  const parsed = words.map((word) => parseSimple(word || '*', high !== undefined));
   if (!parsed.every((comparators) => comparators !== undefined)) return undefined;
   return parsed.flat().filter(([operator, bound]) => operator !== '>=' || bound.version !== '0.0.0');
 }

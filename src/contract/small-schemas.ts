@@ -4,6 +4,8 @@
  * over damaged documents of every kind. Code imports `zod/mini`; only `scripts/build-client-bundle.ts` names this file.
  */
 
+import { isObject, type JsonObject } from './json-values.ts';
+
 interface Issue {
   readonly code: string;
   path: PropertyKey[];
@@ -109,14 +111,10 @@ export const array = (element: Schema): Schema =>
     input.map((item, at) => member(element, item, at, issues)),
   );
 
-type Members = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const objectOf =
   (others: 'drop' | 'keep' | 'refuse') =>
   (shape: Shape): Schema => {
-    const read = (input: Members, issues: Issue[]): unknown => {
+    const read = (input: JsonObject, issues: Issue[]): unknown => {
       const value: Record<string, unknown> = {};
       for (const [key, schema] of Object.entries(shape)) {
         const found = member(schema, input[key], key, issues);
@@ -136,7 +134,7 @@ export const looseObject = objectOf('keep');
 export const strictObject = objectOf('refuse');
 
 export const record = (keyType: Schema, valueType: Schema): Schema =>
-  container<Members>('record', isObject, (input, issues) => {
+  container<JsonObject>('record', isObject, (input, issues) => {
     const value: Record<string, unknown> = {};
     for (const [key, item] of Object.entries(input)) {
       const found: Issue[] = [];

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../contract/canonical-json.ts';
+import { isObject, type JsonObject } from '../contract/json-values.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
-import { isObject, type JsonObject } from './json-values.ts';
 
 /*
  * The architecture's fingerprint takes every field of config.json but those listed here. The other way round, a list of fields that

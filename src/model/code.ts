@@ -1,6 +1,6 @@
+import { isObject, objectOf } from '../contract/json-values.ts';
 import { jsonPath } from '../contract/problems-of.ts';
 import type { Finding, Findings } from './findings.ts';
-import { isObject, objectOf } from './json-values.ts';
 import type { ModelView } from './model-view.ts';
 import type { Module } from './modules.ts';
 

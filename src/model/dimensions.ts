@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
+import { countOf, type JsonObject, objectOf } from '../contract/json-values.ts';
 import type { Tensor } from '../safetensors/header.ts';
 import type { Findings } from './findings.ts';
-import { countOf, type JsonObject, objectOf } from './json-values.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { isRouter, type Module } from './modules.ts';
 import { dimensionKeys, poolingModes } from './pooling.ts';

@@ -1,7 +1,7 @@
+import { objectOf, textOf } from '../contract/json-values.ts';
 import { dimensionsFact } from './dimensions.ts';
 import type { EmbeddingFacts } from './facts.ts';
 import type { Findings } from './findings.ts';
-import { objectOf, textOf } from './json-values.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { isRouter, type Module } from './modules.ts';
 import { libraryConfigName, poolingFact } from './pooling.ts';

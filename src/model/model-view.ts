@@ -1,12 +1,12 @@
 import { open } from 'node:fs/promises';
 import type { SourceFile } from '../archive/pack.ts';
+import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts';
 import { syntaxMessage } from '../contract/strict-json.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { readFully } from '../core/files.ts';
 import type { SafetensorsHeader } from '../safetensors/header.ts';
 import { isOtherWeights, isSafetensors, isTokenizerFile } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
-import { isObject, type JsonObject, objectOf } from './json-values.ts';
 
 /** Git LFS promises pointers below this size (git-lfs docs/spec.md). */
 const pointerBytes = 1024;

@@ -1,6 +1,6 @@
+import { isObject, type JsonObject, textOf } from '../contract/json-values.ts';
 import { isSafetensors, isTokenizerFile } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
-import { isObject, type JsonObject, textOf } from './json-values.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 
 /** One step of a sentence-transformers model, as modules.json names it. */

@@ -1,10 +1,10 @@
 import { canonicalJson } from '../contract/canonical-json.ts';
+import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts';
 import { compareBytes } from '../contract/names.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
 import { networkFields } from './architecture.ts';
 import { isShardIndex, isTokenizerFile } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
-import { isObject, type JsonObject, objectOf } from './json-values.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { isRouter, type Module } from './modules.ts';
 

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
+import { isObject } from '../contract/json-values.ts';
 import { jsonPath } from '../contract/problems-of.ts';
 import { isShard, isShardIndex } from './file-kinds.ts';
 import type { Finding, Findings } from './findings.ts';
-import { isObject } from './json-values.ts';
 import type { ModelView } from './model-view.ts';
 
 /**

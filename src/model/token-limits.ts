@@ -1,5 +1,5 @@
+import { countOf, type JsonObject, objectOf, textOf } from '../contract/json-values.ts';
 import type { Findings } from './findings.ts';
-import { countOf, type JsonObject, objectOf, textOf } from './json-values.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { transformerConfigPath } from './pooling.ts';
 

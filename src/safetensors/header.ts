@@ -1,3 +1,4 @@
+import { isObject } from '../contract/json-values.ts';
 import { compareBytes } from '../contract/names.ts';
 import { parseStrictJson } from '../contract/strict-json.ts';
 import { type AircherError, invalidError } from '../core/errors.ts';
@@ -116,10 +117,6 @@ function checkOffsets(tensors: readonly Tensor[], dataBytes: number, file: strin
         ? 'The file is cut short: get it again.'
         : 'The file has bytes that no tensor owns: write it again.',
   });
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isCount(value: unknown): value is number {

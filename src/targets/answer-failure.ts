@@ -1,3 +1,4 @@
+import { isObject } from '../contract/json-values.ts';
 import { RequestFailure } from './request-failure.ts';
 
 /** Where a secondary limit names no time, GitHub asks for at least a minute. */
@@ -82,10 +83,6 @@ function parseObject(text: string): Record<string, unknown> {
   } catch {
     return {};
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A remote's words go to a terminal: one line, no control characters, bounded. */

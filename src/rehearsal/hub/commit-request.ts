@@ -1,3 +1,4 @@
+import { isObject } from '../../contract/json-values.ts';
 import { sha256Pattern } from '../../core/hashing.ts';
 import { HubError } from './hub-error.ts';
 
@@ -51,8 +52,8 @@ function parseLine(line: string): CommitLine {
   } catch {
     throw new HubError(400, 'a line of the commit is no JSON');
   }
-  const { key, value } = isRecord(whole) ? whole : {};
-  if (!isRecord(value)) throw new HubError(400, 'a line of the commit has no value');
+  const { key, value } = isObject(whole) ? whole : {};
+  if (!isObject(value)) throw new HubError(400, 'a line of the commit has no value');
   if (key === 'header') {
     const { parentCommit } = value;
     if (typeof value.summary !== 'string' || value.summary === '') throw new HubError(400, 'the commit has no summary');
@@ -95,8 +96,4 @@ function checkedPath(value: unknown): string {
     throw new HubError(400, `"${path}" is no path a repository can hold`);
   }
   return path;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
