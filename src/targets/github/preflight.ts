@@ -2,6 +2,7 @@ import type { Problem } from '../../core/errors.ts';
 import { formatBytes } from '../../core/format.ts';
 import { contentProblems } from '../file-content.ts';
 import { otherContentFact, otherContentHint } from '../other-content.ts';
+import { preflightError, repositoryStateProblems } from '../preflight-problems.ts';
 import { hasStatus } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
 import type { GithubApi, RepositoryAnswer } from './api.ts';
@@ -36,7 +37,7 @@ export async function preflightGithub(
   const { token, repository } = api.settings;
   if (token === undefined) {
     problems.push(
-      error(place, 'no token is set', 'Set GITHUB_TOKEN to a token with "Contents: write" on the repository.'),
+      preflightError(place, 'no token is set', 'Set GITHUB_TOKEN to a token with "Contents: write" on the repository.'),
     );
   }
   let answer: RepositoryAnswer;
@@ -57,7 +58,7 @@ function nameAndSizeProblems(release: TargetRelease, place: string): readonly Pr
   const problems: Problem[] = [];
   if (release.files.length > maxAssets) {
     problems.push(
-      error(
+      preflightError(
         place,
         `${release.files.length} files are more than the ${maxAssets} that a release may have`,
         'Release fewer models at once.',
@@ -67,7 +68,7 @@ function nameAndSizeProblems(release: TargetRelease, place: string): readonly Pr
   for (const { name, sizeBytes } of release.files) {
     if (!keptName.test(name)) {
       problems.push(
-        error(
+        preflightError(
           place,
           `GitHub would rename the file ${JSON.stringify(name)}`,
           'Use only letters, digits, dot, underscore and hyphen.',
@@ -77,7 +78,7 @@ function nameAndSizeProblems(release: TargetRelease, place: string): readonly Pr
     }
     if (sizeBytes > maxAssetBytes) {
       problems.push(
-        error(
+        preflightError(
           place,
           `${name} has ${formatBytes(sizeBytes)}; a release's file must be smaller than 2 GiB`,
           'Let the Hub or a mirror serve this model.',
@@ -86,7 +87,7 @@ function nameAndSizeProblems(release: TargetRelease, place: string): readonly Pr
       );
     }
     if (sizeBytes === 0)
-      problems.push(error(place, `${name} is empty; GitHub takes no empty files`, 'Leave it out.', name));
+      problems.push(preflightError(place, `${name} is empty; GitHub takes no empty files`, 'Leave it out.', name));
   }
   if (releaseBody(release.notes).shortened) {
     problems.push({
@@ -100,16 +101,17 @@ function nameAndSizeProblems(release: TargetRelease, place: string): readonly Pr
 
 function repositoryProblem(failure: unknown, place: string): Problem | undefined {
   if (hasStatus(failure, 401)) {
-    return error(place, 'the token is not valid or has expired', 'Set GITHUB_TOKEN to a valid token.');
+    return preflightError(place, 'the token is not valid or has expired', 'Set GITHUB_TOKEN to a valid token.');
   }
   if (hasStatus(failure, 404)) {
-    return error(
+    return preflightError(
       place,
       'the repository does not exist, or the token may not see it',
       'Create it, or correct "github.repository" in release.json, or use a token of somebody who may see it.',
     );
   }
-  if (hasStatus(failure, 403, 451)) return error(place, failure.message, 'Check what the token is allowed to do.');
+  if (hasStatus(failure, 403, 451))
+    return preflightError(place, failure.message, 'Check what the token is allowed to do.');
   return undefined;
 }
 
@@ -118,33 +120,17 @@ function repositoryProblems(
   { place, allowPrivate }: GithubPreflight,
   configured: string,
 ): readonly Problem[] {
-  const problems: Problem[] = [];
-  if (repository.private) {
-    problems.push({
-      level: allowPrivate ? 'warning' : 'error',
-      file: place,
-      message: "the repository is private: the manifest's URLs answer nobody without a token",
-      hint: 'Make it public, or release to another repository.',
-    });
-  }
-  if (repository.archived || repository.disabled) {
-    problems.push(
-      error(
-        place,
-        `the repository is ${repository.archived ? 'archived' : 'disabled'}`,
-        'Unarchive it, or release to another repository.',
-      ),
-    );
-  }
-  if (repository.full_name.toLowerCase() !== configured.toLowerCase()) {
-    problems.push({
-      level: 'warning',
-      file: place,
-      message: `the repository is called ${repository.full_name} now`,
-      hint: 'Correct "github.repository" in release.json: the old name stops working when somebody else takes it.',
-    });
-  }
-  return problems;
+  const state = repositoryStateProblems({
+    place,
+    allowPrivate,
+    closed: repository.private ? { as: 'private', remedy: 'Make it public' } : undefined,
+    name: repository.full_name,
+    configured,
+    key: 'github.repository',
+  });
+  if (!repository.archived && !repository.disabled) return state;
+  const fact = `the repository is ${repository.archived ? 'archived' : 'disabled'}`;
+  return [...state, preflightError(place, fact, 'Unarchive it, or release to another repository.')];
 }
 
 function expiryProblems(expires: string | undefined, place: string): readonly Problem[] {
@@ -174,7 +160,7 @@ async function stateProblems(
     releases = await findReleases(api, release.tag);
   } catch (failure) {
     if (failure instanceof Error && 'hint' in failure && 'code' in failure && failure.code === 'conflict') {
-      return [error(place, failure.message, String(failure.hint))];
+      return [preflightError(place, failure.message, String(failure.hint))];
     }
     throw failure;
   }
@@ -184,7 +170,11 @@ async function stateProblems(
     if (differing.length > 0) {
       const immutable = published.immutable ? ' (immutable)' : '';
       problems.push(
-        error(place, `${otherContentFact(release.tag, published.html_url, differing)}${immutable}`, otherContentHint),
+        preflightError(
+          place,
+          `${otherContentFact(release.tag, published.html_url, differing)}${immutable}`,
+          otherContentHint,
+        ),
       );
     }
     if (draft !== undefined) {
@@ -199,7 +189,7 @@ async function stateProblems(
   }
   if (!(await api.mayRelease(release.tag))) {
     problems.push(
-      error(
+      preflightError(
         place,
         'the token may not write to the repository',
         'Use a token with "Contents: write" on it (in Actions: permissions: contents: write).',
@@ -216,7 +206,7 @@ async function commitProblems(api: GithubApi, release: TargetRelease, place: str
   if (targetCommit === undefined) return [];
   if (tagged !== undefined && tagged !== targetCommit) {
     return [
-      error(
+      preflightError(
         place,
         `the tag ${tag} is at the commit ${tagged}, not at ${targetCommit}`,
         `Delete the tag (git push --delete origin ${tag}), or publish from its commit, or raise "release" in release.json.`,
@@ -224,11 +214,7 @@ async function commitProblems(api: GithubApi, release: TargetRelease, place: str
     ];
   }
   if (tagged === undefined && !(await api.hasCommit(targetCommit))) {
-    return [error(place, `the commit ${targetCommit} is not on GitHub`, 'Push it first.')];
+    return [preflightError(place, `the commit ${targetCommit} is not on GitHub`, 'Push it first.')];
   }
   return [];
-}
-
-function error(file: string, message: string, hint: string, path?: string): Problem {
-  return { level: 'error', file, ...(path === undefined ? {} : { path }), message, hint };
 }

@@ -2,6 +2,7 @@ import type { Problem } from '../../core/errors.ts';
 import { formatBytes } from '../../core/format.ts';
 import { contentProblems, readContentWhole } from '../file-content.ts';
 import { otherContentFact, otherContentHint } from '../other-content.ts';
+import { preflightError, repositoryStateProblems } from '../preflight-problems.ts';
 import { hasStatus } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
 import type { HubApi } from './api.ts';
@@ -33,7 +34,7 @@ export async function preflightHub(
 ): Promise<readonly Problem[]> {
   const { place } = options;
   const problems: Problem[] = [...sizeProblems(release, place), ...(await contentProblems(release.files))];
-  if (api.settings.token === undefined) problems.push(error(place, 'no token is set', tokenRemedy));
+  if (api.settings.token === undefined) problems.push(preflightError(place, 'no token is set', tokenRemedy));
   let model: Model;
   try {
     model = await api.model();
@@ -56,7 +57,7 @@ function sizeProblems(release: TargetRelease, place: string): readonly Problem[]
   for (const { name, sizeBytes } of release.files) {
     if (sizeBytes > maxFileBytes) {
       problems.push(
-        error(
+        preflightError(
           place,
           `${name} has ${formatBytes(sizeBytes)}; the Hub takes files up to ${formatBytes(maxFileBytes)}`,
           'Split the weights into shards.',
@@ -66,13 +67,13 @@ function sizeProblems(release: TargetRelease, place: string): readonly Problem[]
     }
     if (name.split('/').includes('.git')) {
       problems.push(
-        error(place, `${name}: a path can't have the part ".git"`, 'Leave the file out with "include".', name),
+        preflightError(place, `${name}: a path can't have the part ".git"`, 'Leave the file out with "include".', name),
       );
     }
   }
   if (release.layout.length > maxFiles) {
     problems.push(
-      error(
+      preflightError(
         place,
         `${release.layout.length} files are more than the ${maxFiles} that the Hub advises for a repository`,
         'Set "raw_files": false, or release to several repositories.',
@@ -88,7 +89,11 @@ function sizeProblems(release: TargetRelease, place: string): readonly Problem[]
     if (count <= maxEntries) continue;
     const where = folder === '' ? 'the top folder' : folder;
     problems.push(
-      error(place, `${where} has ${count} files; the Hub advises less than ${maxEntries}`, 'Put them into folders.'),
+      preflightError(
+        place,
+        `${where} has ${count} files; the Hub advises less than ${maxEntries}`,
+        'Put them into folders.',
+      ),
     );
   }
   return problems;
@@ -101,11 +106,11 @@ async function repositoryProblem(api: HubApi, failure: unknown, place: string): 
     try {
       await api.whoAmI();
     } catch (unknown) {
-      if (hasStatus(unknown, 401)) return error(place, 'the token is not valid or has expired', tokenRemedy);
+      if (hasStatus(unknown, 401)) return preflightError(place, 'the token is not valid or has expired', tokenRemedy);
       throw unknown;
     }
   }
-  return error(
+  return preflightError(
     place,
     'the repository does not exist, or the token may not see it',
     'Create it as a public model repository, or correct "huggingface.repository" in release.json, or use a token of somebody who may see it.',
@@ -113,41 +118,29 @@ async function repositoryProblem(api: HubApi, failure: unknown, place: string): 
 }
 
 function modelProblems(model: Model, { place, allowPrivate }: HubPreflight, configured: string): readonly Problem[] {
-  const problems: Problem[] = [];
-  const closed = model.private ? 'private' : model.gated ? 'gated' : undefined;
-  if (closed !== undefined) {
-    problems.push({
-      level: allowPrivate ? 'warning' : 'error',
-      file: place,
-      message: `the repository is ${closed}: the manifest's URLs answer nobody without a token`,
-      hint:
-        closed === 'private'
-          ? 'Make it public, or release to another repository.'
-          : 'Turn gating off in its settings, or release to another repository.',
-    });
-  }
-  if (model.disabled)
-    problems.push(error(place, 'the repository is disabled', 'Ask the Hub why, or release to another repository.'));
-  if (model.id.toLowerCase() !== configured.toLowerCase()) {
-    problems.push({
-      level: 'warning',
-      file: place,
-      message: `the repository is called ${model.id} now`,
-      hint: 'Correct "huggingface.repository" in release.json: the old name stops working when somebody else takes it.',
-    });
-  }
-  return problems;
+  const gated = { as: 'gated', remedy: 'Turn gating off in its settings' };
+  const state = repositoryStateProblems({
+    place,
+    allowPrivate,
+    closed: model.private ? { as: 'private', remedy: 'Make it public' } : model.gated ? gated : undefined,
+    name: model.id,
+    configured,
+    key: 'huggingface.repository',
+  });
+  if (!model.disabled) return state;
+  const hint = 'Ask the Hub why, or release to another repository.';
+  return [...state, preflightError(place, 'the repository is disabled', hint)];
 }
 
 async function rightsProblems(api: HubApi, place: string): Promise<readonly Problem[]> {
   try {
     const who = await api.whoAmI();
-    if (who.auth?.accessToken?.role === 'read') return [error(place, 'the token may only read', tokenRemedy)];
+    if (who.auth?.accessToken?.role === 'read') return [preflightError(place, 'the token may only read', tokenRemedy)];
     const [owner] = api.settings.repository.split('/');
     const org = who.orgs?.find(({ name }) => name === owner);
     if (org?.roleInOrg === 'read') {
       return [
-        error(
+        preflightError(
           place,
           `${who.name} may only read in ${owner}`,
           'Ask its admins for the role "write", or use another token.',
@@ -157,8 +150,9 @@ async function rightsProblems(api: HubApi, place: string): Promise<readonly Prob
     await api.checkWriteAccess();
     return [];
   } catch (failure) {
-    if (hasStatus(failure, 401)) return [error(place, 'the token is not valid or has expired', tokenRemedy)];
-    if (hasStatus(failure, 403)) return [error(place, 'the token may not write to the repository', tokenRemedy)];
+    if (hasStatus(failure, 401)) return [preflightError(place, 'the token is not valid or has expired', tokenRemedy)];
+    if (hasStatus(failure, 403))
+      return [preflightError(place, 'the token may not write to the repository', tokenRemedy)];
     throw failure;
   }
 }
@@ -171,13 +165,15 @@ async function stateProblems(
   cache: BlobIdCache,
 ): Promise<readonly Problem[]> {
   if (!refs.branches.has('main')) {
-    return [error(place, 'the repository has no branch "main"', 'Make a first commit to it, such as a README.md.')];
+    return [
+      preflightError(place, 'the repository has no branch "main"', 'Make a first commit to it, such as a README.md.'),
+    ];
   }
   const tagged = refs.tags.get(release.tag);
   if (tagged === undefined) return [];
   const differing = await differingPaths(api, release, tagged, cache);
   if (differing.length === 0) return [];
-  return [error(place, otherContentFact(release.tag, treeUrl(api, release.tag), differing), otherContentHint)];
+  return [preflightError(place, otherContentFact(release.tag, treeUrl(api, release.tag), differing), otherContentHint)];
 }
 
 /** The Hub refuses a commit whose model card has invalid metadata: so it is asked first. */
@@ -187,12 +183,8 @@ async function cardProblems(api: HubApi, release: TargetRelease): Promise<readon
   const { errors, warnings } = await api.cardProblems((await readContentWhole(card)).toString());
   return [
     ...errors.map((message) =>
-      error('README.md', `the Hub refuses the model card: ${message}`, 'Correct its metadata.'),
+      preflightError('README.md', `the Hub refuses the model card: ${message}`, 'Correct its metadata.'),
     ),
     ...warnings.map((message): Problem => ({ level: 'warning', file: 'README.md', message })),
   ];
-}
-
-function error(file: string, message: string, hint: string, path?: string): Problem {
-  return { level: 'error', file, ...(path === undefined ? {} : { path }), message, hint };
 }
