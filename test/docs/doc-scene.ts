@@ -5,13 +5,13 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { buildClientBundle } from '../../scripts/build-client-bundle.ts';
+import { noRateLimits } from '../../src/rehearsal/github/options.ts';
 import { startGitHub } from '../../src/rehearsal/github/server.ts';
 import { startHub } from '../../src/rehearsal/hub/server.ts';
 import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
 import { writeTinyModel } from '../fixtures/tiny-model.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const unlimited = Number.POSITIVE_INFINITY;
 
 /** The machine of somebody who follows a document: a repository with a model, the programs, and stand-ins of the hosts. */
 export interface DocScene {
@@ -35,13 +35,7 @@ export async function openDocScene(): Promise<DocScene> {
     stateDirectory: join(directory, 'github'),
     tokens: { github_pat_yours: { login: 'acme', push: true } },
     repositories: [{ owner: 'acme', name: 'models' }],
-    rateLimits: {
-      anonymousPerHour: unlimited,
-      authenticatedPerHour: unlimited,
-      pointsPerMinute: unlimited,
-      contentCreationsPerMinute: unlimited,
-      contentCreationsPerHour: unlimited,
-    },
+    rateLimits: noRateLimits,
   });
   const hub = await startHub({
     stateDirectory: join(directory, 'hub'),

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { execa, type ResultPromise } from 'execa';
 import type { ReleaseConfig } from '../../src/contract/release-config.ts';
 import type { OnEvent } from '../../src/core/events.ts';
-import type { GitHubOptions } from '../../src/rehearsal/github/options.ts';
+import { type GitHubOptions, noRateLimits } from '../../src/rehearsal/github/options.ts';
 import { type GitHub, startGitHub } from '../../src/rehearsal/github/server.ts';
 import type { HubOptions } from '../../src/rehearsal/hub/server.ts';
 import { type Hub, startHub } from '../../src/rehearsal/hub/server.ts';
@@ -88,13 +88,7 @@ export async function createPublishScene(
     stateDirectory: join(state, 'github'),
     tokens: { [tokens.github]: { login: 'maintainer', push: true } },
     repositories: [{ owner: 'acme', name: 'models' }],
-    rateLimits: {
-      anonymousPerHour: unlimited,
-      authenticatedPerHour: unlimited,
-      pointsPerMinute: unlimited,
-      contentCreationsPerMinute: unlimited,
-      contentCreationsPerHour: unlimited,
-    },
+    rateLimits: noRateLimits,
     log: log(),
     limits,
     ...options.github,

@@ -14,6 +14,7 @@ import {
   repository,
   writesOf,
 } from './scene.ts';
+import { commonTroubles } from './troubles.ts';
 
 const small = {
   'tiny.tar.gz': bytesOf('tiny', 200_000),
@@ -31,8 +32,7 @@ const steps: Readonly<Record<string, NonNullable<FaultRule['match']>>> = {
 };
 
 const troubles: Readonly<Record<string, FaultAction>> = {
-  '502': { kind: 'status', status: 502, body: '<html>Bad gateway</html>' },
-  '500 after the work': { kind: 'status', status: 500, after: true },
+  ...commonTroubles,
   '429 with a time': { kind: 'status', status: 429, headers: { 'retry-after': '0' } },
   'secondary limit': {
     kind: 'status',
@@ -46,14 +46,8 @@ const troubles: Readonly<Record<string, FaultAction>> = {
     headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '1' },
     body: '{"message":"API rate limit exceeded"}',
   },
-  'a cut before': { kind: 'reset', of: 'request' },
-  'a cut in the body': { kind: 'reset', of: 'request', atByte: 70_000 },
-  'a lost response': { kind: 'lost-response' },
-  'a stall': { kind: 'stall' },
   'a stalled request': { kind: 'stall', of: 'request' },
-  'a page of HTML': { kind: 'html' },
   'a truncated answer': { kind: 'truncate', atByte: 10 },
-  'flipped bytes': { kind: 'flip', of: 'request', atByte: 100 },
   starter: { kind: 'starter' },
 };
 

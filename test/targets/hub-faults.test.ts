@@ -16,6 +16,7 @@ import {
   repository,
   writesOf,
 } from './scene.ts';
+import { commonTroubles } from './troubles.ts';
 
 const small = {
   'tiny.tar.gz': bytesOf('tiny', 200_000),
@@ -40,8 +41,7 @@ const steps: Readonly<Record<string, NonNullable<FaultRule['match']>>> = {
 };
 
 const troubles: Readonly<Record<string, FaultAction>> = {
-  '502': { kind: 'status', status: 502, body: '<html>Bad gateway</html>' },
-  '500 after the work': { kind: 'status', status: 500, after: true },
+  ...commonTroubles,
   '504 after the work': { kind: 'status', status: 504, after: true },
   '429 with a window': { kind: 'status', status: 429, headers: { ratelimit: '"api";r=0;t=0' } },
   '412': {
@@ -49,13 +49,7 @@ const troubles: Readonly<Record<string, FaultAction>> = {
     status: 412,
     body: '{"error":"A commit has happened since. Please refresh and try again."}',
   },
-  'a cut before': { kind: 'reset', of: 'request' },
-  'a cut in the body': { kind: 'reset', of: 'request', atByte: 70_000 },
-  'a lost response': { kind: 'lost-response' },
-  'a stall': { kind: 'stall' },
-  'a page of HTML': { kind: 'html' },
   'a truncated answer': { kind: 'truncate', atByte: 5 },
-  'flipped bytes': { kind: 'flip', of: 'request', atByte: 100 },
   'an expired URL': { kind: 'expired-url' },
 };
 

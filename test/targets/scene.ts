@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { AircherError } from '../../src/core/errors.ts';
 import type { Event, RunContext } from '../../src/core/events.ts';
-import type { GitHubOptions, RateLimitOptions } from '../../src/rehearsal/github/options.ts';
+import { type GitHubOptions, noRateLimits } from '../../src/rehearsal/github/options.ts';
 import { type GitHub, startGitHub } from '../../src/rehearsal/github/server.ts';
 import { type Hub, type HubOptions, startHub } from '../../src/rehearsal/hub/server.ts';
 import type { LogEntry } from '../../src/rehearsal/request-log.ts';
@@ -34,14 +34,6 @@ export const head = 'a'.repeat(40);
 
 const unlimited = { api: Number.POSITIVE_INFINITY, resolvers: Number.POSITIVE_INFINITY };
 
-const noLimits: RateLimitOptions = {
-  anonymousPerHour: Number.POSITIVE_INFINITY,
-  authenticatedPerHour: Number.POSITIVE_INFINITY,
-  pointsPerMinute: Number.POSITIVE_INFINITY,
-  contentCreationsPerMinute: Number.POSITIVE_INFINITY,
-  contentCreationsPerHour: Number.POSITIVE_INFINITY,
-};
-
 /** A stand-in of GitHub with one public repository; stopped when the test ends. */
 export async function githubScene(t: TestContext, options: GitHubOptions = {}): Promise<GitHub> {
   const github = await startGitHub({
@@ -53,7 +45,7 @@ export async function githubScene(t: TestContext, options: GitHubOptions = {}): 
       expired: { login: 'maintainer', push: true, expired: true },
     },
     repositories: [{ owner: 'acme', name: 'models', commits: [{ sha: head, date: '2025-05-05T05:05:05Z' }] }],
-    rateLimits: noLimits,
+    rateLimits: noRateLimits,
     ...options,
   });
   t.after(() => github.close());

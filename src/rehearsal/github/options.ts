@@ -53,6 +53,15 @@ export interface RateLimitOptions {
   readonly minuteMs?: number;
 }
 
+/** Of the limits, none that many requests in a short time could meet. */
+export const noRateLimits: RateLimitOptions = {
+  anonymousPerHour: Number.POSITIVE_INFINITY,
+  authenticatedPerHour: Number.POSITIVE_INFINITY,
+  pointsPerMinute: Number.POSITIVE_INFINITY,
+  contentCreationsPerMinute: Number.POSITIVE_INFINITY,
+  contentCreationsPerHour: Number.POSITIVE_INFINITY,
+};
+
 export interface GitHubOptions {
   /** By token. A token that isn't here is bad credentials. */
   readonly tokens?: Readonly<Record<string, Account>>;
