@@ -25,9 +25,9 @@ export function readEnvironment(variables: Variables): ReleaseEnvironment {
     hfToken: headerToken({ HF_TOKEN: variables.HF_TOKEN }),
     hfEndpoint: filled('HF_ENDPOINT'),
     signingKey: filled('AIRCHER_SIGNING_KEY'),
-    signingPassword: variables.AIRCHER_SIGNING_PASSWORD,
+    signingPassword: withoutLineEnd(variables.AIRCHER_SIGNING_PASSWORD),
     gpgKey: filled('AIRCHER_GPG_KEY'),
-    gpgPassphrase: variables.AIRCHER_GPG_PASSPHRASE,
+    gpgPassphrase: withoutLineEnd(variables.AIRCHER_GPG_PASSPHRASE),
     gpgPublicKey: filled('AIRCHER_GPG_PUBLIC_KEY'),
     proxy: {
       httpsProxy: filled('HTTPS_PROXY') ?? filled('https_proxy') ?? filled('ALL_PROXY'),
@@ -61,6 +61,11 @@ export function readJob(variables: Variables): JobEnvironment {
     summaryFile: variables.GITHUB_STEP_SUMMARY || undefined,
     outputFile: variables.GITHUB_OUTPUT || undefined,
   };
+}
+
+/** Files and pasted secrets end with a line break, which nobody can type into a password. */
+function withoutLineEnd(text: string | undefined): string | undefined {
+  return text?.replace(/\r?\n$/, '');
 }
 
 function readEpoch(text: string | undefined): number | undefined {

@@ -151,6 +151,16 @@ describe('the workflows', () => {
     }
   });
 
+  it('test on every system and Node that is supported, and the client on its oldest', () => {
+    const ci = parse(texts.get('ci.yml')!).jobs;
+    assert.deepEqual(ci.test.strategy.matrix, {
+      os: ['ubuntu-latest', 'macos-latest', 'windows-latest'],
+      node: [22, 24, 26],
+    });
+    assert.equal(ci.test.strategy['fail-fast'], false);
+    assert.ok(ci.client.steps.some((step: Step) => step.with?.['node-version'] === '20.19.0'));
+  });
+
   it('put no expression into a shell command', () => {
     for (const { at, job } of jobs) {
       for (const { run } of job.steps) assert.doesNotMatch(run ?? '', /\$\{\{/, at);
