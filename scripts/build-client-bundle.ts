@@ -73,6 +73,9 @@ export function importOnce(bundled: string): Plugin {
     for (const name of list.split(',')) known.add(name.trim().replace(/ as .*$/, ''));
     names.set(from, known);
   }
+  // Of a namespace, only what others import by name would be there.
+  const whole = /^import \* as .* from "node:.*$/m.exec(bundled);
+  if (whole) throw new Error(`the client must import by name what it needs: ${whole[0]}`);
   return {
     name: 'import-once',
     setup({ onResolve, onLoad }) {

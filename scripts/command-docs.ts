@@ -117,11 +117,11 @@ function helpBehind(command: CommanderCommand): string {
 }
 
 function describeClientCommand(command: ClientCommand): string[] {
-  const examples = command.examples.map(([line]) => `aircher model ${line}`);
-  const width = Math.max(...examples.map((line) => line.length));
-  const lines = command.examples.map(
-    ([, meaning], number) => `${(examples[number] ?? '').padEnd(width)}  # ${meaning}`,
+  const examples = Object.entries(command.examples).map(
+    ([behind, meaning]) => [`aircher model ${command.name} ${behind}`.trim(), meaning] as const,
   );
+  const width = Math.max(...examples.map(([line]) => line.length));
+  const lines = examples.map(([line, meaning]) => `${line.padEnd(width)}  # ${meaning}`);
   return [
     `### \`aircher model ${`${command.name} ${command.operands}`.trim()}\``,
     sentence(command.summary),
@@ -133,7 +133,7 @@ function describeClientCommand(command: ClientCommand): string[] {
 
 function specList(options: OptionSpecs): string {
   return Object.entries(options)
-    .map(([name, spec]) => wrapped(`- \`--${name}${spec.value === undefined ? '' : ` ${spec.value}`}\`: ${spec.help}`))
+    .map(([written, help]) => wrapped(`- \`${written}\`: ${help}`))
     .join('\n');
 }
 

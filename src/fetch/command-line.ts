@@ -87,12 +87,15 @@ interface ParsedCommandLine {
 /** Throws `usage`, naming the nearest command or option. */
 export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
   const everyOption: OptionSpecs = Object.assign({}, globalOptions, ...commands.map((command) => command.options));
+  const types = [...valuesOf(everyOption)].map(([option, value]) => {
+    return [option.slice(2), { type: value === undefined ? 'boolean' : 'string' }] as const;
+  });
   const { tokens } = parseArgs({
     args: [...argv],
     strict: false,
     allowPositionals: true,
     tokens: true,
-    options: { ...everyOption, help: { type: 'boolean', short: 'h' } },
+    options: { ...Object.fromEntries(types), help: { type: 'boolean', short: 'h' } },
   });
   const words = tokens.filter((token) => token.kind === 'positional').map((token) => token.value);
   const help = words[0] === 'help' || tokens.some((token) => token.kind === 'option' && token.name === 'help');
@@ -106,41 +109,44 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
     );
   }
   if (help) return { help, command, models: [], options: {} };
-  const specs = command === undefined ? everyOption : { ...globalOptions, ...command.options };
+  const known = valuesOf(command === undefined ? everyOption : { ...globalOptions, ...command.options });
   const options: Record<string, string[]> = {};
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
-    const { name, rawName, value = '', inlineValue } = token;
-    const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
-    if (spec === undefined)
-      throw unknown(
-        'option',
-        rawName,
-        Object.keys(specs).map((each) => `--${each}`),
-        command,
-      );
-    if (spec.type === 'boolean' && inlineValue) throw usageError(`${rawName} takes no value.`);
-    if (spec.type === 'string' && (token.value === undefined || (!inlineValue && value.startsWith('-')))) {
-      throw usageError(`${rawName} needs a value: ${rawName} ${spec.value}`);
+    const { name, rawName, value, inlineValue } = token;
+    if (!known.has(rawName)) throw unknown('option', rawName, [...known.keys()], command);
+    const wanted = known.get(rawName);
+    if (wanted === undefined && inlineValue) throw usageError(`${rawName} takes no value.`);
+    if (wanted !== undefined && (value === undefined || (!inlineValue && value.startsWith('-')))) {
+      throw usageError(`${rawName} needs a value: ${rawName} ${wanted}`);
     }
-    options[name] = [...(options[name] ?? []), value];
+    options[name] = [...(options[name] ?? []), value ?? ''];
   }
   return { help, command, models: command === undefined ? [] : parseOperands(command, operands), options };
 }
 
+/** By option, what stands for its value; undefined for a flag. */
+function valuesOf(options: OptionSpecs): ReadonlyMap<string, string | undefined> {
+  return new Map(
+    Object.keys(options).map((written) => {
+      const [option = '', value] = written.split(' ');
+      return [option, value];
+    }),
+  );
+}
+
 function parseOperands(command: Command, operands: readonly string[]): readonly ModelReference[] {
-  const {
-    name,
-    count: [min, max],
-  } = command;
-  if (operands.length < min || operands.length > max) {
+  const { name, operands: wanted } = command;
+  const most = wanted === '' ? 0 : wanted.includes('…') ? operands.length : 1;
+  const tooFew = wanted.startsWith('NAME') && operands.length === 0;
+  if (tooFew || operands.length > most) {
     throw usageError(
-      operands.length < min ? `${name} needs ${command.operands}.` : `${name}: ${operands[max]} is one too many.`,
-      `${name} ${command.operands} (see: help ${name})`,
+      tooFew ? `${name} needs ${wanted}.` : `${name}: ${operands[most]} is one too many.`,
+      `${name} ${wanted} (see: help ${name})`,
     );
   }
   const models = operands.map(parseModelReference);
-  if (!command.operands.includes('@')) models.forEach(refuseVersion);
+  if (!wanted.includes('@')) models.forEach(refuseVersion);
   return models;
 }
 

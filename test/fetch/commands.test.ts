@@ -118,8 +118,9 @@ test('every command has help with examples that its own command line accepts', a
     assert.match(overview.stdout, new RegExp(`^  ${command.name}\\b`, 'm'));
     const { stdout, exitCode } = await call(world, command.name, '--help');
     assert.equal(exitCode, 0);
-    assert.ok(command.examples.length > 0);
-    for (const [line] of command.examples) {
+    assert.ok(Object.keys(command.examples).length > 0);
+    for (const behind of Object.keys(command.examples)) {
+      const line = `${command.name} ${behind}`.trim();
       assert.ok(stdout.includes(`aircher model ${line}`), line);
       const words = line.replaceAll("'", '').split(' ');
       assert.equal(parseCommandLine(words).help, false, line);

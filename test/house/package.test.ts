@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { buildClientBundle, maxBundleBytes } from '../../scripts/build-client-bundle.ts';
+import { buildClientBundle, importOnce, maxBundleBytes } from '../../scripts/build-client-bundle.ts';
 import { generatedFiles } from '../../scripts/generated-files.ts';
 import { supportedNode } from '../../src/core/supported-node.ts';
 import { toolVersion } from '../../src/core/tool-version.ts';
@@ -43,6 +43,10 @@ describe('the bundled client', () => {
     assert.ok((await stat(one)).size <= maxBundleBytes);
   });
 
+  it('has every function of node:* that it uses: they are imported by name', () => {
+    assert.throws(() => importOnce('import * as fs from "node:fs/promises";\n'), /by name.*node:fs\/promises/);
+  });
+
   it('runs on this Node, and on those that AIRCHER_TEST_NODES lists', () => {
     const nodes = [
       process.execPath,
@@ -51,7 +55,7 @@ describe('the bundled client', () => {
     for (const node of nodes) {
       const run = spawnSync(node, [join(root, 'dist/aircher.mjs'), 'model', 'help'], { encoding: 'utf8' });
       assert.equal(run.status, 0, `${node}: ${run.stderr}`);
-      assert.match(run.stdout, /update NAME… \| --all/);
+      assert.match(run.stdout, /update \[NAME… \| --all\]/);
     }
   });
 });

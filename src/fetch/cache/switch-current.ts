@@ -1,4 +1,4 @@
-import * as fs from 'node:fs/promises';
+import { cp, lstat, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
 import { renamePatiently, syncDirectory, temporaryName, writeFileAtomically } from '../../core/files.ts';
@@ -7,10 +7,10 @@ import type { CacheLayout } from './layout.ts';
 
 /** What switching needs of the file system; a test puts faults in their place. */
 export interface LinkFileSystem {
-  readonly symlink: typeof fs.symlink;
-  readonly rename: typeof fs.rename;
-  readonly rm: typeof fs.rm;
-  readonly cp: typeof fs.cp;
+  readonly symlink: typeof symlink;
+  readonly rename: typeof rename;
+  readonly rm: typeof rm;
+  readonly cp: typeof cp;
 }
 
 export interface SwitchOptions {
@@ -45,10 +45,10 @@ export async function pointCurrent(
   options: SwitchOptions = {},
 ): Promise<void> {
   if ((await readLinkedVersion(layout, name)) === version) return;
-  const { platform = process.platform, fileSystem = fs } = options;
+  const { platform = process.platform, fileSystem = { symlink, rename, rm, cp } } = options;
   const path = layout.current(name);
   const target = layout.version(name, version);
-  await fs.mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), { recursive: true });
   const temporary = temporaryName(path);
   const isWindows = platform === 'win32';
   try {
@@ -59,7 +59,7 @@ export async function pointCurrent(
     } catch (error) {
       if (!refusesLinks(error)) throw error;
       await fileSystem.cp(target, temporary, { recursive: true, errorOnExist: true, force: false });
-      await fs.writeFile(join(temporary, copyMarker), '');
+      await writeFile(join(temporary, copyMarker), '');
     }
     if (isWindows || (await isRealDirectory(path))) await removeCurrent(layout, name, fileSystem);
     await renamePatiently(temporary, path, {
@@ -77,14 +77,14 @@ export async function pointCurrent(
 export async function removeCurrent(
   layout: CacheLayout,
   name: string,
-  fileSystem: Pick<LinkFileSystem, 'rm'> = fs,
+  fileSystem: Pick<LinkFileSystem, 'rm'> = { rm },
 ): Promise<void> {
   await fileSystem.rm(layout.current(name), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }
 
 /** Whether a directory, not a link to one, lies at the path. */
 export async function isRealDirectory(path: string): Promise<boolean> {
-  return fs.lstat(path).then(
+  return lstat(path).then(
     (status) => status.isDirectory(),
     () => false,
   );

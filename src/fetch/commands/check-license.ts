@@ -6,13 +6,11 @@ import { showModels } from './show-models.ts';
 export const checkLicenseCommand: Command = {
   name: 'check-license',
   operands: '[NAME…]',
-  count: [0, Number.POSITIVE_INFINITY],
   summary: 'licences of what is installed',
-  examples: [
-    ['check-license', 'all installed models'],
-    ['check-license --commercial', 'exit code 11 where a licence forbids commercial use, for CI'],
-  ],
-  options: { commercial: { type: 'boolean', help: 'exit with 11 where a licence forbids commercial use' } },
+  examples: {
+    '--commercial': 'for CI',
+  },
+  options: { '--commercial': 'exit with 11 where a licence forbids commercial use' },
   async run({ client, names, options, output }) {
     const models = await checkLicenses(client, names);
     showModels(

@@ -8,14 +8,12 @@ import { showModels } from './show-models.ts';
 export const checkUpdatesCommand: Command = {
   name: 'check-updates',
   operands: '[NAME…]',
-  count: [0, Number.POSITIVE_INFINITY],
   summary: 'installed against offered versions: bytes to fetch, what changed, whether indices must be rebuilt',
-  examples: [
-    ['check-updates', 'all installed models'],
-    ['check-updates gte-large --json', 'one model, for programs'],
-    ['check-updates --exit-code', 'exit code 10 where there are updates, for scripts'],
-  ],
-  options: { 'exit-code': { type: 'boolean', help: 'exit with 10 where there are updates' } },
+  examples: {
+    '': 'all installed models',
+    'gte-large --json': 'one model, for programs',
+  },
+  options: { '--exit-code': 'exit with 10 where there are updates' },
   async run({ client, names, options, output, context }) {
     const statuses = await checkUpdates(client, { ...context, names });
     showStatuses(statuses, output);

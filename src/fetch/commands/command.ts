@@ -3,28 +3,20 @@ import type { Client } from '../client.ts';
 import type { Output } from '../render/output.ts';
 import type { ModelReference } from './model-reference.ts';
 
-export interface OptionSpec {
-  readonly type: 'string' | 'boolean';
-  /** What stands for the value in the help: `N`, `DIR`. */
-  readonly value?: string;
-  readonly help: string;
-}
-
-export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
-/** What was given for each option, in order; a flag's text is empty. Undefined where an option isn't there. */
+/** What options do, by how they are written: `--all`, or with a value `--to DIR`. */
+export type OptionSpecs = Readonly<Record<string, string>>;
+/** What was given for each option, in order, by names without dashes; a flag's text is empty. Undefined where an option isn't there. */
 export type OptionValues = Readonly<Record<string, readonly string[] | undefined>>;
 
 /** One `aircher model …` command: how it is called, what it says of itself, what it does. */
 export interface Command {
   readonly name: string;
-  /** Behind the name in the first line of its help: `NAME[@VERSION]…`. */
+  /** The models that it takes: none, one (`NAME`), one or more (`NAME…`), any number (`[NAME…]`); with `@` versions too. */
   readonly operands: string;
-  /** How many models it takes. */
-  readonly count: readonly [min: number, max: number];
   readonly summary: string;
   readonly details?: string;
-  /** Command lines without the program's name, and what they do. */
-  readonly examples: readonly (readonly [command: string, meaning: string])[];
+  /** What the command does, by what stands behind its name. */
+  readonly examples: Readonly<Record<string, string>>;
   readonly options?: OptionSpecs;
   /** Answers with the exit code where that isn't 0. */
   run(call: CommandCall): Promise<number | undefined>;

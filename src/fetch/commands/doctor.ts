@@ -7,12 +7,10 @@ const marks = { ok: 'ok', warning: 'WARNING', failed: 'FAILED' } as const;
 export const doctorCommand: Command = {
   name: 'doctor',
   operands: '',
-  count: [0, 0],
   summary: 'what works and what doesn’t: sources, hosts, proxy, certificates, cache rights, disk',
-  examples: [
-    ['doctor', 'everything, with the hosts that a firewall must let through'],
-    ['doctor --json', 'the same, to attach to a report'],
-  ],
+  examples: {
+    '': 'everything, with the hosts that a firewall must let through',
+  },
   async run({ client, output, context }) {
     const report = await diagnose(client, context);
     output.document(report);

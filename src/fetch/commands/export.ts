@@ -5,13 +5,12 @@ import type { Command } from './command.ts';
 export const exportCommand: Command = {
   name: 'export',
   operands: 'NAME[@VERSION]… --to DIR',
-  count: [1, Number.POSITIVE_INFINITY],
   summary: 'writes what `install --from` needs on a machine without a network',
   details: 'Archive, chunk index, manifest and signatures. With --offline: the files of an installed version instead.',
-  examples: [
-    ['export gte-large --to /media/usb/models', 'then, on the other machine: install --from /media/usb/models'],
-  ],
-  options: { to: { type: 'string', value: 'DIR', help: 'the directory; made where it is missing' } },
+  examples: {
+    'gte-large --to /media/usb/models': 'then, on the other machine: install --from /media/usb/models',
+  },
+  options: { '--to DIR': 'made where it is missing' },
   async run({ client, models, options, output, context }) {
     const directory = options.to?.at(-1);
     if (directory === undefined) throw usageError('Where to? export NAME --to DIR');

@@ -8,7 +8,7 @@ Usage: ${program} COMMAND …
 ${columns(commands.map((command) => [`${command.name} ${command.operands}`.trim(), command.summary]))}
 
 Options of every command:
-${optionLines(globals)}
+${columns(Object.entries(globals))}
 
 More on one: ${program} help COMMAND
 
@@ -19,26 +19,18 @@ Exit codes: 0 done, 2 wrong usage, 3 invalid input or nothing of that name, 4 wr
 
 export function commandHelp(program: string, command: Command, globals: OptionSpecs): string {
   const details = command.details === undefined ? '' : `\n${command.details}\n`;
-  const own = command.options === undefined ? '' : `\nOptions:\n${optionLines(command.options)}\n`;
-  const examples = command.examples.map(([line, meaning]) => [`${program} ${line}`, meaning] as const);
-  return `${program} ${`${command.name} ${command.operands}`.trim()}
+  const own = command.options === undefined ? '' : `\nOptions:\n${columns(Object.entries(command.options))}\n`;
+  const line = (behind: string): string => `${program} ${command.name} ${behind}`.trim();
+  const examples = Object.entries(command.examples).map(([behind, meaning]) => [line(behind), meaning] as const);
+  return `${line(command.operands)}
   ${command.summary}
 ${details}${own}
 Examples:
 ${columns(examples)}
 
 Options of every command:
-${optionLines(globals)}
+${columns(Object.entries(globals))}
 `;
-}
-
-function optionLines(options: OptionSpecs): string {
-  return columns(
-    Object.entries(options).map(([name, spec]) => [
-      `--${name}${spec.value === undefined ? '' : ` ${spec.value}`}`,
-      spec.help,
-    ]),
-  );
 }
 
 function columns(rows: readonly (readonly [string, string])[]): string {

@@ -33,25 +33,17 @@ export const commands: readonly Command[] = [
 
 /** Options of every command. */
 export const globalOptions: OptionSpecs = {
-  manifest: {
-    type: 'string',
-    value: 'SOURCE',
-    help: 'where releases are announced: URL, file or github:owner/repo#tag-prefix; may be repeated',
-  },
-  release: { type: 'string', value: 'TAG', help: 'another release than the newest, by tag or version' },
-  offline: { type: 'boolean', help: 'never use the network' },
-  json: { type: 'boolean', help: 'one JSON document on stdout' },
-  quiet: { type: 'boolean', help: 'no progress; warnings and errors stay' },
-  verbose: { type: 'boolean', help: 'retries, and the stack of an error' },
-  'limit-rate': { type: 'string', value: 'RATE', help: 'bytes a second at most, as 500k or 5MB' },
-  connections: { type: 'string', value: 'N', help: 'connections at once at most' },
-  'public-key': {
-    type: 'string',
-    value: 'KEY',
-    help: 'accept only manifests signed by this minisign key (text or file); may be repeated',
-  },
-  'allow-downgrade': { type: 'boolean', help: 'accept an older manifest than the newest seen' },
-  'allow-http': { type: 'boolean', help: 'allow plain http to other machines' },
-  'cache-dir': { type: 'string', value: 'DIR', help: 'the cache; else AIRCHER_CACHE_DIR, else ~/.cache' },
-  'no-color': { type: 'boolean', help: 'no colours (as NO_COLOR)' },
+  '--manifest SOURCE': 'where releases are announced: URL, file or github:owner/repo#tag-prefix; may be repeated',
+  '--release TAG': 'another release than the newest, by tag or version',
+  '--offline': 'never use the network',
+  '--json': 'one JSON document on stdout',
+  '--quiet': 'no progress; warnings and errors stay',
+  '--verbose': 'retries, and the stack of an error',
+  '--limit-rate RATE': 'bytes a second at most, as 500k or 5MB',
+  '--connections N': 'connections at once at most',
+  '--public-key KEY': 'accept only manifests signed by this minisign key (text or file); may be repeated',
+  '--allow-downgrade': 'accept an older manifest than the newest seen',
+  '--allow-http': 'allow plain http to other machines',
+  '--cache-dir DIR': 'the cache; else AIRCHER_CACHE_DIR, else ~/.cache',
+  '--no-color': 'no colours (as NO_COLOR)',
 };

@@ -13,18 +13,17 @@ import { tellInstalled, tellSpace } from './tell.ts';
 
 export const installCommand: Command = {
   name: 'install',
-  operands: 'NAME[@VERSION]…',
-  count: [0, Number.POSITIVE_INFINITY],
+  operands: '[NAME[@VERSION]…]',
   summary: 'makes models present; returns at once where they are',
   details: 'Without a version, any installed one will do; `update` brings the newest.',
-  examples: [
-    ['install all-MiniLM-L6-v2', 'the newest version, unless one is installed'],
-    ['install all-MiniLM-L6-v2@1.1.0', 'this very version'],
-    ['install --from /media/usb/models', 'everything that `export` or a mirror’s folder has, without a network'],
-    ['install --from ~/Downloads/gte-large.tar.gz', 'a tarball, with the release’s manifest.json beside it'],
-    ["install 'gte-large@^1.0.0' --limit-rate 5MB", 'the newest 1.x, at 5 MB a second'],
-  ],
-  options: { from: { type: 'string', value: 'DIR-or-FILE', help: 'from a folder or a tarball, without a network' } },
+  examples: {
+    'all-MiniLM-L6-v2': 'the newest version, unless one is installed',
+    'all-MiniLM-L6-v2@1.1.0': 'this very version',
+    '--from /media/usb/models': 'everything that `export` or a mirror’s folder has, without a network',
+    '--from ~/Downloads/gte-large.tar.gz': 'a tarball, with the release’s manifest.json beside it',
+    "'gte-large@^1.0.0' --limit-rate 5MB": 'the newest 1.x, at 5 MB a second',
+  },
+  options: { '--from DIR-or-FILE': 'from a folder or a tarball, without a network' },
   async run(call) {
     const { client, models, names, options, output, context } = call;
     const from = options.from?.at(-1);

@@ -7,14 +7,12 @@ import { showModels } from './show-models.ts';
 export const listCommand: Command = {
   name: 'list',
   operands: '',
-  count: [0, 0],
   summary: 'what is installed, or with --remote what is offered',
-  examples: [
-    ['list', 'installed models and versions'],
-    ['list --remote', 'what the newest release offers'],
-    ['list --json', 'the same for programs'],
-  ],
-  options: { remote: { type: 'boolean', help: 'what can be installed, from the newest release' } },
+  examples: {
+    '': 'installed models and versions',
+    '--remote': 'what the newest release offers',
+  },
+  options: { '--remote': 'what can be installed, from the newest release' },
   async run({ client, options, output, context }) {
     if (options.remote) {
       const offered = await listOffered(client, context);

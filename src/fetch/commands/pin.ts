@@ -7,9 +7,10 @@ import { tellSwitch } from './tell.ts';
 export const pinCommand: Command = {
   name: 'pin',
   operands: 'NAME@VERSION',
-  count: [1, 1],
   summary: 'uses this installed version, and keeps update and prune from it',
-  examples: [['pin gte-large@1.0.0', 'stay at 1.0.0']],
+  examples: {
+    'gte-large@1.0.0': 'stay at 1.0.0',
+  },
   async run({ client, models, output, context }) {
     for (const { name, range = '' } of models) {
       if (semver.valid(range) !== range) throw usageError(`Which version? pin ${name}@VERSION`);
@@ -21,9 +22,10 @@ export const pinCommand: Command = {
 export const unpinCommand: Command = {
   name: 'unpin',
   operands: 'NAME',
-  count: [1, 1],
   summary: 'lets update have the model again',
-  examples: [['unpin gte-large', 'the next update may change it']],
+  examples: {
+    'gte-large': 'the next update may change it',
+  },
   async run({ client, names, output }) {
     for (const name of names) {
       const version = await unpinModel(client, name);

@@ -6,15 +6,14 @@ import { numberOption } from './number-option.ts';
 export const pruneCommand: Command = {
   name: 'prune',
   operands: '',
-  count: [0, 0],
   summary: 'deletes old versions and interrupted downloads; never a current or pinned version',
-  examples: [
-    ['prune', 'all but the versions in use'],
-    ['prune --keep 2 --dry-run', 'what would go if two versions of each model were kept'],
-  ],
+  examples: {
+    '': 'all but the versions in use',
+    '--keep 2 --dry-run': 'what would go if two versions of each model were kept',
+  },
   options: {
-    keep: { type: 'string', value: 'N', help: 'versions of each model to keep, the current one among them' },
-    'dry-run': { type: 'boolean', help: 'only say what would be deleted' },
+    '--keep N': 'versions of each model to keep, the current one among them',
+    '--dry-run': 'only say what would be deleted',
   },
   async run({ client, options, output, context }) {
     const dryRun = options['dry-run'] !== undefined;

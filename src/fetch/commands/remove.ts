@@ -5,9 +5,10 @@ import type { Command } from './command.ts';
 export const removeCommand: Command = {
   name: 'remove',
   operands: 'NAME…',
-  count: [1, Number.POSITIVE_INFINITY],
   summary: 'deletes models with all their versions',
-  examples: [['remove gte-large', 'all versions, the pin and what was downloaded']],
+  examples: {
+    'gte-large': 'all versions, the pin and what was downloaded',
+  },
   async run({ client, names, output, context }) {
     const models = [];
     for (const name of names) {

@@ -7,14 +7,13 @@ import { tellSwitch } from './tell.ts';
 export const rollbackCommand: Command = {
   name: 'rollback',
   operands: 'NAME',
-  count: [1, 1],
   summary: 'back to an earlier version, and pins it there',
   details: 'The version stays until `unpin`: otherwise the next update would undo it.',
-  examples: [
-    ['rollback gte-large', 'the version before the current one'],
-    ['rollback gte-large --to 1.0.0', 'this version; fetched where it is not installed'],
-  ],
-  options: { to: { type: 'string', value: 'VERSION', help: 'the version to go back to' } },
+  examples: {
+    'gte-large': 'the version before the current one',
+    'gte-large --to 1.0.0': 'this version; fetched where it is not installed',
+  },
+  options: { '--to VERSION': 'the version to go back to' },
   async run({ client, names, options, output, context }) {
     const to = options.to?.at(-1);
     if (to !== undefined && semver.valid(to) !== to) throw usageError(`--to ${to} is not a version.`);

@@ -9,24 +9,23 @@ import { tellInstalled, tellSpace } from './tell.ts';
 
 export const updateCommand: Command = {
   name: 'update',
-  operands: 'NAME… | --all',
-  count: [0, Number.POSITIVE_INFINITY],
+  operands: '[NAME… | --all]',
   summary: 'brings installed models to the newest versions; fetches only what changed',
   details: 'Pinned models are left alone. The old version stays on disk until `prune`.',
-  examples: [
-    ['update --all', 'everything that is installed'],
-    ['update gte-large --plan', 'what it would fetch and change, without doing it'],
-    ['update --all --same-space', 'only what leaves existing indices valid'],
-  ],
+  examples: {
+    '--all': 'everything that is installed',
+    'gte-large --plan': 'what it would fetch and change, without doing it',
+    '--all --same-space': 'only what leaves existing indices valid',
+  },
   options: {
-    all: { type: 'boolean', help: 'every installed model' },
-    plan: { type: 'boolean', help: 'show bytes and changed tensors, change nothing' },
-    'same-space': { type: 'boolean', help: 'leave models alone whose new version makes other vectors' },
+    '--all': 'every installed model',
+    '--plan': 'show bytes and changed tensors, change nothing',
+    '--same-space': 'leave models alone whose new version makes other vectors',
   },
   async run(call) {
     const { client, names, options, output, context } = call;
     if (names.length > 0 === (options.all !== undefined)) {
-      throw usageError('What shall be updated?', 'Give names or --all: update NAME… or update --all');
+      throw usageError('What shall be updated? Give names or --all.');
     }
     if (options.plan) return showPlan(call);
     const reports = await updateModels(client, { ...context, names, sameSpace: options['same-space'] !== undefined });

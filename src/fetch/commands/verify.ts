@@ -7,13 +7,12 @@ import { noModels } from './show-models.ts';
 export const verifyCommand: Command = {
   name: 'verify',
   operands: '[NAME…]',
-  count: [0, Number.POSITIVE_INFINITY],
   summary: 'hashes what is installed; --repair fetches what is wrong, and only that',
-  examples: [
-    ['verify', 'every file of every installed version'],
-    ['verify all-MiniLM-L6-v2 --repair', 'one model, damaged pieces fetched again'],
-  ],
-  options: { repair: { type: 'boolean', help: 'fetch the damaged pieces' } },
+  examples: {
+    '': 'every file of every installed version',
+    'all-MiniLM-L6-v2 --repair': 'one model, damaged pieces fetched again',
+  },
+  options: { '--repair': 'fetch the damaged pieces' },
   async run({ client, names, options, output, context }) {
     const models = await verifyModels(client, { ...context, names, repair: options.repair !== undefined });
     const damaged = models.filter((report) => report.bad.length > 0 && report.repaired === undefined);

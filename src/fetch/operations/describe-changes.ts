@@ -11,22 +11,17 @@ export function spaceChange(before: ManifestModel, after: ManifestModel): SpaceC
 
 /** What differs between two versions of a model, as a manifest tells it: `weights`, `tokenizer`, `384 → 768 dimensions`, … */
 export function describeChanges(before: ManifestModel, after: ManifestModel): string[] {
-  const [old, next] = [before.fingerprints ?? {}, after.fingerprints ?? {}];
+  const { fingerprints: old = {}, embedding: was } = before;
+  const { fingerprints: next = {}, embedding: is } = after;
   return [
-    ...partNames.filter(([part]) => differs(old[part], next[part])).map(([, word]) => word),
-    ...arrow(before.embedding?.dimensions, after.embedding?.dimensions, 'dimensions'),
-    ...arrow(before.embedding?.max_tokens, after.embedding?.max_tokens, 'tokens at most'),
+    ...parts.filter((part) => differs(old[part], next[part])),
+    ...arrow(was?.dimensions, is?.dimensions, 'dimensions'),
+    ...arrow(was?.max_tokens, is?.max_tokens, 'tokens at most'),
     ...arrow(before.license, after.license, 'as licence'),
   ];
 }
 
-const partNames = [
-  ['weights', 'weights'],
-  ['layout', 'tensors'],
-  ['tokenizer', 'tokenizer'],
-  ['pooling', 'pooling'],
-  ['architecture', 'architecture'],
-] as const;
+const parts = ['weights', 'layout', 'tokenizer', 'pooling', 'architecture'] as const;
 
 function differs(before: unknown, after: unknown): boolean {
   return before !== undefined && after !== undefined && before !== after;

@@ -1,10 +1,9 @@
-import { mkdtemp, statfs, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { hostKinds } from '../../contract/fields.ts';
 import { type AircherError, toAircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { exists, isWritable, removeTree } from '../../core/files.ts';
+import { exists, isWritable } from '../../core/files.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { toolVersion } from '../../core/tool-version.ts';
 import { readAllInstalled } from '../cache/installed.ts';
@@ -98,20 +97,8 @@ async function diagnoseCache({ layout }: Client): Promise<Finding[]> {
           otherCache,
         ),
     finding('space', free < 1e9 ? 'warning' : 'ok', Number.isNaN(free) ? 'unknown' : `${formatBytes(free)} free`),
-    await diagnoseLinks(writable ? place : tmpdir()),
     finding('models', 'ok', `${plural(models.length, 'model')}, ${plural(versions, 'version')} installed`),
   ];
-}
-
-async function diagnoseLinks(directory: string): Promise<Finding> {
-  const place = await mkdtemp(join(directory, '.tmp-doctor-')).catch(() => undefined);
-  if (place === undefined) return finding('links', 'warning', 'could not be tried');
-  return symlink('target', join(place, 'link'), 'junction')
-    .then(
-      () => finding('links', 'ok', 'models/<name> can be a link'),
-      () => finding('links', 'warning', 'none here: models/<name> will be a copy of the version'),
-    )
-    .finally(() => removeTree(place));
 }
 
 async function diagnoseRelease(client: Client): Promise<Finding> {

@@ -1,3 +1,4 @@
+import type { ManifestModel } from '../../contract/manifest.ts';
 import * as semver from '../../contract/semver.ts';
 import type { RunContext } from '../../core/events.ts';
 import { readAllInstalled } from '../cache/installed.ts';
@@ -29,12 +30,14 @@ export async function listInstalled(client: Client): Promise<ListedVersion[]> {
       current: record.version === model.current,
       pinned: pins[model.name] === record.version,
       size_bytes: installedBytes(record),
-      license: record.entry.license,
-      dimensions: record.entry.embedding?.dimensions ?? undefined,
-      space: record.entry.embedding?.space,
+      ...factsOf(record.entry),
       path: client.layout.version(model.name, record.version),
     })),
   );
+}
+
+function factsOf({ license, embedding }: ManifestModel): Pick<ListedVersion, 'license' | 'dimensions' | 'space'> {
+  return { license, dimensions: embedding?.dimensions ?? undefined, space: embedding?.space };
 }
 
 /** One model that is offered. `size_bytes` is the archive's. */
@@ -66,12 +69,10 @@ export async function listOffered(
     version: entry.version,
     installed: installed.get(name),
     size_bytes: entry.size_bytes,
-    license: entry.license,
+    ...factsOf(entry),
     commercial_use: entry.commercial_use,
     quality_score: entry.quality_score,
-    dimensions: entry.embedding?.dimensions ?? undefined,
     max_tokens: entry.embedding?.max_tokens ?? undefined,
-    space: entry.embedding?.space,
     earlier: (entry.published_versions ?? []).map((published) => published.version).sort(semver.rcompare),
     yanked: withdrawal(manifest, name, entry.version),
   }));

@@ -10,7 +10,7 @@ import { installVersion } from '../install/install-version.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';
 import { type SpaceChange, spaceChange } from './describe-changes.ts';
-import { currentRecord, requireInstalled } from './select-installed.ts';
+import { currentRecord, notInstalled, requireInstalled } from './select-installed.ts';
 import { withModelLock } from './with-model-lock.ts';
 
 export interface VersionSwitch {
@@ -33,7 +33,7 @@ export async function pinVersion(
   const model = await requireInstalled(client, name);
   const record = recordOf(model, version);
   if (record === undefined || !(await looksComplete(layout, record))) {
-    throw invalidError(`${name} ${version} is not installed.`, `Install it first: install ${name}@${version}`);
+    throw await notInstalled(client, name, version);
   }
   // First the pin: it alone decides which version is used, and a killed switch is completed by the next command.
   await writePin(layout, name, version);

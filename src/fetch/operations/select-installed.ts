@@ -1,6 +1,7 @@
-import { invalidError } from '../../core/errors.ts';
+import { nearest } from '../../contract/problems-of.ts';
+import { type AircherError, invalidError } from '../../core/errors.ts';
 import { type InstalledModel, readAllInstalled, readInstalled, recordOf } from '../cache/installed.ts';
-import type { InstallRecord } from '../cache/records.ts';
+import { type InstallRecord, recordedModels } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 
 /** The named installed models, or all. Throws `invalid` for a name that isn't installed. */
@@ -14,11 +15,18 @@ export async function selectInstalled(
 
 export async function requireInstalled(client: Client, name: string): Promise<InstalledModel> {
   const model = await readInstalled(client.layout, name);
-  if (model !== undefined) return model;
-  const all = (await readAllInstalled(client.layout)).map((other) => other.name);
-  throw invalidError(
-    `${name} is not installed.`,
-    all.length === 0 ? `Install it: install ${name}` : `Installed: ${all.join(', ')}.`,
+  if (model === undefined) throw await notInstalled(client, name);
+  return model;
+}
+
+/** The error where a model, or this version of it, isn't installed. */
+export async function notInstalled(client: Client, name: string, version?: string): Promise<AircherError> {
+  const wanted = version === undefined ? name : `${name}@${version}`;
+  const others = (await recordedModels(client.layout)).filter((other) => other !== name);
+  const near = nearest(name, others);
+  return invalidError(
+    `${wanted} is not installed.`,
+    `Install it: install ${wanted}${near === undefined ? '' : ` (or did you mean ${near}?)`}`,
   );
 }
 
