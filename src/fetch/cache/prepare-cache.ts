@@ -15,7 +15,8 @@ export async function prepareCache(layout: CacheLayout): Promise<void> {
   try {
     for (const directory of [layout.models, layout.versions, layout.downloads]) {
       await makeDirectory(directory);
-      await writeTag(join(directory, 'CACHEDIR.TAG'));
+      const tag = join(directory, 'CACHEDIR.TAG');
+      if (!(await exists(tag))) await writeFile(tag, cacheDirTag);
     }
     await makeDirectory(layout.state);
   } catch (error) {
@@ -26,9 +27,4 @@ export async function prepareCache(layout: CacheLayout): Promise<void> {
     }
     throw error;
   }
-}
-
-async function writeTag(path: string): Promise<void> {
-  if (await exists(path)) return;
-  await writeFile(path, cacheDirTag);
 }

@@ -13,7 +13,7 @@ import { checkedUrl, isBelow, isLoopback } from './url-policy.ts';
 const maxRedirects = 10;
 /** A stale kept connection fails at once; there can't be more of them than we keep. */
 const maxStaleConnections = 8;
-const redirects = new Set([301, 302, 303, 307, 308]);
+const redirects = [301, 302, 303, 307, 308];
 
 /** The client of this room. Throws `usage` for options that make no sense. */
 export function createHttp(options: HttpOptions = {}): Http {
@@ -73,8 +73,8 @@ export function createHttp(options: HttpOptions = {}): Http {
     hasGithubToken: Boolean(options.githubToken),
     place: hosts.place,
     pace: createPace(options.limitRate),
-    tokenFor: (url) => (URL.canParse(url) ? tokenOf(new URL(url)) : undefined),
-    proxyFor: (url) => (URL.canParse(url) ? chooseProxy(new URL(url))?.host : undefined),
+    tokenFor: (url) => tokenOf(new URL(url)),
+    proxyFor: (url) => chooseProxy(new URL(url))?.host,
     document: (url, request) => getDocument(client, url, request),
     close,
     async request(first, request = {}): Promise<HttpResponse> {
@@ -88,7 +88,7 @@ export function createHttp(options: HttpOptions = {}): Http {
         const body = await ask(url, request);
         const status = body.statusCode ?? 0;
         const { location } = body.headers;
-        if (!redirects.has(status) || location === undefined) {
+        if (!redirects.includes(status) || location === undefined) {
           return { status, headers: body.headers, url: url.href, hops, body };
         }
         leave(body);

@@ -29,9 +29,14 @@ export async function getDocument(http: Http, url: string, request: DocumentRequ
   }
 }
 
+/** The status that an error tells of, if any. */
+export function statusOf(error: unknown): unknown {
+  return error instanceof AircherError ? error.details.status : undefined;
+}
+
 /** Whether an error says that a remote, or a disk, has no such document. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof AircherError && error.details.status === 404;
+  return statusOf(error) === 404;
 }
 
 function tryOften(http: Http, url: string, request: DocumentRequest): Promise<HttpDocument> {

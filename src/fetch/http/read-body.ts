@@ -23,27 +23,28 @@ export interface ReadBodyOptions {
  */
 export function readBody(response: HttpResponse, options: ReadBodyOptions): Promise<void> {
   const { body, url } = response;
+  const { stallTimeoutMs } = options;
   return new Promise((resolve, reject) => {
     let lastByte = performance.now();
     let held = 0;
-    const pulse = { since: lastByte, bytes: 0, held: false };
-    let timer = setTimeout(watch, options.stallTimeoutMs);
+    let pulse = { since: lastByte, bytes: 0, held: false };
+    let timer = setTimeout(watch, stallTimeoutMs);
     function watch(): void {
       const now = performance.now();
       const silence = held > 0 ? 0 : now - lastByte;
-      if (silence < options.stallTimeoutMs) {
-        const rate = (pulse.bytes / Math.max(1, now - pulse.since)) * 1000;
-        if (now - pulse.since >= options.stallTimeoutMs) {
-          if (!pulse.held && rate < minRate) {
-            finish(networkError('slow', `${hostOf(url)}: ${Math.round(rate)} bytes a second`));
-            return;
-          }
-          Object.assign(pulse, { since: now, bytes: 0, held: held > 0 });
-        }
-        timer = setTimeout(watch, options.stallTimeoutMs - silence);
+      if (silence >= stallTimeoutMs) {
+        finish(networkError('stalled', `${hostOf(url)}: no byte for ${seconds(stallTimeoutMs)} s`));
         return;
       }
-      finish(networkError('stalled', `${hostOf(url)}: no byte for ${seconds(options.stallTimeoutMs)} s`));
+      if (now - pulse.since >= stallTimeoutMs) {
+        const rate = (pulse.bytes / (now - pulse.since)) * 1000;
+        if (!pulse.held && rate < minRate) {
+          finish(networkError('slow', `${hostOf(url)}: ${Math.round(rate)} bytes a second`));
+          return;
+        }
+        pulse = { since: now, bytes: 0, held: held > 0 };
+      }
+      timer = setTimeout(watch, stallTimeoutMs - silence);
     }
     function finish(error?: unknown, drop = error !== undefined): void {
       clearTimeout(timer);

@@ -69,8 +69,8 @@ export function hostOf(url: string): string {
 /** A URL fit for messages: no query (signed URLs carry secrets there), no credentials. */
 export function showUrl(url: string): string {
   if (!URL.canParse(url)) return url;
-  const { origin, pathname, protocol, host } = new URL(url);
-  return origin === 'null' ? `${protocol}//${host}${pathname}` : `${origin}${pathname}`;
+  const { pathname, protocol, host } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
 }
 
 /** A manifest source as it is stored and shown: a URL without what may be secret, anything else as it is. */

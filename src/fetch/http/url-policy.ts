@@ -32,8 +32,5 @@ export function checkedUrl(text: string, options: { readonly allowInsecure: bool
 
 /** `true` where `url` is `base` or below it. */
 export function isBelow(url: URL, base: string): boolean {
-  const root = new URL(base);
-  if (url.origin !== root.origin) return false;
-  const path = root.pathname.endsWith('/') ? root.pathname : `${root.pathname}/`;
-  return url.pathname === root.pathname || url.pathname.startsWith(path);
+  return `${url.origin}${url.pathname}/`.startsWith(new URL(base).href.replace(/\/*$/, '/'));
 }

@@ -1,4 +1,4 @@
-import { open, readdir, rename } from 'node:fs/promises';
+import { readdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasSystemCode, invalidError } from '../../core/errors.ts';
 import { makeDirectory, renamePatiently, syncDirectory } from '../../core/files.ts';
@@ -38,7 +38,7 @@ export async function commitVersion(
   if (reserved !== undefined) {
     throw invalidError(`${name} ${version} has a file named ${reserved.path}, which is the client’s own`);
   }
-  await writeFlushed(join(directory, versionFileName), `${version}\n`);
+  await writeFile(join(directory, versionFileName), `${version}\n`, { flush: true });
   await syncTree(directory);
   await makeDirectory(dirname(target));
   const other = await readRecord(layout, name, version);
@@ -76,16 +76,6 @@ export async function recordVersion(
   await keepManifest(layout, from);
   await writeRecord(layout, record);
   return record;
-}
-
-async function writeFlushed(path: string, text: string): Promise<void> {
-  const handle = await open(path, 'w');
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Flushes a directory and those in it, so that the names of the files survive a power cut as their data does. */

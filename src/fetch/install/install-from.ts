@@ -3,7 +3,7 @@ import { archiveFormats } from '../../contract/chunk-index.ts';
 import { type AircherError, integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { isFile, readBoundedFile } from '../../core/files.ts';
-import { hashFile, sha256 } from '../../core/hashing.ts';
+import { hashFile, type Sha256, sha256 } from '../../core/hashing.ts';
 import { isDirectory } from '../cache/installed.ts';
 import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
@@ -53,6 +53,8 @@ export async function installFrom(
 interface Piece {
   readonly resolved: ResolvedModel;
   readonly archive?: string;
+  /** Its sha256 is known to be right. */
+  readonly isChecked?: boolean;
   readonly folder: string;
 }
 
@@ -89,15 +91,15 @@ async function findArchive(
   names: readonly string[],
   context: RunContext,
 ): Promise<Piece> {
-  const found = await hashFile(from, { signal: context.signal });
+  const found = await hashArchive(from, basename(from), undefined, context);
   const known = manifests.flatMap((good) => Object.keys(good.manifest.models).map((name) => resolvedFrom(good, name)));
-  const right = known.find(({ entry }) => entry.sha256 === found.sha256);
+  const right = known.find(({ entry }) => entry.sha256 === found);
   if (right !== undefined && (names.length === 0 || names.includes(right.name))) {
-    return { resolved: right, archive: from, folder: dirname(from) };
+    return { resolved: right, archive: from, isChecked: true, folder: dirname(from) };
   }
   const meant =
     known.find(({ name }) => names.includes(name)) ?? known.find(({ name }) => basename(from).startsWith(`${name}.`));
-  if (meant !== undefined && right === undefined) throw wrongArchive(from, meant, found.sha256);
+  if (meant !== undefined && right === undefined) throw wrongArchive(from, meant, found);
   throw invalidError(
     `${from} is ${right?.name ?? 'no archive that the manifest names'}.`,
     'The manifest must be of the same release: put its manifest.json beside the archive.',
@@ -138,19 +140,28 @@ async function firstWithFiles(folders: readonly string[], { entry }: ResolvedMod
   return undefined;
 }
 
-function fillFromArchive({ resolved, folder }: Piece, archive: string, context: RunContext): FillStaging {
+async function hashArchive(
+  path: string,
+  subject: string,
+  size: number | undefined,
+  context: RunContext,
+): Promise<Sha256> {
+  let done = 0;
+  const onBytes = (count: number): void => {
+    done += count;
+    context.onEvent?.({ type: 'progress', task: 'verify', subject, done, total: size && Math.max(done, size) });
+  };
+  const found = await hashFile(path, { signal: context.signal, onBytes });
+  context.onEvent?.({ type: 'done', task: 'verify', subject });
+  return found.sha256;
+}
+
+function fillFromArchive({ resolved, isChecked, folder }: Piece, archive: string, context: RunContext): FillStaging {
   return async (staging) => {
-    const { name: subject, entry } = resolved;
-    let done = 0;
-    const onBytes = (count: number): void => {
-      done += count;
-      const total = Math.max(done, entry.size_bytes);
-      context.onEvent?.({ type: 'progress', task: 'verify', subject, done, total });
-    };
-    const found = await hashFile(archive, { signal: context.signal, onBytes });
-    context.onEvent?.({ type: 'done', task: 'verify', subject });
-    if (found.sha256 !== entry.sha256) throw wrongArchive(archive, resolved, found.sha256);
-    const files = await unpackArchive({ archive, model: subject, entry, directory: staging.files }, context);
+    const { name, entry } = resolved;
+    const found = isChecked ? entry.sha256 : await hashArchive(archive, name, entry.size_bytes, context);
+    if (found !== entry.sha256) throw wrongArchive(archive, resolved, found);
+    const files = await unpackArchive({ archive, model: name, entry, directory: staging.files }, context);
     return { files, indexBytes: await readIndexBeside(folder, resolved) };
   };
 }

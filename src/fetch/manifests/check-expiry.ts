@@ -11,7 +11,6 @@ export function checkExpiry(manifest: Manifest): void {
   if (!hasExpired(manifest)) return;
   throw integrityError(
     `The manifest of ${manifest.release ?? 'this release'} expired at ${manifest.expires_at}.`,
-    'What is installed works on. Nothing new is installed until a renewed manifest can be had: it was not renewed, or ' +
-      'somebody holds it back. Check the sources (doctor) and the clock of this machine.',
+    'What is installed works on. It was not renewed, or somebody holds the renewed one back: check the sources (doctor) and this machine’s clock.',
   );
 }

@@ -8,11 +8,11 @@ import { tagPrefixOf } from '../sources/fetch-release.ts';
  */
 export function compareReleases(a: Manifest, b: Manifest): number {
   const [first, second] = [releaseVersion(a.release), releaseVersion(b.release)];
-  if (first !== undefined && second !== undefined) {
-    return semver.compare(first, second) || compareText(a.generated_at, b.generated_at);
-  }
-  if (first !== undefined || second !== undefined) return first === undefined ? -1 : 1;
-  return compareText(a.generated_at, b.generated_at);
+  const byRelease =
+    first !== undefined && second !== undefined
+      ? semver.compare(first, second)
+      : Number(first !== undefined) - Number(second !== undefined);
+  return byRelease || compareText(a.generated_at, b.generated_at);
 }
 
 /** `1.2.0` of the tag `models-v1.2.0`; undefined where there is none. */

@@ -103,6 +103,9 @@ function allFailed(
 
 function badSource(answer: Extract<SourceAnswer, { kind: 'bad' }>): Omit<Problem, 'level'> {
   const { message, hint } = answer.error;
-  const fact = message.startsWith(answer.source) ? message.slice(answer.source.length).replace(/^[: ]+/, '') : message;
-  return { file: answer.source, message: fact, ...(hint === undefined ? {} : { hint }) };
+  return {
+    file: answer.source,
+    message: message.replace(`${answer.source}: `, ''),
+    ...(hint === undefined ? {} : { hint }),
+  };
 }

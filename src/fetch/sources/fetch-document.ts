@@ -1,7 +1,7 @@
 import { limits } from '../../contract/limits.ts';
-import { AircherError, invalidError } from '../../core/errors.ts';
+import { invalidError } from '../../core/errors.ts';
 import { readBoundedFile } from '../../core/files.ts';
-import { isMissing } from '../http/document.ts';
+import { statusOf } from '../http/document.ts';
 import type { FetchedManifest, SourceOptions, UnchangedManifest } from './types.ts';
 
 const signatureEnding = '.minisig';
@@ -24,8 +24,7 @@ export async function fetchManifestUrl(
       .document(beside.href, { ...options, timeoutMs, maxBytes: limits.signatureBytes, etag: undefined })
       .catch((error: unknown) => {
         // Some hosts deny what isn't there.
-        const denied = error instanceof AircherError && (error.code === 'conflict' || error.details.status === 410);
-        if (!denied && !isMissing(error)) throw error;
+        if (![401, 403, 404, 410].includes(Number(statusOf(error)))) throw error;
       }),
   ]);
   const { bytes, headers } = document;

@@ -1,7 +1,7 @@
 import * as semver from '../../contract/semver.ts';
-import { AircherError, remoteError } from '../../core/errors.ts';
+import { remoteError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { isMissing } from '../http/document.ts';
+import { statusOf } from '../http/document.ts';
 import { askGitHub, maxGitHubBytes } from '../http/github-asset.ts';
 import type { Http } from '../http/types.ts';
 
@@ -21,8 +21,7 @@ export async function listTags(
     const { bytes } = await http.document(url, { timeoutMs, signal, onEvent, maxBytes: maxGitHubBytes });
     return parseRefAdvertisement(bytes);
   } catch (error) {
-    const denied = error instanceof AircherError && (error.code === 'conflict' || isMissing(error));
-    if (!denied || !http.hasGithubToken) throw error;
+    if (![401, 403, 404].includes(Number(statusOf(error))) || !http.hasGithubToken) throw error;
     const refs = await askGitHub(http, `${repository}/git/matching-refs/tags/${tagPrefix}`, options);
     if (!Array.isArray(refs)) throw remoteError(`${repository}: the API gives no list of refs`);
     return refs.map((entry: { readonly ref?: unknown } | null) => String(entry?.ref).replace(/^refs\/tags\//, ''));
@@ -37,19 +36,15 @@ export function parseRefAdvertisement(bytes: Uint8Array): string[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const tags: string[] = [];
   for (let at = 0; at < text.length; ) {
-    const digits = text.toString('latin1', at, at + 4);
-    const length = /^[0-9a-f]{4}$/i.test(digits) ? Number.parseInt(digits, 16) : Number.NaN;
-    if (length === 0) {
-      at += 4;
-      continue;
-    }
-    if (!(length >= 4) || at + length > text.length) {
+    // A separator has the length 0, and no more than its four digits.
+    const length = Number.parseInt(text.toString('latin1', at, at + 4), 16);
+    if (length !== 0 && !(length >= 4 && at + length <= text.length)) {
       throw remoteError('the answer is not a list of git refs', undefined, { details: { reason: 'protocol' } });
     }
     const line = text.toString('utf8', at + 4, at + length);
     const tag = /^[0-9a-f]{40,64} refs\/tags\/([^\0\n]+)/.exec(line)?.[1];
     if (tag !== undefined && !tag.endsWith('^{}')) tags.push(tag);
-    at += length;
+    at += length || 4;
   }
   return tags;
 }
@@ -57,12 +52,9 @@ export function parseRefAdvertisement(bytes: Uint8Array): string[] {
 /** Tags `<prefix><version>`, the newest first, prereleases left out. */
 export function releaseTags(tags: readonly string[], tagPrefix: string): string[] {
   return tags
-    .flatMap((tag) => {
-      if (!tag.startsWith(tagPrefix)) return [];
-      const version = semver.parse(tag.slice(tagPrefix.length));
-      const exact = version?.version === tag.slice(tagPrefix.length);
-      return version && exact && version.prerelease.length === 0 ? [{ tag, version }] : [];
-    })
-    .sort((a, b) => semver.rcompare(a.version, b.version))
-    .map(({ tag }) => tag);
+    .filter((tag) => tag.startsWith(tagPrefix))
+    .map((tag) => tag.slice(tagPrefix.length))
+    .filter((version) => semver.valid(version) === version && !version.includes('-'))
+    .sort(semver.rcompare)
+    .map((version) => tagPrefix + version);
 }
