@@ -76,20 +76,18 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     layout,
     namespace,
-    sources: options.manifestSources ?? firstFilled(words(env.AIRCHER_MANIFEST_URL), baked.manifestSources),
+    sources: options.manifestSources ?? words(env.AIRCHER_MANIFEST_URL) ?? baked.manifestSources,
     sourcesAreNamed: options.manifestSources !== undefined,
-    publicKeys: options.publicKeys ?? firstFilled(words(env.AIRCHER_PUBLIC_KEY), baked.publicKeys),
+    publicKeys: options.publicKeys ?? words(env.AIRCHER_PUBLIC_KEY) ?? baked.publicKeys,
     offline,
     release: options.release,
     allowDowngrade: options.allowDowngrade ?? false,
     huggingFaceCache: huggingFaceCacheOf(env),
-    http: () => {
+    http: async () => {
       if (offline) {
-        return Promise.reject(
-          remoteError(
-            'The network is needed, and the client is offline.',
-            'Run again without --offline and AIRCHER_OFFLINE.',
-          ),
+        throw remoteError(
+          'The network is needed, and the client is offline.',
+          'Run again without --offline and AIRCHER_OFFLINE.',
         );
       }
       http ??= open();
@@ -115,16 +113,13 @@ function httpOptionsOf(env: Readonly<Record<string, string | undefined>>): HttpO
   };
 }
 
-function isSet(value: string | undefined): boolean {
-  return value !== undefined && !['', '0', 'false', 'no'].includes(value.toLowerCase());
+function isSet(value = ''): boolean {
+  return !['', '0', 'false', 'no'].includes(value.toLowerCase());
 }
 
-function words(text: string | undefined): readonly string[] {
-  return (text ?? '').split(/\s+/).filter((word) => word !== '');
-}
-
-function firstFilled(...lists: readonly (readonly string[])[]): readonly string[] {
-  return lists.find((list) => list.length > 0) ?? [];
+/** What stands between blanks; undefined where nothing does. */
+function words(text: string | undefined): readonly string[] | undefined {
+  return text?.match(/\S+/g) ?? undefined;
 }
 
 /** HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub: as huggingface_hub has it. */
@@ -132,6 +127,6 @@ function huggingFaceCacheOf(env: Readonly<Record<string, string | undefined>>): 
   if (env.HF_HUB_CACHE) return env.HF_HUB_CACHE;
   if (env.HF_HOME) return join(env.HF_HOME, 'hub');
   const home = env.HOME || env.USERPROFILE;
-  const caches = env.XDG_CACHE_HOME || (home ? join(home, '.cache') : undefined);
+  const caches = env.XDG_CACHE_HOME || (home && join(home, '.cache'));
   return caches ? join(caches, 'huggingface', 'hub') : undefined;
 }

@@ -34,10 +34,6 @@ ${columns(Object.entries(globals))}
 }
 
 function columns(rows: readonly (readonly [string, string])[]): string {
-  const width = Math.min(44, Math.max(...rows.map(([left]) => left.length)));
-  return rows
-    .map(([left, right]) =>
-      left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
-    )
-    .join('\n');
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join('\n');
 }

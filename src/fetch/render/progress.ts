@@ -33,7 +33,7 @@ const verbs: Readonly<Record<string, string>> = {
 export function createProgress(options: ProgressOptions): Progress {
   const { stderr, quiet, verbose, now = () => performance.now() } = options;
   const terminal = stderr.isTTY === true;
-  const tasks = new Map<string, Rate>();
+  const tasks = new Map<string, Sample[]>();
   let drawn = false;
   let last = Number.NEGATIVE_INFINITY;
 
@@ -58,41 +58,25 @@ export function createProgress(options: ProgressOptions): Progress {
   };
 
   const onEvent = (event: Event): void => {
-    switch (event.type) {
-      case 'warning': {
-        formatWarning(event.problem).forEach(say);
-        return;
-      }
-      case 'progress': {
-        if (quiet) return;
-        const key = `${event.task} ${event.subject}`;
-        const rate = tasks.get(key) ?? new Rate(now(), event.done);
-        tasks.set(key, rate);
-        rate.add(now(), event.done);
-        // The first line of a log waits as long as every other: short work needs none.
-        if (!terminal && last === Number.NEGATIVE_INFINITY) last = now();
-        draw(progressLine(event, rate.perSecond));
-        return;
-      }
-      case 'done':
-        tasks.delete(`${event.task} ${event.subject}`);
-        clear();
-        return;
-      case 'waiting':
-        if (!quiet) say(`${event.subject}: waiting for ${event.holder}, which is working on it`);
-        return;
-      case 'mirror-set-aside':
-        say(`warning: ${event.mirror} is not asked any more: ${event.reason}`);
-        return;
-      case 'notice':
-        if (!quiet) say(event.message);
-        return;
-      case 'retry':
-        if (verbose) say(`${event.what}: ${event.reason}; again in ${formatDuration(event.delayMs / 1000)}`);
-        return;
-      case 'step-start':
-      case 'step-end':
-        return;
+    if (event.type === 'warning') formatWarning(event.problem).forEach(say);
+    else if (event.type === 'mirror-set-aside') say(`warning: ${event.mirror} is not asked any more: ${event.reason}`);
+    else if (event.type === 'retry' && verbose) {
+      say(`${event.what}: ${event.reason}; again in ${formatDuration(event.delayMs / 1000)}`);
+    }
+    if (quiet) return;
+    if (event.type === 'notice') say(event.message);
+    else if (event.type === 'waiting') say(`${event.subject}: waiting for ${event.holder}, which is working on it`);
+    else if (event.type === 'done') {
+      tasks.delete(`${event.task} ${event.subject}`);
+      clear();
+    } else if (event.type === 'progress') {
+      const key = `${event.task} ${event.subject}`;
+      const samples = tasks.get(key) ?? [];
+      tasks.set(key, samples);
+      const perSecond = rateWith(samples, now(), event.done);
+      // The first line of a log waits as long as every other: short work needs none.
+      if (!terminal && last === Number.NEGATIVE_INFINITY) last = now();
+      draw(progressLine(event, perSecond));
     }
   };
   return { onEvent, say, end: clear };
@@ -113,23 +97,15 @@ function progressLine(event: Extract<Event, { type: 'progress' }>, perSecond: nu
   return parts.join('  ');
 }
 
-/** Bytes a second over the last ten seconds. */
-class Rate {
-  readonly #samples: { readonly at: number; readonly done: number }[];
+interface Sample {
+  readonly at: number;
+  readonly done: number;
+}
 
-  constructor(at: number, done: number) {
-    this.#samples = [{ at, done }];
-  }
-
-  add(at: number, done: number): void {
-    const newest = this.#samples.at(-1);
-    if (newest && at - newest.at < 200) return;
-    this.#samples.push({ at, done });
-    while (this.#samples.length > 2 && at - this.#samples[0]!.at > 10_000) this.#samples.shift();
-  }
-
-  get perSecond(): number {
-    const [first, last] = [this.#samples[0]!, this.#samples.at(-1)!];
-    return last.at > first.at ? ((last.done - first.done) / (last.at - first.at)) * 1000 : 0;
-  }
+/** Bytes a second over the last ten seconds, of which samples are kept every 200 ms. */
+function rateWith(samples: Sample[], at: number, done: number): number {
+  if (at - (samples.at(-1)?.at ?? Number.NEGATIVE_INFINITY) >= 200) samples.push({ at, done });
+  while (samples.length > 2 && at - samples[0]!.at > 10_000) samples.shift();
+  const [first, newest] = [samples[0]!, samples.at(-1)!];
+  return newest.at > first.at ? ((newest.done - first.done) / (newest.at - first.at)) * 1000 : 0;
 }
