@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { readFile, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { clashKey } from '../../contract/names.ts';
@@ -88,19 +89,19 @@ export const copyMarker = '.aircher-copy';
 export async function looksComplete(layout: CacheLayout, record: InstallRecord): Promise<boolean> {
   const directory = layout.version(record.model, record.version);
   const found = await Promise.all(
-    record.files.map((file) =>
-      stat(join(directory, file.path)).then(
-        (status) => status.isFile() && status.size === file.size_bytes,
-        () => false,
-      ),
-    ),
+    record.files.map(async (file) => {
+      const status = await statOrNot(join(directory, file.path));
+      return status?.isFile() && status.size === file.size_bytes;
+    }),
   );
   return found.every(Boolean);
 }
 
 export async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (status) => status.isDirectory(),
-    () => false,
-  );
+  return (await statOrNot(path))?.isDirectory() ?? false;
+}
+
+/** Undefined for whatever reason it can't be looked at. */
+function statOrNot(path: string): Promise<Stats | undefined> {
+  return stat(path).catch(() => undefined);
 }

@@ -1,5 +1,6 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { hasSystemCode } from '../../core/errors.ts';
 
 /** Tells a process from all others that ever had its number, here or on another machine. */
 export interface ProcessIdentity {
@@ -33,7 +34,7 @@ export async function isCertainlyGone(identity: ProcessIdentity): Promise<boolea
   try {
     process.kill(identity.pid, 0);
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
+    return hasSystemCode(error, 'ESRCH');
   }
   const started = await processStart(identity.pid);
   return identity.started !== undefined && started !== undefined && started !== identity.started;
@@ -41,11 +42,7 @@ export async function isCertainlyGone(identity: ProcessIdentity): Promise<boolea
 
 /** Field 22 of /proc/<pid>/stat (proc(5)): start time in clock ticks after boot. */
 async function processStart(pid: number): Promise<string | undefined> {
-  try {
-    const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the program's name in parentheses, which may hold blanks and parentheses itself.
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The second field is the program's name in parentheses, which may hold blanks and parentheses itself.
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
 }

@@ -39,22 +39,19 @@ export function createHttp(options: HttpOptions = {}): Http {
     if (url.protocol === 'http:' && !isLoopback(url.hostname) && !allowInsecure) return undefined;
     return (['github', 'huggingface'] as const).find((kind) => tokens[kind] && isBelow(url, bases[kind]));
   };
-  const headersFor = (url: URL, request: HttpRequest): Record<string, string> => {
+  const ask = async (url: URL, request: HttpRequest): Promise<http.IncomingMessage> => {
+    const proxy = chooseProxy(url);
     const token = tokenOf(url);
-    return {
+    const headers = {
       'user-agent': options.userAgent ?? 'aircher-models',
       accept: '*/*',
       'accept-encoding': 'identity',
       ...request.headers,
       ...(token && { authorization: `Bearer ${tokens[token]}` }),
     };
-  };
-
-  const ask = async (url: URL, request: HttpRequest): Promise<http.IncomingMessage> => {
-    const proxy = chooseProxy(url);
-    const timeoutMs = request.connectTimeoutMs ?? settings.connectTimeoutMs;
+    const { connectTimeoutMs: timeoutMs } = settings;
     for (let stale = 0; ; stale++) {
-      const sent = send(url, request, headersFor(url, request), proxy, agentFor(url, proxy));
+      const sent = send(url, request, headers, proxy, agentFor(url, proxy));
       const late = networkError('timeout', `${url.host}: no answer within ${seconds(timeoutMs)} s`);
       try {
         const [body] = await answerOf<[http.IncomingMessage]>(sent, 'response', timeoutMs, late);

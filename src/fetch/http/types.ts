@@ -45,8 +45,6 @@ export interface HttpRequest {
   readonly method?: 'GET' | 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** Instead of the client's own; for this request. */
-  readonly connectTimeoutMs?: number | undefined;
 }
 
 export interface HttpResponse {

@@ -2,6 +2,7 @@ import { integrityError, type Problem, remoteError, usageError } from '../../cor
 import { type RunContext, warn } from '../../core/events.ts';
 import type { Client } from '../client.ts';
 import { isMissing } from '../http/document.ts';
+import { sourceForms } from '../sources/source.ts';
 import type { AcceptedManifest } from './accepted-manifest.ts';
 import { askSources, type SourceAnswer } from './ask-sources.ts';
 import { checkExpiry } from './check-expiry.ts';
@@ -74,10 +75,7 @@ function offlineAnswer(client: Client, stored: AcceptedManifest | undefined): Go
       'Run it once with the network, or bring the models by `install --from`.',
     );
   }
-  throw usageError(
-    'No manifest source is known.',
-    'Name one by --manifest or AIRCHER_MANIFEST_URL: a URL, a file, or github:owner/repository#tag-prefix.',
-  );
+  throw usageError('No manifest source is known.', `Name one by --manifest or AIRCHER_MANIFEST_URL. ${sourceForms}`);
 }
 
 function allFailed(

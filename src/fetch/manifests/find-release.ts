@@ -1,6 +1,6 @@
 import { hostKinds } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
-import { type Manifest, type PublishedVersion, parseManifest } from '../../contract/manifest.ts';
+import { type PublishedVersion, parseManifest } from '../../contract/manifest.ts';
 import { type AircherError, integrityError, toAircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { sha256 } from '../../core/hashing.ts';
@@ -69,7 +69,11 @@ async function fetchUnlisted(
   for (const source of client.sources) {
     try {
       const found = openManifest(client, trust, await fetchRelease(source, release, { http, tagPrefix, ...context }));
-      checkIsRelease(found.manifest, release, found.url);
+      const { release: itself } = found.manifest;
+      // A mirror that gives another release's (well-signed) manifest for the asked one mustn't pass it off.
+      if (itself !== undefined && !names(release, itself)) {
+        throw integrityError(`${found.url}: the manifest is of ${itself}, not of ${release}`);
+      }
       checkExpiry(found.manifest);
       return found;
     } catch (error) {
@@ -87,10 +91,4 @@ async function fetchUnlisted(
 /** Whether a tag or version names the release of that tag. */
 function names(release: string, tag: string | undefined): boolean {
   return tag === release || (tag !== undefined && releaseVersion(tag) === release);
-}
-
-/** A mirror that gives another release's (well-signed) manifest for the asked one mustn't pass it off. */
-function checkIsRelease(manifest: Manifest, release: string, from: string): void {
-  if (manifest.release === undefined || names(release, manifest.release)) return;
-  throw integrityError(`${from}: the manifest is of ${manifest.release}, not of ${release}`);
 }

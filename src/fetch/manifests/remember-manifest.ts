@@ -20,7 +20,8 @@ export async function rememberManifest(
   const { announced, signers } = found;
   const known = stored?.sha256 === found.sha256;
   const etags = { ...(known && stored.etags), ...foundEtags };
-  if (known && sameFacts([roots, announced, etags], [stored.roots, stored.keys, stored.etags])) return;
+  const facts = JSON.stringify([roots, announced, etags]);
+  if (known && facts === JSON.stringify([stored.roots, stored.keys, stored.etags])) return;
   const latest = await readAccepted(client.layout);
   const overtaken = latest !== undefined && latest.sha256 !== stored?.sha256 && !client.allowDowngrade;
   if (overtaken && compareReleases(latest.manifest, found.manifest) > 0) return;
@@ -32,8 +33,4 @@ export async function rememberManifest(
     if (toAircherError(error).code !== 'machine') throw error;
     warn(context, { file: client.layout.state, message: 'the accepted manifest can’t be remembered there' });
   }
-}
-
-function sameFacts(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { usageError } from '../../core/errors.ts';
+import { type AircherError, usageError } from '../../core/errors.ts';
 
 /** A manifest source, taken apart (docs/formats.md). */
 export type Source =
@@ -18,31 +18,32 @@ export type Source =
 export function parseSource(text: string): Source {
   if (text.startsWith('github:')) return parseGitHub(text);
   if (/^https?:\/\//i.test(text)) {
-    if (!URL.canParse(text)) throw usageError(`${JSON.stringify(text)} is not a URL`);
+    if (!URL.canParse(text)) throw noSource(text);
     return { kind: 'url', url: text };
   }
   if (/^file:/i.test(text)) {
     try {
       return { kind: 'file', path: fileURLToPath(text) };
     } catch (error) {
-      throw usageError(`${JSON.stringify(text)} is not the URL of a file`, undefined, { cause: error });
+      throw noSource(text, error);
     }
   }
   // Two letters at least, so that C:\ stays a path.
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(text)) {
-    throw usageError(`${JSON.stringify(text)} is not a manifest source`, sourceForms);
-  }
-  if (text.trim() === '') throw usageError('an empty manifest source', sourceForms);
+  if (/^[a-z][a-z0-9+.-]+:\/\/|^\s*$/i.test(text)) throw noSource(text);
   return { kind: 'file', path: text };
 }
 
-const sourceForms = 'Give an https URL, a file, or github:owner/repository#tag-prefix.';
+function noSource(text: string, cause?: unknown): AircherError {
+  return usageError(`${JSON.stringify(text)} is not a manifest source`, sourceForms, { cause });
+}
+
+export const sourceForms = 'A source is an https URL, a file, or github:owner/repository#tag-prefix.';
 
 function parseGitHub(text: string): Source {
   const [, server, repository, tagPrefix = ''] =
     /^github:(?:(https?:\/\/[^/@\s]+)\/)?([A-Za-z0-9][A-Za-z0-9-]{0,38}\/(?!\.\.?(?:#|$))[A-Za-z0-9._-]{1,100})(?:#([A-Za-z0-9._-]*))?$/.exec(
       text,
     ) ?? [];
-  if (repository === undefined) throw usageError(`${JSON.stringify(text)} is not a GitHub source`, sourceForms);
+  if (repository === undefined) throw noSource(text);
   return { kind: 'github', server, repository: repository.replace(/\.git$/, ''), tagPrefix };
 }
