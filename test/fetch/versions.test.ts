@@ -143,6 +143,8 @@ test('a first release that is a prerelease is installed by --release: nothing ne
     assert.deepEqual(await checkModels(world.cache, [first]), { alpha: '1.0.0-rc.1' });
     await manager.remove('alpha');
   }
+  const byVersion = world.manager({ release: '1.0.0-rc.1' }).install('alpha');
+  await assert.rejects(byVersion, { code: 'usage', hint: 'Give the whole tag to --release.' });
   const unknown = world.manager({ release: 'models-v2.0.0' }).install('alpha');
   await assert.rejects(unknown, { code: 'invalid', message: /models-v2\.0\.0/ });
 });

@@ -46,8 +46,12 @@ async function tagOf(source: string, parsed: Source, tagOrVersion: string, optio
 
 /** What stands before the version in the release's tag of the source's newest manifest. */
 async function readPrefix(source: string, options: ReleaseOptions): Promise<string> {
-  const newest = await fetchFromSource(source, options);
-  const prefix = newest.notModified ? undefined : tagPrefixOf(parseManifest(newest.bytes, source).release);
+  const newest = await fetchFromSource(source, options).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  const prefix =
+    newest === undefined || newest.notModified ? undefined : tagPrefixOf(parseManifest(newest.bytes, source).release);
   if (prefix !== undefined) return prefix;
   throw usageError(`${source} doesn't tell how its releases' tags begin`, 'Give the whole tag to --release.');
 }
