@@ -2,11 +2,11 @@ import { AircherError, conflictError, invalidError } from '../../core/errors.ts'
 import { retry } from '../../core/retry.ts';
 import { assetHeaders, findPrivateAsset } from './github-asset.ts';
 import { leave, readBody, seconds } from './read-body.ts';
-import { hostOf, networkError, remoteReason, retryAfterMs, showUrl } from './remote-error.ts';
+import { hostOf, networkError, type RemoteReason, remoteReason, retryAfterMs, showUrl } from './remote-error.ts';
 import type { DocumentRequest, Http, HttpDocument, HttpResponse } from './types.ts';
 
 /** Faults that another attempt can't mend. */
-const finalReasons = new Set(['certificate', 'redirect', 'scheme']);
+const finalReasons: readonly (RemoteReason | undefined)[] = ['certificate', 'redirect', 'scheme'];
 
 /** See `Http.document`. */
 export async function getDocument(http: Http, url: string, request: DocumentRequest): Promise<HttpDocument> {
@@ -54,7 +54,7 @@ function retryVerdict(error: unknown, maxWaitMs: number): boolean | number {
   if (!(error instanceof AircherError) || error.code !== 'remote') return false;
   const { status, retryAfter } = error.details;
   if (typeof status === 'number' && status !== 429 && status !== 408 && status < 500) return false;
-  if (finalReasons.has(remoteReason(error) ?? '')) return false;
+  if (finalReasons.includes(remoteReason(error))) return false;
   if (typeof retryAfter !== 'number') return true;
   return retryAfter <= maxWaitMs ? retryAfter : false;
 }

@@ -11,7 +11,7 @@ import type { HttpOptions } from './types.ts';
 export function proxyChooser(options: HttpOptions): (url: URL) => URL | undefined {
   const forHttps = parseProxy(options.httpsProxy, 'HTTPS_PROXY');
   const forHttp = parseProxy(options.httpProxy, 'HTTP_PROXY');
-  const exceptions = (options.noProxy ?? '').split(/[\s,]+/).filter((entry) => entry !== '');
+  const exceptions = options.noProxy?.match(/[^\s,]+/g) ?? [];
   return (url) => {
     const proxy = url.protocol === 'https:' ? forHttps : forHttp;
     return proxy === undefined || exceptions.some((entry) => exempts(entry, url)) ? undefined : proxy;
@@ -38,7 +38,7 @@ function exempts(entry: string, url: URL): boolean {
 }
 
 export function proxyAuthorization(proxy: URL): Record<string, string> {
-  if (proxy.username === '' && proxy.password === '') return {};
+  if (!proxy.username && !proxy.password) return {};
   const pair = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
 }

@@ -37,7 +37,7 @@ const faults: readonly (readonly [codes: RegExp, reason: RemoteReason, fact: str
   [
     /CERT|LEAF_SIGNATURE/,
     'certificate',
-    'its certificate can’t be trusted',
+    'its certificate is not trusted',
     'Behind a company proxy that opens TLS, set NODE_EXTRA_CA_CERTS to the file of its root certificate (PEM).',
   ],
   [
@@ -82,13 +82,10 @@ export function showSource(source: string): string {
 export function retryAfterMs(headers: {
   readonly [name: string]: string | readonly string[] | undefined;
 }): number | undefined {
-  const after = headers['retry-after'];
-  if (typeof after === 'string') {
-    if (/^\d{1,9}$/.test(after.trim())) return Number(after) * 1000;
-    const date = Date.parse(after);
-    if (!Number.isNaN(date)) return Math.max(0, date - Date.now());
-  }
-  const limit = headers.ratelimit;
-  const seconds = typeof limit === 'string' ? /(?:^|;)\s*t=(\d{1,9})/.exec(limit)?.[1] : undefined;
+  const after = String(headers['retry-after'] ?? '').trim();
+  if (/^\d{1,9}$/.test(after)) return Number(after) * 1000;
+  const date = Date.parse(after);
+  if (!Number.isNaN(date)) return Math.max(0, date - Date.now());
+  const seconds = /(?:^|;)\s*t=(\d{1,9})/.exec(String(headers.ratelimit))?.[1];
   return seconds === undefined ? undefined : Number(seconds) * 1000;
 }

@@ -36,7 +36,7 @@ export async function adoptOrSetAside(
     warn(context, {
       file: path,
       message: `held files of no published version of ${name}; they were moved to ${aside}`,
-      hint: 'Delete them there if you don’t need them.',
+      hint: 'Delete them there if you need none of them.',
     });
     return { setAside: aside };
   }

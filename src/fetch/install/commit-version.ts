@@ -36,7 +36,7 @@ export async function commitVersion(
   const target = layout.version(name, version);
   const reserved = files.find((file) => [versionFileName, copyMarker].includes(file.path.toLowerCase()));
   if (reserved !== undefined) {
-    throw invalidError(`${name} ${version} has a file named ${reserved.path}, which is the client’s own`);
+    throw invalidError(`${name} ${version} has a file named ${reserved.path}, which the client needs itself`);
   }
   await writeFile(join(directory, versionFileName), `${version}\n`, { flush: true });
   await syncTree(directory);

@@ -32,7 +32,7 @@ export async function installFrom(
   if (manifests.length === 0) {
     throw invalidError(
       `No manifest is known to check ${from} against.`,
-      'Put the release’s manifest.json (and manifest.json.minisig) beside it, or name it by --manifest FILE.',
+      'Put its manifest.json (and .minisig) beside it, or name it by --manifest FILE.',
     );
   }
   const pieces = isFolder

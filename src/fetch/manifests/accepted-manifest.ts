@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { sha256Field } from '../../contract/fields.ts';
 import { parseManifest } from '../../contract/manifest.ts';
-import { parseStrictJson } from '../../contract/strict-json.ts';
 import { exists, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 import { sha256 } from '../../core/hashing.ts';
@@ -45,18 +44,15 @@ export interface AcceptedManifest extends GoodManifest, AcceptedState {
   readonly accepted_at: string;
 }
 
-const maxStateBytes = 1024 * 1024;
-
 /**
  * Reads the newest accepted manifest from state/; undefined where there is none, or a damaged one (bytes are checked against
  * the recorded digest). Whether its signature is good under today's keys is for the caller to check.
  */
 export async function readAccepted(layout: CacheLayout): Promise<AcceptedManifest | undefined> {
-  const file = acceptedPath(layout);
-  const state = await readFileIfThere(file);
+  const state = await readFileIfThere(acceptedPath(layout));
   if (state === undefined) return undefined;
   try {
-    const accepted = z.parse(acceptedSchema, parseStrictJson(state, { file, maxBytes: maxStateBytes }));
+    const accepted = z.parse(acceptedSchema, JSON.parse(state.toString()));
     const kept = await readKeptManifest(layout, accepted.sha256, accepted.url);
     return kept && { ...kept, ...accepted };
   } catch {

@@ -45,26 +45,39 @@ async function findNewest(client: Client, context: RunContext): Promise<GoodMani
   const [best] = answers
     .filter((answer) => answer.kind === 'good')
     .sort((a, b) => compareReleases(b.manifest, a.manifest));
-  if (best === undefined) return allFailed(answers, stored, context);
-  const older = stored !== undefined && !client.allowDowngrade && compareReleases(best.manifest, stored.manifest) < 0;
-  if (older && client.sourcesAreNamed) {
+  const bad = answers.filter((answer) => answer.kind === 'bad');
+  const isForged = bad.some(({ error }) => error.code === 'integrity');
+  const counts = best === undefined || (stored && isOlder(best, stored) && !client.allowDowngrade) ? stored : best;
+  if (counts === undefined || (best === undefined && isForged)) {
+    throw noneGood(
+      bad.map(({ error }) => error),
+      `None of ${bad.length} manifest sources has a good manifest.`,
+      '`doctor` says which hosts can be reached, and what stands in the way.',
+      bad.map((answer) => ({ level: 'error', ...badSource(answer) })),
+    );
+  }
+  const name = releaseName(counts.manifest);
+  if (best && best !== counts && client.sourcesAreNamed) {
     throw integrityError(
-      `${best.source} has ${releaseName(best.manifest)}, older than ${releaseName(stored.manifest)}, which was accepted before.`,
+      `${best.source} has ${releaseName(best.manifest)}, older than ${name}, which was accepted before.`,
       'If that is meant, add --allow-downgrade. For an old release: --release TAG.',
     );
   }
-  const counts = older ? stored : best;
   for (const answer of answers) {
     if (answer.kind === 'bad') warn(context, badSource(answer));
-    else if (compareReleases(answer.manifest, counts.manifest) < 0) {
-      warn(context, {
-        file: answer.source,
-        message: `lags behind: it has ${releaseName(answer.manifest)}, and ${releaseName(counts.manifest)} is known`,
-      });
+    else if (isOlder(answer, counts)) {
+      const message = `lags behind: it has ${releaseName(answer.manifest)}, and ${name} is known`;
+      warn(context, { file: answer.source, message });
     }
   }
-  if (!older) await rememberManifest(client, best, best.etags, trust, context);
-  return older ? stored : best;
+  if (best === undefined) {
+    warn(context, { message: `no manifest source answers; going by ${name}, accepted ${stored?.accepted_at}` });
+  } else if (best === counts) await rememberManifest(client, best, best.etags, trust, context);
+  return counts;
+}
+
+function isOlder(a: GoodManifest, b: GoodManifest): boolean {
+  return compareReleases(a.manifest, b.manifest) < 0;
 }
 
 function offlineAnswer(client: Client, stored: AcceptedManifest | undefined): GoodManifest {
@@ -76,27 +89,6 @@ function offlineAnswer(client: Client, stored: AcceptedManifest | undefined): Go
     );
   }
   throw usageError('No manifest source is known.', `Name one by --manifest or AIRCHER_MANIFEST_URL. ${sourceForms}`);
-}
-
-function allFailed(
-  answers: readonly SourceAnswer[],
-  stored: AcceptedManifest | undefined,
-  context: RunContext,
-): GoodManifest {
-  const bad = answers.filter((answer) => answer.kind === 'bad');
-  if (stored !== undefined && bad.every((answer) => answer.error.code !== 'integrity')) {
-    for (const answer of bad) warn(context, badSource(answer));
-    warn(context, {
-      message: `no manifest source answers; going by ${releaseName(stored.manifest)}, accepted ${stored.accepted_at}`,
-    });
-    return stored;
-  }
-  throw noneGood(
-    bad.map((answer) => answer.error),
-    `None of ${bad.length} manifest sources has a good manifest.`,
-    '`doctor` says which hosts can be reached, and what stands in the way.',
-    bad.map((answer) => ({ level: 'error', ...badSource(answer) })),
-  );
 }
 
 function badSource(answer: Extract<SourceAnswer, { kind: 'bad' }>): Omit<Problem, 'level'> {

@@ -54,7 +54,7 @@ export async function fetchPublished(
       faults.push(toAircherError(error));
     }
   }
-  throw noneGood(faults, `The manifest of ${published.release} can’t be had.`, 'Try again later.');
+  throw noneGood(faults, `No host gives the manifest of ${published.release}.`, 'Try again later.');
 }
 
 async function fetchUnlisted(

@@ -31,6 +31,6 @@ export async function rememberManifest(
     await writeAccepted(client.layout, found, { roots, keys: announced, earlier, signers, etags });
   } catch (error) {
     if (toAircherError(error).code !== 'machine') throw error;
-    warn(context, { file: client.layout.state, message: 'the accepted manifest can’t be remembered there' });
+    warn(context, { file: client.layout.state, message: 'the accepted manifest cannot be kept there' });
   }
 }

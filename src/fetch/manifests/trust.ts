@@ -126,7 +126,7 @@ function checkSignature({ bytes, signature, url }: Omit<GoodManifest, 'manifest'
     verifySignature(bytes, signature.toString(), keys.map(parsePublicKey));
   } catch (error) {
     if (!(error instanceof AircherError)) throw error;
-    const hint = error.hint ?? 'Do not use it. Another manifest source may have the right one.';
+    const hint = error.hint ?? 'Another manifest source may have the right one.';
     throw integrityError(`${url}: ${error.message}`, hint, { cause: error });
   }
 }

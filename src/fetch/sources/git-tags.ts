@@ -3,6 +3,7 @@ import { remoteError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { statusOf } from '../http/document.ts';
 import { askGitHub, maxGitHubBytes } from '../http/github-asset.ts';
+import { networkError } from '../http/remote-error.ts';
 import type { Http } from '../http/types.ts';
 
 /**
@@ -39,7 +40,7 @@ export function parseRefAdvertisement(bytes: Uint8Array): string[] {
     // A separator has the length 0, and no more than its four digits.
     const length = Number.parseInt(text.toString('latin1', at, at + 4), 16);
     if (length !== 0 && !(length >= 4 && at + length <= text.length)) {
-      throw remoteError('the answer is not a list of git refs', undefined, { details: { reason: 'protocol' } });
+      throw networkError('protocol', 'the answer is not a list of git refs');
     }
     const line = text.toString('utf8', at + 4, at + length);
     const tag = /^[0-9a-f]{40,64} refs\/tags\/([^\0\n]+)/.exec(line)?.[1];
