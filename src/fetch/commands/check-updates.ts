@@ -10,7 +10,6 @@ export const checkUpdatesCommand: Command = {
   operands: '[NAME…]',
   summary: 'installed against offered versions: bytes to fetch, what changed, whether indices must be rebuilt',
   examples: {
-    '': 'all installed models',
     'gte-large --json': 'one model, for programs',
   },
   options: { '--exit-code': 'exit with 10 where there are updates' },

@@ -18,7 +18,6 @@ export const installCommand: Command = {
   details: 'Without a version, any installed one will do; `update` brings the newest.',
   examples: {
     'all-MiniLM-L6-v2': 'the newest version, unless one is installed',
-    'all-MiniLM-L6-v2@1.1.0': 'this very version',
     '--from /media/usb/models': 'everything that `export` or a mirror’s folder has, without a network',
     '--from ~/Downloads/gte-large.tar.gz': 'a tarball, with the release’s manifest.json beside it',
     "'gte-large@^1.0.0' --limit-rate 5MB": 'the newest 1.x, at 5 MB a second',

@@ -9,7 +9,6 @@ export const listCommand: Command = {
   operands: '',
   summary: 'what is installed, or with --remote what is offered',
   examples: {
-    '': 'installed models and versions',
     '--remote': 'what the newest release offers',
   },
   options: { '--remote': 'what can be installed, from the newest release' },

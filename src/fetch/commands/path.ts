@@ -6,7 +6,7 @@ export const pathCommand: Command = {
   name: 'path',
   operands: 'NAME[@VERSION]',
   summary: 'directory of an installed version',
-  details: 'Prints one line, the directory of the version. It never changes; an update makes another. No network.',
+  details: 'It never changes; an update makes another. No network.',
   examples: {
     'all-MiniLM-L6-v2': 'directory of the version in use',
     'all-MiniLM-L6-v2@1.1.0': 'of another installed version',

@@ -8,7 +8,6 @@ export const pruneCommand: Command = {
   operands: '',
   summary: 'deletes old versions and interrupted downloads; never a current or pinned version',
   examples: {
-    '': 'all but the versions in use',
     '--keep 2 --dry-run': 'what would go if two versions of each model were kept',
   },
   options: {

@@ -13,7 +13,6 @@ export const updateCommand: Command = {
   summary: 'brings installed models to the newest versions; fetches only what changed',
   details: 'Pinned models are left alone. The old version stays on disk until `prune`.',
   examples: {
-    '--all': 'everything that is installed',
     'gte-large --plan': 'what it would fetch and change, without doing it',
     '--all --same-space': 'only what leaves existing indices valid',
   },

@@ -42,13 +42,11 @@ export async function diagnose(client: Client, context: RunContext = {}): Promis
     ...(await diagnoseCache(client)),
     ...(await attempt('preferences', context, async () => {
       await client.preferences();
-      return [
-        finding('preferences', 'ok', (await exists(client.layout.preferences)) ? client.layout.preferences : 'none'),
-      ];
+      return (await exists(client.layout.preferences)) ? client.layout.preferences : 'none';
     })),
     ...(await attempt('public keys', context, async () => {
       const keys = await readRootKeys(client.publicKeys);
-      return [finding('public keys', 'ok', keys.join(', ') || 'none: manifests are taken as their hosts give them')];
+      return keys.join(', ') || 'none: manifests are taken as their hosts give them';
     })),
     await diagnoseRelease(client),
     ...(await attempt('network', context, () => diagnoseNetwork(client, hosts, context))),
@@ -60,14 +58,15 @@ function finding(what: string, status: Finding['status'], detail: string, hint?:
   return { what, status, detail, hint };
 }
 
-/** What a look finds, or that it failed. */
+/** What a look finds (a text is what works), or that it failed. */
 async function attempt(
   what: string,
   { signal }: RunContext,
-  look: () => Promise<readonly Finding[]>,
+  look: () => Promise<readonly Finding[] | string>,
 ): Promise<readonly Finding[]> {
   try {
-    return await look();
+    const found = await look();
+    return typeof found === 'string' ? [finding(what, 'ok', found)] : found;
   } catch (error) {
     signal?.throwIfAborted();
     return [failure(what, toAircherError(error))];
