@@ -96,6 +96,11 @@ export class Board {
     return { mirror, url: last.url, pieces: taken, next: 0, filled: 0, duplicate: false };
   }
 
+  /** Gives back all but the piece that arrives there. */
+  cut(claim: Claim): void {
+    for (const piece of claim.pieces.splice(claim.next + 1)) if (piece.state === 'taken') piece.state = 'open';
+  }
+
   /** The piece that arrives there, once more from elsewhere. */
   duplicate(slow: Claim, mirror: Mirror, mayServe: (piece: Piece) => boolean): Claim | undefined {
     const piece = slow.pieces[slow.next];

@@ -11,7 +11,7 @@ import { Lanes } from './lanes.ts';
 import type { Mirror } from './mirror.ts';
 import type { Piece } from './piece.ts';
 
-const tickMs = 50;
+const tickMs = 25;
 /** Share of its time that the main thread works: from here on more connections can't bring more. */
 const busyLoop = 0.8;
 
@@ -122,13 +122,13 @@ export class Conductor {
       startedAt: this.#startedAt,
       saturated,
       bytesLeft: this.#options.board.bytesLeft(),
-      mirrors: this.#judge.usable(now).map(({ mirror, growth, latencyMs }) => {
+      mirrors: this.#judge.usable(now).map(({ mirror, growth }) => {
         const lanes = this.#lanes.of(mirror);
         return {
           growth,
+          bytes: mirror.bytes,
           rate: lanes.reduce((sum, lane) => sum + lane.rate, 0),
-          flowing: lanes.filter((lane) => lane.flowingSince !== undefined).length,
-          latencyMs,
+          flowing: lanes.flatMap((lane) => lane.flowingSince ?? []).sort((a, b) => a - b),
         };
       }),
     });
@@ -139,6 +139,7 @@ export class Conductor {
     for (const { mirror, growth, latencyMs } of this.#judge.usable(now)) {
       const mayServe = (piece: Piece): boolean => this.#judge.mayServe(mirror, piece);
       const limit = mirror.ranges ? growth.wanted : Math.min(1, growth.wanted);
+      for (const lane of this.#lanes.of(mirror).slice(limit)) board.cut(lane.claim);
       while (this.#lanes.of(mirror).length < limit && this.#lanes.size < http.settings.connections) {
         const claim = assign({ mirror, latencyMs, mayServe, board, lanes: this.#lanes, now });
         if (claim === undefined) break;

@@ -1,12 +1,16 @@
 /**
- * How many connections each mirror gets. One to the first mirror; where the network, not this machine, is what holds things up: more
- * to that mirror and one to each other. A mirror gets more again as long as that brought more bytes a second.
+ * How many connections each mirror gets. One to the first mirror; where the network, not this machine, is what holds things up, six
+ * to it and one to each other. Where six bring more than one did, the mirror gets eight; where they share what one had, two.
  */
 
-const firstConnections = 4;
-const connectionsPerHost = 8;
+const firstConnections = 6;
+const mostConnections = 8;
+const fewConnections = 2;
 /** More connections must bring this much more. */
-const worthwhile = 1.25;
+const worthwhile = 1.5;
+/** Bytes come in bursts: a rate is of at least so long. */
+const shortestMs = 50;
+const windowMs = 150;
 /** No other mirror is asked before the first one had so long to begin. */
 const headStartMs = 400;
 /** Not worth a connection any more. */
@@ -14,14 +18,25 @@ const nearEndMs = 120;
 
 export interface GrowthState {
   wanted: number;
-  /** Rate (bytes a second) when `wanted` was last raised. */
-  rateBefore: number;
-  raisedAt: number;
+  /** Bytes a second of the first connection alone; undefined while it is that. */
+  alone: number | undefined;
+  /** The beginning of the time that is looked at. */
+  since: { readonly at: number; readonly bytes: number } | undefined;
   settled: boolean;
 }
 
 export function newGrowth(): GrowthState {
-  return { wanted: 0, rateBefore: 0, raisedAt: 0, settled: false };
+  return { wanted: 0, alone: undefined, since: undefined, settled: false };
+}
+
+export interface MirrorView {
+  readonly growth: GrowthState;
+  /** Bytes of all its connections so far. */
+  readonly bytes: number;
+  /** Bytes a second now. */
+  readonly rate: number;
+  /** When its connections began to bring something, the earliest first. */
+  readonly flowing: readonly number[];
 }
 
 export interface GrowthView {
@@ -32,44 +47,34 @@ export interface GrowthView {
   /** Bytes that nobody has delivered. */
   readonly bytesLeft: number;
   /** Usable mirrors, the preferred one first. */
-  readonly mirrors: readonly {
-    readonly growth: GrowthState;
-    /** Bytes a second of all its connections. */
-    readonly rate: number;
-    readonly flowing: number;
-    /** Milliseconds from a request to its first byte. */
-    readonly latencyMs: number;
-  }[];
+  readonly mirrors: readonly MirrorView[];
 }
 
-/** Raises `wanted` where that is worth it. */
+/** Changes `wanted` where that is worth it. */
 export function grow(view: GrowthView): void {
   const { now, mirrors } = view;
   const [first, ...others] = mirrors;
   if (first === undefined) return;
-  if (first.growth.wanted === 0) raise(first, 1, now);
+  first.growth.wanted ||= 1;
   const total = mirrors.reduce((sum, mirror) => sum + mirror.rate, 0);
   if (view.saturated || (total > 0 && (view.bytesLeft / total) * 1000 < nearEndMs)) return;
-  for (const mirror of mirrors) {
-    const { growth, rate } = mirror;
-    // What the first connection brings says enough; of several, the last must have begun to bring something too.
-    const settling = growth.wanted > 1 && now - growth.raisedAt < Math.max(60, 1.5 * mirror.latencyMs);
-    if (growth.settled || settling || mirror.flowing < growth.wanted || rate === 0) continue;
-    if (growth.wanted === 1) raise(mirror, firstConnections, now);
-    else if (rate >= worthwhile * growth.rateBefore)
-      raise(mirror, Math.min(growth.wanted * 2, connectionsPerHost), now);
-    else growth.settled = true;
-    if (growth.wanted >= connectionsPerHost) growth.settled = true;
-  }
-  const waited = now - view.startedAt;
-  for (const other of others) {
-    if (other.growth.wanted === 0 && (first.rate > 0 ? first.growth.wanted > 1 : waited > headStartMs))
-      raise(other, 1, now);
-  }
+  for (const mirror of mirrors) if (!mirror.growth.settled) growOne(mirror, now);
+  const asked = first.flowing.length > 0 ? first.growth.wanted > 1 : now - view.startedAt > headStartMs;
+  if (asked) for (const { growth } of others) growth.wanted ||= 1;
 }
 
-function raise(mirror: GrowthView['mirrors'][number], wanted: number, now: number): void {
-  mirror.growth.rateBefore = mirror.rate;
-  mirror.growth.wanted = wanted;
-  mirror.growth.raisedAt = now;
+function growOne({ growth, bytes, flowing }: MirrorView, now: number): void {
+  const rateSince = ({ at, bytes: before }: { readonly at: number; readonly bytes: number }): number =>
+    ((bytes - before) / Math.max(shortestMs, now - at)) * 1000;
+  const [begin, second] = flowing;
+  if (growth.wanted <= 1) {
+    if (begin !== undefined && growth.wanted === 1) growth.wanted = firstConnections;
+  } else if (growth.alone === undefined) {
+    if (begin !== undefined && second !== undefined) growth.alone = rateSince({ at: begin, bytes: 0 });
+  } else if (flowing.length >= growth.wanted) {
+    growth.since ??= { at: now, bytes };
+    if (now - growth.since.at < windowMs) return;
+    growth.wanted = rateSince(growth.since) >= worthwhile * growth.alone ? mostConnections : fewConnections;
+    growth.settled = true;
+  }
 }

@@ -51,9 +51,10 @@ export class Lanes implements Iterable<Lane> {
       const rate = (lane.bytes - lane.seenBytes) / seconds;
       lane.seenBytes = lane.bytes;
       if (lane.flowingSince === undefined) continue;
-      const flowing = Math.max(1, now - lane.flowingSince);
+      // What waited in the network's buffers comes at once, and says nothing.
+      const flowing = Math.max(50, now - lane.flowingSince);
       // The average at first, so that a connection is judged by all that is known of it.
-      lane.rate = flowing < youngMs ? (lane.bytes / flowing) * 1000 : lane.rate * 0.7 + rate * 0.3;
+      lane.rate = flowing < youngMs ? (lane.bytes / flowing) * 1000 : lane.rate * 0.85 + rate * 0.15;
     }
   }
 
