@@ -9,6 +9,7 @@ import { formatBytes } from '../../src/core/format.ts';
 import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
 import { type BertShape, writeBertModel } from '../../test/fixtures/bert-model.ts';
 import { buildClientBundle } from '../build-client-bundle.ts';
+import { benchHub } from './hub.ts';
 import { formatMeasurements, type Measurement, measure, median } from './measure.ts';
 
 /** all-MiniLM-L6-v2's shape: 91 MB. */
@@ -113,7 +114,8 @@ export async function benchInstall(
   await buildClientBundle(join(root, 'dist/aircher.mjs'));
   const scene = await Scene.make(miniLm);
   try {
-    return { benches: await installs(scene, rounds), update: await updates(scene, miniLm) };
+    const benches = [...(await installs(scene, rounds)), await benchHub(miniLm, rounds)];
+    return { benches, update: await benchUpdates({ ...miniLm, layers: 12 }) };
   } finally {
     await scene.end();
   }
@@ -277,7 +279,7 @@ export function formatInstallBench({ benches, update }: Awaited<ReturnType<typeo
     ...benches.map(({ title, base, results }) => `${title}\n${formatMeasurements(results, base)}`),
     [
       'Updates (bytes over HTTP, as the server counts them)',
-      `  two retrained layers of six        ${served(update.twoLayers)}`,
+      `  two retrained layers of twelve     ${served(update.twoLayers)}`,
       `                                     for ${formatBytes(update.changedBytes)} of changed weights (archive and index: ${overhead.toFixed(2)}x)`,
       `  a new README only                  ${served(update.readmeOnly)}`,
       `  ensureModel() of an installed one  ${update.ensureModelMs.toFixed(2)} ms`,
