@@ -4,7 +4,7 @@ import type { Board } from './board.ts';
 import { MirrorFaultError, toFault } from './faults.ts';
 import { type GrowthState, newGrowth } from './growth.ts';
 import type { Lane } from './lane.ts';
-import type { Lanes } from './lanes.ts';
+import { type Lanes, unknownRate } from './lanes.ts';
 import type { Mirror } from './mirror.ts';
 import { mirrorsFailed } from './mirrors-failed.ts';
 import type { Piece } from './piece.ts';
@@ -144,7 +144,7 @@ export class Judge {
     const now = performance.now();
     const age = now - lane.startedAt;
     const average = (lane.bytes / age) * 1000;
-    if (age < overtakenMs || average * hopelesslySlower > this.#options.lanes.typicalRate(by)) return;
+    if (age < overtakenMs || average * hopelesslySlower > (by.seenRate || unknownRate)) return;
     const { kind, message } = slowness(lane, now);
     mirror.note(kind, message);
     this.#announce(mirror, message);

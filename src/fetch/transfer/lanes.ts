@@ -6,7 +6,7 @@ import type { Piece } from './piece.ts';
 const youngMs = 400;
 const beginningMs = 500;
 /** What is expected of connections (bytes a second) before any has shown what it brings. */
-const unknownRate = 1_000_000;
+export const unknownRate = 1_000_000;
 
 /** The connections under way, and what they bring. */
 export class Lanes implements Iterable<Lane> {
@@ -54,7 +54,9 @@ export class Lanes implements Iterable<Lane> {
       // What waited in the network's buffers comes at once, and says nothing.
       const flowing = Math.max(50, now - lane.flowingSince);
       // The average at first, so that a connection is judged by all that is known of it.
+      const { mirror } = lane.claim;
       lane.rate = flowing < youngMs ? (lane.bytes / flowing) * 1000 : lane.rate * 0.85 + rate * 0.15;
+      mirror.seenRate = Math.max(mirror.seenRate, lane.rate);
     }
   }
 

@@ -47,6 +47,8 @@ export class Mirror {
   announced = false;
   /** When it was last judged: what requests older than that meet is the same trouble. */
   judgedAt = 0;
+  /** The most that one of its connections brought, in bytes a second. */
+  seenRate = 0;
   bytes = 0;
   chunks = 0;
   requests = 0;
