@@ -11,6 +11,8 @@ const worthwhile = 1.5;
 /** Bytes come in bursts: a rate is of at least so long. */
 const shortestMs = 50;
 const windowMs = 150;
+/** So long the first connection is left alone: a small model is there by then. */
+const aloneMs = 30;
 /** No other mirror is asked before the first one had so long to begin. */
 const headStartMs = 400;
 /** Not worth a connection any more. */
@@ -67,8 +69,9 @@ function growOne({ growth, bytes, flowing }: MirrorView, now: number): void {
   const rateSince = ({ at, bytes: before }: { readonly at: number; readonly bytes: number }): number =>
     ((bytes - before) / Math.max(shortestMs, now - at)) * 1000;
   const [begin, second] = flowing;
-  if (growth.wanted <= 1) {
-    if (begin !== undefined && growth.wanted === 1) growth.wanted = firstConnections;
+  if (growth.wanted === 0) return;
+  if (growth.wanted === 1) {
+    if (begin !== undefined && now - begin >= aloneMs) growth.wanted = firstConnections;
   } else if (growth.alone === undefined) {
     if (begin !== undefined && second !== undefined) growth.alone = rateSince({ at: begin, bytes: 0 });
   } else if (flowing.length >= growth.wanted) {
