@@ -1,11 +1,11 @@
 /**
  * How many connections each mirror gets. One to the first mirror; where the network, not this machine, is what holds things up, six
- * to it and one to each other. Where six bring more than one did, the mirror gets eight; where they share what one had, two.
+ * to it and one to each other. Where six bring more than one did, the mirror gets eight; where they share what one had, three.
  */
 
 const firstConnections = 6;
 const mostConnections = 8;
-const fewConnections = 2;
+const fewConnections = 3;
 /** More connections must bring this much more. */
 const worthwhile = 1.5;
 /** Bytes come in bursts: a rate is of at least so long. */
