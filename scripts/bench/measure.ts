@@ -84,7 +84,7 @@ export function formatMeasurements(results: readonly Measurement[], base: string
       if (seconds === undefined) return `  ${name.padEnd(44)} missing: ${missing.join(', ')}`;
       const ratio = own === undefined || name === base ? '' : `${(seconds / own).toFixed(2)}x`;
       const memory = peakMemoryBytes === undefined ? '' : `peak ${(peakMemoryBytes / 1e6).toFixed(0)} MB`;
-      return `  ${name.padEnd(44)} ${seconds.toFixed(2).padStart(7)} s ${ratio.padStart(7)}  ${memory}`.trimEnd();
+      return `  ${name.padEnd(44)} ${seconds.toFixed(seconds < 0.2 ? 3 : 2).padStart(7)} s ${ratio.padStart(7)}  ${memory}`.trimEnd();
     })
     .join('\n');
 }

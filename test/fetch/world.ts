@@ -12,6 +12,7 @@ import type { ClientOptions } from '../../src/fetch/client.ts';
 import { ModelManager } from '../../src/fetch/model-manager.ts';
 import { createFaults } from '../../src/rehearsal/faults.ts';
 import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import type { Limits } from '../../src/rehearsal/pacing.ts';
 import type { SecretKey } from '../../src/trust/secret-key.ts';
 import { manifestTrustedComment, signMessage } from '../../src/trust/sign.ts';
 import { noise, safetensors } from '../archive/fixtures.ts';
@@ -60,13 +61,13 @@ export interface RunResult {
 
 export const clientProgram = fileURLToPath(new URL('../../src/fetch-cli.ts', import.meta.url));
 
-export async function createWorld(t: TestContext): Promise<World> {
+export async function createWorld(t: TestContext, options: { readonly limits?: Limits } = {}): Promise<World> {
   const root = await mkdtemp(join(tmpdir(), 'aircher-house-'));
   t.after(() => rm(root, { recursive: true, force: true }));
   const path = (...parts: readonly string[]): string => join(root, ...parts);
   const mirrorDirectory = path('mirror');
   await mkdir(mirrorDirectory);
-  const mirror = await startStaticMirror({ directory: mirrorDirectory, faults: createFaults() });
+  const mirror = await startStaticMirror({ ...options, directory: mirrorDirectory, faults: createFaults() });
   t.after(() => mirror.close());
   const manifestUrl = `${mirror.url}/manifest.json`;
   const cache = path('cache');
