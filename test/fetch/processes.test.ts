@@ -56,7 +56,7 @@ test('a lock whose owner was killed is taken over at once', async (t) => {
   const startedAt = performance.now();
   const next = await world.run(['install', 'alpha']);
   assert.equal(next.exitCode, 0, next.stderr);
-  assert.ok(performance.now() - startedAt < 5000);
+  assert.ok(performance.now() - startedAt < 10_000);
 });
 
 test('a lock of a process number that another process has now is dead; one of another host is judged by its heartbeat', async (t) => {

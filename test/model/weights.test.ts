@@ -129,9 +129,9 @@ test('an index that is no map, or stands beside the whole file, is told', async 
   ]);
 });
 
-test('weights are never read: a sparse file of 3 GB is inspected in a moment', async (context) => {
+test('weights are never read: a sparse file of 100 GB is inspected in a moment', async (context) => {
   const { root } = await inspectTiny(context);
-  const bytes = 3 * 2 ** 30;
+  const bytes = 100 * 2 ** 30;
   const header = JSON.stringify({ big: { dtype: 'U8', shape: [bytes], data_offsets: [0, bytes] } });
   const handle = await open(join(root, 'model.safetensors'), 'w');
   const length = Buffer.alloc(8);
@@ -143,6 +143,6 @@ test('weights are never read: a sparse file of 3 GB is inspected in a moment', a
   const start = performance.now();
   const { facts } = await inspectDirectory(root);
   assert.equal(facts.tensors?.parameters, bytes);
-  assert.ok(performance.now() - start < 1000);
+  assert.ok(performance.now() - start < 10_000);
   assert.ok(process.memoryUsage().rss - before < 50e6);
 });

@@ -153,7 +153,7 @@ describe('publishing to GitHub, the Hub and a mirror', () => {
       const interrupted = performance.now();
       running.kill('SIGINT');
       const { exitCode, stderr } = await running;
-      assert.ok(performance.now() - interrupted < 2000, `${performance.now() - interrupted} ms`);
+      assert.ok(performance.now() - interrupted < 10_000, `${performance.now() - interrupted} ms`);
       assert.equal(exitCode, 130, String(stderr));
       scene.clearFaults();
       await succeed(scene, 'publish');

