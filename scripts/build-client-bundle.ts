@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Plugin, transform } from 'esbuild';
 import { toolVersion } from '../src/core/tool-version.ts';
 import { bakedLine } from '../src/release/client-bundle.ts';
+import { ownNames } from './own-names.ts';
 import { shareRepeats } from './share-repeats.ts';
 
 /** What the client may not outgrow, so that it stays small enough to fetch over a phone line. The aim is 150,000. */
@@ -33,13 +34,17 @@ export async function buildClientBundle(output: string): Promise<{ readonly size
     outfile: output,
     write: false,
   };
-  const readable = await build(client);
+  const readable = (await build(client)).outputFiles[0]?.text ?? '';
+  const own = await ownNames(readable);
   const result = await build({
     ...client,
     minify: true,
     metafile: true,
-    plugins: [importOnce(readable.outputFiles[0]?.text ?? '')],
+    plugins: [importOnce(readable)],
+    mangleProps: new RegExp(`^(${own.join('|')})$`),
   });
+  // As where a name is short in one place, and in another, which esbuild doesn't shorten, is not.
+  if (result.warnings.length > 0) throw new Error(result.warnings.map((warning) => warning.text).join('\n'));
   const foreign = Object.values(result.metafile.outputs)
     .flatMap((file) => file.imports)
     .filter((entry) => !entry.path.startsWith('node:'));

@@ -1,4 +1,5 @@
 import { type AnyNode, type Identifier, type Node, type Program, parse } from 'acorn';
+import { everyNode, partsOf } from './syntax-tree.ts';
 
 /** Of Node since long before the oldest that shall still get as far as saying that it is too old. */
 const globals = new Set([
@@ -126,7 +127,7 @@ function placesIn(tree: Program, program: string): readonly Place[] {
         if (!node.computed) addKey(node.key, false);
         return [...(node.computed ? [node.key] : []), ...(node.value ? [node.value] : [])];
       default:
-        return childrenOf(node);
+        return partsOf(node);
     }
   };
   const visit = (node: AnyNode): void => {
@@ -140,14 +141,6 @@ function isWord(character: string): boolean {
   return /[\w$]/.test(character);
 }
 
-function isNode(value: unknown): value is AnyNode {
-  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
-}
-
-function childrenOf(node: AnyNode): readonly AnyNode[] {
-  return Object.values(node).flat().filter(isNode);
-}
-
 /** Every name that the program itself declares somewhere. */
 function boundNames(tree: Program): ReadonlySet<string> {
   const names = new Set<string>();
@@ -155,15 +148,13 @@ function boundNames(tree: Program): ReadonlySet<string> {
     if (node.type === 'Identifier') names.add(node.name);
     else if (node.type === 'AssignmentPattern') bind(node.left);
     else if (node.type === 'Property') bind(node.value);
-    else for (const child of childrenOf(node)) if (node.type !== 'MemberExpression') bind(child);
+    else for (const child of partsOf(node)) if (node.type !== 'MemberExpression') bind(child);
   };
-  const visit = (node: AnyNode): void => {
+  for (const node of everyNode(tree)) {
     if ('params' in node) for (const parameter of node.params) bind(parameter);
     if ('id' in node && node.id) bind(node.id);
     if ('local' in node && node.local) bind(node.local);
     if (node.type === 'CatchClause' && node.param) bind(node.param);
-    for (const child of childrenOf(node)) visit(child);
-  };
-  visit(tree);
+  }
   return names;
 }

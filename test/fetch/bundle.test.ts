@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { buildClientBundle } from '../../scripts/build-client-bundle.ts';
+import { publishedNames } from '../../scripts/own-names.ts';
 import { lineOf, newKey } from '../trust-cases/trust-scene.ts';
 import { checkModels, clientProgram, createWorld, type World } from './world.ts';
 
@@ -47,6 +48,9 @@ async function createPair(t: TestContext): Promise<Pair> {
       const [sources, bundled] = await Promise.all(runs);
       assert.equal(sources?.exitCode, expected, `${args.join(' ')}: ${sources?.stdout}\n${sources?.stderr}`);
       assert.deepEqual(bundled, sources, args.join(' '));
+      for (const text of [sources?.stdout ?? '', ...Object.values(sources?.files ?? {})])
+        for (const [, key = ''] of text.matchAll(/"([a-z][a-z0-9]*[A-Z]\w*)":/g))
+          assert.ok(publishedNames.includes(key), `${args.join(' ')}: ${key} isn't in snake_case`);
     },
   };
 }
