@@ -62,7 +62,7 @@ export async function buildClientBundle(output: string): Promise<{ readonly size
   if (bytes.length > maxBundleBytes)
     throw new Error(`the client has ${bytes.length} bytes, more than ${maxBundleBytes}`);
   await mkdir(dirname(output), { recursive: true });
-  await writeFile(output, bytes);
+  await writeFile(output, bytes, { mode: 0o755 });
   return { sizeBytes: bytes.length };
 }
 

@@ -41,6 +41,7 @@ describe('the bundled client', () => {
     await buildClientBundle(two);
     assert.ok((await readFile(one)).equals(await readFile(two)));
     assert.ok((await stat(one)).size <= maxBundleBytes);
+    if (process.platform !== 'win32') assert.equal((await stat(one)).mode & 0o100, 0o100);
   });
 
   it('has every function of node:* that it uses: they are imported by name', () => {
