@@ -8,7 +8,7 @@ import { startServer } from '../fetch/http-fixture.ts';
 import { createArena, requireRefused } from './arena.ts';
 
 /** The most memory that the client may ever hold, whatever it is sent: bytes. */
-const mostMemory = 250 * 1024 * 1024;
+const mostMemory = 300 * 1024 * 1024;
 
 /** Sends the same piece until nobody listens any more, or so often. */
 function pour(response: ServerResponse, piece: Buffer, times = Number.POSITIVE_INFINITY): void {
