@@ -55,7 +55,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   const most = Math.max(2, Math.floor(word.length / 3));
   const [best] = candidates
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ distance }) => distance <= most)
+    .filter(({ distance }) => distance <= most && distance < word.length)
     .sort((a, b) => a.distance - b.distance);
   return best?.candidate;
 }

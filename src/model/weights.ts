@@ -38,7 +38,9 @@ export async function readHeaders(
       findings.error({
         in: path,
         message: error.message.replace(`${absolutePath}: `, '').replace(`${absolutePath}:`, 'header, line '),
-        hint: error.hint,
+        hint:
+          error.hint ??
+          'The file is no valid safetensors file: get it again, or write it again with the safetensors library.',
       });
     }
   });

@@ -47,7 +47,7 @@ export function carryVerdict(
   if (missing.length === 0 && rawFiles && entry.files?.some((file) => file.download_urls?.huggingface === undefined)) {
     return { carry: false, reason: 'same version, but its raw files are not at huggingface yet' };
   }
-  if (missing.length === 0) return { carry: true, reason: `unchanged since ${tag}` };
+  if (missing.length === 0) return { carry: true, reason: `published in ${tag}` };
   const known = configuredKinds(config).length === missing.length ? 'any configured target' : missing.join(' and ');
   return { carry: false, reason: `same version, but not at ${known} yet` };
 }

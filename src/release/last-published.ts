@@ -57,7 +57,7 @@ export async function findBase(
       continue;
     }
     const problems = baseProblems(candidate, manifest, config, workspace);
-    const release = problems.length > 0 ? undefined : baseRelease(candidate, bytes, config, targets);
+    const release = baseRelease(candidate, bytes, config, targets);
     return { release, older: readOlder(candidates.slice(index + 1), config, targets), problems };
   }
   return { release: undefined, older: readOlder([], config, targets), problems: [] };

@@ -163,6 +163,7 @@ function changes(plan: Plan, rows: readonly Row[]): string {
     if (described.length === 0) return '';
     return [
       '## Models',
+      '',
       ...described.map((row) => `- **${row.planned.name} ${row.entry.version}**: ${row.entry.changes}`),
     ].join('\n');
   }
@@ -171,7 +172,7 @@ function changes(plan: Plan, rows: readonly Row[]): string {
     ...droppedModels(plan).map((name) => `- **${name}** is no longer offered. Installed copies go on working.`),
   );
   if (lines.length === 0) lines.push('- No model changed.');
-  return [`## Changes since ${last}`, ...lines].join('\n');
+  return [`## Changes since ${last}`, '', ...lines].join('\n');
 }
 
 function changeLines({ planned, entry, before: previous }: Row): readonly string[] {
@@ -189,9 +190,13 @@ function changeLines({ planned, entry, before: previous }: Row): readonly string
 function yanks(config: ReleaseConfig): string {
   if (!config.yanked?.length) return '';
   const lines = config.yanked.map((yank) => `- **${yank.model} ${yank.version}**: ${yank.reason}`);
-  return ['## Withdrawn versions', 'Do not use these; the client warns where they are installed.', '', ...lines].join(
-    '\n',
-  );
+  return [
+    '## Withdrawn versions',
+    '',
+    'Do not use these; the client warns where they are installed.',
+    '',
+    ...lines,
+  ].join('\n');
 }
 
 function installing(config: ReleaseConfig, plan: Plan, rows: readonly Row[]): string {
@@ -200,6 +205,7 @@ function installing(config: ReleaseConfig, plan: Plan, rows: readonly Row[]): st
   const which = plan.prerelease ? ` --release ${plan.tag}` : '';
   return [
     '## Install',
+    '',
     'The client is one file without dependencies; it needs Node 20.19 or newer.',
     '',
     '```sh',
@@ -213,6 +219,7 @@ function installing(config: ReleaseConfig, plan: Plan, rows: readonly Row[]): st
 function checking(config: ReleaseConfig, plan: Plan): string {
   const lines = [
     '## Check',
+    '',
     'The client verifies every byte by itself. To check files that you downloaded by hand, in their directory:',
     '',
     '```sh',

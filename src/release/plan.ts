@@ -29,16 +29,15 @@ export async function planRelease(
   const problems: Problem[] = [...base.problems, ...expiryProblems(config, generatedAt, workspace)];
   const { last, users } = await findHistory(config, base);
   const names = Object.keys(config.models).sort(compareBytes);
-  const planned = await mapConcurrently(names, 16, async (name) => {
-    const model = config.models[name]!;
-    const outcome = await planModel(name, model, loaded, last.get(name), workspace);
-    problems.push(...outcome.problems);
-    return outcome.planned;
-  });
+  const outcomes = await mapConcurrently(names, 16, (name) =>
+    planModel(name, config.models[name]!, loaded, last.get(name), workspace),
+  );
+  // In the order of the models, whichever was looked through first.
+  problems.push(...outcomes.flatMap((outcome) => outcome.problems));
   for (const problem of problems) if (problem.level === 'warning') workspace.onEvent?.({ type: 'warning', problem });
   throwProblems('invalid', `${workspace.configFile} can't be released`, problems);
-  const models = planned
-    .filter((model) => model !== undefined)
+  const models = outcomes
+    .flatMap(({ planned }) => planned ?? [])
     .map((model) => withPreviousRelease(model, last.get(model.name), base.release?.tag));
   const prerelease = semver.prerelease(config.release) !== null;
   const baseModels = Object.keys(base.release?.manifest.models ?? {});

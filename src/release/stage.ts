@@ -32,12 +32,11 @@ export async function stageModels(
   const hubSources = packed.flatMap(({ name }) => hubSourceOf(name, loaded.config.models[name]!, workspace) ?? []);
   const problems: Problem[] = [...(await stageHubSources(hubSources, workspace))];
   const isHere = problems.length === 0 ? () => true : ({ source }: PlannedModel) => 'directory' in source;
-  const staged = await mapConcurrently(packed.filter(isHere), 4, async (planned) => {
+  const outcomes = await mapConcurrently(packed.filter(isHere), 4, async (planned) => {
     workspace.signal?.throwIfAborted();
-    const outcome = await stageModel(planned, loaded.config.models[planned.name]!, workspace);
-    problems.push(...outcome.problems);
-    return outcome.staged;
+    return await stageModel(planned, loaded.config.models[planned.name]!, workspace);
   });
+  problems.push(...outcomes.flatMap((outcome) => outcome.problems));
   const carried = plan.models.filter((model) => model.action === 'carry');
   for (const planned of carried) {
     const model = loaded.config.models[planned.name];
@@ -47,7 +46,7 @@ export async function stageModels(
   }
   for (const problem of problems) if (problem.level === 'warning') workspace.onEvent?.({ type: 'warning', problem });
   throwProblems('invalid', 'the model files are not fit for a release', problems);
-  return staged.filter((model) => model !== undefined);
+  return outcomes.flatMap(({ staged }) => staged ?? []);
 }
 
 async function stageModel(

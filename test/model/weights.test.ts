@@ -49,6 +49,18 @@ test('a model without any weights, or with safetensors that hold no tensor, is r
   assert.ok(told(hollow).includes('error .: has no weights: its safetensors files hold no tensor'));
 });
 
+test('a safetensors header that names a tensor twice, or __proto__, is refused with a remedy', async (context) => {
+  const tensor = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}';
+  for (const json of [`{"a":${tensor},"a":${tensor}}`, `{"__proto__":${tensor}}`]) {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(json.length));
+    const file = Buffer.concat([length, Buffer.from(json), Buffer.alloc(4)]);
+    const { problems } = await inspectTiny(context, { files: { 'model.safetensors': file } });
+    assert.match(problems[0]?.file ?? '', /model\.safetensors$/);
+    assert.match(problems[0]?.hint ?? '', /get it again, or write it again/, problems[0]?.message);
+  }
+});
+
 test('a safetensors file that is cut short or no such file is told with its path and the reason', async (context) => {
   const whole = tinyModelFiles().get('model.safetensors') ?? Buffer.of();
   const cut = await inspectTiny(context, { files: { 'model.safetensors': whole.subarray(0, whole.length - 4) } });

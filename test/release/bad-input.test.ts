@@ -61,6 +61,8 @@ describe('bad input', () => {
     await fails(workspace.run(['plan', '--model', 'alhpa']), 2, /Did you mean alpha\?/);
     await fails(workspace.run(['plan', '--otu', 'x']), 2, /Did you mean --out\?/);
     await fails(workspace.run(['pakc']), 2, /Did you mean pack\?/);
+    await workspace.configure({ models: { a: modelConfig('alpha') } });
+    await fails(workspace.run(['plan', '--model', 'zz']), 2, /See `aircher-models plan` for the models/);
   });
 
   it('release.json that is no JSON, or names a key twice, is refused with the line', async (t) => {

@@ -26,7 +26,7 @@ describe('the release after a prerelease', () => {
     assert.match(notes, /\| `alpha` \| 1\.1\.0 \|.*minor, was 1\.0\.0 \| \*\*changed: rebuild indices\*\*/);
     assert.match(
       notes,
-      /## Changes since models-v1\.0\.0\n- \*\*alpha 1\.0\.0 → 1\.1\.0\*\*: Retrained\.\n {2}- changed: weights/,
+      /## Changes since models-v1\.0\.0\n\n- \*\*alpha 1\.0\.0 → 1\.1\.0\*\*: Retrained\.\n {2}- changed: weights/,
     );
   });
 

@@ -24,6 +24,22 @@ describe('version rules, against what is published', () => {
     );
   });
 
+  it('where the release goes back, models that go back and sources that are missing are told in the same run', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    await workspace.configure({ release: '1.2.0', models: { alpha: modelConfig('alpha', '2.0.0') } });
+    await workspace.json(['release']);
+    const models = { alpha: modelConfig('alpha', '1.9.0'), gone: modelConfig('gone') };
+    const stderr = await refused(workspace, { release: '1.1.0', models });
+    assert.match(stderr, /3 problems/);
+    for (const place of [
+      '$.release: goes back',
+      '$.models.alpha.version: goes back',
+      '$.models.gone.source.directory',
+    ]) {
+      assert.ok(stderr.includes(place), stderr);
+    }
+  });
+
   it('retrained weights need a minor version, other dimensions a major one, a new README a patch', async (t) => {
     const workspace = await createReleaseWorkspace(t);
     await workspace.json(['release']);
