@@ -1,14 +1,15 @@
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, styleText } from 'node:util';
-import { execa } from 'execa';
+import { ExecaError, execa } from 'execa';
 import { exists } from '../src/core/files.ts';
 import { formatBytes, formatDuration } from '../src/core/format.ts';
 import { hashFile } from '../src/core/hashing.ts';
 import { type StaticMirror, startStaticMirror } from '../src/rehearsal/mirror.ts';
 import { type TinyModelOptions, writeTinyModel } from '../test/fixtures/tiny-model.ts';
 import { buildClientBundle } from './build-client-bundle.ts';
+import { copyModel, type Retrained, retrainLastLayers, statedLicence } from './quickstart/own-model.ts';
 
 /**
  * `npm run quickstart [-- --source DIR]`: the main job end to end, on this machine alone: two models are released to a mirror,
@@ -16,13 +17,28 @@ import { buildClientBundle } from './build-client-bundle.ts';
  * is in ./quickstart.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { values } = parseArgs({ options: { source: { type: 'string' }, dir: { type: 'string' } } });
+const values = readOptions();
 const place = resolve(values.dir ?? join(root, 'quickstart'));
 const marker = join(place, '.made-by-quickstart');
 const started = performance.now();
 
 const small: TinyModelOptions = { layers: 4, hidden: 128, vocabulary: 4000, positions: 256, seed: 1 };
 const large = { layers: 12, hidden: 256, vocabulary: 8000, positions: 512, seed: 2 } satisfies TinyModelOptions;
+
+function readOptions(): { readonly source?: string; readonly dir?: string } {
+  try {
+    return parseArgs({ options: { source: { type: 'string' }, dir: { type: 'string' } } }).values;
+  } catch (error) {
+    return refuse(
+      `${(error as Error).message}\nnpm run quickstart -- [--source DIR: a model of yours] [--dir DIR: where to work]`,
+    );
+  }
+}
+
+function refuse(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
 
 async function main(): Promise<void> {
   await prepare();
@@ -39,8 +55,8 @@ async function tell(mirror: StaticMirror): Promise<void> {
   heading('1. Two models, and a release.json that names them');
   await writeTinyModel(join(place, 'models/tiny-embedder'), small);
   if (own === undefined) await writeTinyModel(join(place, 'models/base-embedder'), large);
-  else await cp(own, join(place, 'models/base-embedder'), { recursive: true });
-  await writeReleaseConfig(mirror.url, '1.0.0', '1.0.0');
+  else await copyModel(own, join(place, 'models/base-embedder'));
+  await writeReleaseConfig(mirror.url, '1.0.0', 'First version.');
   say(
     `models/tiny-embedder (${await sizeOf('models/tiny-embedder')}), models/base-embedder (${await sizeOf('models/base-embedder')}${own ? `, a copy of ${basename(own)}` : ''})`,
   );
@@ -56,9 +72,9 @@ async function tell(mirror: StaticMirror): Promise<void> {
   const installed = (await user('path', 'base-embedder')).trim();
   await compare(join(place, 'models/base-embedder'), installed);
 
-  heading('4. Two layers of base-embedder are retrained; models-v1.1.0 is cut');
-  const changedBytes = own === undefined ? await retrain() : await touchWeights();
-  await writeReleaseConfig(mirror.url, '1.1.0', '1.1.0');
+  const retrained = own === undefined ? await retrain() : await retrainLastLayers(join(place, 'models/base-embedder'));
+  heading(`4. ${retrained.what} of base-embedder retrained; models-v1.1.0 is cut`);
+  await writeReleaseConfig(mirror.url, '1.1.0', `${retrained.what} retrained.`);
   await maintainer('release');
   say('tiny-embedder did not change: its entry is carried forward, and nothing of it was packed or uploaded.');
 
@@ -69,7 +85,7 @@ async function tell(mirror: StaticMirror): Promise<void> {
   const fetched = mirror.log.entries.slice(before).reduce((sum, entry) => sum + entry.bytesOut, 0);
   const full = (await manifestSize('base-embedder')) ?? 0;
   say(
-    `Fetched ${formatBytes(fetched)} over HTTP; the whole archive has ${formatBytes(full)} (${((100 * fetched) / full).toFixed(1)} %). Changed: about ${formatBytes(changedBytes)}.`,
+    `Fetched ${formatBytes(fetched)} over HTTP; the whole archive has ${formatBytes(full)} (${((100 * fetched) / full).toFixed(1)} %). Changed: about ${formatBytes(retrained.bytes)}.`,
   );
   await user('verify');
   await compare(join(place, 'models/base-embedder'), (await user('path', 'base-embedder')).trim());
@@ -98,8 +114,12 @@ async function tell(mirror: StaticMirror): Promise<void> {
 }
 
 async function prepare(): Promise<void> {
+  const own = values.source;
+  if (own !== undefined && !(await stat(own).catch(() => undefined))?.isDirectory()) {
+    refuse(`--source: ${own} is no directory with a model`);
+  }
   if ((await exists(place)) && !(await exists(marker)) && (await readdir(place)).length > 0) {
-    throw new Error(`${place} is there and was not made by quickstart; name another place with --dir DIR`);
+    refuse(`${place} is there and was not made by quickstart; name another place with --dir DIR`);
   }
   await rm(place, { recursive: true, force: true });
   await mkdir(place, { recursive: true });
@@ -107,7 +127,8 @@ async function prepare(): Promise<void> {
   await buildClientBundle(join(root, 'dist/aircher.mjs'));
 }
 
-async function writeReleaseConfig(url: string, release: string, version: string): Promise<void> {
+async function writeReleaseConfig(url: string, version: string, baseChanges: string): Promise<void> {
+  const licence = await statedLicence(join(place, 'models/base-embedder'));
   const model = (name: string, of: string, changes: string) => ({
     version: of,
     license: 'Apache-2.0',
@@ -115,17 +136,13 @@ async function writeReleaseConfig(url: string, release: string, version: string)
     source: { directory: `models/${name}` },
   });
   const config = {
-    release,
+    release: version,
     namespace: 'quickstart',
     tag_prefix: 'models-v',
     mirror: { base_url: url, directory: 'mirror' },
     models: {
       'tiny-embedder': model('tiny-embedder', '1.0.0', 'First version.'),
-      'base-embedder': model(
-        'base-embedder',
-        version,
-        version === '1.0.0' ? 'First version.' : 'Layers 10 and 11 retrained.',
-      ),
+      'base-embedder': { ...model('base-embedder', version, baseChanges), ...licence },
     },
   };
   await mkdir(join(place, 'manifests'), { recursive: true });
@@ -145,19 +162,9 @@ async function writeRehearsalConfig(): Promise<void> {
   await writeFile(join(place, 'rehearsal/release.json'), `${JSON.stringify(config, null, 2)}\n`);
 }
 
-async function retrain(): Promise<number> {
+async function retrain(): Promise<Retrained> {
   await writeTinyModel(join(place, 'models/base-embedder'), { ...large, retrained: { 10: 3, 11: 3 } });
-  return 2 * (12 * large.hidden ** 2 + 13 * large.hidden) * 4;
-}
-
-/** A model of one's own is "retrained" by changing its last mebibyte of weights. */
-async function touchWeights(): Promise<number> {
-  const path = join(place, 'models/base-embedder/model.safetensors');
-  const bytes = await readFile(path);
-  const changed = Math.min(1 << 20, bytes.length >> 1);
-  for (let at = bytes.length - changed; at < bytes.length; at += 4) bytes[at] = (bytes[at] ?? 0) ^ 1;
-  await writeFile(path, bytes);
-  return changed;
+  return { bytes: 2 * (12 * large.hidden ** 2 + 13 * large.hidden) * 4, what: 'Layers 10 and 11' };
 }
 
 async function maintainer(...args: readonly string[]): Promise<void> {
@@ -170,21 +177,22 @@ async function user(...args: readonly string[]): Promise<string> {
   const result = await execa(process.execPath, ['aircher.mjs', 'model', ...args], {
     cwd: place,
     env: { AIRCHER_CACHE_DIR: join(place, 'cache') },
-    stdout: ['pipe', 'inherit'],
     stderr: 'inherit',
   });
+  // At once: remarks on stderr would come between the lines of a table.
+  if (result.stdout !== '') process.stdout.write(`${result.stdout}\n`);
   return result.stdout;
 }
 
 /** Every file that was installed has the sha256 of its source. */
 async function compare(source: string, installed: string): Promise<void> {
   let files = 0;
-  for (const entry of await readdir(source, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || entry.name.startsWith('.')) continue;
+  for (const entry of await readdir(installed, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name === '.version') continue;
     const path = join(entry.parentPath, entry.name);
-    const other = join(installed, path.slice(source.length));
+    const other = join(source, path.slice(installed.length));
     if ((await hashFile(path)).sha256 !== (await hashFile(other)).sha256)
-      throw new Error(`${other} differs from ${path}`);
+      throw new Error(`${path} differs from ${other}`);
     files++;
   }
   say(`All ${files} files have the sha256 of their source.`);
@@ -225,4 +233,11 @@ function say(text: string): void {
   console.log(`  ${text}`);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  // What failed has said why.
+  if (!(error instanceof ExecaError)) throw error;
+  console.error('\nThe last command failed, so quickstart ends here.');
+  process.exitCode = error.exitCode ?? 1;
+}

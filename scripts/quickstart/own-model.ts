@@ -1,0 +1,89 @@
+import { cp, open, readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import parseExpression from 'spdx-expression-parse';
+import { formatBytes } from '../../src/core/format.ts';
+import { readHeader } from '../../src/safetensors/read-header.ts';
+
+/** Copies a model of one's own, links as what they lead to (the Hub's cache has links), and hidden files not at all. */
+export async function copyModel(source: string, target: string): Promise<void> {
+  await cp(source, target, {
+    recursive: true,
+    dereference: true,
+    filter: (path) => path === source || !basename(path).startsWith('.'),
+  });
+}
+
+/** What release.json says of the licence of a model whose own README states one, or none. */
+export async function statedLicence(model: string): Promise<{ license: string; commercial_use?: boolean }> {
+  const readme = await readFile(join(model, 'README.md'), 'utf8').catch(() => '');
+  const front = /^\ufeff?---\r?\n([\s\S]*?)\r?\n---/.exec(readme)?.[1] ?? '';
+  const value = (key: string): string | undefined =>
+    new RegExp(`^${key}:\\s*(?:\\r?\\n\\s*)?(?:-\\s*)?["']?([\\w.+-]+)`, 'm').exec(front)?.[1];
+  const stated = value('license') === 'other' ? (value('license_name') ?? 'other') : (value('license') ?? 'unknown');
+  const capital = stated.charAt(0).toUpperCase() + stated.slice(1);
+  const listed = [stated, stated.toUpperCase(), capital].find(isExpression);
+  if (listed !== undefined) return { license: listed };
+  return { license: `LicenseRef-${stated.replaceAll(/[^A-Za-z0-9.-]/g, '-')}`, commercial_use: false };
+}
+
+function isExpression(text: string): boolean {
+  try {
+    return 'license' in parseExpression(text);
+  } catch {
+    return false;
+  }
+}
+
+export interface Retrained {
+  /** Bytes of tensors that have other values now. */
+  readonly bytes: number;
+  /** `Layers 4 and 5` */
+  readonly what: string;
+}
+
+const layerNumber = /(?:^|\.)(?:layers?|blocks?|h)\.(\d+)\./;
+
+/** Other weights in the last two layers, or where names tell of no layers in the last mebibyte. Changes the files in place. */
+export async function retrainLastLayers(model: string): Promise<Retrained> {
+  const names = (await readdir(model)).filter((name) => name.endsWith('.safetensors')).sort();
+  const files = await Promise.all(
+    names.map(async (name) => ({ path: join(model, name), header: await readHeader(join(model, name)) })),
+  );
+  const layers = new Set(files.flatMap(({ header }) => header.tensors.flatMap(({ name }) => layerOf(name) ?? [])));
+  const last = [...layers].sort((a, b) => a - b).slice(-2);
+  let bytes = 0;
+  for (const { path, header } of files) {
+    for (const { name, begin, end } of header.tensors) {
+      if (!last.includes(layerOf(name) ?? -1)) continue;
+      await alter(path, header.headerBytes + begin, end - begin);
+      bytes += end - begin;
+    }
+  }
+  if (bytes > 0) return { bytes, what: last.length === 1 ? `Layer ${last[0]}` : `Layers ${last.join(' and ')}` };
+  const final = files.at(-1);
+  if (final === undefined) throw new Error(`${model} has no .safetensors file`);
+  const data = Math.max(0, ...final.header.tensors.map(({ end }) => end));
+  const length = Math.min(1 << 20, data);
+  await alter(final.path, final.header.headerBytes + data - length, length);
+  return { bytes: length, what: `The last ${formatBytes(length)} of weights` };
+}
+
+function layerOf(tensor: string): number | undefined {
+  const number = layerNumber.exec(tensor)?.[1];
+  return number === undefined ? undefined : Number(number);
+}
+
+/** Flips the lowest bit of every fourth byte: the lowest of an F32's fraction, so that all stay numbers. */
+async function alter(path: string, start: number, length: number): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    const piece = Buffer.alloc(Math.min(length, 1 << 20));
+    for (let at = 0; at < length; at += piece.length) {
+      const { bytesRead } = await handle.read(piece, 0, Math.min(piece.length, length - at), start + at);
+      for (let i = 0; i < bytesRead; i += 4) piece[i]! ^= 1;
+      await handle.write(piece, 0, bytesRead, start + at);
+    }
+  } finally {
+    await handle.close();
+  }
+}
