@@ -1,10 +1,13 @@
 import { availableParallelism, cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchInstall, formatInstallBench } from './bench/install.ts';
+import { benchMemory, formatMemoryBench } from './bench/memory.ts';
 import { benchPack, formatPackBench } from './bench/pack.ts';
+import { buildClientBundle } from './build-client-bundle.ts';
 
 /**
- * `npm run bench [-- --rounds N] [--only pack|install]`: our times beside other tools', in one run on one machine, hashing
+ * `npm run bench [-- --rounds N] [--only pack|install|memory]`: our times beside other tools', in one run on one machine, hashing
  * included. Ratios count; seconds are of this machine on this day.
  */
 const { values } = parseArgs({
@@ -14,8 +17,11 @@ const rounds = Number(values.rounds);
 console.log(
   `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.versions.node}, medians of ${rounds} rounds\n`,
 );
-if (values.only !== 'install') {
+const wanted = (part: string): boolean => values.only === undefined || values.only === part;
+await buildClientBundle(fileURLToPath(new URL('../dist/aircher.mjs', import.meta.url)));
+if (wanted('pack')) {
   console.log('Packing a model, sha256 included (times as multiples of ours)');
   console.log(formatPackBench(await benchPack({ rounds, ...(values.model ? { model: values.model } : {}) })));
 }
-if (values.only !== 'pack') console.log(formatInstallBench(await benchInstall(rounds)));
+if (wanted('install')) console.log(`${formatInstallBench(await benchInstall(rounds))}\n`);
+if (wanted('memory')) console.log(formatMemoryBench(await benchMemory()));

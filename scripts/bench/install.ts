@@ -8,7 +8,6 @@ import { type Manifest, parseManifest } from '../../src/contract/manifest.ts';
 import { formatBytes } from '../../src/core/format.ts';
 import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
 import { type BertShape, writeBertModel } from '../../test/fixtures/bert-model.ts';
-import { buildClientBundle } from '../build-client-bundle.ts';
 import { benchHub } from './hub.ts';
 import { formatMeasurements, type Measurement, measure, median } from './measure.ts';
 
@@ -107,11 +106,10 @@ export interface BytesServed {
   readonly manifest: number;
 }
 
-/** Installs and updates against other tools, over loopback and over a slow line. */
+/** Installs and updates against other tools, over loopback and over a slow line. The client must be built. */
 export async function benchInstall(
   rounds: number,
 ): Promise<{ readonly benches: readonly InstallBench[]; readonly update: UpdateBench }> {
-  await buildClientBundle(join(root, 'dist/aircher.mjs'));
   const scene = await Scene.make(miniLm);
   try {
     const benches = [...(await installs(scene, rounds)), await benchHub(miniLm, rounds)];
