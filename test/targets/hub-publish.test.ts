@@ -12,6 +12,7 @@ import {
   hubTarget,
   makeRelease,
   publish,
+  quick,
   type ReleaseOptions,
   recorder,
   repository,
@@ -257,7 +258,9 @@ test('many files go in few commits, the manifest in the last', async (t) => {
   for (let i = 0; i < 240; i++) files[`m${String(i).padStart(3, '0')}/config.json`] = `{"i":${i}}\n`;
   const release = await makeRelease(t, { files });
   let seen = 0;
-  await publish(hubTarget(hub), release);
+  // A commit that takes longer than a slow machine's patience would be sent again.
+  const tuning = { ...quick, deadlines: { ...quick.deadlines, stallMs: 10_000, totalMs: 60_000 } };
+  await publish(hubTarget(hub, { tuning }), release);
   const commits = writesOf(hub.log.entries).filter((line) => line.includes('/commit/'));
   for (const line of commits) seen += line.endsWith('/commit/main') ? 1 : 0;
   assert.equal(commits.length, 4);

@@ -1,6 +1,22 @@
 /** Far larger than what Node takes from its pool of small buffers, which other data shares. */
 const ownBytes = 256 * 1024;
 
+/** Far larger than what stands in a buffer with others. */
+const readBytes = 16 * 1024;
+
+/**
+ * The same for what was read from a connection: tens of thousands of buffers, each used for a moment. Node's parser still has this one
+ * while its bytes are handed on, so it goes with the next tick.
+ */
+export function freeRead(bytes: Uint8Array): void {
+  const { buffer } = bytes;
+  if (bytes.length >= readBytes && buffer.byteLength === bytes.length) process.nextTick(empty, buffer);
+}
+
+function empty(buffer: ArrayBufferLike & { readonly transfer?: (length: number) => unknown }): void {
+  buffer.transfer?.(0);
+}
+
 /** What a decoder's buffer may have beyond its content. */
 const slackBytes = 4096;
 

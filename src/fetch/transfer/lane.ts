@@ -4,6 +4,7 @@ import type { Http } from '../http/types.ts';
 import { checkAnswer } from './answer.ts';
 import type { Claim } from './board.ts';
 import { MirrorFaultError } from './faults.ts';
+import { freeRead } from './free-large.ts';
 import type { Location } from './mirror.ts';
 import type { Piece } from './piece.ts';
 
@@ -95,6 +96,7 @@ export async function runLane(lane: Lane, work: LaneWork): Promise<void> {
           held = work.onSlice(piece, full, location) ?? held;
         }
       }
+      freeRead(data);
       if (claim.next >= claim.pieces.length && span.end - position > politeTailBytes) return 'stop';
       return held;
     },
