@@ -58,9 +58,17 @@ export function workspaceOf(command: Command, dependencies: CommandDependencies)
   };
 }
 
+/** Steps that look at the same thing find the same: each warning is told once a command. */
 function reportingWarnings(onEvent: OnEvent, job: JobReport): OnEvent {
+  const told = new Set<string>();
   return (event) => {
-    if (event.type === 'warning') job.warned(event.problem);
+    if (event.type === 'warning') {
+      const { file, path, message } = event.problem;
+      const key = JSON.stringify([file, path, message]);
+      if (told.has(key)) return;
+      told.add(key);
+      job.warned(event.problem);
+    }
     onEvent(event);
   };
 }

@@ -58,13 +58,16 @@ async function listFiles(
     };
     return { files: [], problems: [problem] };
   }
-  return await listSourceFiles({
+  const listing = await listSourceFiles({
     model: name,
     root,
     ...(model.include === undefined ? {} : { include: model.include }),
     followLinks: 'directory' in model.source ? (model.source.follow_links ?? false) : false,
     allowCode: model.allow_code ?? false,
   });
+  const asKnown = (problem: Problem): Problem =>
+    problem.file === undefined ? problem : { ...problem, file: displayPath(workspace, problem.file) };
+  return { files: listing.files, problems: listing.problems.map(asKnown) };
 }
 
 function localDirectory(model: ModelConfig, workspace: Workspace): string {

@@ -99,6 +99,17 @@ describe('bad input', () => {
     await fails(workspace.run(['pack']), 3, /LFS pointer/);
   });
 
+  it('a warning that two steps have is told once, at a path below the working directory', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    await writeFile(workspace.path('models/alpha/pytorch_model.bin'), 'x');
+    const { exitCode, stderr } = await workspace.run(['release', '--dry-run']);
+    assert.equal(exitCode, 0, stderr);
+    assert.deepEqual(
+      stderr.split('\n').filter((line) => line.includes('is a pickle')),
+      ['warning: models/alpha/pytorch_model.bin: is a pickle and is left out: the safetensors are released'],
+    );
+  });
+
   it('a file that may not be read is named', {
     skip: (process.platform === 'win32' || process.getuid?.() === 0) && 'everything can be read here',
   }, async (t) => {
