@@ -6,6 +6,7 @@ import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { isRouter, type Module } from './modules.ts';
 import { libraryConfigName, poolingFact } from './pooling.ts';
 import { maxTokensFact } from './token-limits.ts';
+import { checkWrittenNumbers } from './written-numbers.ts';
 
 /** The functions of sentence-transformers, whose default is cosine. */
 const defaultSimilarity = 'cosine';
@@ -30,6 +31,7 @@ export function embeddingFacts(
       hint: 'Add config.json.',
     });
   }
+  checkWrittenNumbers(view, base, findings);
   return {
     dimensions: dimensionsFact(view, modules, base, findings),
     max_tokens: maxTokensFact(view, base, findings),

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 
 /** What a file in a model's directory is, by its name. Paths are `/`-separated. */
 
-const pickleEndings = ['.bin', '.pt', '.pth', '.pkl', '.ckpt'];
+const pickleEndings = ['.bin', '.pt', '.pth', '.pkl', '.ckpt', '.pickle', '.joblib'];
 const codeEndings = ['.py', '.pyc', '.pyo', '.pyw', '.pyd', '.pyx', '.pyz'];
 const otherWeightEndings = ['.onnx', '.onnx_data', '.gguf', '.ggml', '.h5', '.msgpack', '.ot', '.tflite'];
 
@@ -36,7 +36,7 @@ export function isSafetensors(path: string): boolean {
   return path.endsWith('.safetensors');
 }
 
-/** Formats that torch writes with Python's pickle, which runs code when it is read. */
+/** Formats that torch and scikit-learn write with Python's pickle, which runs code when it is read. */
 export function isPickle(path: string): boolean {
   return pickleEndings.includes(ending(path));
 }

@@ -79,6 +79,18 @@ test('a token limit that differs between files is told once, with every file and
   assert.equal(inspected.facts.embedding.max_tokens, 32);
 });
 
+test('lengths that are written as texts are told, since nothing is derived from them', async (context) => {
+  const files = {
+    ...changed('config.json', { hidden_size: '32' }),
+    ...changed('sentence_bert_config.json', { max_seq_length: '64' }),
+    ...changed('tokenizer_config.json', { model_max_length: null }),
+  };
+  assert.deepEqual(told(await inspectTiny(context, { files })), [
+    'warning config.json $.hidden_size: is "32", not a number: loaders fail at it, or take another',
+    'warning sentence_bert_config.json $.max_seq_length: is "64", not a number: loaders fail at it, or take another',
+  ]);
+});
+
 test('positions to spare are no disagreement where the tokenizer knows the limit, but too few are', async (context) => {
   const spare = await inspectTiny(context, {
     ...sized,

@@ -207,6 +207,11 @@ test('pickles are refused where include names them, and where there are no safet
     'error a.bin: is a pickle, which runs code when it is loaded, and "include" names it',
     'error b.pkl: is a pickle, which runs code when it is loaded, and "include" names it',
   ]);
+  const others = { ...weights, 'head.joblib': '', 'words.pickle': '' };
+  assert.deepEqual((await list(context, others)).told, [
+    'warning head.joblib: is a pickle and is left out: the safetensors are released',
+    'warning words.pickle: is a pickle and is left out: the safetensors are released',
+  ]);
   assert.deepEqual((await list(context, { 'model.ckpt': '', 'config.json': '{}' })).told, [
     'error model.ckpt: is a pickle, which runs code when it is loaded, and there are no safetensors',
   ]);
