@@ -92,3 +92,23 @@ test('a mirror that is silent about the index is not waited for where another on
   const plan = await planTransfer(await request(context, entry), client);
   assert.deepEqual(plan.index?.bytes, Buffer.from(published.indexBytes));
 });
+
+for (const [size, shape] of Object.entries({
+  'of one chunk': { layers: 1, layerBytes: 700_000 },
+  'of many chunks': { layers: 12, layerBytes: 1_000_000 },
+})) {
+  test(`a mirror whose connections all fall silent holds up no model ${size} where another mirror has it`, {
+    timeout: 30_000,
+  }, async (context) => {
+    const published = await publish(context, shape);
+    const silent = createFaults([
+      { match: { path: '\\.tar\\.gz$' }, times: 'always', action: { kind: 'stall', atByte: 300_000 } },
+    ]);
+    const first = await serve(context, { directory: published.directory, faults: silent });
+    const second = await serve(context, { directory: published.directory });
+    const client = http(context, { stallTimeoutMs: 60_000, connectTimeoutMs: 60_000 });
+    const wanted = await request(context, published.entry({ github: first.url, mirror: second.url }));
+    await runTransfer(await planTransfer(wanted, client), client);
+    assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
+  });
+}

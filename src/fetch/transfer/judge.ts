@@ -4,7 +4,7 @@ import type { Board } from './board.ts';
 import { MirrorFaultError, toFault } from './faults.ts';
 import { type GrowthState, newGrowth } from './growth.ts';
 import type { Lane } from './lane.ts';
-import { type Lanes, unknownRate } from './lanes.ts';
+import { hopelesslySlower, type Lanes, unknownRate } from './lanes.ts';
 import type { Mirror } from './mirror.ts';
 import { mirrorsFailed } from './mirrors-failed.ts';
 import type { Piece } from './piece.ts';
@@ -16,8 +16,7 @@ const maxPatience = 6;
 /** Times that one mirror may send one chunk wrong, and chunks in all. */
 const maxWrong = 2;
 const maxWrongInAll = 8;
-/** A mirror so many times slower than another, after so long, is set aside. */
-const hopelesslySlower = 20;
+/** A mirror that is hopelessly slower than another, after so long, is set aside. */
 const slowAfterMs = 3000;
 /** A connection this old can be judged by having been overtaken. */
 const overtakenMs = 300;

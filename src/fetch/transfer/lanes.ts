@@ -7,6 +7,8 @@ const youngMs = 400;
 const beginningMs = 500;
 /** What is expected of connections (bytes a second) before any has shown what it brings. */
 export const unknownRate = 1_000_000;
+/** So many times slower than what was seen before, or elsewhere, means that nothing is to be expected any more. */
+export const hopelesslySlower = 20;
 
 /** The connections under way, and what they bring. */
 export class Lanes implements Iterable<Lane> {
@@ -64,9 +66,12 @@ export class Lanes implements Iterable<Lane> {
     return Math.max(0, ...[...this.#lanes].map((lane) => (mirrors(lane.claim.mirror) ? lane.rate : 0)));
   }
 
-  /** What a connection to this mirror brings, as far as seen; else what the others bring. */
+  /** What a connection to this mirror brings, as far as seen; else what the others bring, unless those have all but fallen silent. */
   typicalRate(mirror: Mirror): number {
-    return this.bestRate((other) => other === mirror) || this.bestRate() || unknownRate;
+    const others = this.bestRate();
+    const seen = mirror.seenRate || Math.max(0, ...[...this.#lanes].map(({ claim }) => claim.mirror.seenRate));
+    const expected = others * hopelesslySlower > seen ? others : seen;
+    return this.bestRate((other) => other === mirror) || expected || unknownRate;
   }
 
   /** A connection that has only begun is expected to be like the others. */
