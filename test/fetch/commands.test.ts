@@ -90,6 +90,17 @@ test('exit codes: updates 10, forbidden licence 11, usage 2, unknown model 3, of
   assert.equal(await code('install', 'alpha', '--offline'), 0, 'installed: nothing is needed');
 });
 
+test('who asks for a version that is not installed is told which are, and not of another model', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { gz: { version: '1.0.0' }, tt: { version: '1.0.0' } });
+  assert.equal((await call(world, 'install', 'gz', 'tt')).exitCode, 0);
+  const { exitCode, stderr } = await call(world, 'path', 'gz@1.1.0');
+  assert.equal(exitCode, 3);
+  assert.match(stderr, /Install it: install gz@1\.1\.0 \(installed: 1\.0\.0\)/);
+  assert.match((await call(world, 'path', 'g')).stderr, /Install it: install g \(or did you mean gz\?\)/);
+  assert.match((await call(world, 'path', 'another-model')).stderr, /Install it: install another-model\n/);
+});
+
 test('unknown commands and options name the nearest, and values are checked', async (t) => {
   const world = await createWorld(t);
   const says = async (expected: RegExp, ...args: string[]) => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
 import { createHttp } from '../../src/fetch/http/client.ts';
@@ -122,6 +124,22 @@ test('https goes through the proxy by CONNECT with its password, and NO_PROXY go
     assert.match(error.message, /407/);
     return true;
   });
+});
+
+test('a proxy that says nothing is named once', async (context) => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  context.after(() => silent.close());
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const client = http(context, { httpsProxy: `127.0.0.1:${port}`, connectTimeoutMs: 100 });
+  const request = client.document('https://models.example.org/', { ...small, attempts: 1 });
+  await assert.rejects(request, { message: `the proxy 127.0.0.1:${port}: no answer` });
+});
+
+test('https to a server without TLS is no cut connection', async (context) => {
+  const server = await startServer(context, ok);
+  const request = http(context).document(server.url.replace('http:', 'https:'), { ...small, attempts: 1 });
+  await assert.rejects(request, /127\.0\.0\.1:\d+: no connection by TLS/);
 });
 
 test('http goes through its proxy as a whole URL', async (context) => {

@@ -73,7 +73,7 @@ async function openTunnel(proxy: URL, authority: string, timeoutMs: number): Pro
     agent: false,
   });
   const name = `the proxy ${proxy.host}`;
-  const late = networkError('proxy', `${name} does not answer`);
+  const late = networkError('proxy', 'no answer');
   const [{ statusCode }, socket] = await answerOf<[IncomingMessage, Duplex]>(request, 'connect', timeoutMs, late).catch(
     (error: unknown) => {
       throw networkError('proxy', `${name}: ${toRemoteError(error, proxy.href).message}`, { cause: error });

@@ -48,6 +48,7 @@ const faults: readonly (readonly [codes: RegExp, reason: RemoteReason, fact: str
   ],
   [/REFUSED|UNREACH|EADDRNOTAVAIL/, 'refused', 'no connection'],
   [/^ETIMEDOUT/, 'timeout', 'no answer in time'],
+  [/^EPROTO|^ERR_(SSL|TLS)/, 'protocol', 'no connection by TLS'],
   [/^HPE_/, 'protocol', 'the answer is no HTTP'],
   [/^/, 'reset', 'the connection was cut'],
 ];

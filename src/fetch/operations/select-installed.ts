@@ -22,12 +22,12 @@ export async function requireInstalled(client: Client, name: string): Promise<In
 /** The error where a model, or this version of it, isn't installed. */
 export async function notInstalled(client: Client, name: string, version?: string): Promise<AircherError> {
   const wanted = version === undefined ? name : `${name}@${version}`;
-  const others = (await recordedModels(client.layout)).filter((other) => other !== name);
-  const near = nearest(name, others);
-  return invalidError(
-    `${wanted} is not installed.`,
-    `Install it: install ${wanted}${near === undefined ? '' : ` (or did you mean ${near}?)`}`,
-  );
+  const here = await readInstalled(client.layout, name);
+  const near = here === undefined ? nearest(name, await recordedModels(client.layout)) : undefined;
+  const instead = here
+    ? ` (installed: ${here.versions.map((record) => record.version).join(', ')})`
+    : near && ` (or did you mean ${near}?)`;
+  return invalidError(`${wanted} is not installed.`, `Install it: install ${wanted}${instead ?? ''}`);
 }
 
 /** The record of the version in use, which is always one of the model's. */
