@@ -150,11 +150,13 @@ export class Conductor {
 
   #start(claim: Claim): void {
     const { http, landing, board } = this.#options;
+    const startedAt = performance.now();
     const lane: Lane = {
       claim,
       abort: new AbortController(),
-      startedAt: performance.now(),
+      startedAt,
       flowingSince: undefined,
+      lastByteAt: startedAt,
       bytes: 0,
       seenBytes: 0,
       rate: 0,

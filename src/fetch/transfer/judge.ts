@@ -20,6 +20,8 @@ const maxWrongInAll = 8;
 const slowAfterMs = 3000;
 /** A connection this old can be judged by having been overtaken. */
 const overtakenMs = 300;
+/** One that was overtaken after so long without a byte had fallen silent, whatever it brought before. */
+const silentMs = 500;
 
 /** A mirror, and how many connections it gets. */
 export interface Station {
@@ -143,7 +145,8 @@ export class Judge {
     const now = performance.now();
     const age = now - lane.startedAt;
     const average = (lane.bytes / age) * 1000;
-    if (age < overtakenMs || average * hopelesslySlower > (by.seenRate || unknownRate)) return;
+    const isSlow = age >= overtakenMs && average * hopelesslySlower <= (by.seenRate || unknownRate);
+    if (!isSlow && now - lane.lastByteAt < silentMs) return;
     const { kind, message } = slowness(lane, now);
     mirror.note(kind, message);
     this.#announce(mirror, message);
@@ -232,8 +235,11 @@ export class Judge {
 }
 
 function slowness(lane: Lane, now: number): MirrorFaultError {
-  const { host } = lane.claim.mirror;
-  const seconds = (now - lane.startedAt) / 1000;
-  if (lane.bytes === 0) return new MirrorFaultError('stalled', `${host}: no byte in ${seconds.toFixed(1)} s`, 'retry');
-  return new MirrorFaultError('slow', `${host}: ${Math.round(lane.bytes / seconds)} bytes a second`, 'retry');
+  const { bytes, startedAt, lastByteAt, claim } = lane;
+  const { host } = claim.mirror;
+  const silence = now - lastByteAt;
+  if (bytes === 0 || silence >= silentMs)
+    return new MirrorFaultError('stalled', `${host}: no byte in ${(silence / 1000).toFixed(1)} s`, 'retry');
+  const rate = Math.round((bytes / (now - startedAt)) * 1000);
+  return new MirrorFaultError('slow', `${host}: ${rate} bytes a second`, 'retry');
 }

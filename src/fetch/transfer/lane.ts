@@ -18,6 +18,8 @@ export interface Lane {
   readonly startedAt: number;
   /** When the first byte of the body came. */
   flowingSince: number | undefined;
+  /** When the last bytes came; its beginning, as long as none did. */
+  lastByteAt: number;
   bytes: number;
   /** Bytes at the last look, and the rate since (bytes a second, smoothed). */
   seenBytes: number;
@@ -58,7 +60,8 @@ export async function runLane(lane: Lane, work: LaneWork): Promise<void> {
     stallTimeoutMs: work.http.settings.stallTimeoutMs,
     pace: work.http.pace,
     onData(data) {
-      lane.flowingSince ??= performance.now();
+      lane.lastByteAt = performance.now();
+      lane.flowingSince ??= lane.lastByteAt;
       lane.bytes += data.length;
       mirror.bytes += data.length;
       let held: Promise<void> | undefined;
