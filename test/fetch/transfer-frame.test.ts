@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { joinCrc32 } from '../../src/archive/gzip-member.ts';
 import { planTransfer } from '../../src/fetch/transfer/plan-transfer.ts';
 import { runTransfer } from '../../src/fetch/transfer/run-transfer.ts';
+import { createFaults } from '../../src/rehearsal/faults.ts';
 import type { StaticMirror } from '../../src/rehearsal/mirror.ts';
 import { differences, http, type Published, publish, request, serve, temporary } from './transfer-fixture.ts';
 
@@ -21,12 +22,16 @@ test('the CRC-32 of two pieces is that of both together', () => {
 
 /** A mirror whose archive has one byte flipped, counted from the end where it is negative. */
 async function serveFlipped(context: TestContext, published: Published, offset: number): Promise<StaticMirror> {
+  return serve(context, await flipped(context, published, offset));
+}
+
+async function flipped(context: TestContext, published: Published, offset: number): Promise<{ directory: string }> {
   const directory = await temporary(context);
   const bytes = await readFile(join(published.directory, 'tiny-test.tar.gz'));
   bytes[offset < 0 ? bytes.length + offset : offset]! ^= 0x01;
   await writeFile(join(directory, 'tiny-test.tar.gz'), bytes);
   await writeFile(join(directory, 'tiny-test.tar.gz.index.json'), published.indexBytes);
-  return serve(context, { directory });
+  return { directory };
 }
 
 for (const [place, offset] of [
@@ -61,3 +66,13 @@ for (const [place, offset] of [
     assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
   });
 }
+
+test('wrong bytes are told as that where the server has no ranges either', async (context) => {
+  const published = await publish(context);
+  const { directory } = await flipped(context, published, 200_000);
+  const faults = createFaults([{ match: {}, times: 'always', action: { kind: 'ignore-range' } }]);
+  const bad = await serve(context, { directory, faults });
+  const client = http(context);
+  const plan = await planTransfer(await request(context, published.entry({ mirror: bad.url })), client);
+  await assert.rejects(runTransfer(plan, client), { code: 'integrity' });
+});

@@ -1,9 +1,10 @@
 import { AircherError, type Problem } from '../../core/errors.ts';
+import type { FaultKind } from './faults.ts';
 import type { Mirror } from './mirror.ts';
 
 /** The error when no mirror is left: `integrity` where every one sent wrong bytes, else `remote`; it names each one and its fault. */
 export function mirrorsFailed(mirrors: readonly Mirror[]): AircherError {
-  const reasons = mirrors.map((mirror) => ({ mirror, kind: decisive(mirror), message: messageOf(mirror) }));
+  const reasons = mirrors.map((mirror) => ({ mirror, ...reasonOf(mirror) }));
   const problems: Problem[] = reasons.map(({ mirror, message }) => ({ level: 'error', file: mirror.name, message }));
   const wrong = reasons.length > 0 && reasons.every(({ kind }) => kind === 'wrong-bytes');
   const denied = reasons.some(({ kind }) => kind === 'denied' || kind === 'missing');
@@ -23,10 +24,14 @@ export function mirrorsFailed(mirrors: readonly Mirror[]): AircherError {
   );
 }
 
-function decisive(mirror: Mirror): string | undefined {
-  return mirror.gone?.kind ?? [...mirror.faults.keys()].at(-1);
+interface Reason {
+  readonly kind: FaultKind | undefined;
+  readonly message: string;
 }
 
-function messageOf(mirror: Mirror): string {
-  return mirror.gone?.message ?? [...mirror.faults.values()].at(-1)?.message ?? 'does not have all of it';
+/** Why it is of no use: what it was given up for; else that it sends wrong bytes, whatever else it does; else what came last. */
+function reasonOf({ gone, faults }: Mirror): Reason {
+  if (gone) return gone;
+  const [kind, fault] = [...faults].findLast(([found]) => found === 'wrong-bytes') ?? [...faults].at(-1) ?? [];
+  return { kind, message: fault?.message ?? 'does not have all of it' };
 }
