@@ -7,7 +7,7 @@ import { execa } from 'execa';
 import { type Manifest, parseManifest } from '../../src/contract/manifest.ts';
 import { formatBytes } from '../../src/core/format.ts';
 import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
-import { type BertShape, writeBertModel } from '../../test/fixtures/bert-model.ts';
+import { type BertShape, bertBase, writeBertModel } from '../../test/fixtures/bert-model.ts';
 import { benchHub } from './hub.ts';
 import { formatMeasurements, type Measurement, measure, median } from './measure.ts';
 
@@ -112,7 +112,11 @@ export async function benchInstall(
 ): Promise<{ readonly benches: readonly InstallBench[]; readonly update: UpdateBench }> {
   const scene = await Scene.make(miniLm);
   try {
-    const benches = [...(await installs(scene, rounds)), await benchHub(miniLm, rounds)];
+    const benches = [
+      ...(await installs(scene, rounds)),
+      await installLarge(Math.min(rounds, 3)),
+      await benchHub(miniLm, rounds),
+    ];
     return { benches, update: await benchUpdates({ ...miniLm, layers: 12 }) };
   } finally {
     await scene.end();
@@ -129,11 +133,8 @@ export async function benchUpdates(shape: BertShape): Promise<UpdateBench> {
   }
 }
 
-async function installs(scene: Scene, rounds: number): Promise<readonly InstallBench[]> {
-  const url = await scene.serve();
-  const slow = await scene.serve('--rate', '20000000', '--latency', '40');
-  const narrow = ['--total-rate', '20000000', '--latency', '20'];
-  const [one, two] = [await scene.serve(...narrow), await scene.serve(...narrow)];
+/** How to install a scene's model with our client and with other tools. */
+function waysToInstall(scene: Scene) {
   const archive = '/models-v1.0.0/bench.tar.gz';
   const clean = async (): Promise<void> => {
     for (const name of ['cache', 'plain']) await rm(scene.path(name), { recursive: true, force: true });
@@ -166,7 +167,7 @@ async function installs(scene: Scene, rounds: number): Promise<readonly InstallB
     ],
     prepare: clean,
   });
-  const aria = {
+  const aria = (from: string) => ({
     name: 'aria2c -x4, sha256sum, tar xz',
     needs: ['aria2c', 'tar', 'sha256sum'],
     command: [
@@ -175,15 +176,24 @@ async function installs(scene: Scene, rounds: number): Promise<readonly InstallB
       'cd "$1" && aria2c -q -x4 -s4 -k1M "$2" && sha256sum bench.tar.gz && tar xzf bench.tar.gz',
       'bash',
       scene.path('plain'),
-      `${url}${archive}`,
+      `${from}${archive}`,
     ],
     prepare: clean,
-  };
+  });
+  return { ours, curl, aria };
+}
+
+async function installs(scene: Scene, rounds: number): Promise<readonly InstallBench[]> {
+  const url = await scene.serve();
+  const slow = await scene.serve('--rate', '20000000', '--latency', '40');
+  const narrow = ['--total-rate', '10000000', '--latency', '20'];
+  const [one, two] = [await scene.serve(...narrow), await scene.serve(...narrow)];
+  const { ours, curl, aria } = waysToInstall(scene);
   return [
     {
       title: 'Cold install of a 91 MB model over loopback',
       base: 'aircher model install',
-      results: await measure([await ours('aircher model install', 'm1', [url]), curl(url), aria], rounds),
+      results: await measure([await ours('aircher model install', 'm1', [url]), curl(url), aria(url)], rounds),
     },
     {
       title: 'The same with 20 MB/s a connection and 40 ms before each answer',
@@ -191,7 +201,7 @@ async function installs(scene: Scene, rounds: number): Promise<readonly InstallB
       results: await measure([await ours('aircher model install', 'm2', [slow]), curl(slow)], Math.min(rounds, 3)),
     },
     {
-      title: 'Two mirrors of 20 MB/s each, against one of them',
+      title: 'Two mirrors of 10 MB/s each, against one of them',
       base: 'two mirrors',
       results: await measure(
         [await ours('two mirrors', 'm3', [one, two]), await ours('one mirror', 'm4', [one])],
@@ -204,6 +214,21 @@ async function installs(scene: Scene, rounds: number): Promise<readonly InstallB
       results: await warm(scene, await ours('aircher model path', 'm5', [url]), rounds),
     },
   ];
+}
+
+async function installLarge(rounds: number): Promise<InstallBench> {
+  const scene = await Scene.make(bertBase);
+  try {
+    const url = await scene.serve();
+    const { ours, curl, aria } = waysToInstall(scene);
+    return {
+      title: 'Cold install of a 438 MB model over loopback',
+      base: 'aircher model install',
+      results: await measure([await ours('aircher model install', 'm1', [url]), curl(url), aria(url)], rounds),
+    };
+  } finally {
+    await scene.end();
+  }
 }
 
 async function warm(

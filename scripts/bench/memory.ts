@@ -43,8 +43,10 @@ export async function benchMemory(shape: BertShape = large): Promise<MemoryBench
         models: { bench: { version: '1.0.0', license: 'Apache-2.0', source: { directory: 'models/bench' } } },
       };
       await writeFile(join(place, 'manifests/release.json'), JSON.stringify(config));
-      const packing = await peakOf([join(root, 'src/cli.ts'), 'pack', '--quiet']);
-      await execa(process.execPath, [join(root, 'src/cli.ts'), 'release', '--quiet'], { cwd: place });
+      const tool = join(root, 'src/cli.ts');
+      for (const step of ['plan', 'stage']) await execa(process.execPath, [tool, step, '--quiet'], { cwd: place });
+      const packing = await peakOf([tool, 'pack', '--quiet']);
+      await execa(process.execPath, [tool, 'release', '--quiet'], { cwd: place });
       const manifest = `${mirror.url}/manifest.json`;
       const client = join(root, 'dist/aircher.mjs');
       const cache = { AIRCHER_CACHE_DIR: join(place, 'cache') };
