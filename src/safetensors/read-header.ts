@@ -23,8 +23,10 @@ export async function readHeaderFrom(
   const prefix = await readFully(handle, lengthBytes, 0);
   if (prefix.length < lengthBytes) throw damaged(file, `${fileSize} bytes are too few for a safetensors file`);
   const length = prefix.readBigUInt64LE();
-  if (length > BigInt(maxHeaderBytes))
+  if (length > BigInt(maxHeaderBytes)) {
+    if (/^\s*<[!?a-z]/i.test(prefix.toString('latin1'))) throw damaged(file, 'a web page or the like, not weights');
     throw damaged(file, `a header of ${length} bytes is more than the limit of ${maxHeaderBytes}`);
+  }
   const headerBytes = lengthBytes + Number(length);
   if (headerBytes > fileSize) throw damaged(file, `the header of ${length} bytes goes beyond the file's ${fileSize}`);
   const bytes = Buffer.allocUnsafe(headerBytes);
@@ -38,6 +40,6 @@ export async function readHeaderFrom(
 function damaged(file: string, fact: string): AircherError {
   return invalidError(
     `${file}: ${fact}`,
-    'The file is damaged, or an LFS pointer instead of the file itself: get it again.',
+    'The file is damaged, or something else was saved under its name: get it again.',
   );
 }

@@ -163,4 +163,6 @@ test('readHeader reads good files, and names files that are cut short, pointers 
   await refused();
   await writeFile(path, 'version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 90868376\n');
   await refused();
+  await writeFile(path, '<!DOCTYPE html>\n<html><title>Not found</title></html>\n');
+  await assert.rejects(readHeader(path), /a web page or the like, not weights/);
 });
