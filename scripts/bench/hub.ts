@@ -14,7 +14,7 @@ const token = 'hf_bench';
 
 /**
  * A model from a stand-in of the Hub over loopback: our installation, which checks every byte, beside `hf download` of the same
- * model's raw files, which checks none. The client must be built.
+ * model's raw files, which checks no digest. The client must be built.
  */
 export async function benchHub(shape: BertShape, rounds: number): Promise<InstallBench> {
   const place = await mkdtemp(join(tmpdir(), 'aircher-bench-'));
