@@ -1,6 +1,7 @@
 import type * as Crypto from 'node:crypto';
 import type * as Http from 'node:http';
 import type * as Https from 'node:https';
+import type * as Net from 'node:net';
 import type * as Stream from 'node:stream';
 import type * as Tls from 'node:tls';
 import type * as Zlib from 'node:zlib';
@@ -18,6 +19,9 @@ export const builtins = {
   },
   get https(): typeof Https {
     return process.getBuiltinModule('node:https');
+  },
+  get net(): typeof Net {
+    return process.getBuiltinModule('node:net');
   },
   get stream(): Pick<typeof Stream, 'pipeline' | 'Readable'> {
     return process.getBuiltinModule('node:stream');

@@ -9,6 +9,7 @@ import { leave, seconds } from './read-body.ts';
 import { hostOf, networkError, toRemoteError } from './remote-error.ts';
 import type { Http, HttpOptions, HttpRequest, HttpResponse, HttpSettings } from './types.ts';
 import { checkedUrl, isBelow, isLoopback } from './url-policy.ts';
+import { createWideAgent } from './wide-reads.ts';
 
 const maxRedirects = 10;
 /** A stale kept connection fails at once; there can't be more of them than we keep. */
@@ -102,7 +103,7 @@ function createAgents(options: HttpOptions, timeoutMs: number) {
   const make = (url: URL, proxy: URL | undefined): http.Agent => {
     // No limit of sockets here: the transfer counts its own connections.
     const kept = { keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo' as const };
-    if (url.protocol === 'http:') return new builtins.http.Agent(kept);
+    if (url.protocol === 'http:') return createWideAgent(kept);
     const { extraCertificates } = options;
     const ca = extraCertificates && [...builtins.tls.rootCertificates, extraCertificates];
     const secure = { ...kept, ...(ca && { ca }) };
