@@ -28,6 +28,8 @@ export async function measure(contenders: readonly Contender[], rounds: number):
     for (const contender of contenders) {
       if (missingPrograms(contender).length > 0) continue;
       await contender.prepare?.();
+      // What one contender left unwritten would be written in another one's time.
+      spawnSync('sync');
       const { seconds, output } = await runTimed(contender);
       const peak = Number(/peak_bytes=(\d+)/.exec(output)?.[1] ?? 0);
       peaks.set(contender.name, Math.max(peak, peaks.get(contender.name) ?? 0));

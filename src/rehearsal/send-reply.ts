@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
@@ -7,6 +6,9 @@ import { type ActiveFault, findFault } from './faults.ts';
 import { createPacer, type Limits, type Pacer, wait } from './pacing.ts';
 import { bodyLength, type Reply, type ReplyBody } from './reply.ts';
 import type { LogEntry } from './request-log.ts';
+
+/** Read and sent at once. */
+const pieceBytes = 1 << 20;
 
 /** One exchange with everything that shapes how its bytes move. */
 export interface Scene {
@@ -104,7 +106,7 @@ function writeHead({ response, faults, entry }: Scene, reply: Reply): void {
 async function* bodyPieces({ faults }: Scene, body: ReplyBody): AsyncGenerator<Buffer, void, undefined> {
   const flip = findFault(faults, 'flip', 'response');
   const plain = typeof body === 'object' && 'file' in body ? filePieces(body) : [Buffer.from(body)];
-  const source = findFault(faults, 'gzip') ? Readable.from(plain).pipe(createGzip()) : plain;
+  const source = findFault(faults, 'gzip') ? Readable.from(copies(plain)).pipe(createGzip()) : plain;
   let offset = 0;
   for await (const piece of source as AsyncIterable<Buffer>) {
     const at = (flip?.atByte ?? -1) - offset;
@@ -119,9 +121,26 @@ async function* bodyPieces({ faults }: Scene, body: ReplyBody): AsyncGenerator<B
   }
 }
 
+/** For who reads ahead. */
+async function* copies(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) yield Buffer.from(piece);
+}
+
+/** Each piece is read into the memory of the one before, which must have left by then. */
 async function* filePieces({ file, start, end }: { file: string; start: number; end: number }): AsyncGenerator<Buffer> {
   if (end <= start) return;
-  yield* createReadStream(file, { start, end: end - 1, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>;
+  const handle = await open(file);
+  try {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(pieceBytes, end - start));
+    for (let at = start; at < end; ) {
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, end - at), at);
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Cuts pieces at the marks (offsets in the body), and into small ones where the rate is limited. */
@@ -146,5 +165,6 @@ async function* splitPieces(
 async function write({ response, signal, entry }: Scene, piece: Buffer): Promise<void> {
   if (signal.aborted) return;
   entry.bytesOut += piece.length;
-  if (!response.write(piece)) await once(response, 'drain', { signal }).catch(() => {});
+  // When it has left, or the connection is gone.
+  await new Promise<void>((resolve) => response.write(piece, () => resolve()));
 }

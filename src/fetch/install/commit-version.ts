@@ -38,16 +38,17 @@ export async function commitVersion(
   if (reserved !== undefined) {
     throw invalidError(`${name} ${version} has a file named ${reserved.path}, which the client needs itself`);
   }
-  await writeFile(join(directory, versionFileName), `${version}\n`, { flush: true });
-  await syncTree(directory);
   await makeDirectory(dirname(target));
   const other = await readRecord(layout, name, version);
   if (await isDirectory(target)) {
     if (other && (await looksComplete(layout, other))) return other;
     await discardTree(layout, target);
   }
-  if (indexBytes) await writeRecordedIndex(layout, name, version, indexBytes);
-  const record = await recordVersion(layout, resolved, files);
+  const [record] = await Promise.all([
+    recordVersion(layout, resolved, files),
+    indexBytes && writeRecordedIndex(layout, name, version, indexBytes),
+    flushVersion(directory, version),
+  ]);
   try {
     await renamePatiently(directory, target, { rename });
   } catch (error) {
@@ -76,6 +77,11 @@ export async function recordVersion(
   await keepManifest(layout, from);
   await writeRecord(layout, record);
   return record;
+}
+
+async function flushVersion(directory: string, version: string): Promise<void> {
+  await writeFile(join(directory, versionFileName), `${version}\n`, { flush: true });
+  await syncTree(directory);
 }
 
 /** Flushes a directory and those in it, so that the names of the files survive a power cut as their data does. */

@@ -1,10 +1,11 @@
+import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
 import type { HostKind } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import { AircherError, integrityError, invalidError, type Problem } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { readFileIfThere } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
 import { hostOf } from '../http/remote-error.ts';
 import type { Http } from '../http/types.ts';
@@ -39,7 +40,8 @@ export async function loadIndex(
   if (known !== undefined) return parsed(request, Buffer.from(known.buffer, known.byteOffset, known.byteLength));
   const bytes = await download(request, http, context, matches);
   const index = parsed(request, bytes);
-  await writeFileAtomically(staged, bytes);
+  // Torn by a kill, it doesn't match, and is fetched again.
+  await writeFile(staged, bytes);
   return index;
 }
 
