@@ -149,7 +149,7 @@ async function* splitPieces(
   marks: readonly number[],
   bytesPerSecond: number,
 ): AsyncGenerator<Buffer> {
-  const longest = Math.max(256, Math.floor(bytesPerSecond / 20));
+  const longest = Math.max(256, Math.floor(bytesPerSecond / 100));
   let offset = 0;
   for await (let piece of pieces) {
     while (piece.length > 0) {

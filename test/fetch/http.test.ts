@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
@@ -289,6 +290,24 @@ test('the rate limit holds for all connections together', async (context) => {
   await Promise.all([1, 2].map(() => client.document(server.url, { maxBytes: 200_000 })));
   const seconds = (performance.now() - startedAt) / 1000;
   assert.ok(seconds > 0.5 && seconds < 10, `${seconds} s`);
+});
+
+test('plain http reads far more than 64 KiB at once, and no later read changes what was handed on', async (context) => {
+  const sent = randomBytes(8_000_000);
+  const server = await startServer(context, (_, response) => response.end(sent));
+  const pieces: Buffer[] = [];
+  const response = await http(context).request(server.url);
+  await readBody(response, {
+    stallTimeoutMs: 10_000,
+    pace: () => 0,
+    onData(piece) {
+      pieces.push(piece);
+      // Meanwhile more arrives.
+      return new Promise((resolve) => setTimeout(resolve, 5));
+    },
+  });
+  assert.ok(Buffer.concat(pieces).equals(sent));
+  assert.ok(Math.max(...pieces.map(({ length }) => length)) > 4 * 65_536);
 });
 
 test('an abort ends a request as interrupted', async (context) => {

@@ -103,8 +103,9 @@ function createAgents(options: HttpOptions, timeoutMs: number) {
   const make = (url: URL, proxy: URL | undefined): http.Agent => {
     // No limit of sockets here: the transfer counts its own connections.
     const kept = { keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo' as const };
-    if (url.protocol === 'http:') return createWideAgent(kept);
-    const { extraCertificates } = options;
+    const { extraCertificates, limitRate } = options;
+    // A low rate is held by small reads.
+    if (url.protocol === 'http:') return limitRate ? new builtins.http.Agent(kept) : createWideAgent(kept);
     const ca = extraCertificates && [...builtins.tls.rootCertificates, extraCertificates];
     const secure = { ...kept, ...(ca && { ca }) };
     return proxy ? createTunnelAgent(proxy, secure, timeoutMs) : new builtins.https.Agent(secure);

@@ -1,10 +1,9 @@
 /**
- * How many connections each mirror gets. One to the first mirror; where the network, not this machine, is what holds things up, six
- * to it and one to each other. Where six bring more than one did, the mirror gets eight; where they share what one had, three.
+ * How many connections each mirror gets. One to the first mirror; where the network, not this machine, is what holds things up,
+ * eight to it and one to each other. Where they only share what one had, the mirror gets three.
  */
 
-const firstConnections = 6;
-const mostConnections = 8;
+const manyConnections = 8;
 const fewConnections = 3;
 /** More connections must bring this much more. */
 const worthwhile = 1.5;
@@ -71,13 +70,13 @@ function growOne({ growth, bytes, flowing }: MirrorView, now: number): void {
   const [begin, second] = flowing;
   if (growth.wanted === 0) return;
   if (growth.wanted === 1) {
-    if (begin !== undefined && now - begin >= aloneMs) growth.wanted = firstConnections;
+    if (begin !== undefined && now - begin >= aloneMs) growth.wanted = manyConnections;
   } else if (growth.alone === undefined) {
     if (begin !== undefined && second !== undefined) growth.alone = rateSince({ at: begin, bytes: 0 });
   } else if (flowing.length >= growth.wanted) {
     growth.since ??= { at: now, bytes };
     if (now - growth.since.at < windowMs) return;
-    growth.wanted = rateSince(growth.since) >= worthwhile * growth.alone ? mostConnections : fewConnections;
+    growth.wanted = rateSince(growth.since) >= worthwhile * growth.alone ? manyConnections : fewConnections;
     growth.settled = true;
   }
 }
