@@ -13,12 +13,12 @@ const cacheDirTag = `Signature: 8a477f597d28d172789f06886806bc55
 /** Makes the directories of a cache that is going to be written to. Throws `machine` where that isn't possible. */
 export async function prepareCache(layout: CacheLayout): Promise<void> {
   try {
-    for (const directory of [layout.models, layout.versions, layout.downloads]) {
+    const tagged = [layout.models, layout.versions, layout.downloads].map(async (directory) => {
       await makeDirectory(directory);
       const tag = join(directory, 'CACHEDIR.TAG');
       if (!(await exists(tag))) await writeFile(tag, cacheDirTag);
-    }
-    await makeDirectory(layout.state);
+    });
+    await Promise.all([makeDirectory(layout.state), ...tagged]);
   } catch (error) {
     if (hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST')) {
       throw machineError(`The cache ${layout.root} can't be written to: ${toAircherError(error).message}`, otherCache, {

@@ -53,6 +53,8 @@ export function createHttp(options: HttpOptions = {}): Http {
     const { connectTimeoutMs: timeoutMs } = settings;
     for (let stale = 0; ; stale++) {
       const sent = send(url, request, headers, proxy, agentFor(url, proxy));
+      // Every answer is hashed: what that takes is loaded while the first one is waited for.
+      sent.once('finish', () => builtins.crypto);
       const late = networkError('timeout', `${url.host}: no answer within ${seconds(timeoutMs)} s`);
       try {
         const [body] = await answerOf<[http.IncomingMessage]>(sent, 'response', timeoutMs, late);

@@ -88,8 +88,11 @@ export async function installVersion(
       const fill = options.fill ?? fillByTransfer(client, resolved, options);
       const filled = await fill(staging, found.setAside);
       const record = await commitVersion(layout, resolved, { directory: staging.files, ...filled });
-      await staging.remove();
-      return await settle(client, previous, record, 'installed', filled.transfer, options);
+      const [report] = await Promise.all([
+        settle(client, previous, record, 'installed', filled.transfer, options),
+        staging.remove(),
+      ]);
+      return report;
     } catch (error) {
       options.signal?.throwIfAborted();
       const robbed = staging !== undefined && !(await staging.stillThere());

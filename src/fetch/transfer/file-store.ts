@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { mapConcurrently } from '../../core/concurrency.ts';
 import { hasSystemCode, unexpectedError } from '../../core/errors.ts';
 import { makeDirectory, readFully, removeTree } from '../../core/files.ts';
 import { OpenFiles } from './open-files.ts';
@@ -11,6 +12,9 @@ export type StoredFile = Omit<FileRecord, 'sha256'> & { readonly sha256: FileRec
 
 /** Files open at once; a model with more has them opened and closed in turns. */
 const maxOpenFiles = 64;
+
+/** As many as Node's thread pool works on. */
+const preparedAtOnce = 4;
 
 /** Written bytes of one file after which the disk is asked to begin, so that little is left to wait for at the end. */
 const syncEveryBytes = 16 * 1024 * 1024;
@@ -40,18 +44,17 @@ export class FileStore {
 
   /** Makes every file with its full length (without its bytes: sparse where the file system can); keeps what is there. */
   async prepare(): Promise<void> {
-    const directories = new Set(this.files.map((_, file) => dirname(this.pathOf(file))));
-    await makeDirectory(this.directory);
-    for (const directory of directories) await makeDirectory(directory);
-    for (const [number, file] of this.files.entries()) {
+    const directories = new Set([this.directory, ...this.files.map((_, file) => dirname(this.pathOf(file)))]);
+    await mapConcurrently(directories, preparedAtOnce, makeDirectory);
+    await mapConcurrently(this.files, preparedAtOnce, async (file, number) => {
       const found = await lstat(this.pathOf(number)).catch((error: unknown) => {
         if (hasSystemCode(error, 'ENOENT')) return undefined;
         throw error;
       });
-      if (found?.isFile() && found.size === file.size_bytes) continue;
+      if (found?.isFile() && found.size === file.size_bytes) return;
       if (found !== undefined && !found.isFile()) await removeTree(this.pathOf(number));
       await this.#use(number, true, (handle) => handle.truncate(file.size_bytes));
-    }
+    });
   }
 
   async write(file: number, bytes: Uint8Array, position: number): Promise<void> {
