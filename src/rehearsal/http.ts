@@ -65,7 +65,10 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
     const { method = 'GET', url: target = '/', socket, headers } = request;
     const began = Date.now();
     const client = new AbortController();
-    response.once('close', () => client.abort());
+    const gone = (): void => client.abort();
+    response.once('close', gone);
+    // Node tells nothing to answers that still wait for those before them.
+    socket.once('close', gone);
     const active = faults.match({ method, path: target, origin: name });
     const entry: LogEntry = {
       time: began,
@@ -116,6 +119,7 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
       if (response.headersSent) cutConnection(scene);
       else await sendReply(scene, textReply(500, `the stand-in failed: ${entry.error}`));
     } finally {
+      socket.removeListener('close', gone);
       entry.durationMs = Date.now() - began;
     }
   };

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { type ActiveFault, findFault } from './faults.ts';
 import { createPacer, type Limits, type Pacer, wait } from './pacing.ts';
@@ -106,7 +106,8 @@ function writeHead({ response, faults, entry }: Scene, reply: Reply): void {
 async function* bodyPieces({ faults }: Scene, body: ReplyBody): AsyncGenerator<Buffer, void, undefined> {
   const flip = findFault(faults, 'flip', 'response');
   const plain = typeof body === 'object' && 'file' in body ? filePieces(body) : [Buffer.from(body)];
-  const source = findFault(faults, 'gzip') ? Readable.from(copies(plain)).pipe(createGzip()) : plain;
+  // A failure, and an early end, reach the other side; whoever reads hears of them.
+  const source = findFault(faults, 'gzip') ? pipeline(copies(plain), createGzip(), () => {}) : plain;
   let offset = 0;
   for await (const piece of source as AsyncIterable<Buffer>) {
     const at = (flip?.atByte ?? -1) - offset;
@@ -165,6 +166,13 @@ async function* splitPieces(
 async function write({ response, signal, entry }: Scene, piece: Buffer): Promise<void> {
   if (signal.aborted) return;
   entry.bytesOut += piece.length;
-  // When it has left, or the connection is gone.
-  await new Promise<void>((resolve) => response.write(piece, () => resolve()));
+  // When it has left, or the connection is gone: of what comes after that, Node tells nothing.
+  await new Promise<void>((resolve) => {
+    const left = (): void => {
+      signal.removeEventListener('abort', left);
+      resolve();
+    };
+    signal.addEventListener('abort', left, { once: true });
+    response.write(piece, left);
+  });
 }
