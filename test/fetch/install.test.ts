@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
@@ -130,6 +130,24 @@ test('an update fetches what changed, switches, keeps the old version, and tells
   assert.deepEqual(await checksummedVersions(world.cache), { alpha: '1.1.0', beta: '1.0.0' });
   for (const file of old.files) await stat(file);
   assert.equal((await manager.ensureModel('alpha', { version: '1.0.0' })).path, old.path);
+});
+
+test("an install succeeds though what an earlier one left can't be deleted", {
+  skip: process.getuid?.() !== 0 && 'needs to act as two users',
+}, async (t) => {
+  const world = await createWorld(t);
+  const manifest = await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  const user = 65534;
+  const parent = join(world.cache, 'downloads/alpha');
+  const left = join(parent, `1.0.0-${manifest.models.alpha!.sha256.slice(0, 16)}.left`);
+  await mkdir(join(left, 'theirs'), { recursive: true });
+  await writeFile(join(left, 'theirs/file'), 'x');
+  await chmod(world.root, 0o755);
+  for (const path of [world.cache, join(world.cache, 'downloads'), parent, left]) await chown(path, user, user);
+  const result = await world.run(['install', 'alpha'], { uid: user });
+  assert.equal(result.exitCode, 0, result.stderr);
+  assert.deepEqual(await checkModels(world.cache, [manifest]), { alpha: '1.0.0' });
+  assert.equal((await readdir(parent)).length, 1, 'it is left to prune');
 });
 
 test('a flipped byte of the archive is refused, and nothing new is visible', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { appendFile, open, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
@@ -59,6 +59,28 @@ test('what is staged is trusted by its hash alone', async (context) => {
   const report = await runTransfer(await planTransfer(wanted, client), client);
   assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
   assert.ok(report.bytesFetched > 0 && report.bytesFetched < 800_000, `${report.bytesFetched} bytes`);
+});
+
+test('whatever lies where the index is staged, the index is there afterwards', async (context) => {
+  const published = await publish(context, { layers: 1 });
+  const mirror = await serve(context, { directory: published.directory });
+  const wanted = await request(context, published.entry({ mirror: mirror.url }));
+  const client = http(context);
+  const staged = join(wanted.staging, 'index.json');
+  const spoil = [
+    () => truncate(staged, 100),
+    () => writeFile(staged, Buffer.alloc(published.indexBytes.length)),
+    async () => {
+      await rm(staged);
+      await mkdir(join(staged, 'below'), { recursive: true });
+    },
+  ];
+  await planTransfer(wanted, client);
+  for (const damage of spoil) {
+    await damage();
+    await planTransfer(wanted, client);
+    assert.deepEqual(await readFile(staged), published.indexBytes);
+  }
 });
 
 test('repair fetches three chunks for three flipped bytes', async (context) => {

@@ -90,7 +90,8 @@ export async function installVersion(
       const record = await commitVersion(layout, resolved, { directory: staging.files, ...filled });
       const [report] = await Promise.all([
         settle(client, previous, record, 'installed', filled.transfer, options),
-        staging.remove(),
+        // What can't be deleted now is left to `prune`: the version is installed.
+        staging.remove().catch(() => {}),
       ]);
       return report;
     } catch (error) {

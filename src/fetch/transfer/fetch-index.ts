@@ -5,7 +5,7 @@ import type { HostKind } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import { AircherError, integrityError, invalidError, type Problem } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { readBoundedFile, removeTree } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
 import { hostOf } from '../http/remote-error.ts';
 import type { Http } from '../http/types.ts';
@@ -36,11 +36,13 @@ export async function loadIndex(
   const matches = (bytes: Uint8Array | undefined): bytes is Uint8Array =>
     bytes !== undefined && bytes.length === declared.size_bytes && sha256(bytes) === declared.sha256;
   const { index: staged } = stagingOf(request.staging);
-  const known = [request.indexBytes, await readFileIfThere(staged)].find(matches);
+  const left = await readBoundedFile(staged, declared.size_bytes).catch(() => undefined);
+  const known = [request.indexBytes, left].find(matches);
   if (known !== undefined) return parsed(request, Buffer.from(known.buffer, known.byteOffset, known.byteLength));
   const bytes = await download(request, http, context, matches);
   const index = parsed(request, bytes);
-  // Torn by a kill, it doesn't match, and is fetched again.
+  // Torn by a kill, it doesn't match, and is fetched again; whatever lies there makes room.
+  await removeTree(staged);
   await writeFile(staged, bytes);
   return index;
 }
