@@ -62,6 +62,20 @@ test('an installed version with damaged chunks lends only the good ones', async 
   assert.ok(report.bytesFetched > 0 && report.bytesFetched < 800_000, `${report.bytesFetched} bytes`);
 });
 
+test('a server without ranges sends the archive once, though the client tries several connections', async (context) => {
+  const published = await publish(context, { layers: 20 });
+  const faults = createFaults([{ match: { path: '\\.tar\\.gz$' }, times: 'always', action: { kind: 'ignore-range' } }]);
+  const limits = { bytesPerSecond: 10_000_000 };
+  const server = await serve(context, { directory: published.directory, faults, limits });
+  const client = http(context);
+  const entry = published.entry({ mirror: server.url });
+  const wanted = await request(context, entry);
+  const report = await runTransfer(await planTransfer(wanted, client), client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
+  assert.ok(report.requests > 1);
+  assert.ok(report.bytesFetched <= 1.05 * entry.size_bytes, `${report.bytesFetched} of ${entry.size_bytes} bytes`);
+});
+
 const rangeFaults: Readonly<Record<string, FaultAction>> = {
   'Range ignored': { kind: 'ignore-range' },
   'status 200 with only the slice': { kind: 'slice-as-200' },

@@ -109,15 +109,16 @@ export class Board {
     return { mirror, url: location.url, pieces: [piece], next: 0, filled: 0, duplicate: true };
   }
 
-  /** Hands what a claim didn't bring to another one of the same resource, which will pass there anyway. */
+  /** Hands what a claim didn't bring to another one of the same resource, as far as that one will pass there anyway. */
   join(claim: Claim, stream: Claim): void {
-    const behind = stream.pieces.at(-1);
-    const from = behind === undefined ? undefined : stream.mirror.locate(behind);
-    if (from === undefined) return;
-    for (const piece of claim.pieces.slice(claim.next)) {
-      const location = stream.mirror.locate(piece);
-      if (piece.state === 'taken' && location !== undefined && location.offset > from.offset) stream.pieces.push(piece);
-    }
+    const offsetOf = (piece: Piece): number => stream.mirror.locate(piece)?.offset ?? -1;
+    const arriving = stream.pieces[stream.next];
+    if (arriving === undefined) return;
+    const ahead = claim.pieces
+      .slice(claim.next)
+      .filter((piece) => piece.state === 'taken' && offsetOf(piece) > offsetOf(arriving));
+    const rest = [...stream.pieces.splice(stream.next + 1), ...ahead];
+    stream.pieces.push(...rest.sort((a, b) => offsetOf(a) - offsetOf(b)));
   }
 
   /** Gives back what a claim didn't bring, but for what others (still) bring too. */

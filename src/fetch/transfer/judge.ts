@@ -166,8 +166,16 @@ export class Judge {
     const { lanes, board } = this.#options;
     mirror.ranges = false;
     mirror.note(fault.kind, fault.message);
-    const stream = lanes.of(mirror).find((lane) => lane.whole && lane.claim.url === claim.url && lane.claim !== claim);
-    if (stream) board.join(claim, stream.claim);
+    const same = lanes.of(mirror).filter((lane) => lane.claim.url === claim.url);
+    const stream = same.find((lane) => lane.whole && lane.claim !== claim);
+    if (stream) {
+      // The others would meet the same.
+      for (const lane of same) {
+        if (lane === stream) continue;
+        board.join(lane.claim, stream.claim);
+        lanes.cancel(lane);
+      }
+    }
     const others = this.stations.some(
       ({ mirror: other }) => other !== mirror && !other.gone && other.ranges && !other.doubtful,
     );
