@@ -62,7 +62,7 @@ export async function writeAtomically<T>(
   write: (handle: FileHandle) => Promise<T>,
   options: { readonly mode?: number } = {},
 ): Promise<T> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   const temporary = temporaryName(path);
   const handle = await open(temporary, 'wx', options.mode ?? 0o666);
   try {
@@ -89,7 +89,22 @@ export async function writeFileAtomically(
 
 /** Makes a directory and those above it, where they are missing. */
 export async function makeDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    // What Node says of a read-only file system too (Node 20 and 24): the directories one by one have the true reason.
+    if (!hasSystemCode(error, 'ENOENT')) throw error;
+    await makeOneByOne(path);
+  }
+}
+
+async function makeOneByOne(path: string): Promise<void> {
+  const above = dirname(path);
+  if (above !== path && !(await exists(above))) await makeOneByOne(above);
+  await mkdir(path).catch((error: unknown) => {
+    // Another process was faster.
+    if (!hasSystemCode(error, 'EEXIST')) throw error;
+  });
 }
 
 /** Deletes a file, or a directory with all that is in it, if it is there; patiently, for other programs may hold a file open. */

@@ -70,6 +70,34 @@ test('update --plan names bytes, requests and changed tensors, and changes nothi
   assert.deepEqual(await checkModels(world.cache, [first]), { alpha: '1.0.0' });
 });
 
+test('update --plan leaves out what update would leave alone, and says so', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' }, beta: { version: '1.0.0' } });
+  await call(world, 'install', 'alpha', 'beta');
+  await world.release('1.1.0', {
+    alpha: { version: '1.1.0', retrained: [2] },
+    beta: { version: '1.1.0', retrained: [2] },
+  });
+  await call(world, 'pin', 'beta@1.0.0');
+  const { stdout, stderr } = await call(world, 'update', '--all', '--plan', '--same-space');
+  assert.doesNotMatch(stdout, /to fetch in/);
+  assert.match(stderr, /alpha 1\.0\.0 stays: the new version makes other vectors/);
+  assert.match(stderr, /beta 1\.0\.0 is pinned and stays/);
+  const json = await call(world, 'update', '--all', '--plan', '--same-space', '--json');
+  const statuses = JSON.parse(json.stdout).models.map((model: { status: string }) => model.status);
+  assert.deepEqual(statuses, ['other-space', 'pinned']);
+});
+
+test('unpin of a name that is neither pinned nor installed names the nearest', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  await call(world, 'install', 'alpha');
+  assert.equal((await call(world, 'unpin', 'alpha')).exitCode, 0);
+  const { exitCode, stderr } = await call(world, 'unpin', 'alpah');
+  assert.equal(exitCode, 3);
+  assert.match(stderr, /alpah is not installed\..*did you mean alpha\?/s);
+});
+
 test('exit codes: updates 10, forbidden licence 11, usage 2, unknown model 3, offline 5', async (t) => {
   const world = await createWorld(t);
   await world.release('1.0.0', {

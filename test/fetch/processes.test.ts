@@ -159,6 +159,35 @@ test('a full disk is exit 7 that says so, and the version before stays whole', {
   }
 });
 
+test('a read-only file system works for what is there; what is missing is exit 7 that says why', {
+  skip: !root,
+}, async (t) => {
+  const world = await createWorld(t);
+  const { cache } = world;
+  await world.release('1.0.0', { alpha: { version: '1.0.0' }, beta: { version: '1.0.0' } });
+  await world.run(['install', 'alpha']);
+  const mounted = await execa('mount', ['--bind', cache, cache], { reject: false });
+  if (mounted.failed) return t.skip('nothing can be mounted here');
+  try {
+    await execa('mount', ['-o', 'remount,ro,bind', cache]);
+    for (const args of [['path', 'alpha'], ['install', 'alpha'], ['verify']]) {
+      const { exitCode, stderr } = await world.run(args);
+      assert.equal(exitCode, 0, `${args}: ${stderr}`);
+    }
+    for (const args of [
+      ['install', 'beta'],
+      ['pin', 'alpha@1.0.0'],
+      ['remove', 'alpha'],
+    ]) {
+      const { exitCode, stderr } = await world.run(args);
+      assert.equal(exitCode, 7, `${args}: ${stderr}`);
+      assert.match(stderr, /read-only/);
+    }
+  } finally {
+    await execa('umount', ['-l', cache], { reject: false });
+  }
+});
+
 async function fillDisk(world: World, cache: string): Promise<void> {
   const first = await world.release('1.0.0', { alpha: { version: '1.0.0', layers: 2, layerBytes: 1_000_000 } });
   const installed = await world.run(['install', 'alpha'], { cache });

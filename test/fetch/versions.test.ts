@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
-import type { Event } from '../../src/core/events.ts';
+import type { Event, OnEvent } from '../../src/core/events.ts';
 import { checkModels, checksummedVersions, createWorld } from './world.ts';
 
 test('--same-space leaves a model alone whose vectors change, and takes the others', async (t) => {
@@ -65,6 +65,28 @@ test('a withdrawn version is never installed anew unless asked by version, with 
   const asked = await manager.ensureModel('alpha', { version: '1.1.0', onEvent: (event) => events.push(event) });
   assert.equal(asked.version, '1.1.0');
   assert.ok(events.some((event) => event.type === 'warning' && /wrong pooling/.test(event.problem.message)));
+});
+
+test('rollback and pin warn of a withdrawn version, and offers name it as such', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  const manager = world.manager();
+  await manager.install('alpha');
+  const yanked = [{ model: 'alpha', version: '1.0.0', reason: 'wrong pooling' }];
+  await world.release('1.1.0', { alpha: { version: '1.1.0', retrained: [1] } }, { yanked });
+  await manager.update();
+  for (const go of [
+    (onEvent: OnEvent) => manager.rollback('alpha', { onEvent }),
+    (onEvent: OnEvent) => manager.pin('alpha', '1.0.0', { onEvent }),
+  ]) {
+    const warnings: string[] = [];
+    await go((event) => event.type === 'warning' && warnings.push(event.problem.message));
+    assert.deepEqual(warnings, ['was withdrawn: wrong pooling']);
+  }
+  await assert.rejects(
+    manager.ensureModel('alpha', { version: '^2.0.0' }),
+    (error) => isAircherError(error, 'invalid') && error.hint === 'Offered: 1.1.0, 1.0.0 (withdrawn).',
+  );
 });
 
 test('an update leaves a withdrawn version, even for an older one', async (t) => {

@@ -1,7 +1,7 @@
-import { cp, lstat, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, lstat, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
-import { renamePatiently, syncDirectory, temporaryName, writeFileAtomically } from '../../core/files.ts';
+import { makeDirectory, renamePatiently, syncDirectory, temporaryName, writeFileAtomically } from '../../core/files.ts';
 import { copyMarker, readLinkedVersion } from './installed.ts';
 import type { CacheLayout } from './layout.ts';
 
@@ -48,7 +48,7 @@ export async function pointCurrent(
   const { platform = process.platform, fileSystem = { symlink, rename, rm, cp } } = options;
   const path = layout.current(name);
   const target = layout.version(name, version);
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   const temporary = temporaryName(path);
   const isWindows = platform === 'win32';
   try {

@@ -2,6 +2,8 @@ import { usageError } from '../../core/errors.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { checkUpdates } from '../operations/check-updates.ts';
 import { type UpdateReport, updateModels } from '../operations/update-models.ts';
+import type { Output } from '../render/output.ts';
+import type { TransferSummary } from '../transfer/types.ts';
 import { showStatuses } from './check-updates.ts';
 import type { Command, CommandCall } from './command.ts';
 import { noModels } from './show-models.ts';
@@ -40,20 +42,25 @@ export const updateCommand: Command = {
   },
 };
 
-async function showPlan({ client, names, output, context }: CommandCall): Promise<undefined> {
-  const statuses = await checkUpdates(client, { ...context, names, nameChangedTensors: true });
+async function showPlan({ client, names, options, output, context }: CommandCall): Promise<undefined> {
+  const sameSpace = options['same-space'] !== undefined;
+  const statuses = await checkUpdates(client, { ...context, names, nameChangedTensors: true, sameSpace });
   showStatuses(statuses, output);
-  for (const { name, plan } of statuses) {
-    if (plan === undefined) continue;
-    const { version, bytesToFetch, bytesToCopy, requests, changedFiles, changedTensors = [] } = plan;
-    output.print(
-      `${name} ${version}: ${formatBytes(bytesToFetch)} to fetch in ${plural(requests, 'request')}, ${formatBytes(bytesToCopy)} from what is here.`,
-    );
-    if (changedFiles.length > 0) output.print(`Changed files: ${changedFiles.join(', ')}`);
-    if (changedTensors.length > 0) output.print('Changed tensors:');
-    for (const tensor of changedTensors.slice(0, 20)) output.print(`  ${tensor}`);
-    if (changedTensors.length > 20) output.print(`  … and ${changedTensors.length - 20} more (--json has all)`);
+  for (const { name, installed, status, plan } of statuses) {
+    if (status === 'pinned' || status === 'other-space') output.note(`${name} ${installed} ${outcomes[status]}.`);
+    else if (plan !== undefined) printPlan(name, plan, output);
   }
+}
+
+function printPlan(name: string, plan: TransferSummary, output: Output): void {
+  const { version, bytesToFetch, bytesToCopy, requests, changedFiles, changedTensors = [] } = plan;
+  output.print(
+    `${name} ${version}: ${formatBytes(bytesToFetch)} to fetch in ${plural(requests, 'request')}, ${formatBytes(bytesToCopy)} from what is here.`,
+  );
+  if (changedFiles.length > 0) output.print(`Changed files: ${changedFiles.join(', ')}`);
+  if (changedTensors.length > 0) output.print('Changed tensors:');
+  for (const tensor of changedTensors.slice(0, 20)) output.print(`  ${tensor}`);
+  if (changedTensors.length > 20) output.print(`  … and ${changedTensors.length - 20} more (--json has all)`);
 }
 
 const outcomes: Readonly<Record<UpdateReport['outcome'], string>> = {

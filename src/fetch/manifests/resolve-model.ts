@@ -38,7 +38,7 @@ export async function resolveModel(
   const fits = ({ version }: { readonly version: string }): boolean =>
     (range === undefined || semver.satisfies(version, range)) && (exact || reason(version) === undefined);
   const published = entry.published_versions?.filter(fits).sort((a, b) => semver.rcompare(a.version, b.version))[0];
-  const { version } = (fits(entry) ? entry : published) ?? nothingFits(name, entry, range, reason(entry.version));
+  const { version } = (fits(entry) ? entry : published) ?? nothingFits(name, entry, range, reason);
   warnIfWithdrawn(name, version, reason(version), context);
   if (published === undefined || fits(entry)) return { name, version, entry, from: good };
   const from = await fetchPublished(client, published, context);
@@ -67,13 +67,20 @@ function listed(names: readonly string[]): string {
   return names.slice(0, mostListed).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-function nothingFits(name: string, entry: ManifestModel, range: string | undefined, yanked: string | undefined): never {
+function nothingFits(
+  name: string,
+  entry: ManifestModel,
+  range: string | undefined,
+  reason: (version: string) => string | undefined,
+): never {
   if (range === undefined) {
     throw invalidError(
-      `${name} ${entry.version} was withdrawn: ${yanked}`,
+      `${name} ${entry.version} was withdrawn: ${reason(entry.version)}`,
       `No other version is offered. To install it all the same: ${name}@${entry.version}.`,
     );
   }
-  const versions = [entry, ...(entry.published_versions ?? [])].map(({ version }) => version);
+  const versions = [entry, ...(entry.published_versions ?? [])].map(({ version }) =>
+    reason(version) === undefined ? version : `${version} (withdrawn)`,
+  );
   throw invalidError(`No version of ${name} satisfies ${JSON.stringify(range)}.`, `Offered: ${listed(versions)}.`);
 }

@@ -19,7 +19,7 @@ export interface UpdateStatus {
   readonly installed: string;
   /** The newest version offered; undefined where none is (any more). */
   readonly available: string | undefined;
-  readonly status: 'up-to-date' | 'update' | 'pinned' | 'withdrawn' | 'not-offered';
+  readonly status: 'up-to-date' | 'update' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
   /** Whether vectors of both versions can be compared: `changes` means that indices must be rebuilt. */
   readonly space: SpaceChange;
   readonly bytes_to_fetch: number | undefined;
@@ -39,6 +39,8 @@ export interface CheckUpdatesOptions extends RunContext {
   readonly names?: readonly string[] | undefined;
   /** Find out which tensors change: may fetch a safetensors header. */
   readonly nameChangedTensors?: boolean | undefined;
+  /** A model whose new version has another embedding space, or doesn't tell it, is `other-space`: `updateModels` would leave it alone. */
+  readonly sameSpace?: boolean | undefined;
 }
 
 /** Compares what is installed with what is offered. Installs nothing. Throws as `findManifest`. */
@@ -71,6 +73,8 @@ async function checkModel(
     return undefined;
   });
   const next = resolved && isUpdate(good, model, resolved) ? resolved : undefined;
+  const space = next ? spaceChange(installed, next.entry) : 'same';
+  const available = options.sameSpace && space !== 'same' ? 'other-space' : 'update';
   const here = recordOf(model, next?.version) !== undefined;
   const plan = next === undefined || here ? undefined : await measure(client, next, options);
   const { pins } = await client.preferences();
@@ -79,8 +83,8 @@ async function checkModel(
     name,
     installed: current,
     available: resolved?.version,
-    status: next ? (pins[name] ? 'pinned' : 'update') : yanked === undefined ? offered : 'withdrawn',
-    space: next ? spaceChange(installed, next.entry) : 'same',
+    status: next ? (pins[name] ? 'pinned' : available) : yanked === undefined ? offered : 'withdrawn',
+    space,
     bytes_to_fetch: next && !here ? plan?.bytesToFetch : 0,
     size_bytes: next?.entry.size_bytes,
     changes: next?.entry.changes,

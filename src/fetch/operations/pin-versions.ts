@@ -9,6 +9,8 @@ import type { Client } from '../client.ts';
 import { installVersion } from '../install/install-version.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';
+import { readTrust } from '../manifests/trust.ts';
+import { warnIfWithdrawn, withdrawal } from '../manifests/withdrawal.ts';
 import { type SpaceChange, spaceChange } from './describe-changes.ts';
 import { currentRecord, notInstalled, requireInstalled } from './select-installed.ts';
 import { withModelLock } from './with-model-lock.ts';
@@ -35,6 +37,8 @@ export async function pinVersion(
   if (record === undefined || !(await looksComplete(layout, record))) {
     throw await notInstalled(client, name, version);
   }
+  const { stored } = await readTrust(client, context);
+  if (stored) warnIfWithdrawn(name, version, withdrawal(stored.manifest, name, version), context);
   // First the pin: it alone decides which version is used, and a killed switch is completed by the next command.
   await writePin(layout, name, version);
   await withModelLock(layout, name, context, () => switchCurrent(layout, name, version));
@@ -43,10 +47,11 @@ export async function pinVersion(
   return { name, from: model.current, to: version, pinned: true, space };
 }
 
-/** Lets `update` have the model again. Answers with the version it was pinned to, if it was. */
+/** Lets `update` have the model again. Answers with the version it was pinned to, if it was. Throws `invalid` for a name that is neither pinned nor installed. */
 export async function unpinModel(client: Client, name: string): Promise<string | undefined> {
   const { pins } = await client.preferences();
   if (pins[name]) await writePin(client.layout, name, undefined);
+  else await requireInstalled(client, name);
   return pins[name];
 }
 
@@ -70,7 +75,9 @@ export async function rollBack(
   }
   const record = recordOf(model, target);
   if (record === undefined || !(await looksComplete(client.layout, record))) {
-    const resolved = await resolveModel(client, await findManifest(client, context), name, target, context);
+    const resolved = await resolveModel(client, await findManifest(client, context), name, target, {
+      signal: context.signal,
+    });
     await installVersion(client, resolved, { ...context, makeCurrent: 'first' });
   }
   return pinVersion(client, name, target, context);
