@@ -184,17 +184,12 @@ function waysToInstall(scene: Scene) {
 }
 
 async function installs(scene: Scene, rounds: number): Promise<readonly InstallBench[]> {
-  const url = await scene.serve();
   const slow = await scene.serve('--rate', '20000000', '--latency', '40');
   const narrow = ['--total-rate', '10000000', '--latency', '20'];
   const [one, two] = [await scene.serve(...narrow), await scene.serve(...narrow)];
-  const { ours, curl, aria } = waysToInstall(scene);
+  const { ours, curl } = waysToInstall(scene);
   return [
-    {
-      title: 'Cold install of a 91 MB model over loopback',
-      base: 'aircher model install',
-      results: await measure([await ours('aircher model install', 'm1', [url]), curl(url), aria(url)], rounds),
-    },
+    await coldInstall(scene, '91 MB', rounds),
     {
       title: 'The same with 20 MB/s a connection and 40 ms before each answer',
       base: 'aircher model install',
@@ -211,7 +206,7 @@ async function installs(scene: Scene, rounds: number): Promise<readonly InstallB
     {
       title: 'A command that needs no network',
       base: 'aircher model path',
-      results: await warm(scene, await ours('aircher model path', 'm5', [url]), rounds),
+      results: await warm(scene, await ours('aircher model path', 'm5', [await scene.serve()]), rounds),
     },
   ];
 }
@@ -219,16 +214,20 @@ async function installs(scene: Scene, rounds: number): Promise<readonly InstallB
 async function installLarge(rounds: number): Promise<InstallBench> {
   const scene = await Scene.make(bertBase);
   try {
-    const url = await scene.serve();
-    const { ours, curl, aria } = waysToInstall(scene);
-    return {
-      title: 'Cold install of a 438 MB model over loopback',
-      base: 'aircher model install',
-      results: await measure([await ours('aircher model install', 'm1', [url]), curl(url), aria(url)], rounds),
-    };
+    return await coldInstall(scene, '438 MB', rounds);
   } finally {
     await scene.end();
   }
+}
+
+async function coldInstall(scene: Scene, size: string, rounds: number): Promise<InstallBench> {
+  const url = await scene.serve();
+  const { ours, curl, aria } = waysToInstall(scene);
+  return {
+    title: `Cold install of a ${size} model over loopback`,
+    base: 'aircher model install',
+    results: await measure([await ours('aircher model install', 'm1', [url]), curl(url), aria(url)], rounds),
+  };
 }
 
 async function warm(

@@ -95,13 +95,15 @@ test('of several requests sent at once over a connection that is cut, none goes 
 });
 
 test('a file that goes away before it is sent compressed cuts the answer, and the server stays', async () => {
+  // Looked at when it is asked for, opened when the stall is over.
+  mirror.faults.add({ action: { kind: 'stall', ms: 1000 } });
   mirror.faults.add({ action: { kind: 'gzip' } });
   const passing = join(directory, 'passing.bin');
   await writeFile(passing, bytes);
-  const signal = AbortSignal.timeout(5000);
+  const signal = AbortSignal.timeout(20_000);
   const answer = fetch(`${mirror.url}/passing.bin`, { signal }).then((response) => response.arrayBuffer());
   while (mirror.log.entries.length === 0) await delay(1);
-  await delay(8);
+  await delay(300);
   await rm(passing);
   await assert.rejects(answer, { name: 'TypeError' });
   assert.equal((await fetch(`${mirror.url}/large.bin`, { method: 'HEAD' })).status, 200);
