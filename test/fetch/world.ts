@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, link, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { packArchive } from '../../src/archive/pack.ts';
 import { formatManifest, type Manifest, type ManifestModel } from '../../src/contract/manifest.ts';
+import { exists } from '../../src/core/files.ts';
 import { sha256 } from '../../src/core/hashing.ts';
 import type { ClientOptions } from '../../src/fetch/client.ts';
 import { ModelManager } from '../../src/fetch/model-manager.ts';
@@ -136,7 +137,10 @@ export async function createWorld(t: TestContext, options: { readonly limits?: L
         ...options,
       }),
     run: async (args, options = {}) => {
-      const result = await execa(process.execPath, [clientProgram, 'model', ...args], {
+      const { uid } = options;
+      const [node, client] =
+        uid === undefined ? [process.execPath, clientProgram] : await programsForAll(path('programs'));
+      const result = await execa(node, [client, 'model', ...args], {
         cwd: root,
         extendEnv: false,
         env: {
@@ -146,11 +150,21 @@ export async function createWorld(t: TestContext, options: { readonly limits?: L
           ...options.env,
         },
         reject: false,
-        ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+        ...(uid === undefined ? {} : { uid, gid: uid }),
       });
       return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
     },
   };
+}
+
+/** Node and the client where every user gets to them: the project may lie in a folder that is one user's alone. */
+async function programsForAll(directory: string): Promise<[node: string, client: string]> {
+  const [node, client] = [join(directory, 'node'), join(directory, 'aircher.mjs')] as const;
+  if (await exists(directory)) return [node, client];
+  await mkdir(directory);
+  await link(process.execPath, node).catch(() => copyFile(process.execPath, node));
+  await copyFile(fileURLToPath(new URL('../../dist/aircher.mjs', import.meta.url)), client);
+  return [node, client];
 }
 
 async function pack(
