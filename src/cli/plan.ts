@@ -1,7 +1,8 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type HostKind, hostKinds } from '../contract/fields.ts';
 import { formatBytes, plural } from '../core/format.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { planRelease } from '../release/plan.ts';
+import { type PlanOptions, planRelease } from '../release/plan.ts';
 import type { Plan } from '../release/plan-record.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
@@ -14,15 +15,26 @@ export function planCommand(program: Command, dependencies: CommandDependencies)
     .command('plan')
     .description('what would be released, packed, uploaded and carried forward, and why; writes plan.json')
     .option('--matrix', 'print the GitHub Actions matrix of the models to pack (at most 256 groups)')
+    .addOption(refillOption())
     .addHelpText('after', '\nExample:\n  aircher-models plan --json | jq ".models[].action"')
-    .action(async (options: { matrix?: boolean }, command: Command) => {
+    .action(async (options: { matrix?: boolean } & PlanOptions, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
-      const plan = await planRelease(loaded, await dependencies.targets(loaded.config, workspace), workspace);
+      const plan = await planRelease(loaded, await dependencies.targets(loaded.config, workspace), workspace, options);
       await dependencies.job.planned(plan, matrixOf(plan));
       if (options.matrix) dependencies.writeOut(`${JSON.stringify(matrixOf(plan))}\n`);
       else printResult(command, dependencies, plan, () => describePlan(plan));
     });
+}
+
+/** `--refill HOST`, which may be repeated. */
+export function refillOption(): Option {
+  const option = new Option('--refill <host>', 'this host was rebuilt: pack again what it lacks (may be repeated)');
+  return option.argParser((value: string, earlier: readonly HostKind[] | undefined): readonly HostKind[] => {
+    const kind = hostKinds.find((known) => known === value);
+    if (kind === undefined) throw new InvalidArgumentError(`It must be one of ${hostKinds.join(', ')}.`);
+    return [...(earlier ?? []), kind];
+  });
 }
 
 /** One job a model, or, above the limit, models in groups of about equal bytes. `models` is what `--model` takes, by spaces. */

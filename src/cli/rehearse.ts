@@ -42,7 +42,7 @@ export function rehearseCommand(program: Command, dependencies: CommandDependenc
 /** A fault of a host that the release doesn't use would hit nothing. */
 function requireHosts(faults: readonly ChosenFault[], config: object): void {
   for (const { name, standIn } of faults) {
-    if (Object.hasOwn(config, standIn)) continue;
+    if (standIn === 'any' || Object.hasOwn(config, standIn)) continue;
     throw new AircherError('usage', `--fault ${name}: release.json has no "${standIn}"`, {
       hint: 'Choose a fault of a host that the release uses.',
     });

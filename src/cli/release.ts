@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import { loadConfig } from '../release/load-config.ts';
 import { readNotes } from '../release/notes.ts';
 import { runRelease } from '../release/pipeline.ts';
+import type { PlanOptions } from '../release/plan.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
+import { refillOption } from './plan.ts';
 import { describePublish } from './publish.ts';
 import { describeVerify } from './verify.ts';
 
@@ -12,7 +14,8 @@ export function releaseCommand(program: Command, dependencies: CommandDependenci
     .description('all steps in order: plan, stage, pack, manifest, checksums, notes, check, sign, publish, verify')
     .option('--dry-run', 'everything but the uploads')
     .option('--break-trust', 'publish although no key that the last release announced has signed')
-    .action(async (options: { dryRun?: boolean; breakTrust?: boolean }, command: Command) => {
+    .addOption(refillOption())
+    .action(async (options: { dryRun?: boolean; breakTrust?: boolean } & PlanOptions, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
       const targets = await dependencies.targets(loaded.config, workspace);

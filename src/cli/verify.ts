@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { AircherError } from '../core/errors.ts';
 import { formatBytes, plural } from '../core/format.ts';
-import { newestRelease } from '../release/last-published.ts';
 import { loadConfig } from '../release/load-config.ts';
+import { newestRelease } from '../release/published/accepted-releases.ts';
 import { type VerifyReport, verifyRelease } from '../release/verify.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
@@ -24,7 +24,7 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
           hint: `For example \`aircher-models verify ${config.tag_prefix}${config.release}\`.`,
         });
       }
-      const tag = named ?? (await newestRelease(targets, workspace));
+      const tag = named ?? (await newestRelease(config, targets, workspace));
       const report = await verifyRelease(config, tag, targets, workspace, {
         ...(options.deep ? { deep: true } : {}),
         ...(options.expiresWithin === undefined ? {} : { expiresWithinDays: options.expiresWithin }),

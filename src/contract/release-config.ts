@@ -5,6 +5,8 @@ import {
   modelNameField,
   publicKeyField,
   qualityScoreField,
+  sha256Field,
+  tagField,
   urlField,
   versionField,
 } from './fields.ts';
@@ -79,6 +81,10 @@ export const releaseConfigSchema = z.strictObject({
   signing: z.optional(
     z.strictObject({
       public_keys: z.optional(z.array(publicKeyField)),
+      /** Keys that sign no more, and the last release that each has signed: what they signed until then counts. */
+      former_keys: z.optional(z.array(z.strictObject({ key: publicKeyField, last_release: versionField }))),
+      /** The last release before the first signed one, by the digest of its manifest. */
+      builds_on: z.optional(z.strictObject({ tag: tagField, sha256: sha256Field })),
       gpg_fingerprint: z.optional(
         z.string().check(z.regex(/^[0-9A-Fa-f]{40}$/, 'must be a full GPG fingerprint: 40 hex digits')),
       ),

@@ -16,7 +16,6 @@ import { contentOf, versionProblems } from '../model/version-rules.ts';
 import { configuredKinds, fileUrl, fileUrls, indexName } from './addresses.ts';
 import { mergePublished } from './carry-forward.ts';
 import { formatTime } from './generation-time.ts';
-import type { BaseRelease } from './last-published.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { type PackRecord, requirePackRecord } from './pack-record.ts';
 import type { Plan, PlannedModel } from './plan-record.ts';
@@ -160,12 +159,11 @@ function publishedBefore(
   const from = planned.previous_release ?? plan.base;
   if (planned.previous === null || from === null) return {};
   const kinds = configuredKinds(config).filter((kind) => from.kinds.includes(kind));
-  const base: Pick<BaseRelease, 'tag' | 'sizeBytes' | 'sha256' | 'downloadUrls'> = {
-    tag: from.tag,
-    sizeBytes: from.size_bytes,
-    sha256: from.sha256,
-    downloadUrls: fileUrls(config, kinds, from.tag, 'manifest.json'),
+  const urls = fileUrls(config, kinds, from.tag, 'manifest.json');
+  const base = {
+    release: from.tag,
+    manifest: { size_bytes: from.size_bytes, sha256: from.sha256, download_urls: urls },
   };
-  const versions = mergePublished(planned.previous, base).filter((entry) => entry.version !== planned.version);
+  const versions = mergePublished(planned.previous, base, config).filter((entry) => entry.version !== planned.version);
   return versions.length === 0 ? {} : { published_versions: [...versions] };
 }

@@ -1,19 +1,20 @@
 import semver from 'semver';
 import type { ManifestModel } from '../contract/manifest.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
-import type { BaseFinding, BaseRelease } from './last-published.ts';
+import type { PublishedRelease } from './published/accepted-releases.ts';
+import type { BaseFinding } from './published/find-base.ts';
 
 /** The newest entry of a model, and the release that offered it. */
 export interface LastOffered {
   readonly entry: ManifestModel;
-  readonly release: BaseRelease;
+  readonly release: PublishedRelease;
 }
 
 export interface ModelHistory {
   /** By model, of those that release.json names and any release offered. */
   readonly last: ReadonlyMap<string, LastOffered>;
   /** The newest release that is no prerelease: what users have. */
-  readonly users: BaseRelease | undefined;
+  readonly users: PublishedRelease | undefined;
 }
 
 /**
@@ -23,8 +24,8 @@ export interface ModelHistory {
 export async function findHistory(config: ReleaseConfig, base: BaseFinding): Promise<ModelHistory> {
   const last = new Map<string, LastOffered>();
   const missing = new Set(Object.keys(config.models));
-  let users: BaseRelease | undefined;
-  const look = (release: BaseRelease): void => {
+  let users: PublishedRelease | undefined;
+  const look = (release: PublishedRelease): void => {
     for (const name of missing) {
       const entry = entryOf(release, name);
       if (entry === undefined) continue;
@@ -43,11 +44,11 @@ export async function findHistory(config: ReleaseConfig, base: BaseFinding): Pro
   return { last, users };
 }
 
-export function entryOf(release: BaseRelease | undefined, model: string): ManifestModel | undefined {
+export function entryOf(release: PublishedRelease | undefined, model: string): ManifestModel | undefined {
   const models = release?.manifest.models ?? {};
   return Object.hasOwn(models, model) ? models[model] : undefined;
 }
 
-export function isPrerelease(config: ReleaseConfig, { tag }: Pick<BaseRelease, 'tag'>): boolean {
+export function isPrerelease(config: ReleaseConfig, { tag }: Pick<PublishedRelease, 'tag'>): boolean {
   return semver.prerelease(tag.slice(config.tag_prefix.length)) !== null;
 }

@@ -7,7 +7,7 @@ import { writeManifest } from './manifest.ts';
 import { writeModelCard } from './model-card.ts';
 import { writeNotes } from './notes.ts';
 import { packModels } from './pack.ts';
-import { planRelease } from './plan.ts';
+import { type PlanOptions, planRelease } from './plan.ts';
 import { type PublishOptions, type PublishReport, publishRelease } from './publish.ts';
 import { signManifest } from './sign.ts';
 import { stageModels } from './stage.ts';
@@ -24,11 +24,11 @@ export async function runRelease(
   loaded: LoadedConfig,
   targets: readonly Target[],
   workspace: Workspace,
-  options: Omit<PublishOptions, 'only'> = {},
+  options: Omit<PublishOptions, 'only'> & PlanOptions = {},
 ): Promise<ReleaseReport> {
   const step = stepper(workspace);
   // What would be released, on which last release it builds, and where each model goes.
-  const plan = await step('plan', () => planRelease(loaded, targets, workspace));
+  const plan = await step('plan', () => planRelease(loaded, targets, workspace, options));
   // The sources are here and pass the gate.
   const staged = await step('stage', () => stageModels(loaded, plan, workspace));
   // Tarballs, chunk indexes, pack records.

@@ -1,16 +1,31 @@
 import semver from 'semver';
 import type { ManifestModel } from '../contract/manifest.ts';
 import { jsonPath } from '../contract/problems-of.ts';
-import type { ModelConfig } from '../contract/release-config.ts';
+import type { ModelConfig, ReleaseConfig } from '../contract/release-config.ts';
 import type { Problem } from '../core/errors.ts';
 import { warn } from '../core/events.ts';
-import { carryVerdict, findPublishedEntry, isYanked, newestNotYanked, publishedVersionsOf } from './carry-forward.ts';
+import type { Target } from '../targets/target.ts';
+import type { CarriedFiles } from './carried-files.ts';
+import {
+  type CarryVerdict,
+  carryVerdict,
+  findPublishedEntry,
+  isYanked,
+  newestNotYanked,
+  publishedVersionsOf,
+} from './carry-forward.ts';
 import type { LoadedConfig } from './load-config.ts';
 import type { LastOffered } from './model-history.ts';
 import type { PlannedModel } from './plan-record.ts';
 import { routeModel } from './routing.ts';
 import { listModel } from './source-listing.ts';
 import type { Workspace } from './workspace.ts';
+
+/** Where published models are looked at; `carried` is undefined offline. */
+export interface Hosts {
+  readonly targets: readonly Target[];
+  readonly carried: CarriedFiles | undefined;
+}
 
 export interface ModelOutcome {
   readonly planned: PlannedModel | undefined;
@@ -23,26 +38,31 @@ export async function planModel(
   model: ModelConfig,
   { config }: LoadedConfig,
   last: LastOffered | undefined,
+  hosts: Hosts,
   workspace: Workspace,
 ): Promise<ModelOutcome> {
   const previous = last?.entry;
   const place = { file: workspace.configFile, path: jsonPath(['models', name, 'version']) };
-  if (isYanked(config, name, model.version)) return planYanked(name, model, config, last, workspace);
+  if (isYanked(config, name, model.version)) return planYanked(name, model, config, last, hosts, workspace);
 
   const published = previous ? publishedVersionsOf(previous) : [];
   let entry = previous;
   const isAbove = (version: string): boolean => semver.gt(version, model.version) && !isYanked(config, name, version);
   if (last && previous?.version !== model.version && published.includes(model.version) && !published.some(isAbove)) {
     // A version that was yanked once and isn't any more, or one whose successors are.
-    entry = await findPublishedEntry(name, model.version, last.entry, last.release, workspace);
+    entry = await findPublishedEntry(name, model.version, last.entry, last.release, hosts.targets, config, workspace);
   }
   if (entry && entry.version === model.version) {
-    const verdict = carryVerdict(config, name, entry, last?.release.tag ?? '');
+    const verdict = await verdictOnHosts(name, entry, last?.release.tag ?? '', config, hosts);
     if (verdict.carry) {
       warnOfUnpublished(name, model, entry, workspace);
-      return { planned: carried(name, model, entry, verdict.reason, previous), problems: [] };
+      return { planned: carried(name, model, verdict.entry, verdict.reason, previous), problems: [] };
     }
-    return await planPacked(name, model, config, previous, verdict.reason, workspace);
+    return asPackedAgain(
+      name,
+      verdict.reason,
+      await planPacked(name, model, config, previous, verdict.reason, workspace),
+    );
   }
   const newest = published.reduce<string | undefined>(
     (best, version) => (best === undefined || semver.gt(version, best) ? version : best),
@@ -69,6 +89,34 @@ export async function planModel(
   );
 }
 
+/** Whether an entry is carried forward, also by what the hosts report of its files. */
+async function verdictOnHosts(
+  name: string,
+  entry: ManifestModel,
+  baseTag: string,
+  config: ReleaseConfig,
+  { carried: files }: Hosts,
+): Promise<CarryVerdict> {
+  const verdict = carryVerdict(config, name, entry, baseTag);
+  if (!verdict.carry) return verdict;
+  const [fault] = (await files?.faults(name, verdict.entry)) ?? [];
+  if (fault === undefined) return verdict;
+  return { carry: false, reason: `same version, but ${fault.name} is ${fault.state} at ${fault.target.kind}` };
+}
+
+/** What has to be packed again for a host, and can't be, stops the release: the host must have it, or go. */
+function asPackedAgain(name: string, reason: string, outcome: ModelOutcome): ModelOutcome {
+  const isStopped = outcome.planned === undefined;
+  return {
+    ...outcome,
+    problems: outcome.problems.map((problem) =>
+      isStopped && problem.level === 'error'
+        ? { ...problem, code: 'conflict', message: `${problem.message}; ${name} is to be packed again (${reason})` }
+        : problem,
+    ),
+  };
+}
+
 /** What a carried-forward entry keeps, whatever release.json says by now. */
 function warnOfUnpublished(name: string, model: ModelConfig, entry: ManifestModel, workspace: Workspace): void {
   for (const key of ['license', 'commercial_use', 'quality_score', 'changes'] as const) {
@@ -87,6 +135,7 @@ async function planYanked(
   model: ModelConfig,
   config: LoadedConfig['config'],
   last: LastOffered | undefined,
+  hosts: Hosts,
   workspace: Workspace,
 ): Promise<ModelOutcome> {
   const place = { file: workspace.configFile, path: jsonPath(['models', name, 'version']) };
@@ -109,11 +158,18 @@ async function planYanked(
     });
     return { planned: undefined, problems: [] };
   }
-  const entry = await findPublishedEntry(name, good, last.entry, last.release, workspace);
-  return {
-    planned: carried(name, model, entry, `${model.version} is yanked, ${good} is the newest that isn't`, last.entry),
-    problems: [],
+  const entry = await findPublishedEntry(name, good, last.entry, last.release, hosts.targets, config, workspace);
+  const verdict = await verdictOnHosts(name, entry, last.release.tag, config, hosts);
+  const reason = `${model.version} is yanked, ${good} is the newest that isn't`;
+  if (verdict.carry) return { planned: carried(name, model, verdict.entry, reason, last.entry), problems: [] };
+  const problem: Problem = {
+    level: 'error',
+    code: 'conflict',
+    ...place,
+    message: `${reason}, and it can't be carried forward: ${verdict.reason}`,
+    hint: `Put back what was published, or write ${good} with its source: it is packed again.`,
   };
+  return { planned: undefined, problems: [problem] };
 }
 
 function carried(

@@ -57,6 +57,8 @@ export interface Plan {
     readonly public_keys: readonly string[];
     readonly keys_of: string;
   } | null;
+  /** Hosts that were rebuilt, and need not have the base. */
+  readonly refill?: readonly HostKind[];
   /** What users have, where the base is a prerelease, which they haven't: the last release that is none. */
   readonly users?: { readonly tag: string | null; readonly models: Readonly<Record<string, ManifestModel>> };
   readonly models: readonly PlannedModel[];
@@ -84,6 +86,7 @@ const planSchema = z.looseObject({
       keys_of: z.string(),
     }),
   ),
+  refill: z.optional(z.array(kind)),
   users: z.optional(z.looseObject({ tag: z.nullable(z.string()), models: z.record(z.string(), manifestModelSchema) })),
   models: z.array(
     z.looseObject({

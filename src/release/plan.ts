@@ -1,16 +1,23 @@
 import semver from 'semver';
+import type { HostKind } from '../contract/fields.ts';
 import { compareBytes } from '../contract/names.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { type Problem, throwProblems } from '../core/errors.ts';
 import type { Target } from '../targets/target.ts';
 import { releaseTag } from './addresses.ts';
+import { carriedFiles } from './carried-files.ts';
 import { settleGenerationTime } from './generation-time.ts';
-import { findBase } from './last-published.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { findHistory, isPrerelease, type LastOffered } from './model-history.ts';
 import { planModel } from './plan-model.ts';
 import { type Plan, type PlannedModel, readPlan, writePlan } from './plan-record.ts';
+import { findBase } from './published/find-base.ts';
 import type { Workspace } from './workspace.ts';
+
+export interface PlanOptions {
+  /** Hosts that were rebuilt: what they lack is packed again for them. */
+  readonly refill?: readonly HostKind[];
+}
 
 /**
  * Decides everything that the later steps do, from file sizes and the last published manifest, without hashing; writes
@@ -20,17 +27,21 @@ export async function planRelease(
   loaded: LoadedConfig,
   targets: readonly Target[],
   workspace: Workspace,
+  { refill = [] }: PlanOptions = {},
 ): Promise<Plan> {
   const { config } = loaded;
   const tag = releaseTag(config);
   const earlier = await readPlan(workspace).catch(() => undefined);
-  const base = await findBase(config, targets, workspace);
+  const base = await findBase(config, targets, workspace, refill);
   const generatedAt = await settleGenerationTime(workspace, earlier?.tag === tag ? earlier.generated_at : undefined);
   const problems: Problem[] = [...base.problems, ...expiryProblems(config, generatedAt, workspace)];
+  // Nothing of what is built on a wrong base is worth telling.
+  throwProblems('invalid', `${workspace.configFile} can't be released`, problems);
   const { last, users } = await findHistory(config, base);
+  const hosts = { targets, carried: workspace.offline ? undefined : carriedFiles(config, targets, workspace) };
   const names = Object.keys(config.models).sort(compareBytes);
   const outcomes = await mapConcurrently(names, 16, (name) =>
-    planModel(name, config.models[name]!, loaded, last.get(name), workspace),
+    planModel(name, config.models[name]!, loaded, last.get(name), hosts, workspace),
   );
   // In the order of the models, whichever was looked through first.
   problems.push(...outcomes.flatMap((outcome) => outcome.problems));
@@ -53,13 +64,14 @@ export async function planRelease(
     base: base.release
       ? {
           tag: base.release.tag,
-          size_bytes: base.release.sizeBytes,
+          size_bytes: base.release.bytes.length,
           sha256: base.release.sha256,
           kinds: base.release.kinds,
           public_keys: (users ?? base.release).manifest.signing?.public_keys ?? [],
           keys_of: (users ?? base.release).tag,
         }
       : null,
+    ...(refill.length === 0 ? {} : { refill }),
     ...(base.release && !prerelease && isPrerelease(config, base.release)
       ? { users: { tag: users?.tag ?? null, models: users?.manifest.models ?? {} } }
       : {}),
@@ -95,6 +107,6 @@ function withPreviousRelease(
   baseTag: string | undefined,
 ): PlannedModel {
   if (last === undefined || last.release.tag === baseTag) return model;
-  const { tag, sizeBytes, sha256, kinds } = last.release;
-  return { ...model, previous_release: { tag, size_bytes: sizeBytes, sha256, kinds } };
+  const { tag, bytes, sha256, kinds } = last.release;
+  return { ...model, previous_release: { tag, size_bytes: bytes.length, sha256, kinds } };
 }

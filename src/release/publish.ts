@@ -1,14 +1,16 @@
+import { join } from 'node:path';
 import type { HostKind } from '../contract/fields.ts';
 import { AircherError, type Problem, systemErrorCode, throwProblems } from '../core/errors.ts';
 import { warn } from '../core/events.ts';
-import { writeFileAtomically } from '../core/files.ts';
+import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
 import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
+import { carriedFiles, carriedProblems } from './carried-files.ts';
 import { keyContinuityProblems } from './key-continuity.ts';
-import { findBase } from './last-published.ts';
 import { type LoadedConfig, publishedCopy } from './load-config.ts';
 import { readManifest, type WrittenManifest } from './manifest.ts';
 import { outputProblems } from './output-check.ts';
 import type { Plan } from './plan-record.ts';
+import { findBase } from './published/find-base.ts';
 import { signatureProblems } from './signature-check.ts';
 import { targetRelease } from './target-release.ts';
 import type { Workspace } from './workspace.ts';
@@ -127,6 +129,9 @@ async function preflight(
     ...(await signatureProblems(loaded.config, written, workspace)),
     ...(options.breakTrust ? [] : await keyContinuityProblems(plan, written, workspace)),
   ];
+  const carried = plan.models.flatMap(({ name, entry }) => (entry === null ? [] : [{ name, entry }]));
+  const targets = destinations.map((destination) => destination.target);
+  problems.push(...(await carriedProblems(carried, carriedFiles(loaded.config, targets, workspace))));
   for (const { target, release } of destinations) problems.push(...(await target.preflight(release, workspace)));
   for (const problem of problems) if (problem.level === 'warning') warn(workspace, problem);
   throwProblems('conflict', `${plan.tag} can't be published`, problems);
@@ -154,9 +159,9 @@ async function baseProblems(
   targets: readonly Target[],
   workspace: Workspace,
 ): Promise<readonly Problem[]> {
-  const base = await findBase(loaded.config, targets, { ...workspace, offline: false });
+  const base = await findBase(loaded.config, targets, { ...workspace, offline: false }, plan.refill);
   const found = base.release;
-  if (base.problems.length > 0) return base.problems.map((problem) => ({ ...problem, code: 'conflict' as const }));
+  if (base.problems.length > 0) return base.problems.map((problem) => ({ code: 'conflict' as const, ...problem }));
   if (found?.sha256 === plan.base?.sha256) return [];
   return [
     {
@@ -173,6 +178,8 @@ async function keepCopy(plan: Plan, written: WrittenManifest, workspace: Workspa
   const path = publishedCopy(workspace, plan.tag);
   try {
     await writeFileAtomically(path, written.bytes);
+    const signature = await readFileIfThere(join(workspace.out, 'manifest.json.minisig'));
+    if (signature !== undefined) await writeFileAtomically(`${path}.minisig`, signature);
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;
     warn(workspace, { file: path, message: `the copy of the manifest was not written: ${(error as Error).message}` });

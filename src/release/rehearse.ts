@@ -5,6 +5,7 @@ import semver from 'semver';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { type AircherError, toAircherError } from '../core/errors.ts';
 import type { Event } from '../core/events.ts';
+import { putForeignRelease } from '../rehearsal/foreign-release.ts';
 import { configuredKinds, fileUrl, releaseTag } from './addresses.ts';
 import { bundleName, readClientBundle } from './client-bundle.ts';
 import { configuredTargets } from './configured-targets.ts';
@@ -14,7 +15,7 @@ import { type ReleaseReport, runRelease } from './pipeline.ts';
 import { installAsUser, type UserInstall } from './rehearse/end-user.ts';
 import { type ChosenFault, rulesOf } from './rehearse/faults.ts';
 import { setScene, withoutOwnHosts } from './rehearse/scene.ts';
-import { rehearsalTuning, type StandIns, startStandIns } from './rehearse/stand-ins.ts';
+import { rehearsalTuning, type StandIn, type StandIns, startStandIns } from './rehearse/stand-ins.ts';
 import { meterTraffic, type Traffic } from './rehearse/traffic.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -96,6 +97,7 @@ async function perform(
   let installed: readonly UserInstall[] = [];
   let failure: RehearsalReport['failure'];
 
+  await putForeign(options.faults, scene.loaded.config.tag_prefix, standIns);
   const endReleaseFaults = inject(options.faults, 'release', standIns);
   try {
     const targets = await configuredTargets(
@@ -167,6 +169,19 @@ async function install(
   );
 }
 
+function standInOf({ standIn }: ChosenFault, { all }: StandIns): StandIn | undefined {
+  return standIn === 'any' ? all[0] : all.find(({ name }) => name === standIn);
+}
+
+/** Puts in place what faults have on a host before anything begins. */
+async function putForeign(faults: readonly ChosenFault[], tagPrefix: string, standIns: StandIns): Promise<void> {
+  for (const fault of faults) {
+    const host = standInOf(fault, standIns)?.writable;
+    if (fault.foreign === undefined || host === undefined) continue;
+    await putForeignRelease(host, `${tagPrefix}${fault.foreign.version}`, { 'manifest.json': fault.foreign.manifest });
+  }
+}
+
 /** Injects the faults of one phase; the answer takes them back and tells how often each has hit. */
 function inject(
   faults: readonly ChosenFault[],
@@ -176,13 +191,13 @@ function inject(
   const active = faults
     .filter((fault) => fault.phase === phase)
     .map((fault) => {
-      const standIn = standIns.all.find(({ name }) => name === fault.standIn);
+      const standIn = standInOf(fault, standIns);
       const removals = rulesOf(fault).map((rule) => standIn?.faults.add(rule));
       return { fault, standIn, removals };
     });
   return () =>
-    active.map(({ fault: { name, meaning }, standIn, removals }) => {
-      const hits = standIn?.faults.hits(name) ?? 0;
+    active.map(({ fault: { name, meaning, foreign }, standIn, removals }) => {
+      const hits = foreign ? 1 : (standIn?.faults.hits(name) ?? 0);
       for (const remove of removals) remove?.();
       return { name, meaning, hits };
     });

@@ -9,8 +9,8 @@ import { warn } from '../core/events.ts';
 import { writeFileAtomically } from '../core/files.ts';
 import type { PublishedTag, Target } from '../targets/target.ts';
 import { isYanked, newestNotYanked, publishedVersionsOf } from './carry-forward.ts';
-import { publishedManifests } from './last-published.ts';
 import type { LoadedConfig } from './load-config.ts';
+import { acceptedReleases } from './published/accepted-releases.ts';
 import type { Workspace } from './workspace.ts';
 import { editReleaseConfig } from './yank-edit.ts';
 
@@ -43,7 +43,7 @@ export async function yankVersion(
   if (workspace.offline) {
     throw new AircherError('remote', 'only the hosts know what is published', { hint: 'Run it without --offline.' });
   }
-  const { newest, users, entry } = await findPublished(model, version, targets, workspace);
+  const { newest, users, entry } = await findPublished(config, model, version, targets, workspace);
   const isListed = isYanked(config, model, version);
   const isPublished = users?.manifest.yanked?.some((yank) => yank.model === model && yank.version === version) ?? false;
   const after = isListed ? config : { ...config, yanked: [...(config.yanked ?? []), { model, version, reason }] };
@@ -94,6 +94,7 @@ interface Found {
 
 /** Looks in the newest release first, then in older ones, for models that release.json has no more. */
 async function findPublished(
+  config: ReleaseConfig,
   model: string,
   version: string,
   targets: readonly Target[],
@@ -104,7 +105,7 @@ async function findPublished(
   let known: ManifestModel | undefined;
   let found: ManifestModel | undefined;
   const names = new Set<string>();
-  for await (const release of publishedManifests(targets, workspace)) {
+  for await (const release of acceptedReleases(config, targets, workspace)) {
     newest ??= release;
     if (semver.prerelease(release.version) === null) users ??= release;
     const { models } = release.manifest;

@@ -148,14 +148,21 @@ export function verifySignature(
       'The file or its signature was changed, or they belong to different releases. Do not use it.',
     );
   }
-  const withComment = Buffer.concat([parsed.signature, Buffer.from(parsed.trustedComment)]);
-  if (!verifyEd25519(withComment, signer, parsed.globalSignature)) {
+  if (!signsTrustedComment(signer, parsed)) {
     throw refused(
       `the trusted comment does not match its signature of key ${keyId}`,
       'The signature file was changed. Do not use it.',
     );
   }
   return { keyId, trustedComment: parsed.trustedComment };
+}
+
+/** Whether a key has signed the trusted comment together with the signature. Says nothing of the message. */
+export function signsTrustedComment(
+  key: PublicKey,
+  { signature, trustedComment, globalSignature }: Signature,
+): boolean {
+  return verifyEd25519(Buffer.concat([signature, Buffer.from(trustedComment)]), key, globalSignature);
 }
 
 function verifyEd25519(message: Uint8Array, key: PublicKey, signature: Uint8Array): boolean {

@@ -42,7 +42,8 @@ describe('the release after a prerelease', () => {
     };
     const [old, fresh] = [await key('old'), await key('fresh')];
     const release = async (version: string, keys: readonly string[], env: Readonly<Record<string, string>>) => {
-      await workspace.configure({ release: version, signing: { public_keys: keys } });
+      const former = keys.includes(old.publicKey) ? [] : [{ key: old.publicKey, last_release: '1.1.0-rc.1' }];
+      await workspace.configure({ release: version, signing: { public_keys: keys, former_keys: former } });
       return workspace.run(['release'], { env });
     };
     assert.equal((await release('1.0.0', [old.publicKey], old.env)).exitCode, 0);

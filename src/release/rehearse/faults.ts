@@ -8,12 +8,14 @@ export type StandInName = 'github' | 'huggingface' | 'mirror';
 /** A bad day by name. */
 export interface NamedFault {
   readonly name: string;
-  readonly standIn: StandInName;
+  readonly standIn: StandInName | 'any';
   /** Whether it hits the release, or the end user's install after it. */
   readonly phase: 'release' | 'install';
   /** One line for people. */
   readonly meaning: string;
   readonly rules: readonly Omit<FaultRule, 'name'>[];
+  /** What stands on the host before the release begins: a public tag, with this manifest.json. */
+  readonly foreign?: { readonly version: string; readonly manifest: string };
 }
 
 /** A fault that was asked for; `times` in place of what its rules say. */
@@ -117,6 +119,14 @@ export const namedFaults: readonly NamedFault[] = [
     match: { method: 'POST', origin: 'hub', path: /\/tag\// },
     action: { kind: 'lost-response' },
   }),
+  {
+    name: 'foreign-release',
+    standIn: 'any',
+    phase: 'release',
+    meaning: 'a host has a tag of a far higher version, which the maintainer did not make',
+    rules: [],
+    foreign: { version: '99.0.0', manifest: '{ "models": "none of yours" }' },
+  },
   install('github', 'github-down', 'GitHub answers 503 to the user', {
     match: { origin: ['web', 'assets', 'api'] },
     action: { kind: 'status', status: 503 },

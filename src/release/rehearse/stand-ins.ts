@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import type { Faults } from '../../rehearsal/faults.ts';
+import type { WritableHost } from '../../rehearsal/foreign-release.ts';
 import { startGitHub } from '../../rehearsal/github/server.ts';
 import { startHub } from '../../rehearsal/hub/server.ts';
 import { startStaticMirror } from '../../rehearsal/mirror.ts';
@@ -15,6 +16,8 @@ export interface StandIn {
   readonly name: StandInName;
   readonly faults: Faults;
   readonly requests: readonly LogEntry[];
+  /** How somebody else writes to it. */
+  readonly writable: WritableHost;
   close(): Promise<void>;
 }
 
@@ -72,7 +75,14 @@ export async function startStandIns(
           contentCreationsPerHour: unlimited,
         },
       });
-      all.push({ name: 'github', faults: github.faults, requests: github.log.entries, close: github.close });
+      const { repository } = config.github;
+      all.push({
+        name: 'github',
+        faults: github.faults,
+        requests: github.log.entries,
+        writable: { kind: 'github', apiUrl: github.apiUrl, token, repository },
+        close: github.close,
+      });
       Object.assign(environment, { githubToken: token, githubApiUrl: github.apiUrl, githubServerUrl: github.url });
       Object.assign(clientEnvironment, { GITHUB_SERVER_URL: github.url, GITHUB_API_URL: github.apiUrl });
     }
@@ -83,7 +93,13 @@ export async function startStandIns(
         stateDirectory: join(directory, 'hub'),
         accounts: { [token]: { user: repository.split('/')[0] ?? '', role: 'write' } },
       });
-      all.push({ name: 'huggingface', faults: hub.faults, requests: hub.log.entries, close: hub.close });
+      all.push({
+        name: 'huggingface',
+        faults: hub.faults,
+        requests: hub.log.entries,
+        writable: { kind: 'huggingface', url: hub.url, token, repository },
+        close: hub.close,
+      });
       await hub.createRepository(repository);
       Object.assign(environment, { hfToken: token, hfEndpoint: hub.url });
       clientEnvironment.HF_ENDPOINT = hub.url;
@@ -92,7 +108,13 @@ export async function startStandIns(
       const root = join(directory, 'mirror');
       await mkdir(root, { recursive: true });
       const server = await startStaticMirror({ directory: root });
-      all.push({ name: 'mirror', faults: server.faults, requests: server.log.entries, close: server.close });
+      all.push({
+        name: 'mirror',
+        faults: server.faults,
+        requests: server.log.entries,
+        writable: { kind: 'mirror', directory: root },
+        close: server.close,
+      });
       mirror = { url: server.url, directory: root };
     }
   } catch (error) {

@@ -3,9 +3,8 @@ import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { mapConcurrently } from '../../core/concurrency.ts';
 import { plural } from '../../core/format.ts';
 import { sha256 } from '../../core/hashing.ts';
-import { createHttp } from '../../fetch/http/client.ts';
 import { hostOf } from '../../fetch/http/remote-error.ts';
-import type { Http, HttpOptions } from '../../fetch/http/types.ts';
+import type { Http } from '../../fetch/http/types.ts';
 import type { Target } from '../../targets/target.ts';
 import { fileUrl } from '../addresses.ts';
 import { checksumsName } from '../checksums.ts';
@@ -15,13 +14,12 @@ import type { VerifiedDocuments } from './documents.ts';
 import { expectedOfModel } from './expected-files.ts';
 import type { VerifyFindings } from './findings.ts';
 import { hashRemote, type RemoteFile } from './hash-remote.ts';
+import { createHostsClient, type DownloadPatience } from './hosts-client.ts';
 
 /** Downloads at once from one host; hosts don't wait for each other. */
 const parallelPerHost = 3;
 /** Files in a row that a host doesn't give, after which the rest isn't asked for. */
 const maxUnreachable = 3;
-
-export type DownloadPatience = Pick<HttpOptions, 'retryDelayMs' | 'stallTimeoutMs' | 'connectTimeoutMs'>;
 
 export interface DownloadReport {
   readonly files: number;
@@ -41,7 +39,7 @@ export async function downloadAll(
   workspace: Workspace,
   patience: DownloadPatience = {},
 ): Promise<DownloadReport> {
-  const http = createClient(config, workspace, patience);
+  const http = createHostsClient(config, workspace, patience);
   try {
     const jobs = targets.flatMap((target) =>
       [...modelFiles(release.manifest, target), ...documents(config, tag, release, target)].map((file) => ({
@@ -97,20 +95,6 @@ async function downloadHost(
   });
   workspace.onEvent?.({ type: 'done', task: 'verify', subject: host, detail: plural(jobs.length, 'file') });
   return bytes;
-}
-
-/** The client's own HTTP. What release.json names as another installation stands; else the environment redirects. */
-function createClient(config: ReleaseConfig, { environment }: Workspace, patience: DownloadPatience): Http {
-  const server = config.github?.server_url;
-  return createHttp({
-    ...patience,
-    ...environment.proxy,
-    githubToken: environment.githubToken,
-    huggingFaceToken: environment.hfToken,
-    huggingFaceEndpoint: config.huggingface?.endpoint ?? environment.hfEndpoint,
-    githubServerUrl: server ?? environment.githubServerUrl,
-    githubApiUrl: server === undefined ? environment.githubApiUrl : undefined,
-  });
 }
 
 function modelFiles(manifest: Manifest, { kind }: Target): readonly RemoteFile[] {

@@ -1,0 +1,27 @@
+import type { ReleaseConfig } from '../../contract/release-config.ts';
+import { createHttp } from '../../fetch/http/client.ts';
+import type { Http, HttpOptions } from '../../fetch/http/types.ts';
+import type { Workspace } from '../workspace.ts';
+
+export type DownloadPatience = Pick<HttpOptions, 'retryDelayMs' | 'stallTimeoutMs' | 'connectTimeoutMs'>;
+
+/**
+ * The client's own HTTP, for asking the hosts as users do. What release.json names as another installation stands; else the
+ * environment redirects.
+ */
+export function createHostsClient(
+  config: ReleaseConfig,
+  { environment }: Workspace,
+  patience: DownloadPatience = {},
+): Http {
+  const server = config.github?.server_url;
+  return createHttp({
+    ...patience,
+    ...environment.proxy,
+    githubToken: environment.githubToken,
+    huggingFaceToken: environment.hfToken,
+    huggingFaceEndpoint: config.huggingface?.endpoint ?? environment.hfEndpoint,
+    githubServerUrl: server ?? environment.githubServerUrl,
+    githubApiUrl: server === undefined ? environment.githubApiUrl : undefined,
+  });
+}
