@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../release/load-config.ts';
 import { readManifest } from '../release/manifest.ts';
-import { signManifest } from '../release/sign.ts';
+import { signRelease } from '../release/sign.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 
 export function signCommand(program: Command, dependencies: CommandDependencies): void {
   program
     .command('sign')
-    .description('manifest.json.minisig (Ed25519) and manifest.json.asc (GPG), with the keys that are there')
+    .description(
+      'manifest and checksums (Ed25519: .minisig), and the manifest (GPG: .asc), with the keys that are there',
+    )
     .addHelpText(
       'after',
       '\nKeys come from AIRCHER_SIGNING_KEY (a path, or the text of a key) and AIRCHER_SIGNING_PASSWORD,\nAIRCHER_GPG_KEY and AIRCHER_GPG_PASSPHRASE, or the keyring by signing.gpg_fingerprint.',
@@ -15,7 +17,7 @@ export function signCommand(program: Command, dependencies: CommandDependencies)
     .action(async (_options: object, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const { config } = await loadConfig(workspace);
-      const report = await signManifest(config, await readManifest(workspace), workspace);
+      const report = await signRelease(config, await readManifest(workspace), workspace);
       printResult(command, dependencies, report, () =>
         report.signatures.length === 0
           ? 'release.json names no keys, and there are none: nothing to sign'

@@ -8,6 +8,7 @@ import { formatBytes, plural } from '../core/format.ts';
 import { toolVersion } from '../core/tool-version.ts';
 import { changeKind, contentOf } from '../model/version-rules.ts';
 import { fileUrl } from './addresses.ts';
+import { checksumsName } from './checksums.ts';
 import { bundleName } from './client-bundle.ts';
 import { sourceRevision } from './generation-time.ts';
 import type { WrittenManifest } from './manifest.ts';
@@ -200,38 +201,71 @@ function yanks(config: ReleaseConfig): string {
 }
 
 function installing(config: ReleaseConfig, plan: Plan, rows: readonly Row[]): string {
-  const kind = config.github ? 'github' : config.huggingface ? 'huggingface' : 'mirror';
   const name = rows[0]?.planned.name ?? 'NAME';
   const which = plan.prerelease ? ` --release ${plan.tag}` : '';
+  const first = isSigned(config) ? ' Before its first run, check it as below.' : '';
   return [
     '## Install',
     '',
-    'The client is one file without dependencies; it needs Node 20.19 or newer.',
+    `The client is one file without dependencies; it needs Node 20.19 or newer.${first}`,
     '',
     '```sh',
-    `curl -fLO ${fileUrl(config, kind, plan.tag, bundleName)}`,
+    download(config, plan, bundleName),
     `node ${bundleName} model install ${name}${which}`,
     `node ${bundleName} model update --all${which}`,
     '```',
   ].join('\n');
 }
 
+function isSigned({ signing }: ReleaseConfig): boolean {
+  return (signing?.public_keys ?? []).length > 0;
+}
+
+function download(config: ReleaseConfig, { tag }: Plan, name: string): string {
+  const kind = config.github ? 'github' : config.huggingface ? 'huggingface' : 'mirror';
+  return `curl -fLO ${fileUrl(config, kind, tag, name)}`;
+}
+
 function checking(config: ReleaseConfig, plan: Plan): string {
-  const lines = [
-    '## Check',
-    '',
-    'The client verifies every byte by itself. To check files that you downloaded by hand, in their directory:',
-    '',
-    '```sh',
-    'sha256sum -c --ignore-missing checksums.sha256',
-  ];
-  for (const key of config.signing?.public_keys ?? []) lines.push(`minisign -Vm manifest.json -P ${key}`);
-  if (config.signing?.gpg_fingerprint) lines.push('gpg --verify manifest.json.asc manifest.json');
-  lines.push('```');
-  if (plan.models.some((model) => model.action === 'carry')) {
-    lines.push('', 'Models that are carried forward are listed in the checksums of the release that packed them.');
-  }
-  return lines.join('\n');
+  const byDigest = `sha256sum -c --ignore-missing ${checksumsName}`;
+  const byGpg = config.signing?.gpg_fingerprint ? ['gpg --verify manifest.json.asc manifest.json'] : [];
+  const how = isSigned(config)
+    ? [
+        `The client verifies every byte by itself. To check ${bundleName} before its first run, or files that you downloaded by hand, in their directory:`,
+        '',
+        '```sh',
+        download(config, plan, checksumsName),
+        download(config, plan, `${checksumsName}.minisig`),
+        byMinisign(config, checksumsName),
+        byDigest,
+        '```',
+        '',
+        `\`minisign\` must print \`release:${plan.tag}\`: with another tag, these are the files of another release. Compare the key with one from another place, since whoever can exchange the files can exchange this page too.`,
+        '',
+        'The manifest is signed by itself too:',
+        '',
+        '```sh',
+        byMinisign(config, 'manifest.json'),
+        ...byGpg,
+        '```',
+      ]
+    : [
+        'The client verifies every byte by itself. To check files that you downloaded by hand, in their directory:',
+        '',
+        '```sh',
+        byDigest,
+        ...byGpg,
+        '```',
+      ];
+  const carried = plan.models.some((model) => model.action === 'carry')
+    ? ['', 'Models that are carried forward are listed in the checksums of the release that packed them.']
+    : [];
+  return ['## Check', '', ...how, ...carried].join('\n');
+}
+
+/** While keys change there are several, and one of them has signed. */
+function byMinisign({ signing }: ReleaseConfig, name: string): string {
+  return (signing?.public_keys ?? []).map((key) => `minisign -Vm ${name} -P ${key}`).join(' ||\n');
 }
 
 function list(names: readonly string[]): string {

@@ -9,7 +9,7 @@ import { writeNotes } from './notes.ts';
 import { packModels } from './pack.ts';
 import { type PlanOptions, planRelease } from './plan.ts';
 import { type PublishOptions, type PublishReport, publishRelease } from './publish.ts';
-import { signManifest } from './sign.ts';
+import { signRelease } from './sign.ts';
 import { stageModels } from './stage.ts';
 import { type VerifyReport, verifyRelease } from './verify.ts';
 import type { Workspace } from './workspace.ts';
@@ -46,8 +46,8 @@ export async function runRelease(
   });
   // Every packed model installs from its artifacts, and the maintainer's own check agrees.
   await step('check', () => checkModels(loaded.config, plan, written, workspace));
-  // manifest.json.minisig and manifest.json.asc, where keys are there.
-  await step('sign', () => signManifest(loaded.config, written, workspace));
+  // Manifest and checksums, where keys are there.
+  await step('sign', () => signRelease(loaded.config, written, workspace));
   // Uploads, going public, pointers.
   const publish = await step('publish', () => publishRelease(loaded, plan, targets, workspace, options));
   // What the hosts report is what the manifest says.

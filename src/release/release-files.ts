@@ -11,10 +11,11 @@ import { checksumsName } from './checksums.ts';
 import { bundleName } from './client-bundle.ts';
 import { modelCardName } from './model-card.ts';
 import { notesName } from './notes.ts';
+import { minisignNames } from './signed-documents.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Signatures of the manifest, which a release has when keys are configured. */
-export const signatureNames = ['manifest.json.minisig', 'manifest.json.asc'] as const;
+/** What a release has when keys are configured. */
+export const signatureNames = [...minisignNames, 'manifest.json.asc'] as const;
 
 /** The table in docs/formats.md: which files of a release go to which kind of host. */
 export async function releaseFiles(

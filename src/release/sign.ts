@@ -2,48 +2,56 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError } from '../core/errors.ts';
-import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
+import { writeFileAtomically } from '../core/files.ts';
 import { signWithGpg } from '../trust/gpg.ts';
 import { formatPublicKey } from '../trust/minisign.ts';
 import { loadSecretKey } from '../trust/secret-key.ts';
-import { manifestTrustedComment, signMessage } from '../trust/sign.ts';
+import { signMessage, trustedCommentOf } from '../trust/sign.ts';
+import { checksumsName } from './checksums.ts';
 import { manifestPath, type WrittenManifest } from './manifest.ts';
-import { gpgProblems, minisignProblems } from './signature-check.ts';
+import { judgeSignatures } from './signature-check.ts';
+import { minisignNames, readSignedDocuments } from './signed-documents.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface SignReport {
-  /** Names of the signature files that stand beside the manifest now. */
+  /** Names of the signature files that stand beside the documents now. */
   readonly signatures: readonly string[];
 }
 
 /**
- * Signs manifest.json with the keys that are there: manifest.json.minisig (Ed25519) and manifest.json.asc (GPG). A signature that
- * is good already stays; one over another manifest goes. Throws `conflict` where release.json names keys and none that matches
- * is there.
+ * Signs with the keys that are there: the manifest and the checksums (and so the client file) in minisign's format, the manifest by
+ * GPG. A signature that is good already stays; one over other bytes goes. Throws `conflict` where release.json names keys and none
+ * that matches is there.
  */
-export async function signManifest(
+export async function signRelease(
   config: ReleaseConfig,
   written: WrittenManifest,
   workspace: Workspace,
 ): Promise<SignReport> {
+  const judged = await judgeSignatures(config, written, workspace);
+  const good = new Set([...judged].flatMap(([name, problem]) => (problem === undefined ? [name] : [])));
   const signatures: string[] = [];
-  if (await minisign(config, written, workspace)) signatures.push('manifest.json.minisig');
-  if (await gpgSign(config, written, workspace)) signatures.push('manifest.json.asc');
+  if (await minisign(config, written, good, workspace)) signatures.push(...minisignNames);
+  if (await gpgSign(config, good, workspace)) signatures.push('manifest.json.asc');
   return { signatures };
 }
 
-async function minisign(config: ReleaseConfig, written: WrittenManifest, workspace: Workspace): Promise<boolean> {
-  const path = join(workspace.out, 'manifest.json.minisig');
+async function minisign(
+  config: ReleaseConfig,
+  written: WrittenManifest,
+  good: ReadonlySet<string>,
+  workspace: Workspace,
+): Promise<boolean> {
   const keys = config.signing?.public_keys ?? [];
   const { signingKey, signingPassword } = workspace.environment;
-  if (keys.length > 0 && (await minisignProblems(config, written, workspace)).length === 0) return true;
+  if (minisignNames.every((name) => good.has(name))) return true;
   if (signingKey === undefined) {
     if (keys.length > 0) {
       throw new AircherError('conflict', 'release.json names public keys, and there is no signing key', {
         hint: 'Set AIRCHER_SIGNING_KEY to the secret key, or to the path of its file.',
       });
     }
-    await rm(path, { force: true });
+    for (const name of minisignNames) await rm(join(workspace.out, name), { force: true });
     return false;
   }
   const key = await loadSecretKey(signingKey, { password: signingPassword });
@@ -53,21 +61,31 @@ async function minisign(config: ReleaseConfig, written: WrittenManifest, workspa
       hint: 'Add it to signing.public_keys in release.json, or sign with the key that is named there.',
     });
   }
-  const trustedComment = manifestTrustedComment(written.manifest);
-  await writeFileAtomically(path, signMessage(written.bytes, key, { trustedComment }));
+  const documents = await readSignedDocuments(written, workspace);
+  if (documents.length < minisignNames.length) {
+    throw new AircherError('invalid', `${join(workspace.out, checksumsName)} is not there`, {
+      hint: 'Run `aircher-models checksums` first: it is signed too.',
+    });
+  }
+  for (const { name, bytes } of documents) {
+    const signature = `${name}.minisig`;
+    if (good.has(signature)) continue;
+    const trustedComment = trustedCommentOf(name, written.manifest);
+    await writeFileAtomically(join(workspace.out, signature), signMessage(bytes, key, { trustedComment }));
+  }
   return true;
 }
 
-async function gpgSign(config: ReleaseConfig, written: WrittenManifest, workspace: Workspace): Promise<boolean> {
-  const path = join(workspace.out, 'manifest.json.asc');
+async function gpgSign(config: ReleaseConfig, good: ReadonlySet<string>, workspace: Workspace): Promise<boolean> {
+  const name = 'manifest.json.asc';
+  const path = join(workspace.out, name);
   const fingerprint = config.signing?.gpg_fingerprint;
   const { gpgKey, gpgPassphrase, subprocess } = workspace.environment;
   if (fingerprint === undefined && gpgKey === undefined) {
     await rm(path, { force: true });
     return false;
   }
-  const there = await readFileIfThere(path);
-  if (there && fingerprint && (await gpgProblems(config, written, workspace)).length === 0) return true;
+  if (good.has(name)) return true;
   const { signature } = await signWithGpg({
     file: manifestPath(workspace),
     secretKey: gpgKey,

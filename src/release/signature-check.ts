@@ -3,91 +3,80 @@ import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError, type Problem } from '../core/errors.ts';
 import { readFileIfThere } from '../core/files.ts';
 import { verifyGpgSignature } from '../trust/gpg.ts';
-import { parsePublicKey, verifySignature } from '../trust/minisign.ts';
 import { displayPath } from './load-config.ts';
 import { manifestPath, type WrittenManifest } from './manifest.ts';
+import { readSignedDocuments, unsigned, verifyDocument } from './signed-documents.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Whether the manifest is signed as release.json says: nothing goes public unsigned where keys are configured. */
+/** Throws what is wrong with a signature. */
+export type SignatureCheck = (signature: Buffer) => Promise<void>;
+
+/** The signatures that release.json asks for, by name, each with the check over the documents of the output directory. */
+export async function signatureChecks(
+  config: ReleaseConfig,
+  written: WrittenManifest,
+  workspace: Workspace,
+): Promise<ReadonlyMap<string, SignatureCheck>> {
+  const checks = new Map<string, SignatureCheck>();
+  const keys = config.signing?.public_keys ?? [];
+  if (keys.length > 0) {
+    for (const document of await readSignedDocuments(written, workspace)) {
+      checks.set(`${document.name}.minisig`, async (signature) => {
+        verifyDocument(document, signature, keys);
+      });
+    }
+  }
+  const fingerprint = config.signing?.gpg_fingerprint;
+  if (fingerprint !== undefined) {
+    const { gpgKey, gpgPublicKey = gpgKey, subprocess } = workspace.environment;
+    checks.set('manifest.json.asc', (signature) =>
+      verifyGpgSignature({
+        file: manifestPath(workspace),
+        signature: signature.toString(),
+        fingerprint,
+        publicKey: gpgPublicKey,
+        environment: subprocess,
+        signal: workspace.signal,
+      }),
+    );
+  }
+  return checks;
+}
+
+/** Whether the release is signed as release.json says: nothing goes public unsigned where keys are configured. */
 export async function signatureProblems(
   config: ReleaseConfig,
   written: WrittenManifest,
   workspace: Workspace,
 ): Promise<readonly Problem[]> {
-  return [...(await minisignProblems(config, written, workspace)), ...(await gpgProblems(config, written, workspace))];
+  const judged = await judgeSignatures(config, written, workspace);
+  return [...judged.values()].filter((problem) => problem !== undefined);
 }
 
-export async function minisignProblems(
+/** What is wrong with each signature that release.json asks for, by name; undefined where it is good. */
+export async function judgeSignatures(
   config: ReleaseConfig,
   written: WrittenManifest,
   workspace: Workspace,
-): Promise<readonly Problem[]> {
-  if (!config.signing?.public_keys?.length) return [];
-  return await signatureFileProblems('manifest.json.minisig', workspace, async (signature) => {
-    await verifiesMinisign(signature, config, written);
-  });
+): Promise<ReadonlyMap<string, Problem | undefined>> {
+  const judged = new Map<string, Problem | undefined>();
+  for (const [name, check] of await signatureChecks(config, written, workspace)) {
+    judged.set(name, await judge(name, check, workspace));
+  }
+  return judged;
 }
 
-export async function gpgProblems(
-  config: ReleaseConfig,
-  written: WrittenManifest,
-  workspace: Workspace,
-): Promise<readonly Problem[]> {
-  if (config.signing?.gpg_fingerprint === undefined) return [];
-  return await signatureFileProblems('manifest.json.asc', workspace, async (signature) => {
-    await verifiesGpg(signature, config, written, workspace);
-  });
-}
-
-/** Whether a signature is by a key of release.json; false where it names none. Throws what is wrong with the signature. */
-export async function verifiesMinisign(
-  signature: Buffer,
-  config: ReleaseConfig,
-  written: WrittenManifest,
-): Promise<boolean> {
-  const keys = config.signing?.public_keys ?? [];
-  if (keys.length === 0) return false;
-  verifySignature(written.bytes, signature.toString(), keys.map(parsePublicKey));
-  return true;
-}
-
-/** Likewise for GPG, over the manifest in the output directory. */
-export async function verifiesGpg(
-  signature: Buffer,
-  config: ReleaseConfig,
-  _written: WrittenManifest,
-  workspace: Workspace,
-): Promise<boolean> {
-  const fingerprint = config.signing?.gpg_fingerprint;
-  if (fingerprint === undefined) return false;
-  const { gpgKey, gpgPublicKey = gpgKey, subprocess } = workspace.environment;
-  await verifyGpgSignature({
-    file: manifestPath(workspace),
-    signature: signature.toString(),
-    fingerprint,
-    publicKey: gpgPublicKey,
-    environment: subprocess,
-    signal: workspace.signal,
-  });
-  return true;
-}
-
-async function signatureFileProblems(
-  name: string,
-  workspace: Workspace,
-  verify: (signature: Buffer) => Promise<void>,
-): Promise<readonly Problem[]> {
+async function judge(name: string, check: SignatureCheck, workspace: Workspace): Promise<Problem | undefined> {
   const path = join(workspace.out, name);
   const place = { level: 'error', file: displayPath(workspace, path) } as const;
   const hint = 'Run `aircher-models sign` with the key that release.json names.';
   const signature = await readFileIfThere(path);
-  if (signature === undefined)
-    return [{ ...place, code: 'conflict', message: 'is not there: the manifest is not signed', hint }];
+  if (signature === undefined) return { ...place, code: 'conflict', message: `is not there: ${unsigned(name)}`, hint };
   try {
-    await verify(signature);
-    return [];
+    await check(signature);
+    return undefined;
   } catch (error) {
     if (!(error instanceof AircherError) || error.code === 'interrupted') throw error;
-    return [{ ...place, code: error.code, message: error.message, hint: error.hint ?? hint }];
+    return { ...place, code: error.code, message: error.message, hint: error.hint ?? hint };
   }
 }

@@ -11,6 +11,7 @@ import { archiveName, indexName } from './addresses.ts';
 import { manifestPath } from './manifest.ts';
 import { readPlan } from './plan-record.ts';
 import { documentsOn, signatureNames } from './release-files.ts';
+import { minisignNames } from './signed-documents.ts';
 import { expectedFiles, judge } from './verify/expected-files.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -163,7 +164,7 @@ async function plannedRelease(
   const manifest = bytes === undefined ? undefined : readable(bytes, manifestPath(workspace));
   const signatures: string[] = [];
   for (const name of signatureNames) if (await exists(join(workspace.out, name))) signatures.push(name);
-  if (config.signing?.public_keys?.length) signatures.push('manifest.json.minisig');
+  if (config.signing?.public_keys?.length) signatures.push(...minisignNames);
   if (config.signing?.gpg_fingerprint !== undefined) signatures.push('manifest.json.asc');
   const documents = (kind: HostKind): readonly string[] => [
     ...documentsOn(kind).filter((name) => name !== 'manifest.json'),

@@ -4,7 +4,7 @@ import type { WrittenManifest } from './manifest.ts';
 import { notesName, readNotes, sameNotes } from './notes.ts';
 import type { Plan } from './plan-record.ts';
 import { carriedModels, hubLayout, releaseFiles } from './release-files.ts';
-import { verifiesGpg, verifiesMinisign } from './signature-check.ts';
+import { type SignatureCheck, signatureChecks } from './signature-check.ts';
 import { findTargetCommit } from './target-commit.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -18,12 +18,13 @@ export async function targetRelease(
 ): Promise<TargetRelease> {
   const options = { rawFiles: config.huggingface?.raw_files === true };
   const notes = await readNotes(workspace);
+  const checks = await signatureChecks(config, written, workspace);
   return {
     tag: plan.tag,
     version: plan.release,
     prerelease: plan.prerelease,
     files: (await releaseFiles(target.kind, written.manifest, options, workspace)).map((file) =>
-      acceptEqual(file, notes, config, written, workspace),
+      acceptEqual(file, notes, checks),
     ),
     carried: target.kind === 'huggingface' ? carriedModels(written.manifest, options) : [],
     layout: hubLayout(written.manifest, options),
@@ -36,21 +37,15 @@ export async function targetRelease(
  * What may stand there in other bytes: GPG signs the same manifest differently each time, and the notes name the machine's Node. A
  * stored signature is as good as ours where it verifies.
  */
-function acceptEqual(
-  file: ReleaseFile,
-  notes: string,
-  config: ReleaseConfig,
-  written: WrittenManifest,
-  workspace: Workspace,
-): ReleaseFile {
+function acceptEqual(file: ReleaseFile, notes: string, signatures: ReadonlyMap<string, SignatureCheck>): ReleaseFile {
   if (file.name === notesName) return { ...file, accepts: (stored) => sameNotes(stored.toString(), notes) };
-  const verifies = { 'manifest.json.minisig': verifiesMinisign, 'manifest.json.asc': verifiesGpg }[file.name];
-  if (verifies === undefined) return file;
+  const check = signatures.get(file.name);
+  if (check === undefined) return file;
   return {
     ...file,
     accepts: (stored) =>
-      verifies(stored, config, written, workspace).then(
-        (checked) => checked,
+      check(stored).then(
+        () => true,
         () => false,
       ),
   };

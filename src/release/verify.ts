@@ -59,8 +59,9 @@ export async function verifyRelease(
     findings.cause(target, names, 'unreachable', tag, failure.message);
   }
   const whole = seen.filter(({ inspection }) => inspection.state === 'public');
-  const documents = await verifyDocuments(whole, tag, manifest, sha256(bytes), findings, workspace);
-  await verifySignatures(whole, tag, release, findings, workspace);
+  const keys = config.signing?.public_keys ?? manifest.signing?.public_keys ?? [];
+  const documents = await verifyDocuments(whole, tag, { manifest, sha256: sha256(bytes), keys }, findings);
+  await verifySignatures(whole, tag, { ...release, ...documents }, findings, workspace);
   const reachable = seen.map(({ target }) => target);
   await verifyCarriedForward(config, tag, manifest, reachable, findings, workspace);
   const downloaded = options.deep

@@ -3,17 +3,20 @@ import { AircherError } from '../core/errors.ts';
 import { signedBytes, trustedCommentFault, trustedPrefix, untrustedPrefix, verifySignature } from './minisign.ts';
 import { privateKeyOf, type SecretKey } from './secret-key.ts';
 
-/** The trusted comment of a manifest's signature: facts of the manifest alone, so that signing again makes the same bytes. */
-export function manifestTrustedComment(manifest: {
-  readonly release?: string | undefined;
-  readonly generated_at?: string | undefined;
-}): string {
-  const facts = [
-    ['file', 'manifest.json'],
-    ['release', manifest.release],
-    ['generated_at', manifest.generated_at],
-  ];
+/**
+ * The trusted comment of a document's signature: facts of the release alone, so that signing again makes the same bytes. It is what
+ * `minisign -V` prints, and says of which release a document is that doesn't say it itself.
+ */
+export function trustedCommentOf(
+  file: string,
+  { release, generated_at }: { readonly release?: string | undefined; readonly generated_at?: string | undefined },
+): string {
+  const facts = Object.entries({ file, release, generated_at });
   return facts.flatMap(([name, value]) => (value === undefined ? [] : [`${name}:${value}`])).join('\t');
+}
+
+export function commentNamesRelease(trustedComment: string, tag: string): boolean {
+  return trustedComment.split('\t').includes(`release:${tag}`);
 }
 
 /**

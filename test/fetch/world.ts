@@ -15,7 +15,7 @@ import { createFaults } from '../../src/rehearsal/faults.ts';
 import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
 import type { Limits } from '../../src/rehearsal/pacing.ts';
 import type { SecretKey } from '../../src/trust/secret-key.ts';
-import { manifestTrustedComment, signMessage } from '../../src/trust/sign.ts';
+import { signMessage, trustedCommentOf } from '../../src/trust/sign.ts';
 import { noise, safetensors } from '../archive/fixtures.ts';
 
 /** A mirror with releases of small models, and caches to install them into. */
@@ -116,7 +116,7 @@ export async function createWorld(t: TestContext, options: { readonly limits?: L
       if (key)
         files.push([
           'manifest.json.minisig',
-          signMessage(bytes, key, { trustedComment: manifestTrustedComment(manifest) }),
+          signMessage(bytes, key, { trustedComment: trustedCommentOf('manifest.json', manifest) }),
         ]);
       for (const [name, content] of files) {
         await writeFile(join(directory, name), content);

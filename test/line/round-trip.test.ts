@@ -11,7 +11,7 @@ import { exitCodeOf } from '../../src/core/exit-codes.ts';
 import { ModelManager } from '../../src/fetch/model-manager.ts';
 import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
 import { parseSecretKey } from '../../src/trust/secret-key.ts';
-import { manifestTrustedComment, signMessage } from '../../src/trust/sign.ts';
+import { signMessage, trustedCommentOf } from '../../src/trust/sign.ts';
 import { formats, noise, packTree, safetensors, type Tree, writeTree } from '../archive/fixtures.ts';
 import { plainPublicKey, plainSecretKey } from '../trust/keys.ts';
 
@@ -88,7 +88,7 @@ async function publish(
   const key = await parseSecretKey(plainSecretKey);
   await writeTree(join(place, 'mirror'), {
     'manifest.json': bytes,
-    'manifest.json.minisig': signMessage(bytes, key, { trustedComment: manifestTrustedComment(manifest) }),
+    'manifest.json.minisig': signMessage(bytes, key, { trustedComment: trustedCommentOf('manifest.json', manifest) }),
   });
 }
 

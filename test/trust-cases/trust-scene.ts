@@ -7,7 +7,7 @@ import { runModelCommand } from '../../src/fetch/command-line.ts';
 import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
 import { formatPublicKey } from '../../src/trust/minisign.ts';
 import { type SecretKey, secretKeyOf } from '../../src/trust/secret-key.ts';
-import { manifestTrustedComment, signMessage } from '../../src/trust/sign.ts';
+import { signMessage, trustedCommentOf } from '../../src/trust/sign.ts';
 import { createWorld, type World } from '../fetch/world.ts';
 
 export const newKey = (): SecretKey => secretKeyOf(randomBytes(32), randomBytes(8));
@@ -70,7 +70,8 @@ export async function createTrustScene(t: TestContext): Promise<TrustScene> {
     },
     serve: async (directory, manifest, signer) => {
       const bytes = Buffer.from(formatManifest(manifest));
-      const signature = signer && signMessage(bytes, signer, { trustedComment: manifestTrustedComment(manifest) });
+      const signature =
+        signer && signMessage(bytes, signer, { trustedComment: trustedCommentOf('manifest.json', manifest) });
       for (const place of [directory, join(directory, manifest.release ?? '')]) {
         await writeFile(join(place, 'manifest.json'), bytes);
         if (signature !== undefined) await writeFile(join(place, 'manifest.json.minisig'), signature);

@@ -7,7 +7,7 @@ import { inspect } from 'node:util';
 import { type ErrorCode, isAircherError } from '../../src/core/errors.ts';
 import { formatPublicKey } from '../../src/trust/minisign.ts';
 import { formatSecretKey, loadSecretKey, parseSecretKey, secretKeyOf } from '../../src/trust/secret-key.ts';
-import { manifestTrustedComment, signMessage } from '../../src/trust/sign.ts';
+import { signMessage, trustedCommentOf } from '../../src/trust/sign.ts';
 import * as fixture from './keys.ts';
 
 /** Everything that a user or a log could get to see of an error. */
@@ -35,7 +35,7 @@ test('a signature has exactly the bytes that the program minisign makes of the s
 
 test('the trusted comment of a manifest holds its release and date, and nothing that changes between runs', () => {
   assert.equal(
-    manifestTrustedComment({ release: 'models-v1.0.0', generated_at: '2026-01-01T00:00:00Z' }),
+    trustedCommentOf('manifest.json', { release: 'models-v1.0.0', generated_at: '2026-01-01T00:00:00Z' }),
     'file:manifest.json\trelease:models-v1.0.0\tgenerated_at:2026-01-01T00:00:00Z',
   );
 });

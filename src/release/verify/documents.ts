@@ -5,7 +5,7 @@ import { type Sha256, sha256 } from '../../core/hashing.ts';
 import { archiveName, indexName } from '../addresses.ts';
 import { checksumsName } from '../checksums.ts';
 import { bundleName } from '../client-bundle.ts';
-import type { Workspace } from '../workspace.ts';
+import { checksumsDocument, isWellSigned } from '../signed-documents.ts';
 import { type ExpectedFile, judge } from './expected-files.ts';
 import type { VerifyFindings } from './findings.ts';
 import type { SeenTarget } from './look-at-target.ts';
@@ -17,45 +17,49 @@ export interface VerifiedDocuments {
   readonly bundleSha256: Sha256 | undefined;
 }
 
-/** checksums.sha256 against the manifest, the same on all targets, and aircher.mjs against it. */
+/** checksums.sha256 against the manifest, the same on all targets, and aircher.mjs against it. Their signature is checked elsewhere. */
 export async function verifyDocuments(
   seen: readonly SeenTarget[],
   tag: string,
-  manifest: Manifest,
-  manifestSha256: Sha256,
+  release: { readonly manifest: Manifest; readonly sha256: Sha256; readonly keys: readonly string[] },
   findings: VerifyFindings,
-  workspace: Workspace,
 ): Promise<VerifiedDocuments> {
-  const found = await firstChecksums(seen, tag, workspace);
+  const found = await findChecksums(seen, tag, release.keys);
   if (found === undefined) {
     for (const { target } of seen) findings.file(target, checksumsName, 'missing');
     return { checksums: undefined, bundleSha256: undefined };
   }
   const { bytes } = found;
   const lines = readLines(found, findings);
-  for (const fault of lines === undefined ? [] : lineFaults(lines, manifest, tag, manifestSha256)) {
+  for (const fault of lines === undefined ? [] : lineFaults(lines, release.manifest, tag, release.sha256)) {
     findings.fault(found.target, checksumsName, fault);
   }
   const bundleSha256 = lines?.find(({ name }) => name === bundleName)?.sha256;
   for (const one of seen) {
     const expected = { name: checksumsName, sizeBytes: bytes.length, sha256: sha256(bytes), url: undefined, bytes };
-    await verifyDocument(one, expected, tag, findings, workspace);
-    if (bundleSha256 !== undefined) await verifyBundle(one, bundleSha256, tag, findings, workspace);
+    await verifyDocument(one, expected, findings);
+    if (bundleSha256 !== undefined) await verifyBundle(one, bundleSha256, findings);
   }
   return { checksums: bytes, bundleSha256 };
 }
 
-async function firstChecksums(
+/** Those that are well signed, so that a target with others is the one to blame; where none are, those of the first target. */
+async function findChecksums(
   seen: readonly SeenTarget[],
   tag: string,
-  workspace: Workspace,
+  keys: readonly string[],
 ): Promise<(SeenTarget & { readonly bytes: Buffer }) | undefined> {
+  let first: (SeenTarget & { readonly bytes: Buffer }) | undefined;
   for (const one of seen) {
-    if (!one.inspection.files.some(({ name }) => name === checksumsName)) continue;
-    const bytes = await one.target.readDocument(tag, checksumsName, workspace);
-    if (bytes !== undefined) return { ...one, bytes };
+    const bytes = await one.read(checksumsName);
+    if (bytes === undefined) continue;
+    first ??= { ...one, bytes };
+    if (keys.length === 0) break;
+    const signature = await one.read(`${checksumsName}.minisig`);
+    if (signature !== undefined && isWellSigned(checksumsDocument(bytes, tag), signature, keys))
+      return { ...one, bytes };
   }
-  return undefined;
+  return first;
 }
 
 function readLines(
@@ -102,31 +106,27 @@ export function lineFaults(
 
 /** By the host's digest; where it has none, by the bytes. */
 async function verifyDocument(
-  { target, inspection }: SeenTarget,
+  { target, inspection, read }: SeenTarget,
   expected: ExpectedFile & { readonly bytes: Buffer },
-  tag: string,
   findings: VerifyFindings,
-  workspace: Workspace,
 ): Promise<void> {
   const state = judge(expected, inspection);
   if (state !== 'no digest') return findings.file(target, expected.name, state);
-  const stored = await target.readDocument(tag, expected.name, workspace);
+  const stored = await read(expected.name);
   findings.file(target, expected.name, stored?.equals(expected.bytes) ? 'ok' : 'different');
 }
 
 async function verifyBundle(
-  { target, inspection }: SeenTarget,
+  { target, inspection, read }: SeenTarget,
   expected: Sha256,
-  tag: string,
   findings: VerifyFindings,
-  workspace: Workspace,
 ): Promise<void> {
   const found = inspection.files.find(({ name }) => name === bundleName);
   if (found === undefined) return findings.file(target, bundleName, 'missing');
   if (found.state === 'unfinished') return findings.file(target, bundleName, 'unfinished');
   let digest = found.digest?.algorithm === 'sha256' ? found.digest.hex : undefined;
   if (digest === undefined) {
-    const bytes = await target.readDocument(tag, bundleName, workspace);
+    const bytes = await read(bundleName);
     digest = bytes === undefined ? undefined : sha256(bytes);
   }
   findings.file(target, bundleName, digest === expected ? 'ok' : 'different');

@@ -7,6 +7,8 @@ export interface SeenTarget {
   readonly target: Target;
   readonly manifest: Buffer | undefined;
   readonly inspection: TargetInspection;
+  /** A document of the release, asked for once; undefined where it isn't there. */
+  readonly read: (name: string) => Promise<Buffer | undefined>;
 }
 
 /** A target that gave no answer after all attempts. */
@@ -25,13 +27,29 @@ export async function lookAtTargets(
     targets.map((target) =>
       reaching(target, async (): Promise<SeenTarget> => {
         const manifest = await target.readDocument(tag, 'manifest.json', workspace);
-        return { target, manifest, inspection: await target.inspect(tag, workspace) };
+        const inspection = await target.inspect(tag, workspace);
+        return { target, manifest, inspection, read: documentReader(target, tag, inspection, workspace) };
       }),
     ),
   );
   return {
     seen: looks.filter((look) => 'inspection' in look),
     unreachable: looks.filter((look) => 'failure' in look),
+  };
+}
+
+function documentReader(
+  target: Target,
+  tag: string,
+  { files }: TargetInspection,
+  workspace: Workspace,
+): SeenTarget['read'] {
+  const asked = new Map<string, Promise<Buffer | undefined>>();
+  return async (name) => {
+    if (!files.some((file) => file.name === name)) return undefined;
+    const answer = asked.get(name) ?? target.readDocument(tag, name, workspace);
+    asked.set(name, answer);
+    return await answer;
   };
 }
 

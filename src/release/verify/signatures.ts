@@ -6,7 +6,13 @@ import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError } from '../../core/errors.ts';
 import { warn } from '../../core/events.ts';
 import { verifyGpgSignature } from '../../trust/gpg.ts';
-import { parsePublicKey, verifySignature } from '../../trust/minisign.ts';
+import {
+  checksumsDocument,
+  manifestDocument,
+  type SignedDocument,
+  unsigned,
+  verifyDocument,
+} from '../signed-documents.ts';
 import type { Workspace } from '../workspace.ts';
 import type { VerifyFindings } from './findings.ts';
 import type { SeenTarget } from './look-at-target.ts';
@@ -20,14 +26,19 @@ interface SignatureKind {
 }
 
 /**
- * The signatures beside a published manifest, on each target: minisign's by the keys of release.json, or else those that the manifest
- * itself announces (an older release may be signed by a key that release.json no longer has); GPG's by the fingerprint of
- * release.json.
+ * The signatures beside a published manifest and its checksums, on each target: minisign's by the keys of release.json, or else those
+ * that the manifest itself announces (an older release may be signed by a key that release.json no longer has); GPG's by the
+ * fingerprint of release.json.
  */
 export async function verifySignatures(
   seen: readonly SeenTarget[],
   tag: string,
-  release: { readonly config: ReleaseConfig; readonly manifest: Manifest; readonly bytes: Buffer },
+  release: {
+    readonly config: ReleaseConfig;
+    readonly manifest: Manifest;
+    readonly bytes: Buffer;
+    readonly checksums: Buffer | undefined;
+  },
   findings: VerifyFindings,
   workspace: Workspace,
 ): Promise<void> {
@@ -36,25 +47,22 @@ export async function verifySignatures(
     // gpg checks files.
     const file = join(directory, 'manifest.json');
     await writeFile(file, release.bytes);
-    for (const kind of [minisign(release, workspace), gpg(release.config, file, workspace)]) {
-      for (const one of seen) await verifyOne(one, tag, kind, findings, workspace);
+    const kinds = [minisign(manifestDocument(release.bytes), release, workspace)];
+    if (release.checksums !== undefined) {
+      kinds.push(minisign(checksumsDocument(release.checksums, tag), release, workspace));
+    }
+    for (const kind of [...kinds, gpg(release.config, file, workspace)]) {
+      for (const one of seen) await verifyOne(one, kind, findings);
     }
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function verifyOne(
-  { target, inspection }: SeenTarget,
-  tag: string,
-  kind: SignatureKind,
-  findings: VerifyFindings,
-  workspace: Workspace,
-): Promise<void> {
-  const isThere = inspection.files.some(({ name }) => name === kind.name);
-  const signature = isThere ? await target.readDocument(tag, kind.name, workspace) : undefined;
+async function verifyOne({ target, read }: SeenTarget, kind: SignatureKind, findings: VerifyFindings): Promise<void> {
+  const signature = await read(kind.name);
   if (signature === undefined) {
-    if (kind.expected) findings.file(target, kind.name, 'missing', 'is missing: the manifest is not signed there');
+    if (kind.expected) findings.file(target, kind.name, 'missing', `is missing: ${unsigned(kind.name)} there`);
     return;
   }
   if (kind.check === undefined) return findings.file(target, kind.name, 'not checked');
@@ -70,25 +78,25 @@ async function verifyOne(
 }
 
 function minisign(
-  { config, manifest, bytes }: { readonly config: ReleaseConfig; readonly manifest: Manifest; readonly bytes: Buffer },
+  document: SignedDocument,
+  { config, manifest }: { readonly config: ReleaseConfig; readonly manifest: Manifest },
   workspace: Workspace,
 ): SignatureKind {
-  const name = 'manifest.json.minisig';
+  const name = `${document.name}.minisig`;
   const own = config.signing?.public_keys ?? [];
   const announced = manifest.signing?.public_keys ?? [];
   if (own.length + announced.length === 0) return { name, expected: false, check: undefined };
   const check = async (signature: Buffer, place: string): Promise<void> => {
-    const verify = (keys: readonly string[]) => verifySignature(bytes, signature.toString(), keys.map(parsePublicKey));
     if (own.length === 0) {
-      verify(announced);
+      verifyDocument(document, signature, announced);
       return;
     }
     try {
-      verify(own);
+      verifyDocument(document, signature, own);
     } catch (error) {
       const others = announced.filter((key) => !own.includes(key));
       if (others.length === 0) throw error;
-      const { keyId } = verify(others);
+      const keyId = verifyDocument(document, signature, others);
       warn(workspace, {
         file: `${place} ${name}`,
         message: `is by key ${keyId}, which the manifest announces and release.json does not`,

@@ -5,6 +5,7 @@ const rootFiles = [
   'README.md',
   'aircher.mjs',
   'checksums.sha256',
+  'checksums.sha256.minisig',
   'manifest.json',
   'manifest.json.asc',
   'manifest.json.minisig',
