@@ -1,6 +1,6 @@
-import { type Manifest, parseManifest } from '../contract/manifest.ts';
+import type { Manifest } from '../contract/manifest.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
-import { AircherError, type Problem } from '../core/errors.ts';
+import type { Problem } from '../core/errors.ts';
 import { plural } from '../core/format.ts';
 import { sha256 } from '../core/hashing.ts';
 import type { Target } from '../targets/target.ts';
@@ -10,7 +10,8 @@ import { type DownloadReport, downloadAll } from './verify/download-all.ts';
 import { expectedFiles, judge } from './verify/expected-files.ts';
 import { type VerifiedFile, VerifyFindings } from './verify/findings.ts';
 import type { DownloadPatience } from './verify/hosts-client.ts';
-import { lookAtTargets, type SeenTarget, type UnreachableTarget } from './verify/look-at-target.ts';
+import { lookAtTargets, type SeenTarget } from './verify/look-at-target.ts';
+import { findReference } from './verify/reference-manifest.ts';
 import { verifySignatures } from './verify/signatures.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -48,24 +49,23 @@ export async function verifyRelease(
   workspace: Workspace,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
-  const { seen, unreachable } = await lookAtTargets(tag, targets, workspace);
-  const bytes = referenceManifest(tag, targets, seen, unreachable);
-  const manifest = parseManifest(bytes, `manifest.json of ${tag}`);
-  const release = { config, manifest, bytes };
+  const looks = await lookAtTargets(tag, targets, workspace);
+  const { seen, unreachable } = looks;
   const findings = new VerifyFindings();
+  const reference = await findReference(config, tag, targets, looks, findings, workspace);
+  const { manifest, bytes } = reference;
   for (const one of seen) verifyListed(one, tag, manifest, bytes, findings);
   for (const { target, failure } of unreachable) {
     const names = expectedFiles(manifest, target.kind, tag, bytes).map(({ name }) => name);
     findings.cause(target, names, 'unreachable', tag, failure.message);
   }
   const whole = seen.filter(({ inspection }) => inspection.state === 'public');
-  const keys = config.signing?.public_keys ?? manifest.signing?.public_keys ?? [];
-  const documents = await verifyDocuments(whole, tag, { manifest, sha256: sha256(bytes), keys }, findings);
-  await verifySignatures(whole, tag, { ...release, ...documents }, findings, workspace);
+  const documents = await verifyDocuments(whole, tag, { ...reference, sha256: sha256(bytes) }, findings);
+  await verifySignatures(config, whole, tag, { ...reference, ...documents }, findings, workspace);
   const reachable = seen.map(({ target }) => target);
   await verifyCarriedForward(config, tag, manifest, reachable, findings, workspace);
   const downloaded = options.deep
-    ? await downloadAll(config, tag, { ...release, ...documents }, targets, findings, workspace, options.patience)
+    ? await downloadAll(config, tag, { ...reference, ...documents }, targets, findings, workspace, options.patience)
     : undefined;
   const expiry =
     options.expiresWithinDays === undefined ? [] : expiryProblems(manifest, tag, options.expiresWithinDays);
@@ -82,23 +82,6 @@ export async function verifyRelease(
 /** What decides the exit code comes first: wrong bytes weigh more than a host that is down. */
 function rank({ code }: Problem): number {
   return code === 'integrity' ? 0 : code === 'remote' ? 2 : 1;
-}
-
-function referenceManifest(
-  tag: string,
-  targets: readonly Target[],
-  seen: readonly SeenTarget[],
-  unreachable: readonly UnreachableTarget[],
-): Buffer {
-  const reference = seen.find(({ manifest }) => manifest !== undefined)?.manifest;
-  if (reference !== undefined) return reference;
-  const [first] = unreachable;
-  if (first !== undefined) throw first.failure;
-  throw new AircherError(
-    'invalid',
-    `${tag} is published at none of ${targets.map((target) => target.place).join(', ')}`,
-    { hint: 'See `aircher-models status` for what is there.' },
-  );
 }
 
 function verifyListed(

@@ -81,7 +81,11 @@ describe('signed releases', () => {
     await rm(workspace.path('release'), { recursive: true });
     const announced = await workspace.run(['release'], { env: old.env });
     assert.equal(announced.exitCode, 0, announced.stderr);
-    await workspace.configure({ release: '1.0.2', signing: { public_keys: [next.publicKey] } });
+    const rotation = {
+      public_keys: [next.publicKey],
+      former_keys: [{ key: old.publicKey, last_release: '1.0.1' }],
+    };
+    await workspace.configure({ release: '1.0.2', signing: rotation });
     const rotated = await workspace.run(['release'], { env: next.env });
     assert.equal(rotated.exitCode, 0, rotated.stderr);
     await workspace.configure({ release: '1.0.3' });

@@ -198,17 +198,17 @@ describe('verify of signatures', () => {
     );
   });
 
-  it('a signature by a key that nobody names is bad; by one that the manifest alone announces, good with a warning', async (t) => {
+  it('a signature by a key that release.json does not name is bad, whatever the manifest announces; a former key is good', async (t) => {
     const { scene, key } = await signed(t);
     const other = formatPublicKey({ ...parsePublicKey(key), keyId: Buffer.alloc(8, 7) });
     await scene.configure({ signing: { public_keys: [other] } });
-    const warnings: string[] = [];
-    const { loaded, targets, workspace } = await scene.inside((event) => {
-      if (event.type === 'warning') warnings.push(event.problem.message);
+    const foreign = faults(await verify(scene));
+    assert.equal(foreign.length, 6, foreign.join('\n'));
+    assert.match(foreign.join('\n'), /integrity .*manifest\.json\.minisig: signed with key .*, which is not trusted/);
+    await scene.configure({
+      signing: { public_keys: [other], former_keys: [{ key, last_release: tag.replace('models-v', '') }] },
     });
-    const report = await verifyRelease(loaded.config, tag, targets, workspace);
-    assert.deepEqual(faults(report), []);
-    assert.match(warnings[0] ?? '', /which the manifest announces and release\.json does not/);
+    assert.deepEqual(faults(await verify(scene)), []);
   });
 
   it('a release that should be signed and is not is exit 4', async (t) => {

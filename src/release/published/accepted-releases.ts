@@ -107,9 +107,7 @@ export async function listPublished(
           return { copies, release: undefined };
         }
       }
-      for (const version of Object.values(first.manifest.models).flatMap((model) => model.published_versions ?? [])) {
-        known.set(version.release, version.manifest.sha256);
-      }
+      for (const [named, digest] of digestsNamedBy(first.manifest)) known.set(named, digest);
       const kinds = having.flatMap(({ kind }) => (kind === 'local' ? [] : [kind]));
       return {
         copies,
@@ -124,6 +122,13 @@ export async function listPublished(
       };
     },
   };
+}
+
+/** The tags and digests of the manifests that offered earlier versions of its models. */
+export function digestsNamedBy({ models }: Manifest): readonly (readonly [tag: string, digest: Sha256])[] {
+  return Object.values(models)
+    .flatMap((model) => model.published_versions ?? [])
+    .map(({ release, manifest }) => [release, manifest.sha256] as const);
 }
 
 /** Whether more than one host of several says that a manifest without a signature is ours. */

@@ -2,12 +2,11 @@ import semver from 'semver';
 import type { HostKind } from '../../contract/fields.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import type { Problem } from '../../core/errors.ts';
-import { warn } from '../../core/events.ts';
 import type { PublishedTag, Target } from '../../targets/target.ts';
 import type { Workspace } from '../workspace.ts';
 import { type JudgedCopy, listPublished, type Published, type PublishedRelease } from './accepted-releases.ts';
 import { namesKeys } from './counting-keys.ts';
-import { ownRecordProblem } from './own-record.ts';
+import { tellOfPassedOver } from './passed-over.ts';
 import { wholenessProblems } from './wholeness.ts';
 
 export interface BaseFinding {
@@ -20,8 +19,6 @@ export interface BaseFinding {
 
 /** Manifests that are read at once, of releases before the base. */
 const parallelManifests = 8;
-/** Tags of one host that one message names. */
-const namedTags = 5;
 
 /**
  * The newest published release, but for the one that release.json makes: that one is this release, run again. What doesn't
@@ -41,14 +38,14 @@ export async function findBase(
     passedOver.push(...copies.filter(({ verdict }) => release === undefined || !verdict.counts));
     if (release === undefined) continue;
     const problems = [
-      ...tellOf(passedOver, refill, workspace),
+      ...(await tellOfPassedOver(passedOver, refill, workspace)),
       ...(workspace.offline ? [] : await wholenessProblems(release, published, targets, refill, workspace)),
       ...goesBack(release, config, workspace),
     ];
     return { release, older: readOlder(published, published.tags.slice(index + 1)), problems };
   }
   const problems = [
-    ...tellOf(passedOver, refill, workspace),
+    ...(await tellOfPassedOver(passedOver, refill, workspace)),
     ...foreignNamespace(passedOver, workspace),
     ...(await nothingShared(config, published, refill)),
   ];
@@ -72,47 +69,6 @@ async function* readOlder(published: Published, tags: readonly PublishedTag[]): 
 
 function hasTag(tags: readonly PublishedTag[], tag: string): boolean {
   return tags.some((listed) => listed.tag === tag);
-}
-
-/** Warns of what counts for nothing, a line a host and reason; answers with what must not be passed over. */
-function tellOf(copies: readonly JudgedCopy[], refill: readonly HostKind[], workspace: Workspace): readonly Problem[] {
-  const problems: Problem[] = [];
-  const byFact = new Map<string, { place: string; reason: string; tags: string[] }>();
-  for (const { holder, tag, verdict } of copies) {
-    const problem = seriousProblem({ holder, tag, verdict }, refill, workspace);
-    if (problem !== undefined) problems.push(problem);
-    if (problem !== undefined || holder.kind === 'local') continue;
-    const reason = verdict.counts ? 'is on this host alone' : verdict.reason;
-    const fact = byFact.get(`${holder.place} ${reason}`) ?? { place: holder.place, reason, tags: [] };
-    fact.tags.push(tag.tag);
-    byFact.set(`${holder.place} ${reason}`, fact);
-  }
-  for (const { place, reason, tags } of byFact.values()) {
-    const more = tags.length > namedTags ? ` and ${tags.length - namedTags} more` : '';
-    warn(workspace, {
-      file: place,
-      message: `${tags.slice(0, namedTags).join(', ')}${more}: its manifest.json ${reason}; it counts for nothing`,
-      hint: 'If you did not put it there, look who else can write to this host.',
-    });
-  }
-  return problems;
-}
-
-function seriousProblem(
-  { holder, tag: { tag }, verdict }: JudgedCopy,
-  refill: readonly HostKind[],
-  workspace: Workspace,
-): Problem | undefined {
-  if (verdict.counts) return undefined;
-  if (holder.kind === 'local') return ownRecordProblem(tag, verdict, workspace);
-  if (verdict.fault !== 'altered' || refill.includes(holder.kind)) return undefined;
-  return {
-    level: 'error',
-    code: 'integrity',
-    file: holder.place,
-    message: `${tag} is a release of yours, and its manifest.json there ${verdict.reason}`,
-    hint: `Look who changed it. Put back what was published, or go on without what this host has by --refill ${holder.kind}.`,
-  };
 }
 
 function goesBack(release: PublishedRelease, config: ReleaseConfig, workspace: Workspace): readonly Problem[] {

@@ -3,7 +3,14 @@ import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError } from '../../core/errors.ts';
 import { type Sha256, sha256 } from '../../core/hashing.ts';
 import type { PublishedTag } from '../../targets/target.ts';
-import { type PublicKey, parseSignature, signsTrustedComment, verifySignature } from '../../trust/minisign.ts';
+import {
+  type PublicKey,
+  parsePublicKey,
+  parseSignature,
+  signsTrustedComment,
+  verifySignature,
+} from '../../trust/minisign.ts';
+import { commentNamesRelease } from '../../trust/sign.ts';
 import { countingKeys, namesKeys } from './counting-keys.ts';
 import type { ManifestCopy } from './holders.ts';
 
@@ -67,7 +74,7 @@ function signatureFault(
   { bytes, signature }: ManifestCopy,
 ): readonly [CopyFault, string] | undefined {
   if (signature === undefined) return ['unsigned', 'is not signed'];
-  const keys = countingKeys(config, version);
+  const keys = countingKeys(config, version).map(parsePublicKey);
   try {
     verifySignature(bytes, signature, keys);
     return undefined;
@@ -82,8 +89,9 @@ function signatureFault(
 function isOursFor(tag: string, text: string, keys: readonly PublicKey[]): boolean {
   try {
     const signature = parseSignature(text);
-    const facts = signature.trustedComment.split('\t');
-    return facts.includes(`release:${tag}`) && keys.some((key) => signsTrustedComment(key, signature));
+    return (
+      commentNamesRelease(signature.trustedComment, tag) && keys.some((key) => signsTrustedComment(key, signature))
+    );
   } catch (error) {
     if (!(error instanceof AircherError)) throw error;
     return false;

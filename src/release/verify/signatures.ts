@@ -1,10 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Manifest } from '../../contract/manifest.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError } from '../../core/errors.ts';
-import { warn } from '../../core/events.ts';
 import { verifyGpgSignature } from '../../trust/gpg.ts';
 import {
   checksumsDocument,
@@ -16,29 +14,25 @@ import {
 import type { Workspace } from '../workspace.ts';
 import type { VerifyFindings } from './findings.ts';
 import type { SeenTarget } from './look-at-target.ts';
+import type { ReferenceManifest } from './reference-manifest.ts';
 
 interface SignatureKind {
   readonly name: string;
   /** Whether the release must have it. */
   readonly expected: boolean;
   /** Throws `integrity` for a bad signature; undefined where there is no key to check with. */
-  readonly check: ((signature: Buffer, place: string) => Promise<void>) | undefined;
+  readonly check: ((signature: Buffer) => Promise<void>) | undefined;
 }
 
 /**
- * The signatures beside a published manifest and its checksums, on each target: minisign's by the keys of release.json, or else those
- * that the manifest itself announces (an older release may be signed by a key that release.json no longer has); GPG's by the
- * fingerprint of release.json.
+ * The signatures beside a published manifest and its checksums, on each target: minisign's by the keys that count for this release,
+ * GPG's by the fingerprint of release.json.
  */
 export async function verifySignatures(
+  config: ReleaseConfig,
   seen: readonly SeenTarget[],
   tag: string,
-  release: {
-    readonly config: ReleaseConfig;
-    readonly manifest: Manifest;
-    readonly bytes: Buffer;
-    readonly checksums: Buffer | undefined;
-  },
+  release: ReferenceManifest & { readonly checksums: Buffer | undefined },
   findings: VerifyFindings,
   workspace: Workspace,
 ): Promise<void> {
@@ -47,11 +41,9 @@ export async function verifySignatures(
     // gpg checks files.
     const file = join(directory, 'manifest.json');
     await writeFile(file, release.bytes);
-    const kinds = [minisign(manifestDocument(release.bytes), release, workspace)];
-    if (release.checksums !== undefined) {
-      kinds.push(minisign(checksumsDocument(release.checksums, tag), release, workspace));
-    }
-    for (const kind of [...kinds, gpg(release.config, file, workspace)]) {
+    const kinds = [minisign(manifestDocument(release.bytes), release)];
+    if (release.checksums !== undefined) kinds.push(minisign(checksumsDocument(release.checksums, tag), release));
+    for (const kind of [...kinds, gpg(config, file, workspace)]) {
       for (const one of seen) await verifyOne(one, kind, findings);
     }
   } finally {
@@ -67,7 +59,7 @@ async function verifyOne({ target, read }: SeenTarget, kind: SignatureKind, find
   }
   if (kind.check === undefined) return findings.file(target, kind.name, 'not checked');
   try {
-    await kind.check(signature, target.place);
+    await kind.check(signature);
     findings.file(target, kind.name, 'ok');
   } catch (error) {
     if (!(error instanceof AircherError) || error.code === 'interrupted') throw error;
@@ -77,34 +69,12 @@ async function verifyOne({ target, read }: SeenTarget, kind: SignatureKind, find
   }
 }
 
-function minisign(
-  document: SignedDocument,
-  { config, manifest }: { readonly config: ReleaseConfig; readonly manifest: Manifest },
-  workspace: Workspace,
-): SignatureKind {
+function minisign(document: SignedDocument, { keys, mustBeSigned }: ReferenceManifest): SignatureKind {
   const name = `${document.name}.minisig`;
-  const own = config.signing?.public_keys ?? [];
-  const announced = manifest.signing?.public_keys ?? [];
-  if (own.length + announced.length === 0) return { name, expected: false, check: undefined };
-  const check = async (signature: Buffer, place: string): Promise<void> => {
-    if (own.length === 0) {
-      verifyDocument(document, signature, announced);
-      return;
-    }
-    try {
-      verifyDocument(document, signature, own);
-    } catch (error) {
-      const others = announced.filter((key) => !own.includes(key));
-      if (others.length === 0) throw error;
-      const keyId = verifyDocument(document, signature, others);
-      warn(workspace, {
-        file: `${place} ${name}`,
-        message: `is by key ${keyId}, which the manifest announces and release.json does not`,
-        hint: 'That is right for a release from before a change of keys; else look into it.',
-      });
-    }
+  const check = async (signature: Buffer): Promise<void> => {
+    verifyDocument(document, signature, keys);
   };
-  return { name, expected: true, check };
+  return { name, expected: mustBeSigned, check: keys.length === 0 ? undefined : check };
 }
 
 function gpg(config: ReleaseConfig, file: string, workspace: Workspace): SignatureKind {
