@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { AircherError } from '../core/errors.ts';
-import { generateKeys } from '../trust/keygen.ts';
+import { AircherError, isAircherError } from '../core/errors.ts';
+import { loadConfig } from '../release/load-config.ts';
+import { type SigningLines, signingLines } from '../release/signing-lines.ts';
+import { type GeneratedKeys, generateKeys } from '../trust/keygen.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 
 export function keygenCommand(program: Command, dependencies: CommandDependencies): void {
@@ -18,19 +20,36 @@ export function keygenCommand(program: Command, dependencies: CommandDependencie
           hint: 'Set AIRCHER_SIGNING_PASSWORD, or ask for a key without one by --no-password.',
         });
       }
+      // A key can be made before there is a release.json.
+      const config = (await loadConfig(workspace).catch(unlessMissing))?.config;
+      const targets = config === undefined ? [] : await dependencies.targets(config, workspace);
       const keys = await generateKeys({
         keyDirectory: resolve(workspace.directory, options.keyDir),
         outDirectory: workspace.out,
         password,
       });
-      printResult(command, dependencies, keys, () =>
-        [
-          `secret key  ${keys.secretKeyPath} (keep it out of the repository; in CI it is AIRCHER_SIGNING_KEY)`,
-          `public key  ${keys.publicKeyPath}`,
-          '',
-          'In release.json:',
-          `  "signing": { "public_keys": ["${keys.publicKey}"] }`,
-        ].join('\n'),
-      );
+      const lines = await signingLines(keys.publicKey, config, targets, workspace);
+      printResult(command, dependencies, { ...keys, signing: lines }, () => describeKeys(keys, lines));
     });
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!isAircherError(error, 'usage')) throw error;
+}
+
+function describeKeys(keys: GeneratedKeys, { now, later }: SigningLines): string {
+  const line = (signing: object): string => `  "signing": ${JSON.stringify(signing)}`;
+  return [
+    `secret key  ${keys.secretKeyPath} (keep it out of the repository; in CI it is AIRCHER_SIGNING_KEY)`,
+    `public key  ${keys.publicKeyPath}`,
+    '',
+    ...(later === undefined
+      ? ['In release.json:', line(now)]
+      : [
+          'In release.json, for the release that announces it; the old key signs that one:',
+          line(now),
+          'Later, when clients have seen it; the new key signs from then on. "last_release" is the announcing release:',
+          line(later),
+        ]),
+  ].join('\n');
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -8,6 +9,11 @@ for (const [, placeholder = '', name] of text.matchAll(/(RWQ…(\w+))/g)) {
   // The public key that a command of the document has made.
   const key = (await readFile(`../keys/${name}/aircher.pub`, 'utf8')).trimEnd().split('\n').at(-1) ?? '';
   text = text.replaceAll(placeholder, key);
+}
+for (const [placeholder, tag] of text.matchAll(/[0-9a-f]{4}…([\w.-]+)/g)) {
+  // The digest of a manifest that a command of the document has published.
+  const manifest = await readFile(`manifests/published/${tag}.json`);
+  text = text.replaceAll(placeholder, createHash('sha256').update(manifest).digest('hex'));
 }
 if (how === 'merge') {
   text = `${JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), ...JSON.parse(text) }, undefined, 2)}\n`;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { cp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/contract/manifest.ts';
-import { createForeignScene, type ForeignScene, type Outcome } from './foreign-scene.ts';
+import { createForeignScene, type ForeignScene, type Key, type Outcome } from './foreign-scene.ts';
 import { modelsAt } from './publish-scene.ts';
 
 const versionsOf = (manifest: Manifest, model: string) =>
@@ -57,6 +57,23 @@ describe('keys over several releases', () => {
     const { error, said } = await scene.release({ release: '1.1.0', signing: { public_keys: [next.publicKey] } }, next);
     assert.equal(error?.code, 'conflict', said);
     assert.match(said, /models-v1\.0\.0 was published, and its manifest has no good signature/);
+  });
+
+  it('the lines that keygen prints make the first signed release and a rotation work', async (t) => {
+    const scene = await createForeignScene(t);
+    const keygen = async (name: string) => {
+      const run = await scene.start(['keygen', '--key-dir', scene.workspace.path(name), '--no-password', '--json']);
+      assert.equal(run.exitCode, 0, String(run.stderr));
+      return JSON.parse(String(run.stdout)) as Key & { signing: { now: object; later?: { former_keys: object[] } } };
+    };
+    assertReleased(await scene.release({}));
+    const first = await keygen('first');
+    assertReleased(await scene.release({ release: '1.1.0', signing: first.signing.now }, first));
+    await scene.configure({ release: '1.2.0', signing: first.signing.now });
+    const second = await keygen('second');
+    assertReleased(await scene.release({ release: '1.2.0', signing: second.signing.now }, first));
+    assertReleased(await scene.release({ release: '1.3.0', signing: second.signing.later }, second));
+    assert.equal((await scene.manifest()).models.alpha?.release, 'models-v1.0.0');
   });
 
   it('the first signed release is built on the unsigned one that builds_on names by digest', async (t) => {
