@@ -1,13 +1,13 @@
 import { Command, Option } from 'commander';
 import { toolVersion } from '../core/tool-version.ts';
 import { billCommand } from './bill.ts';
-import { checkCommand } from './check.ts';
 import type { CommandDependencies } from './dependencies.ts';
 import { initCommand } from './init.ts';
 import { keygenCommand } from './keygen.ts';
 import { manifestCommands } from './manifest.ts';
 import { packCommand } from './pack.ts';
 import { planCommand } from './plan.ts';
+import { proveCommand } from './prove.ts';
 import { publishCommand } from './publish.ts';
 import { rehearseCommand } from './rehearse.ts';
 import { releaseCommand } from './release.ts';
@@ -45,9 +45,9 @@ export function createProgram(dependencies: CommandDependencies): Command {
     planCommand,
     stageCommand,
     packCommand,
+    proveCommand,
     manifestCommands,
     validateCommand,
-    checkCommand,
     signCommand,
     publishCommand,
     billCommand,

@@ -11,7 +11,7 @@ import { describeVerify } from './verify.ts';
 export function releaseCommand(program: Command, dependencies: CommandDependencies): void {
   program
     .command('release')
-    .description('all steps in order: plan, stage, pack, manifest, checksums, notes, check, sign, publish, verify')
+    .description('all steps in order: plan, stage, pack, prove, manifest, checksums, notes, sign, publish, verify')
     .option('--dry-run', 'everything but the uploads')
     .option('--break-trust', 'publish although no key that the last release announced has signed')
     .addOption(refillOption())

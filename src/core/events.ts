@@ -12,7 +12,7 @@ export type Event =
   /** Bytes done of one task on one subject. `done` never decreases for a pair of task and subject; `total` may be unknown. */
   | {
       readonly type: 'progress';
-      readonly task: 'stage' | 'pack' | 'upload' | 'download' | 'verify' | 'install' | 'check';
+      readonly task: 'stage' | 'pack' | 'upload' | 'download' | 'verify' | 'install';
       /** What is worked on: a model, an artifact, a file. */
       readonly subject: string;
       /** Where to or from: `github`, `huggingface`, `mirror`, a host. */

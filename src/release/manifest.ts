@@ -19,6 +19,7 @@ import { formatTime } from './generation-time.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { type PackRecord, requirePackRecord } from './pack-record.ts';
 import type { Plan, PlannedModel } from './plan-record.ts';
+import { requireProof } from './prove/proof.ts';
 import type { Workspace } from './workspace.ts';
 
 /** `manifest.json` as it was written. */
@@ -33,8 +34,8 @@ export function manifestPath(workspace: Workspace): string {
 }
 
 /**
- * Writes manifest.json from the plan and what is packed. Throws `invalid` with every missing or foreign pack record, and every
- * breach of the version rules.
+ * Writes manifest.json from the plan and what is packed. Throws `invalid` with every missing or foreign pack record or proof, and
+ * every breach of the version rules.
  */
 export async function writeManifest(loaded: LoadedConfig, plan: Plan, workspace: Workspace): Promise<WrittenManifest> {
   const written = await composeManifest(loaded, plan, workspace);
@@ -106,6 +107,7 @@ async function manifestEntry(
 ): Promise<ManifestModel> {
   if (planned.action === 'carry') return planned.entry!;
   const record = await requirePackRecord(planned.name, planned.version, workspace);
+  await requireProof(record, config.check, workspace);
   const entry = packedEntry(config, plan, planned, record);
   if (planned.previous) {
     const place = { file: workspace.configFile, path: jsonPath(['models', planned.name, 'version']) };

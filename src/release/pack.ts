@@ -111,7 +111,7 @@ async function removeTornFiles(out: string): Promise<void> {
   for (const name of await readdir(out)) {
     if (!name.startsWith('.tmp-')) continue;
     const owner = Number(/^\.tmp-(\d+)-/.exec(name)?.[1]);
-    if (!isRunning(owner)) await rm(join(out, name), { force: true });
+    if (!isRunning(owner)) await rm(join(out, name), { recursive: true, force: true });
   }
 }
 

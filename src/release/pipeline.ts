@@ -1,5 +1,4 @@
 import type { Target } from '../targets/target.ts';
-import { checkModels } from './check.ts';
 import { writeChecksums } from './checksums.ts';
 import { writeClientBundle } from './client-bundle.ts';
 import type { LoadedConfig } from './load-config.ts';
@@ -8,6 +7,7 @@ import { writeModelCard } from './model-card.ts';
 import { writeNotes } from './notes.ts';
 import { packModels } from './pack.ts';
 import { type PlanOptions, planRelease } from './plan.ts';
+import { proveModels } from './prove/prove.ts';
 import { type PublishOptions, type PublishReport, publishRelease } from './publish.ts';
 import { signRelease } from './sign.ts';
 import { stageModels } from './stage.ts';
@@ -33,6 +33,8 @@ export async function runRelease(
   const staged = await step('stage', () => stageModels(loaded, plan, workspace));
   // Tarballs, chunk indexes, pack records.
   await step('pack', () => packModels(loaded, staged, workspace));
+  // What was packed unpacks to the same files, and the maintainer's own check agrees with them.
+  await step('prove', () => proveModels(loaded, plan, workspace));
   // manifest.json, under the version rules.
   const written = await step('manifest', () => writeManifest(loaded, plan, workspace));
   // aircher.mjs with this release's sources and keys, checksums.sha256, notes and the Hub's model card.
@@ -44,8 +46,6 @@ export async function runRelease(
     await writeModelCard(loaded.config, written, workspace);
     return await writeNotes(loaded.config, plan, written, workspace);
   });
-  // Every packed model installs from its artifacts, and the maintainer's own check agrees.
-  await step('check', () => checkModels(loaded.config, plan, written, workspace));
   // Manifest and checksums, where keys are there.
   await step('sign', () => signRelease(loaded.config, written, workspace));
   // Uploads, going public, pointers.

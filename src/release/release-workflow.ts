@@ -1,8 +1,11 @@
-import { actions, firstSteps, type WorkflowSetup } from './workflow-setup.ts';
+import { actions, commandSteps, firstSteps, type WorkflowSetup } from './workflow-setup.ts';
 
 /**
- * `.github/workflows/release-models.yml`: plan, pack by a matrix, release, verify. Jobs hand over by the output directory. Every
- * step can run again: whatever was interrupted is finished by running the jobs, or the whole workflow, once more.
+ * `.github/workflows/release-models.yml`: plan, pack and prove by a matrix, release, verify. Jobs hand over by the output directory.
+ * Every step can run again: whatever was interrupted is finished by running the jobs, or the whole workflow, once more.
+ *
+ * `prove` runs code that others wrote, on a machine that could replace any artifact of this run. So it has no token at all, not even
+ * one to check out with; and `release` goes by digests that the job `digests` noted before, where no other job can write.
  */
 export function releaseWorkflow(setup: WorkflowSetup): string {
   const { command } = setup;
@@ -66,6 +69,15 @@ ${firstSteps(setup, { lfs: true })}
           if-no-files-found: error
           overwrite: true
           retention-days: 7
+      - name: Hand the repository on, without what Git LFS holds
+        run: GIT_LFS_SKIP_SMUDGE=1 git archive --output repository.tar HEAD
+      - uses: ${actions.uploadArtifact}
+        with:
+          name: repository
+          path: repository.tar
+          if-no-files-found: error
+          overwrite: true
+          retention-days: 7
 
   pack:
     name: pack \${{ matrix.group }}
@@ -102,11 +114,82 @@ ${firstSteps(setup, { lfs: true })}
           overwrite: true
           compression-level: 0
           retention-days: 7
+      - uses: ${actions.uploadArtifact}
+        with:
+          name: record-\${{ matrix.group }}
+          path: release/*.pack.json
+          if-no-files-found: error
+          overwrite: true
+          retention-days: 7
+
+  # What release goes by, noted where nothing that runs in prove can change it: artifacts can be replaced, a job's outputs can't.
+  digests:
+    needs: pack
+    runs-on: ubuntu-latest
+    timeout-minutes: 10
+    permissions: {}
+    outputs:
+      packed: \${{ steps.digests.outputs.packed }}
+    steps:
+      - uses: ${actions.downloadArtifact}
+        with:
+          name: plan
+          path: release
+      - uses: ${actions.downloadArtifact}
+        with:
+          pattern: record-*
+          path: release
+          merge-multiple: true
+      - name: Digest of the plan and of all pack records, which have those of the archives
+        id: digests
+        run: |
+          cd release
+          echo "packed=$(sha256sum plan.json *.pack.json | sha256sum)" >> "$GITHUB_OUTPUT"
+
+  # Runs release.json's check, and so code that others wrote: without secrets or rights, and what it hands on is believed to say yes
+  # or no, nothing else.
+  prove:
+    name: prove \${{ matrix.group }}
+    needs: [plan, digests]
+    runs-on: ubuntu-latest
+    timeout-minutes: 180
+    permissions: {}
+    strategy:
+      fail-fast: false
+      matrix: \${{ fromJSON(needs.plan.outputs.matrix) }}
+    steps:
+      - uses: ${actions.downloadArtifact}
+        with:
+          name: repository
+      - run: tar -xf repository.tar
+${commandSteps(setup)}
+      - uses: ${actions.downloadArtifact}
+        with:
+          name: plan
+          path: release
+      - uses: ${actions.downloadArtifact}
+        with:
+          name: packed-\${{ matrix.group }}
+          path: release
+      - name: Prove
+        env:
+          MODELS: \${{ matrix.models }}
+        run: |
+          options=()
+          for model in $MODELS; do options+=(--model "$model"); done
+          ${command} prove "\${options[@]}"
+      - uses: ${actions.uploadArtifact}
+        with:
+          name: proof-\${{ matrix.group }}
+          path: release/*.proof.json
+          if-no-files-found: error
+          overwrite: true
+          retention-days: 7
 
   release:
-    needs: [plan, pack]
+    needs: [plan, pack, digests, prove]
     # Nothing to pack is no obstacle: a yank or a renewed expiry is a release too.
-    if: \${{ !cancelled() && needs.plan.result == 'success' && (needs.pack.result == 'success' || needs.pack.result == 'skipped') }}
+    if: \${{ !cancelled() && needs.plan.result == 'success' && (needs.prove.result == 'success' || needs.pack.result == 'skipped') }}
     runs-on: ubuntu-latest
     timeout-minutes: 350
     permissions:
@@ -127,14 +210,31 @@ ${firstSteps(setup)}
           pattern: packed-*
           path: release
           merge-multiple: true
+      - name: What arrived is what was packed
+        if: needs.pack.result == 'success'
+        env:
+          PACKED: \${{ needs.digests.outputs.packed }}
+        run: |
+          cd release
+          [ "$(sha256sum plan.json *.pack.json | sha256sum)" = "$PACKED" ] || {
+            echo "::error::plan.json or a pack record changed after it was packed: don't trust the check command that ran here"
+            exit 1
+          }
+      - uses: ${actions.downloadArtifact}
+        if: needs.pack.result == 'success'
+        with:
+          pattern: proof-*
+          path: proofs
+          merge-multiple: true
+      - name: Take the proofs, and nothing else that came with them
+        if: needs.pack.result == 'success'
+        run: mv proofs/*.proof.json release
       - name: Manifest
         run: ${command} manifest
       - name: Checksums
         run: ${command} checksums
       - name: Notes
         run: ${command} notes
-      - name: Check
-        run: ${command} check
       - name: Sign
         env:
           AIRCHER_SIGNING_KEY: \${{ secrets.AIRCHER_SIGNING_KEY }}

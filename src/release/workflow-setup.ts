@@ -55,8 +55,8 @@ export const ownSetup: WorkflowSetup = {
 };
 
 /**
- * The first steps of every job: the repository without credentials left behind, Node without a cache that another workflow could
- * have filled, and the command. `lfs` fetches models that lie in the repository by Git LFS.
+ * The first steps of nearly every job: the repository without credentials left behind, and the command. `lfs` fetches models that lie in
+ * the repository by Git LFS.
  */
 export function firstSteps(setup: WorkflowSetup, options: { readonly lfs?: boolean } = {}): string {
   const lines = [
@@ -64,11 +64,21 @@ export function firstSteps(setup: WorkflowSetup, options: { readonly lfs?: boole
     '  with:',
     '    persist-credentials: false',
     ...(options.lfs ? ['    lfs: true'] : []),
+  ];
+  return `${asSteps(lines)}\n${commandSteps(setup)}`;
+}
+
+/** The command, where the repository is there: Node without a cache that another workflow could have filled, and what brings the rest. */
+export function commandSteps(setup: WorkflowSetup): string {
+  return asSteps([
     `- uses: ${actions.setupNode}`,
     '  with:',
     '    node-version: 24',
     '    package-manager-cache: false',
     ...setup.prepare.map((command) => `- run: ${command}`),
-  ];
+  ]);
+}
+
+function asSteps(lines: readonly string[]): string {
   return lines.map((line) => `      ${line}`).join('\n');
 }

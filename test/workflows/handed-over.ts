@@ -1,5 +1,5 @@
-import { cp, mkdir, readdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
 import picomatch from 'picomatch';
 
 /** `actions/upload-artifact` and `actions/download-artifact` as directories: what one job hands over to another. */
@@ -14,24 +14,27 @@ export async function uploadArtifact(inputs: Inputs, workplace: string, store: s
   if (path === undefined || others.length > 0) throw new Error(`one path is understood, not ${String(inputs.path)}`);
   const left = lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
   if ((await names(store)).includes(name) && inputs.overwrite !== true) throw new Error(`artifact ${name} exists`);
-  const source = join(workplace, path);
   const target = join(store, name);
+  await rm(target, { recursive: true, force: true });
   await mkdir(target, { recursive: true });
-  const single = path.includes('.');
-  await cp(source, single ? join(target, path.split('/').at(-1)!) : target, {
-    recursive: true,
-    preserveTimestamps: false,
-    filter: (from) => {
-      const place = relative(workplace, from);
-      return !left.includes(place) && !place.split('/').some((part) => part.startsWith('.'));
-    },
-  });
+  const { base, glob } = picomatch.scan(path);
+  const source = join(workplace, base);
+  const matches = picomatch(path);
+  const wanted = (place: string): boolean =>
+    !left.includes(place) && !place.split('/').some((part) => part.startsWith('.')) && (glob === '' || matches(place));
+  if ((await stat(source)).isFile()) await cp(source, join(target, basename(base)));
+  else {
+    for (const entry of await readdir(source, { recursive: true, withFileTypes: true })) {
+      const from = join(entry.parentPath, entry.name);
+      if (entry.isFile() && wanted(relative(workplace, from))) await cp(from, join(target, relative(source, from)));
+    }
+  }
   if ((await names(target)).length === 0) throw new Error(`no files were found at ${path}`);
 }
 
 /** Throws where the named artifact isn't there. A pattern that matches nothing is no error, as with the action. */
 export async function downloadArtifact(inputs: Inputs, workplace: string, store: string): Promise<void> {
-  const target = join(workplace, String(inputs.path));
+  const target = join(workplace, String(inputs.path ?? '.'));
   await mkdir(target, { recursive: true });
   const there = await names(store);
   if (inputs.name !== undefined) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { modelConfig } from '../fixtures/release-workspace.ts';
 import { createModelRepository } from './model-repository.ts';
-import type { StepMoment, WorkflowReport } from './run-workflow.ts';
+import { identityToken, type StepMoment, type WorkflowReport } from './run-workflow.ts';
 
 /** All kill points take minutes; without the variable, those after which something lasting has happened, and one before. */
 const everyStep = process.env.AIRCHER_TEST_EVERY_STEP === '1';
@@ -15,7 +15,9 @@ const skip = process.platform === 'win32' && 'the release workflow runs on Linux
 describe('the release workflow', { skip }, () => {
   it('as two packing jobs and a publishing job it makes the same bytes as one local release, and leaks no secret', async (t) => {
     const seen = 'check-environment.txt';
-    const repository = await createModelRepository(t, { check: ['bash', '-c', `env >> ../${seen}`] });
+    // What it is given, and what it can read of the processes above it.
+    const look = `{ env; tr '\\0' '\\n' < /proc/$PPID/environ; } >> ../${seen}`;
+    const repository = await createModelRepository(t, { check: ['bash', '-c', look] });
     await repository.releaseLocally('local');
     const canaries = { MODELS_GITHUB_TOKEN: 'ghp_canaryOfGitHub', HF_TOKEN: 'hf_canaryOfTheHub' };
     const pieces: string[] = [];
@@ -27,7 +29,7 @@ describe('the release workflow', { skip }, () => {
         if (step === 'Pack' && when === 'after') pieces.push(...readdirSync(join(directory, 'release')));
         if (step === 'Bill of models' && when === 'after')
           bill = JSON.parse(await readFile(join(directory, 'release/models.cdx.json'), 'utf8'));
-        if (step === 'Check' && when === 'after') checked = await readFile(join(directory, '..', seen), 'utf8');
+        if (step === 'Prove' && when === 'after') checked = await readFile(join(directory, '..', seen), 'utf8');
       },
     });
     assert.equal(report.jobs.release?.result, 'success', report.log);
@@ -44,7 +46,8 @@ describe('the release workflow', { skip }, () => {
     assert.match(report.summary, /## models-v1\.0\.0 is public[\s\S]*\| `alpha` \| 1\.0\.0 \|/);
     const secretLine = repository.signingKey.trim().split('\n')[1]!;
     assert.match(checked, /MODEL_NAME=alpha/);
-    for (const secret of [...Object.values(canaries), 'canaryOfGpg', secretLine]) {
+    assert.match(checked, /GITHUB_OUTPUT=/, 'the environment of the command line was read too');
+    for (const secret of [...Object.values(canaries), 'canaryOfGpg', secretLine, identityToken]) {
       assert.ok(!(report.log + report.summary + checked).includes(secret), secret);
     }
   });
@@ -96,9 +99,9 @@ describe('the release workflow', { skip }, () => {
         said: /plan\.json is not a plan/,
       },
       {
-        step: 'Check',
+        step: 'Validate',
         meddle: (release) => cp(join(release, 'beta.tar.gz'), join(release, 'alpha.tar.gz')),
-        said: /alpha\.tar\.gz/,
+        said: /alpha\.tar\.gz: is not what the manifest says/,
       },
       {
         step: 'Validate',

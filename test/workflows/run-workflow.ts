@@ -75,10 +75,14 @@ interface Step {
 interface Job {
   readonly needs?: string | readonly string[];
   readonly if?: string;
+  readonly permissions: Readonly<Record<string, string>>;
   readonly outputs?: Readonly<Record<string, string>>;
   readonly strategy?: { readonly matrix: string };
   readonly steps: readonly Step[];
 }
+
+/** What GitHub gives every step of a job that may ask for an identity of the workflow. */
+export const identityToken = 'canaryOfTheIdentity';
 
 class Stopped extends Error {}
 
@@ -157,6 +161,7 @@ async function runSteps(id: string, job: Job, workplace: string, outer: Expressi
     contexts: { ...outer.contexts, steps: outputsOfSteps },
     functions: { ...outer.functions, success: () => !failed, failure: () => failed, always: () => true },
   };
+  await mkdir(workplace, { recursive: true });
   for (const step of job.steps) {
     if (!evaluateCondition(step.if, scope)) continue;
     const name = step.name ?? step.uses?.split('@')[0] ?? step.run?.split('\n')[0] ?? '';
@@ -164,7 +169,7 @@ async function runSteps(id: string, job: Job, workplace: string, outer: Expressi
     await meet({ ...moment, when: 'before' }, run.options);
     run.steps.push(`${id} / ${name}`);
     try {
-      const outputs = await runStep(step, moment, scope, run);
+      const outputs = await runStep(step, job.permissions, moment, scope, run);
       if (step.id !== undefined) outputsOfSteps[step.id] = { outputs };
     } catch (error) {
       if (error instanceof Stopped) throw error;
@@ -185,6 +190,7 @@ async function meet(moment: StepMoment, options: WorkflowOptions): Promise<void>
 /** Runs one step and answers with its outputs. Throws where it fails. */
 async function runStep(
   step: Step,
+  permissions: Job['permissions'],
   moment: Omit<StepMoment, 'when'>,
   scope: ExpressionScope,
   run: Run,
@@ -196,6 +202,7 @@ async function runStep(
     );
   const action = step.uses?.split('@')[0];
   if (action === 'actions/checkout') {
+    if (permissions.contents === undefined) throw new Error('Repository not found: a private one, for a job without rights');
     await execa('git', ['clone', '--quiet', options.repository, moment.directory]);
   } else if (action === 'actions/upload-artifact') {
     await uploadArtifact(fields(step.with), moment.directory, artifacts);
@@ -204,6 +211,7 @@ async function runStep(
   } else if (step.run !== undefined) {
     const script = asText(evaluateField(step.run, scope));
     const env = Object.fromEntries(Object.entries(fields(step.env)).map(([key, value]) => [key, asText(value)]));
+    if (permissions['id-token'] === 'write') env.ACTIONS_ID_TOKEN_REQUEST_TOKEN = identityToken;
     return await runScript(script, env, moment, run);
   }
   return {};

@@ -97,7 +97,9 @@ describe('the workflows', () => {
     for (const { at, job } of jobs) {
       const expected = at.endsWith('release-models.yml release')
         ? { contents: 'write', 'id-token': 'write', attestations: 'write' }
-        : { contents: 'read' };
+        : /release-models\.yml (digests|prove)$/.test(at)
+          ? {}
+          : { contents: 'read' };
       assert.deepEqual(job.permissions, expected, at);
       assert.ok((job['timeout-minutes'] ?? 360) < 360, `${at} has a deadline`);
     }

@@ -1,24 +1,22 @@
 import type { Command } from 'commander';
 import { plural } from '../core/format.ts';
-import { checkModels } from '../release/check.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { readManifest } from '../release/manifest.ts';
 import { requirePlan } from '../release/plan-record.ts';
+import { proveModels } from '../release/prove/prove.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 
-export function checkCommand(program: Command, dependencies: CommandDependencies): void {
+export function proveCommand(program: Command, dependencies: CommandDependencies): void {
   program
-    .command('check')
-    .description("installs each packed model from its artifacts and runs release.json's check command on it")
+    .command('prove')
+    .description("unpacks each packed model by its index, runs release.json's check command on it, and writes its proof")
     .action(async (_options: object, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
-      const plan = await requirePlan(loaded, workspace);
-      const report = await checkModels(loaded.config, plan, await readManifest(workspace), workspace);
+      const report = await proveModels(loaded, await requirePlan(loaded, workspace), workspace);
       printResult(command, dependencies, report, () =>
         [
           ...report.models.map(
-            (model) => `${model.name} ${model.version}: ${plural(model.files, 'file')} installed and verified`,
+            (model) => `${model.name} ${model.version}: ${plural(model.files, 'file')} unpacked, as they were packed`,
           ),
           report.command ? "release.json's check command agreed" : 'release.json has no check command',
         ].join('\n'),

@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import * as z from 'zod/mini';
+import { sha256Field } from '../../contract/fields.ts';
+import { problemsOf } from '../../contract/problems-of.ts';
+import { parseStrictJson } from '../../contract/strict-json.ts';
+import { AircherError, type Problem } from '../../core/errors.ts';
+import { readBoundedFile, writeFileAtomically } from '../../core/files.ts';
+import type { Sha256 } from '../../core/hashing.ts';
+import type { PackRecord } from '../pack-record.ts';
+import type { Workspace } from '../workspace.ts';
+
+/** `<model>.proof.json`: what was packed unpacks by its index, and release.json's check agreed with it. */
+export interface Proof {
+  readonly proof_version: 1;
+  readonly model: string;
+  readonly version: string;
+  readonly archive_sha256: Sha256;
+  /** The command that agreed; null where release.json has none. */
+  readonly check: readonly string[] | null;
+}
+
+const proofSchema = z.strictObject({
+  proof_version: z.literal(1),
+  model: z.string(),
+  version: z.string(),
+  archive_sha256: sha256Field,
+  check: z.nullable(z.array(z.string())),
+});
+
+/** Whoever could run code beside the proof could write anything in its place. */
+const maxProofBytes = 64 * 1024;
+
+export function proofPath(workspace: Workspace, model: string): string {
+  return join(workspace.out, `${model}.proof.json`);
+}
+
+export async function writeProof(record: PackRecord, check: Proof['check'], workspace: Workspace): Promise<void> {
+  const { model, version, archive } = record;
+  const proof: Proof = { proof_version: 1, model, version, archive_sha256: archive.sha256, check };
+  await writeFileAtomically(proofPath(workspace, model), `${JSON.stringify(proof, null, 2)}\n`);
+}
+
+/**
+ * Throws `invalid` unless the proof is there, and is of this packed model and of the check that release.json has now. In CI it comes
+ * from a machine where code of others ran, so nothing of it goes on.
+ */
+export async function requireProof(
+  record: PackRecord,
+  check: readonly string[] | undefined,
+  workspace: Workspace,
+): Promise<void> {
+  const { model, version, archive } = record;
+  const file = proofPath(workspace, model);
+  const fail = (fact: string, problems: readonly Problem[] = []): never => {
+    throw new AircherError('invalid', `${file} ${fact}`, {
+      hint: `Run \`aircher-models prove --model ${model}\`, or bring its proof from the machine that did.`,
+      problems,
+    });
+  };
+  const bytes = await readBoundedFile(file, maxProofBytes);
+  if (bytes === undefined) return fail(`is not there: ${model} is not proved`);
+  const { success, data, error } = z.safeParse(proofSchema, parseStrictJson(bytes, { file, maxBytes: maxProofBytes }));
+  if (!success) return fail('is not a proof of this version', problemsOf(error.issues, file));
+  const expected: Proof = {
+    proof_version: 1,
+    model,
+    version,
+    archive_sha256: archive.sha256,
+    check: check ?? null,
+  };
+  if (!isDeepStrictEqual({ ...data }, expected)) fail(`is not of ${model} ${version} as it is packed and checked now`);
+}
