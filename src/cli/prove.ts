@@ -8,7 +8,9 @@ import { type CommandDependencies, printResult, workspaceOf } from './dependenci
 export function proveCommand(program: Command, dependencies: CommandDependencies): void {
   program
     .command('prove')
-    .description("unpacks each packed model by its index, runs release.json's check command on it, and writes its proof")
+    .description(
+      "unpacks each packed model by its index, runs release.json's check command on it, and writes its proof",
+    )
     .action(async (_options: object, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);

@@ -50,7 +50,14 @@ async function documentProblems(
     message: 'is not what the plan and the packed models make: one of them changed after it was written',
     hint: `Run \`aircher-models ${command}\` and the steps after it again.`,
   });
-  const manifest = await composeManifest(loaded, plan, workspace);
+  let manifest: WrittenManifest;
+  try {
+    manifest = await composeManifest(loaded, plan, workspace);
+  } catch (error) {
+    // A model without its proof hides no problem of a host.
+    if (error instanceof AircherError && error.problems.length > 0) return error.problems;
+    throw error;
+  }
   if (!manifest.bytes.equals(written.bytes)) return [stale(manifestPath(workspace), 'manifest')];
   const bundle = await readClientBundle(workspace);
   const checksums = formatChecksums(await listChecksums(plan, written, bundle, workspace));

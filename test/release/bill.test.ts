@@ -133,7 +133,7 @@ describe('the bill of models', () => {
 
   it('is printed by `bill` for the packed release, and the same for its manifest elsewhere, without a release.json', async (t) => {
     const workspace = await createReleaseWorkspace(t);
-    for (const step of ['plan', 'pack', 'manifest']) await workspace.run([step]);
+    for (const step of ['plan', 'pack', 'prove', 'manifest']) await workspace.run([step]);
     const own = await workspace.run(['bill']);
     assert.equal(own.exitCode, 0, own.stderr);
     const { components } = JSON.parse(own.stdout) as typeof expected;

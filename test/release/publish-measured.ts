@@ -33,7 +33,7 @@ export async function measurePublish(options: {
     await scene.configure({ mirror: undefined, models: { large: modelConfig('large') } });
     await scene.workspace.writeModel('large');
     await writeLargeWeights(scene.workspace.path('models/large/model.safetensors'), bytes);
-    for (const step of ['plan', 'stage', 'pack', 'manifest', 'checksums', 'notes']) {
+    for (const step of ['plan', 'stage', 'pack', 'prove', 'manifest', 'checksums', 'notes']) {
       say(step);
       const { exitCode, stderr } = await scene.start([step]);
       assert.equal(exitCode, 0, `${step}: ${stderr}`);

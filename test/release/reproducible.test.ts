@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { sha256 } from '../../src/core/hashing.ts';
 import { createReleaseWorkspace, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
 
-const steps = ['plan', 'pack', 'manifest', 'notes', 'checksums'] as const;
+const steps = ['plan', 'pack', 'prove', 'manifest', 'notes', 'checksums'] as const;
 
 async function artifacts(workspace: ReleaseWorkspace): Promise<Readonly<Record<string, string>>> {
   const digests: Record<string, string> = {};

@@ -51,7 +51,7 @@ describe('signed releases', () => {
     const workspace = await createReleaseWorkspace(t);
     const { publicKey, env } = await keygen(workspace, 'keys');
     await workspace.configure({ signing: { public_keys: [publicKey] } });
-    for (const step of ['plan', 'pack', 'manifest', 'notes', 'checksums', 'sign']) {
+    for (const step of ['plan', 'pack', 'prove', 'manifest', 'notes', 'checksums', 'sign']) {
       assert.equal((await workspace.run([step], { env })).exitCode, 0, step);
     }
     const path = workspace.path('release/manifest.json.minisig');

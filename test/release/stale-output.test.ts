@@ -10,9 +10,14 @@ async function steps(workspace: ReleaseWorkspace, ...names: readonly string[]): 
 describe('publish refuses documents that no longer belong to what is packed, before anything is sent', () => {
   it('a manifest from before a model was packed again', async (t) => {
     const workspace = await createReleaseWorkspace(t);
-    await steps(workspace, 'plan', 'pack', 'manifest', 'checksums', 'notes');
+    await steps(workspace, 'plan', 'pack', 'prove', 'manifest', 'checksums', 'notes');
     await workspace.writeModel('alpha', { seed: 77 });
     await steps(workspace, 'pack');
+    const unproved = await workspace.run(['publish']);
+    assert.equal(unproved.exitCode, 3, unproved.stderr);
+    assert.match(unproved.stderr, /alpha\.proof\.json is not of alpha 1\.0\.0 as it is packed and checked now/);
+    assert.match(unproved.stderr, /hint: Run `aircher-models prove --model alpha`/);
+    await steps(workspace, 'prove');
     for (const args of [['publish', '--dry-run'], ['publish']]) {
       const refused = await workspace.run(args);
       assert.equal(refused.exitCode, 3, refused.stderr);
@@ -27,7 +32,7 @@ describe('publish refuses documents that no longer belong to what is packed, bef
 
   it('a missing pack record is told beside the other problems', async (t) => {
     const workspace = await createReleaseWorkspace(t);
-    await steps(workspace, 'plan', 'pack', 'manifest', 'checksums', 'notes');
+    await steps(workspace, 'plan', 'pack', 'prove', 'manifest', 'checksums', 'notes');
     await rm(workspace.path('release/beta.pack.json'));
     await writeFile(workspace.path('release/alpha.tar.gz'), 'other bytes');
     const refused = await workspace.run(['publish']);

@@ -20,7 +20,7 @@ describe('validate', () => {
 
   it('refuses a model whose chunk index no client would read: before it is packed, and in a manifest', async (t) => {
     const workspace = await createReleaseWorkspace(t);
-    for (const step of ['plan', 'pack', 'manifest']) await workspace.json([step]);
+    for (const step of ['plan', 'pack', 'prove', 'manifest']) await workspace.json([step]);
     const manifest = (await workspace.readJson('release/manifest.json')) as Manifest;
     const { alpha } = manifest.models;
     assert.ok(alpha?.index);
@@ -43,7 +43,7 @@ describe('validate', () => {
 
   it('says that a manifest was edited', async (t) => {
     const workspace = await createReleaseWorkspace(t);
-    for (const step of ['plan', 'pack', 'manifest']) await workspace.json([step]);
+    for (const step of ['plan', 'pack', 'prove', 'manifest']) await workspace.json([step]);
     const manifest = await workspace.readJson('release/manifest.json');
     await writeFile(workspace.path('edited.json'), JSON.stringify(manifest));
     const run = await workspace.run(['validate', 'edited.json']);
@@ -53,7 +53,7 @@ describe('validate', () => {
 
   it('holds every line of checksums.sha256 against the manifest and the client', async (t) => {
     const workspace = await createReleaseWorkspace(t);
-    for (const step of ['plan', 'pack', 'manifest', 'checksums']) await workspace.json([step]);
+    for (const step of ['plan', 'pack', 'prove', 'manifest', 'checksums']) await workspace.json([step]);
     const file = workspace.path('release/checksums.sha256');
     const good = await readFile(file, 'utf8');
     const other = 'a'.repeat(64);
@@ -79,7 +79,7 @@ describe('validate', () => {
     const keygen = ['keygen', '--key-dir', workspace.path('keys'), '--no-password'];
     const { publicKey } = (await workspace.json(keygen)) as { publicKey: string };
     await workspace.configure({ signing: { public_keys: [publicKey] } });
-    for (const step of ['plan', 'pack', 'manifest', 'checksums']) await workspace.json([step]);
+    for (const step of ['plan', 'pack', 'prove', 'manifest', 'checksums']) await workspace.json([step]);
     const unsigned = await workspace.run(['validate']);
     assert.equal(unsigned.exitCode, 0, unsigned.stderr);
     assert.match(unsigned.stderr, /warning: .*manifest\.json\.minisig: is not there: the manifest is not signed/);

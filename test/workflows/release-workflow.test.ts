@@ -25,7 +25,11 @@ describe('the release workflow', { skip }, () => {
     let bill: { specVersion?: string; components?: { name: string }[] } = {};
     const report = await repository.runWorkflow('ci', {
       secrets: { ...canaries, AIRCHER_GPG_PASSPHRASE: 'canaryOfGpg' },
-      meddle: async ({ step, when, directory }) => {
+      meddle: async ({ job, step, when, directory }) => {
+        // What the check's machine hands on beside the proof is taken by nobody.
+        if (job === 'prove' && step === 'actions/upload-artifact' && when === 'after')
+          for (const name of ['plan.json', 'alpha.pack.json', 'alpha.tar.gz', 'aircher.mjs', 'manifest.json.asc'])
+            await writeFile(join(directory, '../artifacts/proof-alpha', name), '{}');
         if (step === 'Pack' && when === 'after') pieces.push(...readdirSync(join(directory, 'release')));
         if (step === 'Bill of models' && when === 'after')
           bill = JSON.parse(await readFile(join(directory, 'release/models.cdx.json'), 'utf8'));
@@ -129,6 +133,26 @@ describe('the release workflow', { skip }, () => {
     assert.ok(!again.steps.includes('pack / Pack'), 'what was packed is used again');
   });
 
+  it('a check that replaces what was packed, or the plan, reaches no signature', async (t) => {
+    const repository = await createModelRepository(t);
+    for (const [artifact, name] of [
+      ['packed-alpha', 'alpha.pack.json'],
+      ['plan', 'plan.json'],
+    ] as const) {
+      const report = await repository.runWorkflow('replaced', {
+        meddle: async ({ job, step, when, directory }) => {
+          if (job !== 'prove' || step !== 'Prove' || when !== 'after') return;
+          const path = join(directory, '../artifacts', artifact, name);
+          await writeFile(path, (await readFile(path, 'utf8')).replaceAll(/sha256": "[0-9a-f]{8}/g, 'sha256": "00000000'));
+        },
+      });
+      assert.equal(report.jobs.release?.result, 'failure', report.log);
+      assert.equal(report.steps.at(-1), 'release / What arrived is what was packed');
+      assert.match(report.log, /^::error::plan\.json or a pack record changed after it was packed/m);
+    }
+    assert.deepEqual(await repository.mirror('replaced'), {});
+  });
+
   it('with nothing to pack, the packing jobs are skipped and the release goes on', async (t) => {
     const repository = await createModelRepository(t);
     await repository.releaseLocally('carried');
@@ -140,7 +164,7 @@ describe('the release workflow', { skip }, () => {
     });
     await repository.commit();
     const report = await repository.runWorkflow('carried');
-    assert.equal(report.jobs.pack?.result, 'skipped', report.log);
+    for (const job of ['pack', 'digests', 'prove']) assert.equal(report.jobs[job]?.result, 'skipped', report.log);
     assert.ok(report.steps.includes('plan / Check that what is carried forward did not change'));
     assert.equal(report.jobs.release?.outputs.state, 'public', report.log);
     assert.equal(report.steps.at(-1), verifyStep);

@@ -202,7 +202,8 @@ async function runStep(
     );
   const action = step.uses?.split('@')[0];
   if (action === 'actions/checkout') {
-    if (permissions.contents === undefined) throw new Error('Repository not found: a private one, for a job without rights');
+    if (permissions.contents === undefined)
+      throw new Error('Repository not found: a private one, for a job without rights');
     await execa('git', ['clone', '--quiet', options.repository, moment.directory]);
   } else if (action === 'actions/upload-artifact') {
     await uploadArtifact(fields(step.with), moment.directory, artifacts);

@@ -2,9 +2,8 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod/mini';
 import { sha256Field } from '../../contract/fields.ts';
-import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
-import { AircherError, type Problem } from '../../core/errors.ts';
+import { AircherError } from '../../core/errors.ts';
 import { readBoundedFile, writeFileAtomically } from '../../core/files.ts';
 import type { Sha256 } from '../../core/hashing.ts';
 import type { PackRecord } from '../pack-record.ts';
@@ -52,22 +51,23 @@ export async function requireProof(
 ): Promise<void> {
   const { model, version, archive } = record;
   const file = proofPath(workspace, model);
-  const fail = (fact: string, problems: readonly Problem[] = []): never => {
-    throw new AircherError('invalid', `${file} ${fact}`, {
+  const fail = (message: string): never => {
+    throw new AircherError('invalid', message, {
       hint: `Run \`aircher-models prove --model ${model}\`, or bring its proof from the machine that did.`,
-      problems,
     });
   };
+  const json = await readJson(file).catch((error: unknown) => {
+    if (error instanceof AircherError) return fail(error.message);
+    throw error;
+  });
+  if (json === undefined) return fail(`${file} is not there: ${model} is not proved`);
+  const { success, data } = z.safeParse(proofSchema, json);
+  if (!success) return fail(`${file} is not a proof of this version`);
+  const expected: Proof = { proof_version: 1, model, version, archive_sha256: archive.sha256, check: check ?? null };
+  if (!isDeepStrictEqual(data, expected)) fail(`${file} is not of ${model} ${version} as it is packed and checked now`);
+}
+
+async function readJson(file: string): Promise<unknown> {
   const bytes = await readBoundedFile(file, maxProofBytes);
-  if (bytes === undefined) return fail(`is not there: ${model} is not proved`);
-  const { success, data, error } = z.safeParse(proofSchema, parseStrictJson(bytes, { file, maxBytes: maxProofBytes }));
-  if (!success) return fail('is not a proof of this version', problemsOf(error.issues, file));
-  const expected: Proof = {
-    proof_version: 1,
-    model,
-    version,
-    archive_sha256: archive.sha256,
-    check: check ?? null,
-  };
-  if (!isDeepStrictEqual({ ...data }, expected)) fail(`is not of ${model} ${version} as it is packed and checked now`);
+  return bytes && parseStrictJson(bytes, { file, maxBytes: maxProofBytes });
 }

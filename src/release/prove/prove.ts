@@ -54,7 +54,8 @@ export async function proveModels(
 async function unpack(record: PackRecord, directory: string, workspace: Workspace): Promise<void> {
   const archive = join(workspace.out, record.archive.name);
   const index = join(workspace.out, record.index.name);
-  if ((await hashFile(index, { signal: workspace.signal })).sha256 !== record.index.sha256) throw notWhatWasPacked(index);
+  if ((await hashFile(index, { signal: workspace.signal })).sha256 !== record.index.sha256)
+    throw notWhatWasPacked(index);
   for (const file of record.files) {
     workspace.signal?.throwIfAborted();
     const path = join(directory, file.path);
@@ -72,7 +73,12 @@ async function unpackFile(
   const hash = createHash('sha256');
   const handle = await open(path, 'wx');
   try {
-    for await (const piece of readContent({ name, sizeBytes, sha256, content: { kind: 'archived', ...packed, path: name } })) {
+    for await (const piece of readContent({
+      name,
+      sizeBytes,
+      sha256,
+      content: { kind: 'archived', ...packed, path: name },
+    })) {
       hash.update(piece);
       await handle.writeFile(piece);
     }
@@ -84,7 +90,10 @@ async function unpackFile(
 
 function notWhatWasPacked(artifact: string, file?: string): AircherError {
   const where = file === undefined ? artifact : `${artifact}: ${file}`;
-  return integrityError(`${where} is not what was packed`, 'Pack again, or bring the file from the machine that packed it.');
+  return integrityError(
+    `${where} is not what was packed`,
+    'Pack again, or bring the file from the machine that packed it.',
+  );
 }
 
 async function runCheck(
