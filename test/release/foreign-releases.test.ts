@@ -192,3 +192,28 @@ describe('the only host', () => {
     assert.match(said, /models-v99\.0\.0: its manifest\.json is no manifest; it counts for nothing/);
   });
 });
+
+describe('a host that does not tell what it has', () => {
+  for (const signed of [true, false]) {
+    it(`is exit 5 and never new: a list that is not answered, a repository that is not found (${signed ? 'with' : 'without'} keys)`, async (t) => {
+      const { scene, key, signing } = await oneRelease(t, signed);
+      for (const kind of ['github', 'huggingface'] as const) {
+        for (const status of [404, 503]) {
+          const match = {
+            method: 'GET',
+            ...(kind === 'github' ? { origin: 'api' } : { origin: 'hub', path: /^\/api\// }),
+          };
+          scene[kind === 'github' ? 'github' : 'hub'].faults.add({
+            name: 'silent',
+            times: 'always',
+            match,
+            action: { kind: 'status', status },
+          });
+          const { error, said } = await scene.release({ ...signing, release: '1.1.0' }, key);
+          assert.equal(error?.code, 'remote', `${kind} ${status}: ${said}`);
+          scene.clearFaults();
+        }
+      }
+    });
+  }
+});

@@ -50,7 +50,7 @@ async function hostHolder(target: Target, signed: boolean, workspace: Workspace)
   return {
     kind: target.kind,
     place: target.place,
-    tags: await target.published(workspace),
+    tags: await target.published(workspace).catch(neverNew),
     read: remembered(async (tag) => {
       try {
         const [bytes, signature] = await Promise.all(names.map((name) => target.readDocument(tag, name, workspace)));
@@ -62,6 +62,13 @@ async function hostHolder(target: Target, signed: boolean, workspace: Workspace)
       }
     }),
   };
+}
+
+/** A repository that isn't found may be one that the token doesn't see: that is no host without releases. */
+function neverNew(error: unknown): never {
+  if (!(error instanceof AircherError) || error.details.status !== 404) throw error;
+  const { message, hint, details } = error;
+  throw new AircherError('remote', message, { hint, details, cause: error });
 }
 
 async function localHolder(config: ReleaseConfig, workspace: Workspace): Promise<Holder> {
