@@ -59,6 +59,7 @@ export async function composeManifest(
       if (!(error instanceof AircherError)) throw error;
       problems.push({
         level: 'error',
+        code: error.code,
         message: error.message,
         ...(error.hint === undefined ? {} : { hint: error.hint }),
       });

@@ -174,7 +174,7 @@ describe('signing of the checksums', () => {
 
   it('without checksums, sign says which step is missing', async (t) => {
     const { scene, env } = await signed(t, ['mirror']);
-    for (const step of ['plan', 'pack', 'manifest']) {
+    for (const step of ['plan', 'pack', 'prove', 'manifest']) {
       assert.equal((await scene.start([step, '--out', 'elsewhere'], env)).exitCode, 0, step);
     }
     const run = await scene.start(['sign', '--out', 'elsewhere'], env);
