@@ -4,9 +4,10 @@ import type { Command } from 'commander';
 import { parseManifest } from '../contract/manifest.ts';
 import { AircherError, systemErrorCode } from '../core/errors.ts';
 import { sha256 } from '../core/hashing.ts';
+import { printableJson } from '../core/printable.ts';
 import { billOfModels } from '../release/bill-of-models.ts';
 import { readManifest } from '../release/manifest.ts';
-import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { type CommandDependencies, workspaceOf } from './dependencies.ts';
 
 export function billCommand(program: Command, dependencies: CommandDependencies): void {
   program
@@ -19,7 +20,7 @@ export function billCommand(program: Command, dependencies: CommandDependencies)
       const bytes =
         file === undefined ? (await readManifest(workspace)).bytes : await readNamed(file, workspace.directory);
       const bill = billOfModels(parseManifest(bytes, file ?? 'manifest.json'), sha256(bytes));
-      printResult(command, dependencies, bill, () => JSON.stringify(bill, null, 2));
+      dependencies.writeOut(printableJson(bill));
     });
 }
 

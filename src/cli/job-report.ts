@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
 import { type AircherError, formatPlace, type Problem } from '../core/errors.ts';
 import { formatBytes, plural } from '../core/format.ts';
+import { markdownText } from '../core/markdown.ts';
 import type { Plan } from '../release/plan-record.ts';
 import type { PublishReport } from '../release/publish.ts';
 import type { VerifyReport } from '../release/verify.ts';
 import { problemPlace } from './problem-place.ts';
 import { verifyTable } from './verify.ts';
+import { workflowCommand } from './workflow-command.ts';
 
 /** What GitHub Actions gives a step to report by. Elsewhere nothing of it is there, and nothing is reported. */
 export interface JobEnvironment {
@@ -46,9 +48,14 @@ export function createJobReport(
   const output = async (values: Readonly<Record<string, string>>): Promise<void> => {
     if (job.outputFile !== undefined) await appendFile(job.outputFile, formatOutputs(values));
   };
+  // Before it is escaped, which would make another text of a secret.
+  const textOf = (problem: Problem, beforeHint: string): string => {
+    const hint = problem.hint === undefined ? '' : `${beforeHint}${problem.hint}`;
+    return options.mask(`${formatPlace(problem)}${problem.message}${hint}`);
+  };
   const annotate = async (problem: Problem): Promise<void> => {
-    const place = await problemPlace(problem, options.directory);
-    options.write(options.mask(formatAnnotation(problem, place)));
+    const { file, line } = (await problemPlace(problem, options.directory)) ?? {};
+    options.write(workflowCommand(problem.level, { file, line: line?.toString() }, textOf(problem, '\n')));
   };
   return {
     planned: async (plan, matrix) => {
@@ -73,17 +80,17 @@ export function createJobReport(
     ended: async (error) => {
       if (job.inActions) {
         for (const problem of warnings) await annotate(problem);
-        const errors = error?.problems.filter((problem) => problem.level === 'error') ?? [];
-        if (errors.length > 0) for (const problem of errors) await annotate(problem);
-        else if (error) await annotate(asProblem(error));
+        if (error) for (const problem of told(error)) await annotate(problem);
       }
-      if (error) await summarize(failureSummary(error));
+      if (error) await summarize(failureSummary(told(error).map((problem) => textOf(problem, ' '))));
     },
   };
 }
 
-function asProblem({ message, hint }: AircherError): Problem {
-  return { level: 'error', message, ...(hint === undefined ? {} : { hint }) };
+/** The errors that make up one, or that one. */
+function told({ message, hint, problems }: AircherError): readonly Problem[] {
+  const errors = problems.filter((problem) => problem.level === 'error');
+  return errors.length > 0 ? errors : [{ level: 'error', message, ...(hint === undefined ? {} : { hint }) }];
 }
 
 /** [GitHub docs, "Setting an output parameter": `name=value`, and a delimiter of one's own for several lines] */
@@ -97,23 +104,9 @@ function formatOutputs(values: Readonly<Record<string, string>>): string {
     .join('');
 }
 
-/** `::error file=…,line=…::…` [GitHub docs, "Workflow commands", and the escapes of actions/toolkit's core package] */
-function formatAnnotation(
-  problem: Problem,
-  place: { readonly file: string; readonly line: number | undefined } | undefined,
-): string {
-  const data = (text: string): string => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
-  const property = (text: string): string => data(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
-  const properties = place
-    ? [`file=${property(place.file)}`, ...(place.line === undefined ? [] : [`line=${place.line}`])]
-    : [];
-  const text = `${formatPlace(problem)}${problem.message}${problem.hint === undefined ? '' : `\n${problem.hint}`}`;
-  return `::${problem.level}${properties.length > 0 ? ` ${properties.join(',')}` : ''}::${data(text)}\n`;
-}
-
 function planSummary(plan: Plan): string {
   const rows = plan.models.map((model) => [
-    `\`${model.name}\``,
+    model.name,
     model.version,
     model.action === 'pack' ? 'pack' : 'carry forward',
     model.source_bytes === null ? '–' : formatBytes(model.source_bytes),
@@ -149,17 +142,12 @@ function verifySummary(report: VerifyReport): string {
   ].join('\n');
 }
 
-function failureSummary(error: AircherError): string {
-  const errors = error.problems.filter((problem) => problem.level === 'error');
-  const problems = errors.length > 1 ? errors : [asProblem(error)];
-  const lines = problems.map(
-    (problem) => `- ${formatPlace(problem)}${problem.message}${problem.hint === undefined ? '' : ` ${problem.hint}`}`,
-  );
-  return ['## Failed', '', ...lines.map((line) => line.replaceAll('\n', '\n  '))].join('\n');
+function failureSummary(problems: readonly string[]): string {
+  const lines = problems.map((text) => `- ${text.split('\n').map(markdownText).join('\\\n  ')}`);
+  return ['## Failed', '', ...lines].join('\n');
 }
 
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  const line = (cells: readonly string[]): string => `| ${cells.map(markdownText).join(' | ')} |`;
   return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
 }

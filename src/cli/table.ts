@@ -1,8 +1,8 @@
-import { stripVTControlCharacters } from 'node:util';
+import { oneLine } from '../core/printable.ts';
 
 /** Columns aligned by two spaces, numbers to the right. Lines carry no trailing spaces. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = rows.map((row) => row.map((cell) => cell.replaceAll('\n', ' ')));
+  const lines = rows.map((row) => row.map(oneLine));
   const all = [head, ...lines];
   const widths = head.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ''))));
   return all
@@ -25,5 +25,5 @@ function pad(cell: string, columns: number, right: boolean): string {
 }
 
 function width(text: string): number {
-  return stripVTControlCharacters(text).length;
+  return [...text].length;
 }

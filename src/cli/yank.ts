@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { oneLine } from '../core/printable.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { readNotes } from '../release/notes.ts';
 import { runRelease } from '../release/pipeline.ts';
@@ -44,7 +45,7 @@ export function yankCommand(program: Command, dependencies: CommandDependencies)
 
 function describeYank(yank: YankReport, configFile: string, released = false): readonly string[] {
   const { model, version, replacement } = yank;
-  if (yank.state === 'done') return [`${model} ${version} is yanked already: ${yank.reason}`];
+  if (yank.state === 'done') return [`${model} ${version} is yanked already: ${oneLine(yank.reason)}`];
   const fresh = yank.was_newest ? `get ${replacement} again` : `get ${replacement}, as before`;
   return [
     released
@@ -53,7 +54,7 @@ function describeYank(yank: YankReport, configFile: string, released = false): r
     replacement === null
       ? `  No good version is left: ${model} can't be installed anew until you publish one.`
       : `  Fresh installs of ${model} ${fresh}.`,
-    `  Who has ${version} is told "${yank.reason}" when looking for updates${replacement === null ? '' : `, and \`update ${model}\` takes them to ${replacement}`}; until then it goes on working.`,
+    `  Who has ${version} is told "${oneLine(yank.reason)}" when looking for updates${replacement === null ? '' : `, and \`update ${model}\` takes them to ${replacement}`}; until then it goes on working.`,
     `  Who asks for exactly ${model}@${version} still gets it, with that warning: nothing is deleted.`,
   ];
 }

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import type { ManifestModel } from '../contract/manifest.ts';
 import { defaultHubEndpoint, type ReleaseConfig } from '../contract/release-config.ts';
 import { writeFileAtomically } from '../core/files.ts';
 import { formatBytes } from '../core/format.ts';
+import { markdownText } from '../core/markdown.ts';
+import { cardExample, hasModules } from './card-example.ts';
 import type { WrittenManifest } from './manifest.ts';
 import type { Workspace } from './workspace.ts';
+import { yamlText } from './yaml-text.ts';
 
 export const modelCardName = 'README.md';
 
@@ -35,7 +37,6 @@ export function composeModelCard(
     pipeline_tag: 'sentence-similarity',
     tags: ['sentence-transformers', 'feature-extraction', 'sentence-similarity', 'safetensors', config.namespace],
   };
-  const repository = config.huggingface?.repository ?? '';
   const rows = entries.map(([name, entry]) => {
     const facts = entry.embedding ?? {};
     const cells = [
@@ -43,16 +44,16 @@ export function composeModelCard(
       entry.version,
       facts.dimensions ?? '–',
       facts.max_tokens ?? '–',
-      facts.pooling ?? '–',
+      markdownText(facts.pooling ?? '–'),
       formatBytes(entry.size_bytes),
-      entry.license ?? '–',
+      markdownText(entry.license ?? '–'),
     ];
     return `| ${cells.join(' | ')} |`;
   });
   const first = entries[0]?.[0] ?? 'NAME';
   const lines = [
     '---',
-    stringify(metadata).trimEnd(),
+    yamlText(metadata).trimEnd(),
     '---',
     '',
     `# ${config.namespace} embedding models`,
@@ -66,19 +67,7 @@ export function composeModelCard(
     ...rows,
     '',
   ];
-  if (config.huggingface?.raw_files) {
-    lines.push(
-      '## Use',
-      '',
-      '```python',
-      'from transformers import AutoModel, AutoTokenizer',
-      '',
-      `model = AutoModel.from_pretrained("${repository}", subfolder="${first}", revision="${tag}")`,
-      `tokenizer = AutoTokenizer.from_pretrained("${repository}", subfolder="${first}", revision="${tag}")`,
-      '```',
-      '',
-    );
-  }
+  if (config.huggingface?.raw_files) lines.push(...usage(entries, config.huggingface.repository, tag));
   lines.push(
     '## Install with verification',
     '',
@@ -90,6 +79,25 @@ export function composeModelCard(
     '',
   );
   return lines.join('\n');
+}
+
+/** How the raw files are loaded: the first model, and the first of those that need more to be written. */
+function usage(
+  entries: readonly (readonly [string, ManifestModel])[],
+  repository: string,
+  tag: string,
+): readonly string[] {
+  const loads = entries.find(([, entry]) => hasModules(entry));
+  const pooledByHand = entries.find(([, entry]) => !hasModules(entry));
+  const blocks = [loads, pooledByHand].flatMap((found) => {
+    if (found === undefined) return [];
+    const [name, entry] = found;
+    const example = cardExample({ repository, tag, name }, entry);
+    if (example === undefined) return [];
+    const why = found === pooledByHand ? [`\`${name}\` has no \`modules.json\`: pooling is written out.`, ''] : [];
+    return [...why, '```python', ...example, '```', ''];
+  });
+  return blocks.length === 0 ? [] : ['## Use', '', ...blocks];
 }
 
 /** Whole, since the Hub takes relative links of a card for paths in `main`. */

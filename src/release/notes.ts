@@ -5,6 +5,7 @@ import type { ManifestModel } from '../contract/manifest.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { writeFileAtomically } from '../core/files.ts';
 import { formatBytes, plural } from '../core/format.ts';
+import { markdownText } from '../core/markdown.ts';
 import { toolVersion } from '../core/tool-version.ts';
 import { changeKind, contentOf } from '../model/version-rules.ts';
 import { fileUrl } from './addresses.ts';
@@ -127,11 +128,11 @@ function modelTable(rows: readonly Row[]): string {
       entry.version,
       formatBytes(entry.size_bytes),
       entry.embedding?.dimensions ?? '–',
-      entry.license ?? '–',
+      markdownText(entry.license ?? '–'),
       changeCell(row),
       { changed: '**changed: rebuild indices**', same: 'same', new: 'new', unknown: 'unknown' }[spaceChange(row)],
     ];
-    return `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
+    return `| ${cells.join(' | ')} |`;
   });
   return [
     '| model | version | download | dimensions | licence | change | embedding space |',
@@ -165,7 +166,7 @@ function changes(plan: Plan, rows: readonly Row[]): string {
     return [
       '## Models',
       '',
-      ...described.map((row) => `- **${row.planned.name} ${row.entry.version}**: ${row.entry.changes}`),
+      ...described.map(({ planned, entry }) => `- **${planned.name} ${entry.version}**${told(entry)}`),
     ].join('\n');
   }
   const lines = rows.filter(isChanged).flatMap((row) => changeLines(row));
@@ -178,19 +179,24 @@ function changes(plan: Plan, rows: readonly Row[]): string {
 
 function changeLines({ planned, entry, before: previous }: Row): readonly string[] {
   if (previous === null) {
-    return [`- **${planned.name} ${entry.version}** is new${entry.changes === undefined ? '.' : `: ${entry.changes}`}`];
+    return [`- **${planned.name} ${entry.version}** is new${told(entry) || '.'}`];
   }
   const arrow = previous.version === entry.version ? entry.version : `${previous.version} → ${entry.version}`;
   const again = planned.previous_release === undefined ? '' : ' is offered again';
-  const lines = [`- **${planned.name} ${arrow}**${again}${entry.changes === undefined ? '' : `: ${entry.changes}`}`];
+  const lines = [`- **${planned.name} ${arrow}**${again}${told(entry)}`];
   const { changed } = changeKind(previous, contentOf(entry));
-  if (changed.length > 0) lines.push(`  - changed: ${changed.join('; ')}`);
+  if (changed.length > 0) lines.push(`  - changed: ${markdownText(changed.join('; '))}`);
   return lines;
+}
+
+/** What the maintainer says of a version. */
+function told({ changes }: ManifestModel): string {
+  return changes === undefined ? '' : `: ${markdownText(changes)}`;
 }
 
 function yanks(config: ReleaseConfig): string {
   if (!config.yanked?.length) return '';
-  const lines = config.yanked.map((yank) => `- **${yank.model} ${yank.version}**: ${yank.reason}`);
+  const lines = config.yanked.map((yank) => `- **${yank.model} ${yank.version}**: ${markdownText(yank.reason)}`);
   return [
     '## Withdrawn versions',
     '',

@@ -78,6 +78,24 @@ describe('what a command tells its CI job', () => {
     assert.equal(await readFile(join(directory, 'summary'), 'utf8'), '## Failed\n\n- the host said *** Look.\n\n');
   });
 
+  it('a secret is masked before it is escaped, as it would not be found afterwards', async (t) => {
+    const directory = await temporaryDirectory(t);
+    let written = '';
+    const secret = 'pass%*word*_[of]_key';
+    const job = createJobReport(
+      { inActions: true, summaryFile: join(directory, 'summary'), outputFile: undefined },
+      {
+        directory,
+        write: (text) => {
+          written += text;
+        },
+        mask: secretMask({ signingPassword: secret }),
+      },
+    );
+    await job.ended(new AircherError('remote', `the host said ${secret}`, { hint: secret }));
+    assert.doesNotMatch(written + (await readFile(join(directory, 'summary'), 'utf8')), /word/);
+  });
+
   it('plan gives the outputs that the workflow asks for', async (t) => {
     const workspace = await createReleaseWorkspace(t);
     const output = workspace.path('output');

@@ -1,7 +1,7 @@
 import { formatWarning } from '../../core/error-text.ts';
 import type { Event, OnEvent } from '../../core/events.ts';
 import { formatBytes, formatDuration } from '../../core/format.ts';
-import { printableMessage } from '../../core/printable.ts';
+import { oneLine, printableMessage } from '../../core/printable.ts';
 import type { TextStream } from './output.ts';
 
 export interface ProgressOptions {
@@ -45,7 +45,8 @@ export function createProgress(options: ProgressOptions): Progress {
     clear();
     stderr.write(`${printableMessage(line)}\n`);
   };
-  const draw = (text: string): void => {
+  const draw = (event: string): void => {
+    const text = oneLine(event);
     if (now() - last < (terminal ? redrawMs : lineMs)) return;
     last = now();
     if (!terminal) {
