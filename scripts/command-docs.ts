@@ -71,6 +71,7 @@ export function commandTree(write: (text: string) => void = () => {}): Commander
       warned: () => {},
       ended: async () => {},
     },
+    askSecret: undefined,
     writeOut: write,
     writeError: write,
   };

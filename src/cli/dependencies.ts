@@ -18,6 +18,8 @@ export interface CommandDependencies {
   targets(config: ReleaseConfig, workspace: Workspace): Promise<readonly Target[]>;
   /** Tells the CI job what came of a command. */
   readonly job: JobReport;
+  /** Asks for something that isn't shown; undefined where there is no terminal. */
+  readonly askSecret: ((question: string) => Promise<string>) | undefined;
   /** stdout: data. */
   writeOut(text: string): void;
   /** stderr: messages. */

@@ -11,15 +11,14 @@ export function keygenCommand(program: Command, dependencies: CommandDependencie
     .command('keygen')
     .description('a signing key pair in minisign format: aircher.key and aircher.pub; overwrites nothing')
     .requiredOption('--key-dir <dir>', 'where the keys are written; not inside --out')
-    .option('--no-password', 'leave the secret key unencrypted (else its password is AIRCHER_SIGNING_PASSWORD)')
+    .option('--no-password', 'leave the secret key unencrypted')
+    .addHelpText(
+      'after',
+      '\nThe password of the secret key is AIRCHER_SIGNING_PASSWORD, or else asked for on the terminal.',
+    )
     .action(async (options: { keyDir: string; password: boolean }, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
-      const password = options.password ? dependencies.environment.signingPassword : undefined;
-      if (options.password && !password) {
-        throw new AircherError('usage', 'keygen needs a password for the secret key', {
-          hint: 'Set AIRCHER_SIGNING_PASSWORD, or ask for a key without one by --no-password.',
-        });
-      }
+      const password = options.password ? await newPassword(dependencies) : undefined;
       // A key can be made before there is a release.json.
       const config = (await loadConfig(workspace).catch(unlessMissing))?.config;
       const targets = config === undefined ? [] : await dependencies.targets(config, workspace);
@@ -52,4 +51,20 @@ function describeKeys(keys: GeneratedKeys, { now, later }: SigningLines): string
           line(later),
         ]),
   ].join('\n');
+}
+
+async function newPassword({ environment, askSecret }: CommandDependencies): Promise<string> {
+  if (environment.signingPassword) return environment.signingPassword;
+  const hint = 'Set AIRCHER_SIGNING_PASSWORD, or ask for a key without a password by --no-password.';
+  if (askSecret === undefined) {
+    throw new AircherError('usage', 'keygen needs a password for the secret key, and there is no terminal to ask on', {
+      hint,
+    });
+  }
+  const password = await askSecret('Password for the new key: ');
+  if (password === '') throw new AircherError('usage', 'the password is empty', { hint });
+  if ((await askSecret('The same again: ')) !== password) {
+    throw new AircherError('usage', 'the two passwords differ', { hint: 'Run keygen again; no key was made.' });
+  }
+  return password;
 }

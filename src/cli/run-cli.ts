@@ -6,13 +6,14 @@ import { exitCodeOf, exitCodes } from '../core/exit-codes.ts';
 import { printableJson, printableMessage } from '../core/printable.ts';
 import { createProgress, type Progress } from '../fetch/render/progress.ts';
 import { configuredTargets } from '../release/configured-targets.ts';
+import { secretPrompt } from './ask-secret.ts';
 import type { CommandDependencies } from './dependencies.ts';
 import { createJobReport } from './job-report.ts';
 import { clientSecrets, maskedStream, secretMask } from './mask-secrets.ts';
 import { createProgram } from './program.ts';
 import { readEnvironment, readJob, readSecrets } from './read-environment.ts';
 
-type ProcessLike = Pick<NodeJS.Process, 'argv' | 'env' | 'stdout' | 'stderr' | 'cwd' | 'once'>;
+type ProcessLike = Pick<NodeJS.Process, 'argv' | 'env' | 'stdin' | 'stdout' | 'stderr' | 'cwd' | 'once'>;
 
 /** Runs one command line and answers with its exit code. `targets` are the real ones, where nothing else is given. */
 export async function runCli(
@@ -37,6 +38,7 @@ export async function runCli(
       onEvent: ({ quiet, verbose }) => showEvents(createProgress({ stderr, quiet, verbose }), quiet),
       targets,
       job,
+      askSecret: secretPrompt(host),
       writeOut: stdout.write,
       writeError: stderr.write,
     });

@@ -54,7 +54,7 @@ async function minisign(
     for (const name of minisignNames) await rm(join(workspace.out, name), { force: true });
     return false;
   }
-  const key = await loadSecretKey(signingKey, { password: signingPassword });
+  const key = await loadSecretKey(signingKey, { password: signingPassword, onEvent: workspace.onEvent });
   const publicKey = formatPublicKey(key.publicKey);
   if (!keys.includes(publicKey)) {
     throw new AircherError('conflict', `the signing key is that of ${publicKey}, which release.json does not name`, {

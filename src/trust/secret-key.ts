@@ -1,7 +1,8 @@
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { blake2b } from '@noble/hashes/blake2.js';
 import { AircherError, systemErrorCode, toAircherError } from '../core/errors.ts';
+import { type RunContext, warn } from '../core/events.ts';
 import { decodeBase64, type PublicKey, untrustedPrefix } from './minisign.ts';
 
 /**
@@ -41,11 +42,11 @@ export function secretKeyOf(seed: Uint8Array, keyId: Uint8Array): SecretKey {
 /**
  * A secret key from a path, or from the key's text (the file's two lines, the second alone, or both on one line, as CI secrets
  * have them). Messages never repeat the input: it may be the secret. Throws `invalid` where it is neither, `conflict` where
- * the password is missing or wrong.
+ * the password is missing or wrong. A file that others may read is a warning.
  */
 export async function loadSecretKey(
   pathOrText: string,
-  options: { readonly password?: string | undefined } = {},
+  options: RunContext & { readonly password?: string | undefined } = {},
 ): Promise<SecretKey> {
   if (looksLikeKeyText(pathOrText)) return parseSecretKey(pathOrText, options);
   let text: string;
@@ -58,7 +59,19 @@ export async function loadSecretKey(
       details: { system },
     });
   }
+  await warnOfReaders(pathOrText, options);
   return parseSecretKey(text, options);
+}
+
+/** Windows has no such bits: who may read a file there, this can't tell. */
+async function warnOfReaders(path: string, context: RunContext): Promise<void> {
+  const mode = (await stat(path)).mode & 0o777;
+  if (process.platform === 'win32' || (mode & 0o077) === 0) return;
+  warn(context, {
+    file: path,
+    message: `others on this machine may read or change the signing key (mode ${mode.toString(8).padStart(4, '0')})`,
+    hint: `Run: chmod 600 ${path}`,
+  });
 }
 
 /** Longer than any sensible file name without a separator, or marked as minisign marks it. */
