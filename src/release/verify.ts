@@ -1,5 +1,6 @@
 import type { Manifest } from '../contract/manifest.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
+import { mapConcurrently } from '../core/concurrency.ts';
 import type { Problem } from '../core/errors.ts';
 import { plural } from '../core/format.ts';
 import { sha256 } from '../core/hashing.ts';
@@ -7,9 +8,10 @@ import type { Target } from '../targets/target.ts';
 import { verifyCarriedForward } from './verify/carried-forward.ts';
 import { verifyDocuments } from './verify/documents.ts';
 import { type DownloadReport, downloadAll } from './verify/download-all.ts';
-import { expectedFiles, judge } from './verify/expected-files.ts';
+import { expectedFiles } from './verify/expected-files.ts';
 import { type VerifiedFile, VerifyFindings } from './verify/findings.ts';
 import type { DownloadPatience } from './verify/hosts-client.ts';
+import { judgeFile } from './verify/judge-file.ts';
 import { lookAtTargets, type SeenTarget } from './verify/look-at-target.ts';
 import { findReference } from './verify/reference-manifest.ts';
 import { verifySignatures } from './verify/signatures.ts';
@@ -36,9 +38,12 @@ export interface VerifyOptions {
   readonly patience?: DownloadPatience;
 }
 
+/** Small files of one target that are read at once. */
+const parallelReads = 4;
+
 /**
  * Compares a published release with its manifest, on every target, by the digests that the hosts report; downloads the documents
- * alone (manifest, checksums, signatures). Models that are carried forward are looked for in the releases that published them. Faults are
+ * (manifest, checksums, signatures) and the small files of which the Hub has no sha256. Models that are carried forward are looked for in the releases that published them. Faults are
  * problems: code `integrity` for mismatches, `remote` for a target that can't be reached. Throws `invalid` where no target has the release,
  * `remote` where none can be reached.
  */
@@ -54,7 +59,7 @@ export async function verifyRelease(
   const findings = new VerifyFindings();
   const reference = await findReference(config, tag, targets, looks, findings, workspace);
   const { manifest, bytes } = reference;
-  for (const one of seen) verifyListed(one, tag, manifest, bytes, findings);
+  await Promise.all(seen.map((one) => verifyListed(one, tag, manifest, bytes, findings, workspace)));
   for (const { target, failure } of unreachable) {
     const names = expectedFiles(manifest, target.kind, tag, bytes).map(({ name }) => name);
     findings.cause(target, names, 'unreachable', tag, failure.message);
@@ -84,13 +89,14 @@ function rank({ code }: Problem): number {
   return code === 'integrity' ? 0 : code === 'remote' ? 2 : 1;
 }
 
-function verifyListed(
+async function verifyListed(
   { target, manifest: own, inspection }: SeenTarget,
   tag: string,
   manifest: Manifest,
   bytes: Buffer,
   findings: VerifyFindings,
-): void {
+  workspace: Workspace,
+): Promise<void> {
   const files = expectedFiles(manifest, target.kind, tag, bytes);
   if (inspection.state === 'absent') {
     const names = files.map(({ name }) => name);
@@ -101,7 +107,10 @@ function verifyListed(
   if (own !== undefined && !own.equals(bytes)) {
     findings.file(target, 'manifest.json', 'different', 'differs from the one on another target');
   }
-  for (const expected of files) findings.file(target, expected.name, judge(expected, inspection));
+  await mapConcurrently(files, parallelReads, async (expected) => {
+    const { state, detail } = await judgeFile(target, tag, expected, inspection, workspace);
+    findings.file(target, expected.name, state, detail);
+  });
 }
 
 /** Clients refuse updates from a manifest that is past its `expires_at`: it must be renewed before. */

@@ -64,12 +64,37 @@ describe('verify by the digests of the hosts', () => {
       }
     }
     assert.equal(stateOf(report, 'huggingface', 'alpha.safetensors'), 'ok');
-    assert.equal(stateOf(report, 'huggingface', 'alpha/config.json'), 'no digest');
+    assert.equal(stateOf(report, 'huggingface', 'alpha/config.json'), 'ok', 'by its git blob id');
     assert.equal(stateOf(report, 'github', 'alpha/config.json'), undefined);
     assert.deepEqual(
       scene.requests().filter(({ path }) => /tar\.gz|safetensors/.test(path)),
       [],
     );
+  });
+
+  it('a small file on the Hub that the manifest has with other content is found: exit 4', async (t) => {
+    const scene = await published(t);
+    const path = 'alpha/config.json';
+    const bytes = await readFile(scene.workspace.path('models', path));
+    bytes[bytes.indexOf(' ')] = 9;
+    const { hub } = scene;
+    const repo = { hubUrl: hub.url, accessToken: tokens.hub, repo: repository };
+    await commit({
+      ...repo,
+      title: 'spoil',
+      useXet: false,
+      operations: [{ operation: 'addOrUpdate', path, content: new Blob([new Uint8Array(bytes)]) }],
+    });
+    const api = `${hub.url}/api/models/${repository}/tag`;
+    const headers = { authorization: `Bearer ${tokens.hub}`, 'content-type': 'application/json' };
+    assert.ok((await fetch(`${api}/${tag}`, { method: 'DELETE', headers })).ok);
+    assert.ok((await fetch(`${api}/main`, { method: 'POST', headers, body: JSON.stringify({ tag }) })).ok);
+    const report = await verify(scene);
+    assert.deepEqual(
+      report.files.filter(({ state }) => state !== 'ok'),
+      [{ target: 'huggingface', name: path, state: 'different' }],
+    );
+    assert.equal((await scene.start(['verify', tag])).exitCode, 4);
   });
 
   it('what differs, is missing or was spoilt is named by host and file: exit 4', async (t) => {

@@ -4,8 +4,9 @@ import { mapConcurrently } from '../../core/concurrency.ts';
 import type { Target } from '../../targets/target.ts';
 import { fileUrl } from '../addresses.ts';
 import type { Workspace } from '../workspace.ts';
-import { type ExpectedFile, expectedOfModel, judge } from './expected-files.ts';
+import { type ExpectedFile, expectedOfModel } from './expected-files.ts';
 import type { VerifyFindings } from './findings.ts';
+import { judgeFile } from './judge-file.ts';
 import { reaching } from './look-at-target.ts';
 
 /** Old releases that are looked at at once, a target. */
@@ -34,8 +35,8 @@ export async function verifyCarriedForward(
           else if (look.state !== 'public')
             findings.file(target, file.name, 'missing', `is missing: ${old} is ${look.state}`);
           else {
-            const state = judge(file, look);
-            findings.file(target, file.name, state, `of ${old} is ${state}`);
+            const { state, detail } = await judgeFile(target, old, file, look, workspace);
+            findings.file(target, file.name, state, detail ?? `of ${old} is ${state}`);
           }
         }
       });
