@@ -4,10 +4,11 @@ import { parseArgs } from 'node:util';
 import { benchInstall, formatInstallBench } from './bench/install.ts';
 import { benchMemory, formatMemoryBench } from './bench/memory.ts';
 import { benchPack, formatPackBench } from './bench/pack.ts';
+import { benchPublish, formatPublishBench } from './bench/publish.ts';
 import { buildClientBundle } from './build-client-bundle.ts';
 
 /**
- * `npm run bench [-- --rounds N] [--only pack|install|memory]`: our times beside other tools', in one run on one machine, hashing
+ * `npm run bench [-- --rounds N] [--only pack|install|publish|memory]`: our times beside other tools', in one run on one machine, hashing
  * included. Ratios count; seconds are of this machine on this day.
  */
 const { values } = parseArgs({
@@ -24,4 +25,5 @@ if (wanted('pack')) {
   console.log(formatPackBench(await benchPack({ rounds, ...(values.model ? { model: values.model } : {}) })));
 }
 if (wanted('install')) console.log(`${formatInstallBench(await benchInstall(rounds))}\n`);
+if (wanted('publish')) console.log(`${formatPublishBench(await benchPublish(rounds))}\n`);
 if (wanted('memory')) console.log(formatMemoryBench(await benchMemory()));

@@ -9,7 +9,7 @@ export type Event =
   | { readonly type: 'step-start'; readonly step: string; readonly detail?: string }
   /** A step ended; `skipped` says why nothing had to be done. */
   | { readonly type: 'step-end'; readonly step: string; readonly skipped?: string }
-  /** Bytes done of one task on one subject. `done` never decreases for a pair of task and subject; `total` may be unknown. */
+  /** Bytes done of one task on one subject. `done` never decreases for task, subject and `via`; `total` may be unknown. */
   | {
       readonly type: 'progress';
       readonly task: 'stage' | 'pack' | 'upload' | 'download' | 'verify' | 'install';
@@ -27,6 +27,19 @@ export type Event =
       readonly subject: string;
       readonly via?: string;
       readonly detail?: string;
+      /** Size of an uploaded file. */
+      readonly bytes?: number;
+    }
+  /**
+   * How much of what a host lacked it has now: first with `done` 0, before a byte is sent; `done` never decreases for a host, and
+   * ends at `total`. Bytes that were sent twice count once, content that the host had under another name counts too.
+   */
+  | {
+      readonly type: 'upload-progress';
+      readonly host: string;
+      readonly files: number;
+      readonly done: number;
+      readonly total: number;
     }
   /** Something the user should know of but that stops nothing. */
   | { readonly type: 'warning'; readonly problem: Problem }

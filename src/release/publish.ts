@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { HostKind } from '../contract/fields.ts';
-import { AircherError, type Problem, systemErrorCode, throwProblems } from '../core/errors.ts';
-import { warn } from '../core/events.ts';
+import { AircherError, type Problem, systemErrorCode, throwProblems, toAircherError } from '../core/errors.ts';
+import { type RunContext, warn } from '../core/events.ts';
 import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
 import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
 import { carriedFiles, carriedProblems } from './carried-files.ts';
@@ -64,24 +64,16 @@ export async function publishRelease(
   await preflight(loaded, plan, written, destinations, workspace, options);
 
   const chosen = destinations.filter(({ target }) => options.only === undefined || target.kind === options.only);
-  const sent: PublishReport['sent'][number][] = [];
-  for (const { target, release } of chosen) {
+  const sent = await sideBySide(chosen, workspace, async ({ target, release }) => {
     const missing = await target.missing(release, workspace);
-    sent.push({
+    if (!options.dryRun) await upload(target, release, missing, workspace);
+    return {
       target: target.kind,
       place: target.place,
       files: missing.map((file) => file.name),
       bytes: bytesOf(missing),
-    });
-    if (options.dryRun) continue;
-    workspace.onEvent?.({ type: 'step-start', step: `upload to ${target.kind}`, detail: target.place });
-    await target.upload(release, workspace);
-    workspace.onEvent?.({
-      type: 'step-end',
-      step: `upload to ${target.kind}`,
-      ...(missing.length === 0 ? { skipped: 'everything is there' } : {}),
-    });
-  }
+    };
+  });
   if (options.dryRun) return { tag: plan.tag, state: 'dry-run', sent, waitingFor: [] };
 
   const waitingFor: HostKind[] = [];
@@ -95,6 +87,72 @@ export async function publishRelease(
   await goPublic(destinations, workspace);
   if (options.keepCopy ?? true) await keepCopy(plan, written, workspace);
   return { tag: plan.tag, state: 'public', sent, waitingFor: [] };
+}
+
+/**
+ * The hosts at once, each at its own speed. Where one fails, the others go on to their end, for what has arrived isn't sent again;
+ * the failure is told at once, and thrown then.
+ */
+async function sideBySide<T>(
+  destinations: readonly Destination[],
+  workspace: Workspace,
+  work: (destination: Destination) => Promise<T>,
+): Promise<readonly T[]> {
+  const alone = destinations.length === 1;
+  const outcomes = await Promise.allSettled(
+    destinations.map(async (destination) => {
+      try {
+        return await work(destination);
+      } catch (error) {
+        const { code, message } = toAircherError(error);
+        if (!alone && code !== 'interrupted') {
+          warn(workspace, { message: `${message}; the other hosts get the rest of their files before this ends` });
+        }
+        throw error;
+      }
+    }),
+  );
+  return outcomes.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
+}
+
+async function upload(
+  target: Target,
+  release: TargetRelease,
+  missing: readonly ReleaseFile[],
+  workspace: Workspace,
+): Promise<void> {
+  const step = `upload to ${target.kind}`;
+  workspace.onEvent?.({ type: 'step-start', step, detail: target.place });
+  await target.upload(release, totalling(target.kind, missing, workspace));
+  workspace.onEvent?.({ type: 'step-end', step, ...(missing.length === 0 ? { skipped: 'everything is there' } : {}) });
+}
+
+/** The same events, and after each that tells of a missing file's bytes how far the host has got in all. */
+function totalling(host: HostKind, missing: readonly ReleaseFile[], workspace: Workspace): RunContext {
+  const { signal, onEvent } = workspace;
+  if (onEvent === undefined) return workspace;
+  const sizes = new Map(missing.map(({ name, sizeBytes }) => [name, sizeBytes]));
+  const arrived = new Map<string, number>();
+  const total = bytesOf(missing);
+  let done = 0;
+  const tell = (): void => onEvent({ type: 'upload-progress', host, files: missing.length, done, total });
+  tell();
+  return {
+    signal,
+    onEvent: (event) => {
+      onEvent(event);
+      if ((event.type !== 'progress' && event.type !== 'done') || event.task !== 'upload') return;
+      const size = sizes.get(event.subject);
+      if (size === undefined) return;
+      const now = event.type === 'done' ? size : event.done;
+      done += now - (arrived.get(event.subject) ?? 0);
+      arrived.set(event.subject, now);
+      tell();
+    },
+  };
 }
 
 /**

@@ -32,6 +32,7 @@ export function uploadProgress(file: ReleaseFile, via: HostKind, context: RunCon
         task: 'upload',
         subject: file.name,
         via,
+        bytes: file.sizeBytes,
         ...(detail === undefined ? {} : { detail }),
       });
     },
