@@ -13,7 +13,12 @@ const both = ['aircher-models', 'aircher'] as const;
 export const environmentVariables: readonly EnvironmentVariable[] = [
   { name: 'GITHUB_TOKEN', readBy: both, meaning: "sent to GitHub's API only; `GH_TOKEN` where it is not set" },
   { name: 'GH_TOKEN', readBy: both, meaning: 'as `GITHUB_TOKEN`' },
-  { name: 'GITHUB_API_URL', readBy: both, meaning: "base of GitHub's API, for other installations" },
+  {
+    name: 'GITHUB_API_URL',
+    readBy: both,
+    meaning:
+      "base of GitHub's API; for aircher-models that of the server that GITHUB_SERVER_URL names, and used for no other",
+  },
   {
     name: 'GITHUB_SERVER_URL',
     readBy: both,

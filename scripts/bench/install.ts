@@ -45,7 +45,7 @@ class Scene {
       release,
       namespace: 'bench',
       tag_prefix: 'models-v',
-      mirror: { base_url: 'http://127.0.0.1:9', directory: 'mirror' },
+      mirror: { base_url: 'http://127.0.0.1:9', directory: 'mirror', probe: false },
       models: { bench: { version, license: 'Apache-2.0', source: { directory: 'models/bench' } } },
     };
     await mkdir(this.path('manifests'), { recursive: true });

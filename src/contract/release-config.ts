@@ -26,6 +26,11 @@ const globPattern = nonEmpty.check(
   ),
 );
 
+/** An address that paths are appended to. */
+const baseUrlField = urlField.check(
+  z.refine((text) => !/[?#]/.test(text), 'must have no query and no fragment: paths are appended to it'),
+);
+
 export const licenseField = nonEmpty.check(
   z.refine(
     isSpdxExpression,
@@ -70,12 +75,24 @@ export const releaseConfigSchema = z.strictObject({
     .check(z.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be 1 to 64 of a-z 0-9 . _ -, the first a letter or digit')),
   tag_prefix: z.string().check(z.regex(/^[A-Za-z0-9._-]*$/, 'must be of A-Z a-z 0-9 . _ -')),
   github: z.optional(
-    z.strictObject({ repository, make_latest: z.optional(z.boolean()), server_url: z.optional(urlField) }),
+    z.strictObject({
+      repository,
+      make_latest: z.optional(z.boolean()),
+      server_url: z.optional(baseUrlField),
+      api_url: z.optional(baseUrlField),
+    }),
   ),
   huggingface: z.optional(
-    z.strictObject({ repository, raw_files: z.optional(z.boolean()), endpoint: z.optional(urlField) }),
+    z.strictObject({ repository, raw_files: z.optional(z.boolean()), endpoint: z.optional(baseUrlField) }),
   ),
-  mirror: z.optional(z.strictObject({ base_url: urlField, directory: nonEmpty })),
+  mirror: z.optional(
+    z.strictObject({
+      base_url: baseUrlField,
+      directory: nonEmpty,
+      /** Whether `base_url` is asked for the release before pointers move. */
+      probe: z.optional(z.boolean()),
+    }),
+  ),
   routing: z.optional(z.strictObject({ large_model_bytes: z.int().check(z.gte(0, 'must not be negative')) })),
   archive: z.optional(z.strictObject({ format: archiveFormatField })),
   signing: z.optional(
@@ -101,5 +118,4 @@ export type ReleaseConfig = Readonly<z.infer<typeof releaseConfigSchema>>;
 export type ModelConfig = Readonly<z.infer<typeof modelConfigSchema>>;
 
 export const defaultLargeModelBytes = 104_857_600;
-export const defaultGithubServerUrl = 'https://github.com';
 export const defaultHubEndpoint = 'https://huggingface.co';

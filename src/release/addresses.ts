@@ -1,6 +1,9 @@
 import type { ArchiveFormat, DownloadUrls, HostKind } from '../contract/fields.ts';
+import { defaultGithubServerUrl, githubApiOf } from '../contract/github-installation.ts';
 import { encodePath } from '../contract/names.ts';
-import { defaultGithubServerUrl, defaultHubEndpoint, type ReleaseConfig } from '../contract/release-config.ts';
+import { defaultHubEndpoint, type ReleaseConfig } from '../contract/release-config.ts';
+import { checkedBase } from '../targets/remote.ts';
+import type { ReleaseEnvironment } from './workspace.ts';
 
 /**
  * Every public address of a release, known before anything is uploaded: GitHub by tag, the Hub by the tag as revision, a mirror
@@ -33,7 +36,7 @@ export function fileUrl(config: ReleaseConfig, kind: HostKind, tag: string, name
     case 'huggingface':
       return `${base(config.huggingface?.endpoint ?? defaultHubEndpoint)}/${config.huggingface?.repository}/resolve/${encodePath(tag)}/${path}`;
     case 'mirror':
-      return `${base(config.mirror?.base_url ?? '')}/${encodePath(tag)}/${path}`;
+      return `${config.mirror ? base(config.mirror.base_url) : ''}/${encodePath(tag)}/${path}`;
   }
 }
 
@@ -58,6 +61,24 @@ export function manifestSources(config: ReleaseConfig): readonly string[] {
   return sources;
 }
 
+/**
+ * Where requests to GitHub go: to the installation that release.json names, else to the environment's, else to github.com. A
+ * GITHUB_API_URL belongs to the GITHUB_SERVER_URL beside it, and is used for no other server. Throws `usage` for a bad URL.
+ */
+export function githubInstallation(
+  config: ReleaseConfig,
+  environment: Pick<ReleaseEnvironment, 'githubServerUrl' | 'githubApiUrl'>,
+): { readonly serverUrl: string; readonly apiUrl: string } {
+  const { server_url: named, api_url: namedApi } = config.github ?? {};
+  const { githubServerUrl, githubApiUrl } = environment;
+  const serverUrl = base(checkedBase(named ?? githubServerUrl ?? defaultGithubServerUrl, 'The GitHub server URL'));
+  const isSame = githubServerUrl !== undefined && URL.canParse(githubServerUrl) && base(githubServerUrl) === serverUrl;
+  const ofEnvironment = named === undefined || isSame ? githubApiUrl : undefined;
+  const apiUrl = namedApi ?? ofEnvironment ?? githubApiOf(serverUrl);
+  return { serverUrl, apiUrl: base(checkedBase(apiUrl, 'The GitHub API URL')) };
+}
+
+/** As it stands in addresses: percent-encoded, without a final slash. */
 function base(url: string): string {
-  return url.replace(/\/+$/, '');
+  return new URL(url).href.replace(/\/+$/, '');
 }

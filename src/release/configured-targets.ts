@@ -3,6 +3,7 @@ import type { ReleaseConfig } from '../contract/release-config.ts';
 import { createMirrorTarget } from '../targets/mirror.ts';
 import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
+import { fileUrl, githubInstallation } from './addresses.ts';
 import type { Workspace } from './workspace.ts';
 
 /**
@@ -19,17 +20,13 @@ export async function configuredTargets(
   const tagPrefix = config.tag_prefix;
   if (config.github) {
     const { createGithubTarget } = await import('../targets/github.ts');
-    const server = config.github.server_url;
-    const apiUrl = server === undefined ? environment.githubApiUrl : `${server.replace(/\/+$/, '')}/api/v3`;
-    const serverUrl = server ?? environment.githubServerUrl;
     targets.push(
       createGithubTarget({
         repository: config.github.repository,
         tagPrefix,
         makeLatest: config.github.make_latest ?? false,
         token: environment.githubToken,
-        ...(apiUrl === undefined ? {} : { apiUrl }),
-        ...(serverUrl === undefined ? {} : { serverUrl }),
+        ...githubInstallation(config, environment),
         allowPrivate: true,
         tuning,
       }),
@@ -50,7 +47,15 @@ export async function configuredTargets(
     );
   }
   if (config.mirror) {
-    targets.push(createMirrorTarget({ directory: resolve(workspace.directory, config.mirror.directory), tagPrefix }));
+    const { directory, probe = true } = config.mirror;
+    targets.push(
+      createMirrorTarget({
+        directory: resolve(workspace.directory, directory),
+        tagPrefix,
+        ...(probe && { addressOf: (tag: string, name: string) => fileUrl(config, 'mirror', tag, name) }),
+        tuning,
+      }),
+    );
   }
   return targets;
 }

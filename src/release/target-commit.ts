@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
+import { defaultGithubServerUrl } from '../contract/github-installation.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
-import { defaultGithubServerUrl } from '../contract/release-config.ts';
 import { git } from './git.ts';
 import type { Workspace } from './workspace.ts';
 

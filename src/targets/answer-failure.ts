@@ -1,9 +1,6 @@
 import { isObject } from '../contract/json-values.ts';
 import { RequestFailure } from './request-failure.ts';
 
-/** Where a secondary limit names no time, GitHub asks for at least a minute. */
-const unnamedLimitWaitMs = 60_000;
-
 /**
  * The failure that an answer with a bad status stands for. `what` says what was asked for; `body` may hold the host's own words
  * (GitHub: `message`, `errors`; Hub: `error`, and headers X-Error-Code, X-Error-Message).
@@ -11,11 +8,11 @@ const unnamedLimitWaitMs = 60_000;
 export function answerFailure(what: string, status: number, headers: Headers, body: string): RequestFailure {
   const said = sayings(headers, body);
   const limited = isRateLimit(status, headers, said.message);
-  const waitMs = limited ? (askedWait(headers) ?? defaultWait(status)) : askedWait(headers);
   return new RequestFailure(`${what}: ${status}${said.message === '' ? '' : ` ${said.message}`}`, {
     status,
     retryable: limited || status === 408 || status === 425 || (status >= 500 && status !== 501),
-    waitMs,
+    limited,
+    waitMs: askedWait(headers),
     reasons: said.reasons,
   });
 }
@@ -46,11 +43,6 @@ function isRateLimit(status: number, headers: Headers, message: string): boolean
     headers.has('retry-after') ||
     /secondary rate limit|abuse detection/i.test(message)
   );
-}
-
-/** 429 without a time: the retry's own backoff will do. 403 is GitHub's secondary limit. */
-function defaultWait(status: number): number | undefined {
-  return status === 403 ? unnamedLimitWaitMs : undefined;
 }
 
 interface Sayings {

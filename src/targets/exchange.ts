@@ -29,9 +29,12 @@ export interface StreamedBody {
   onSent?(bytes: number): void;
 }
 
+/** What `new Headers` takes. */
+export type HeaderList = Headers | Readonly<Record<string, string>>;
+
 export interface ExchangeOptions {
   readonly method?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: HeaderList;
   readonly body?: string | Uint8Array | StreamedBody | undefined;
   readonly redirect?: 'follow' | 'manual' | 'error';
   readonly deadlines: Deadlines;
@@ -57,17 +60,19 @@ export async function exchange<T>(
   options: ExchangeOptions,
   read: (answer: Answer) => Promise<T>,
 ): Promise<T> {
-  const { method = 'GET', headers = {}, body, deadlines, signal } = options;
+  const { method = 'GET', body, deadlines, signal } = options;
   const what = describeRequest(method, url);
   signal?.throwIfAborted();
   const streamed = isStreamed(body) ? body : undefined;
+  const headers = new Headers(options.headers);
+  if (streamed) headers.set('content-length', String(streamed.sizeBytes));
   const bytes = (streamed?.sizeBytes ?? 0) + (options.expectedBytes ?? 0);
   const watch = new Watch(what, deadlines, bytes, streamed !== undefined, signal);
   let response: Response | undefined;
   try {
     response = await fetch(url, {
       method,
-      headers: streamed ? { ...headers, 'content-length': String(streamed.sizeBytes) } : headers,
+      headers,
       // A streamed body that fetch may have to send again after a redirect is kept in memory by it: no redirects then.
       redirect: streamed ? 'error' : (options.redirect ?? 'follow'),
       signal: watch.signal,
@@ -203,6 +208,13 @@ class Watch {
       return new RequestFailure(`${this.what}: ${fact}`, {
         retryable: false,
         hint: "The host's certificate isn't trusted here. Behind a proxy that inspects TLS, set NODE_EXTRA_CA_CERTS to its certificate.",
+        cause: error,
+      });
+    }
+    if (fact === 'unexpected redirect') {
+      return new RequestFailure(`${this.what}: is redirected, which an upload can't follow`, {
+        retryable: false,
+        hint: 'The repository may have been renamed this moment: run the same command again, which asks for its name first.',
         cause: error,
       });
     }

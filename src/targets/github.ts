@@ -1,4 +1,5 @@
 import semver from 'semver';
+import { defaultGithubApiUrl, defaultGithubServerUrl } from '../contract/github-installation.ts';
 import { limits } from '../contract/limits.ts';
 import { AircherError } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
@@ -12,7 +13,7 @@ import { requireSame } from './github/published-release.ts';
 import type { Asset, Release } from './github/shapes.ts';
 import { checkDraft, fillDraft, findOrCreateDraft } from './github/upload-draft.ts';
 import { publishedTags, versionOf } from './published-tags.ts';
-import { checkedBase, createPatience, type RemoteTuning } from './remote.ts';
+import { checkedBase, createPatience, type HostRules, type RemoteTuning } from './remote.ts';
 import { targetError } from './request-failure.ts';
 import type { InspectedFile, ListedRelease, ReleaseFile, Target, TargetInspection } from './target.ts';
 
@@ -24,7 +25,7 @@ export interface GithubTargetOptions {
   readonly makeLatest?: boolean;
   /** Without it only public releases can be read. */
   readonly token?: string | undefined;
-  /** https://api.github.com, or `https://host/api/v3`. */
+  /** https://api.github.com, or another installation's. */
   readonly apiUrl?: string;
   /** https://github.com: where public files are polled. */
   readonly serverUrl?: string;
@@ -33,20 +34,18 @@ export interface GithubTargetOptions {
   readonly tuning?: RemoteTuning;
 }
 
-export const defaultGithubApiUrl = 'https://api.github.com';
-
-/** docs.github.com, "Best practices": at least a second between requests that change something. */
-const writeEveryMs = 1000;
+/** docs.github.com, "Best practices": a second between requests that change something, a minute after a limit that names no time. */
+const rules: HostRules = { writeEveryMs: 1000, unnamedWaitMs: 60_000 };
 
 /** GitHub Releases: a draft that nobody sees is filled and checked, then made public. Throws `usage` for a bad URL. */
 export function createGithubTarget(options: GithubTargetOptions): Target {
-  const serverUrl = checkedBase(options.serverUrl ?? 'https://github.com', 'The GitHub server URL');
+  const serverUrl = checkedBase(options.serverUrl ?? defaultGithubServerUrl, 'The GitHub server URL');
   const settings: GithubSettings = {
     repository: options.repository,
     apiUrl: checkedBase(options.apiUrl ?? defaultGithubApiUrl, 'The GitHub API URL'),
     serverUrl,
     token: options.token === '' ? undefined : options.token,
-    patience: createPatience(options.tuning ?? {}, { writeEveryMs }),
+    patience: createPatience(options.tuning ?? {}, rules),
   };
   const place = `${new URL(serverUrl).host}/${options.repository}`;
   const cache: DigestCache = new Map();

@@ -37,7 +37,7 @@ export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Targ
     repository: options.repository,
     endpoint,
     token: options.token === '' ? undefined : options.token,
-    patience: createPatience(options.tuning ?? {}, { writeEveryMs: 0 }),
+    patience: createPatience(options.tuning ?? {}),
   };
   const place = `${new URL(endpoint).host}/${options.repository}`;
   const cache: BlobIdCache = new Map();
@@ -50,6 +50,18 @@ export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Targ
     } catch (error) {
       throw targetError(error, place, 'HF_TOKEN', context);
     }
+  }
+
+  let name: string | undefined;
+  /**
+   * Work that changes something, under the name that the repository has now: the Hub redirects an old one, but what is streamed
+   * can't follow.
+   */
+  async function write<T>(context: RunContext, work: (api: HubApi) => Promise<T>): Promise<T> {
+    return run(context, async (api) => {
+      name ??= (await api.model()).id;
+      return work(new HubApi({ ...settings, repository: name }, context));
+    });
   }
 
   return {
@@ -92,7 +104,7 @@ export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Targ
       }),
 
     upload: (release, context) =>
-      run(context, async (api) => {
+      write(context, async (api) => {
         const tagged = (await api.refs()).tags.get(release.tag);
         if (tagged !== undefined) return requireSameTree(api, release, tagged, cache);
         await uploadBranch(api, release, cache);
@@ -100,13 +112,13 @@ export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Targ
       }),
 
     makePublic: (release, context) =>
-      run(context, async (api) => {
+      write(context, async (api) => {
         await makeTag(api, release, cache);
-        if (!allowPrivate || !(await isClosed(api))) await awaitPublicTag(api, release);
+        if (!allowPrivate || !(await isClosed(api))) await awaitPublicTag(api, options.repository, release);
       }),
 
     movePointers: (release, context) =>
-      run(context, async (api) => {
+      write(context, async (api) => {
         if (!release.prerelease) {
           await moveMain(api, release, await tagCommit(api, release), options.tagPrefix, cache);
         }

@@ -1,15 +1,28 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import semver from 'semver';
 import { limits } from '../contract/limits.ts';
 import { parseManifest } from '../contract/manifest.ts';
-import { AircherError, type Problem, systemErrorCode } from '../core/errors.ts';
+import { mapConcurrently } from '../core/concurrency.ts';
+import { AircherError, type Problem } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
-import { isWritable, readFileIfThere, writeAtomically, writeFileAtomically } from '../core/files.ts';
+import { isWritable } from '../core/files.ts';
 import { hashFile } from '../core/hashing.ts';
+import {
+  isDirectory,
+  makeReadable,
+  makeReadableDirectory,
+  namesIn,
+  readOrdinary,
+  sizeOf,
+  strangers,
+  writeReadable,
+} from './mirror/directory.ts';
+import { rangeFault } from './public-address.ts';
 import { versionOf } from './published-tags.ts';
+import { createPatience, lookUntil, type Patience, type RemoteTuning } from './remote.ts';
 import type {
   InspectedFile,
   ListedRelease,
@@ -19,11 +32,15 @@ import type {
   TargetInspection,
   TargetRelease,
 } from './target.ts';
+import { uploadProgress } from './upload-progress.ts';
 
 export interface MirrorOptions {
   /** The directory that a web server serves as `base_url`. */
   readonly directory: string;
   readonly tagPrefix: string;
+  /** Public address of a file of a release, which is asked before pointers move; undefined where it can't be reached from here. */
+  readonly addressOf?: ((tag: string, name: string) => string) | undefined;
+  readonly tuning?: RemoteTuning;
 }
 
 const pointers = ['manifest.json.minisig', 'manifest.json.asc', 'manifest.json'] as const;
@@ -33,18 +50,21 @@ const pointers = ['manifest.json.minisig', 'manifest.json.asc', 'manifest.json']
  * once its manifest.json stands there, which is written last.
  */
 export function createMirrorTarget(options: MirrorOptions): Target {
-  const { directory, tagPrefix } = options;
+  const { directory, tagPrefix, addressOf } = options;
+  const patience = createPatience(options.tuning ?? {});
   return {
     kind: 'mirror',
     place: directory,
     published: async () => (await listReleases(directory, tagPrefix)).filter(({ state }) => state === 'public'),
     list: () => listReleases(directory, tagPrefix),
     pointer: () => readPointer(directory),
-    readDocument: (tag, name) => readFileIfThere(join(directory, tag, name)),
+    readDocument: (tag, name) => readDocument(directory, tag, name),
     preflight: (release) => preflight(directory, release),
     missing: (release, context) => missingFiles(directory, release, context),
     upload: (release, context) => upload(directory, release, context),
-    makePublic: async () => {},
+    makePublic: async (release, context) => {
+      if (addressOf) await awaitPublicFiles(directory, release, addressOf, patience, context);
+    },
     movePointers: (release) => movePointers(directory, release),
     inspect: (tag, context) => inspect(directory, tag, context),
   };
@@ -54,28 +74,42 @@ async function listReleases(directory: string, tagPrefix: string): Promise<reado
   const found: ListedRelease[] = [];
   for (const tag of await namesIn(directory)) {
     const version = versionOf(tag, tagPrefix);
-    if (version === undefined || !(await stat(join(directory, tag))).isDirectory()) continue;
+    if (version === undefined || !(await isDirectory(join(directory, tag)))) continue;
     const whole = (await sizeOf(join(directory, tag, 'manifest.json'))) !== undefined;
     found.push({ tag, version, state: whole ? 'public' : 'draft' });
   }
   return found.sort((a, b) => semver.rcompare(a.version, b.version));
 }
 
+async function readDocument(directory: string, tag: string, name: string): Promise<Buffer | undefined> {
+  const root = join(directory, tag);
+  return (await isDirectory(root)) ? readOrdinary(join(root, name), limits.manifestBytes) : undefined;
+}
+
 async function readPointer(directory: string): Promise<Pointer> {
   const file = join(directory, 'manifest.json');
-  const bytes = await readFileIfThere(file);
+  const bytes = await readOrdinary(file, limits.manifestBytes);
   return { name: 'manifest.json at its root', tag: bytes && parseManifest(bytes, file).release };
 }
 
 async function preflight(directory: string, release: TargetRelease): Promise<readonly Problem[]> {
-  const problems: Problem[] = [];
-  const found = await readFileIfThere(join(directory, release.tag, 'manifest.json'));
+  const names = release.files.map(({ name }) => name);
+  const problems = [...(await strangers(directory, release.tag, names, pointers))];
+  const found = await readDocument(directory, release.tag, 'manifest.json');
   const ours = release.files.find((file) => file.name === 'manifest.json');
   if (found !== undefined && ours !== undefined && createHash('sha256').update(found).digest('hex') !== ours.sha256) {
     problems.push(otherContent(directory, release.tag));
   }
   const place = await nearestExisting(directory);
-  if (!(await isWritable(place))) {
+  if (!(await stat(place)).isDirectory()) {
+    problems.push({
+      level: 'error',
+      code: 'machine',
+      file: directory,
+      message: `${place} is no directory`,
+      hint: 'Correct "mirror.directory" in release.json.',
+    });
+  } else if (!(await isWritable(place))) {
     problems.push({
       level: 'error',
       code: 'machine',
@@ -98,7 +132,7 @@ function otherContent(directory: string, tag: string): Problem {
 }
 
 async function nearestExisting(path: string): Promise<string> {
-  for (let place = path; ; place = join(place, '..')) {
+  for (let place = path; ; place = dirname(place)) {
     if ((await stat(place).catch(() => undefined)) !== undefined) return place;
   }
 }
@@ -125,42 +159,43 @@ async function holds(path: string, file: ReleaseFile, context: RunContext): Prom
 }
 
 async function upload(directory: string, release: TargetRelease, context: RunContext): Promise<void> {
-  const problems = await preflight(directory, release);
-  const [conflict] = problems;
-  if (conflict)
-    throw new AircherError(conflict.code ?? 'conflict', conflict.message, {
+  const [conflict] = await preflight(directory, release);
+  if (conflict) {
+    throw new AircherError(conflict.code ?? 'conflict', `${conflict.file}: ${conflict.message}`, {
       ...(conflict.hint ? { hint: conflict.hint } : {}),
     });
-  const missing = await missingFiles(directory, release, context);
-  if (missing.length === 0) return;
-  await mkdir(join(directory, release.tag), { recursive: true });
+  }
+  const missing = new Set(await missingFiles(directory, release, context));
+  await makeReadableDirectory(join(directory, release.tag));
   // The manifest makes the tag public, so it comes last.
   const last = (file: ReleaseFile): number => (file.name === 'manifest.json' ? 1 : 0);
-  for (const file of [...missing].sort((a, b) => last(a) - last(b))) {
-    await copyFile(file, join(directory, release.tag, file.name), context);
+  for (const file of [...release.files].sort((a, b) => last(a) - last(b))) {
+    const path = join(directory, release.tag, file.name);
+    const progress = uploadProgress(file, 'mirror', context);
+    if (missing.has(file)) await copyFile(file, path, progress.sent, context);
+    else await makeReadable(path);
+    progress.done(missing.has(file) ? undefined : 'already there');
   }
 }
 
-async function copyFile(file: ReleaseFile, destination: string, context: RunContext): Promise<void> {
+async function copyFile(
+  file: ReleaseFile,
+  destination: string,
+  onSent: (bytes: number) => void,
+  context: RunContext,
+): Promise<void> {
   if (file.content.kind !== 'file') throw new AircherError('unexpected', `${file.name} has no file to copy`);
   const source = file.content.path;
   const hash = createHash('sha256');
   let done = 0;
-  await writeAtomically(destination, async (handle) => {
+  await writeReadable(destination, async (handle) => {
     for await (const piece of createReadStream(source, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
       context.signal?.throwIfAborted();
       hash.update(piece);
       // Unlike `write`, this writes all of it, or fails.
       await handle.writeFile(piece);
       done += piece.length;
-      context.onEvent?.({
-        type: 'progress',
-        task: 'upload',
-        subject: file.name,
-        via: 'mirror',
-        done,
-        total: file.sizeBytes,
-      });
+      onSent(done);
     }
     const found = hash.digest('hex');
     if (found !== file.sha256) {
@@ -170,23 +205,54 @@ async function copyFile(file: ReleaseFile, destination: string, context: RunCont
       });
     }
   });
-  context.onEvent?.({ type: 'done', task: 'upload', subject: file.name, via: 'mirror' });
+}
+
+/** Waits until every file stands at its public address. Throws `remote` after `publicMs`: clients would find nothing there. */
+async function awaitPublicFiles(
+  directory: string,
+  release: TargetRelease,
+  addressOf: (tag: string, name: string) => string,
+  patience: Patience,
+  context: RunContext,
+): Promise<void> {
+  const { deadlines } = patience;
+  const end = performance.now() + patience.publicMs;
+  let told = false;
+  await mapConcurrently(release.files, patience.parallel, async (file) => {
+    const url = addressOf(release.tag, file.name);
+    let fault: string | undefined;
+    const answered = await lookUntil(Math.max(0, end - performance.now()), patience, context, async () => {
+      fault = await rangeFault(url, file, { deadlines, signal: context.signal });
+      if (fault === undefined) return true;
+      if (!told)
+        context.onEvent?.({ type: 'notice', message: `Waiting for the mirror's public address: ${url}: ${fault}` });
+      told = true;
+      return undefined;
+    });
+    if (answered) return;
+    throw new AircherError('remote', `${url}: ${fault}`, {
+      hint:
+        `The file lies in ${directory}, and no pointer was moved. Correct "mirror.base_url" in release.json, or what the web ` +
+        'server serves there, and run the same command again. Where that address can\'t be reached from here, set "probe": false beside it.',
+    });
+  });
 }
 
 async function movePointers(directory: string, release: TargetRelease): Promise<void> {
   if (release.prerelease || (await namesNewer(directory, release))) return;
   for (const name of pointers) {
-    const bytes = await readFileIfThere(join(directory, release.tag, name));
-    const before = await readFileIfThere(join(directory, name));
-    if (bytes === undefined || before?.equals(bytes)) continue;
-    await writeFileAtomically(join(directory, name), bytes);
+    const bytes = await readOrdinary(join(directory, release.tag, name), limits.manifestBytes);
+    const before = await readOrdinary(join(directory, name), limits.manifestBytes);
+    if (bytes === undefined) continue;
+    if (before?.equals(bytes)) await makeReadable(join(directory, name));
+    else await writeReadable(join(directory, name), (handle) => handle.writeFile(bytes));
   }
 }
 
 /** Publishing an old release again leaves the pointer to a newer one alone. */
 async function namesNewer(directory: string, release: TargetRelease): Promise<boolean> {
   const path = join(directory, 'manifest.json');
-  const bytes = await readFileIfThere(path);
+  const bytes = await readOrdinary(path, limits.manifestBytes);
   if (bytes === undefined) return false;
   const tag = parseManifest(bytes, path).release ?? '';
   const version = tag.slice(release.tag.length - release.version.length);
@@ -196,14 +262,15 @@ async function namesNewer(directory: string, release: TargetRelease): Promise<bo
 async function inspect(directory: string, tag: string, context: RunContext): Promise<TargetInspection> {
   const root = join(directory, tag);
   const files: InspectedFile[] = [];
-  for (const name of (await namesIn(root)).sort()) {
+  const names = (await isDirectory(root)) ? await namesIn(root) : [];
+  for (const name of [...names].sort()) {
     const path = join(root, name);
-    const found = await stat(path);
-    if (!found.isFile()) continue;
+    const sizeBytes = await sizeOf(path);
+    if (sizeBytes === undefined) continue;
     const unfinished = name.startsWith('.tmp-');
     files.push({
       name,
-      sizeBytes: found.size,
+      sizeBytes,
       digest: unfinished
         ? undefined
         : { algorithm: 'sha256', hex: (await hashFile(path, { signal: context.signal })).sha256 },
@@ -211,26 +278,12 @@ async function inspect(directory: string, tag: string, context: RunContext): Pro
       downloads: undefined,
     });
   }
-  const pointer = await readFileIfThere(join(directory, 'manifest.json'));
-  const own = await readFileIfThere(join(root, 'manifest.json'));
+  const pointer = await readOrdinary(join(directory, 'manifest.json'), limits.manifestBytes);
+  const own = await readDocument(directory, tag, 'manifest.json');
   return {
     state: own !== undefined ? 'public' : files.length > 0 ? 'draft' : 'absent',
     files,
     revision: undefined,
     remarks: own !== undefined && pointer?.equals(own) ? ['newest: the mirror root names it'] : [],
   };
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return [];
-    throw error;
-  }
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isFile() ? found.size : undefined;
 }

@@ -21,6 +21,8 @@ export interface RemoteTuning {
   readonly publicMs?: number;
   /** At least this long between two requests that change something. */
   readonly writeEveryMs?: number;
+  /** The first wait after a rate limit that names no time; each further one is twice as long. */
+  readonly unnamedWaitMs?: number;
   /** Files sent at once. */
   readonly parallel?: number;
 }
@@ -35,13 +37,23 @@ export interface Patience {
   readonly lookEveryMs: number;
   readonly publicMs: number;
   readonly parallel: number;
+  /** Undefined: waits grow as after any failure. */
+  readonly unnamedWaitMs: number | undefined;
   /** Resolves when the next request that changes something may go. */
   pace(context: RunContext): Promise<void>;
+  /** Nobody asks the remote anything for so long: it has set a rate limit. */
+  hold(ms: number): void;
+  /** Resolves when no such wait is on. */
+  ready(context: RunContext): Promise<void>;
 }
 
-export function createPatience(tuning: RemoteTuning, defaults: { readonly writeEveryMs: number }): Patience {
-  const writeEveryMs = tuning.writeEveryMs ?? defaults.writeEveryMs;
+/** What one host's own rules say. */
+export type HostRules = Pick<RemoteTuning, 'writeEveryMs' | 'unnamedWaitMs'>;
+
+export function createPatience(tuning: RemoteTuning, rules: HostRules = {}): Patience {
+  const { writeEveryMs = 0, unnamedWaitMs } = { ...rules, ...tuning };
   let nextWrite = 0;
+  let limitedUntil = 0;
   return {
     deadlines: { ...defaultDeadlines, ...tuning.deadlines },
     attempts: tuning.attempts ?? 6,
@@ -52,6 +64,14 @@ export function createPatience(tuning: RemoteTuning, defaults: { readonly writeE
     lookEveryMs: tuning.lookEveryMs ?? 1000,
     publicMs: tuning.publicMs ?? 120_000,
     parallel: tuning.parallel ?? 4,
+    unnamedWaitMs,
+    hold: (ms) => {
+      limitedUntil = Math.max(limitedUntil, performance.now() + ms);
+    },
+    ready: async (context) => {
+      const left = limitedUntil - performance.now();
+      if (left > 0) await pause(left, context);
+    },
     pace: async (context) => {
       const now = performance.now();
       const at = Math.max(now, nextWrite);
@@ -71,24 +91,39 @@ export async function persist<T>(
   context: RunContext,
   attempt: (number: number) => Promise<T>,
 ): Promise<T> {
+  let tries = 0;
   try {
-    return await retry(attempt, {
-      what,
-      attempts: patience.attempts,
-      baseDelayMs: patience.baseDelayMs,
-      maxDelayMs: patience.maxDelayMs,
-      signal: context.signal,
-      onEvent: context.onEvent,
-      retryable: (error) => {
-        if (!(error instanceof RequestFailure) || !error.retryable || spent.has(error)) return false;
-        if (error.waitMs === undefined) return true;
-        return error.waitMs <= patience.maxWaitMs ? error.waitMs : false;
+    return await retry(
+      async (number) => {
+        await patience.ready(context);
+        return attempt(number);
       },
-    });
+      {
+        what,
+        attempts: patience.attempts,
+        baseDelayMs: patience.baseDelayMs,
+        maxDelayMs: patience.maxDelayMs,
+        signal: context.signal,
+        onEvent: context.onEvent,
+        retryable: (error) => {
+          if (!(error instanceof RequestFailure) || !error.retryable || spent.has(error)) return false;
+          const waitMs = error.waitMs ?? (error.limited ? unnamedWait(patience, tries++) : undefined);
+          if (waitMs === undefined) return true;
+          if (waitMs > patience.maxWaitMs) return false;
+          if (error.limited) patience.hold(waitMs);
+          return waitMs;
+        },
+      },
+    );
   } catch (error) {
     if (error instanceof RequestFailure && error.retryable) spent.add(error);
     throw error;
   }
+}
+
+/** docs.github.com, "Rate limits": at least a minute where no time is named, and exponentially longer each time. */
+function unnamedWait({ unnamedWaitMs, maxWaitMs }: Patience, tries: number): number | undefined {
+  return unnamedWaitMs === undefined ? undefined : Math.min(unnamedWaitMs * 2 ** tries, maxWaitMs);
 }
 
 /** Looks for what was made a moment ago, which lists may not show yet: for ten times the usual lag. */

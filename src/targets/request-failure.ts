@@ -6,6 +6,8 @@ export interface RequestFailureOptions {
   readonly status?: number | undefined;
   /** Whether the same request, or a look and then the same request, may go better. */
   readonly retryable: boolean;
+  /** Whether it is a rate limit's answer: of what was asked for, it says nothing. */
+  readonly limited?: boolean;
   /** How long the remote asks to wait, in milliseconds. */
   readonly waitMs?: number | undefined;
   /** The remote's own names for what is wrong: `already_exists`, `RepoNotFound`. */
@@ -25,6 +27,7 @@ export class RequestFailure extends Error {
   override readonly name = 'RequestFailure';
   readonly status: number | undefined;
   readonly retryable: boolean;
+  readonly limited: boolean;
   readonly waitMs: number | undefined;
   readonly reasons: readonly string[];
   readonly hint: string | undefined;
@@ -34,6 +37,7 @@ export class RequestFailure extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = options.status;
     this.retryable = options.retryable;
+    this.limited = options.limited ?? false;
     this.waitMs = options.waitMs;
     this.reasons = options.reasons ?? [];
     this.hint = options.hint;
@@ -41,9 +45,10 @@ export class RequestFailure extends Error {
   }
 }
 
-/** `true` where the remote answered with one of these statuses. */
+/** Whether the remote answered with one of these statuses. A rate limit's 403 isn't one: it says nothing of rights. */
 export function hasStatus(error: unknown, ...statuses: readonly number[]): error is RequestFailure {
-  return error instanceof RequestFailure && error.status !== undefined && statuses.includes(error.status);
+  if (!(error instanceof RequestFailure) || error.limited) return false;
+  return error.status !== undefined && statuses.includes(error.status);
 }
 
 /** A remote's answer that is not what its protocol promises: worth another look, as a proxy's error page is. */

@@ -106,7 +106,7 @@ describe('carried-forward models', () => {
     const first = await published(workspace);
     await workspace.configure({
       release: '1.0.1',
-      mirror: { base_url: 'http://127.0.0.1:9/moved', directory: 'mirror' },
+      mirror: { base_url: 'http://127.0.0.1:9/moved', directory: 'mirror', probe: false },
     });
     await workspace.json(['release']);
     const second = await published(workspace);
@@ -116,7 +116,7 @@ describe('carried-forward models', () => {
     await workspace.writeModel('alpha', { seed: 9 });
     await workspace.configure({
       release: '1.0.2',
-      mirror: { base_url: 'http://127.0.0.1:9/again', directory: 'mirror' },
+      mirror: { base_url: 'http://127.0.0.1:9/again', directory: 'mirror', probe: false },
     });
     const refused = await workspace.run(['release']);
     assert.equal(refused.exitCode, 3);

@@ -10,5 +10,6 @@ export const quickTuning: RemoteTuning = {
   lookEveryMs: 10,
   publicMs: 2000,
   writeEveryMs: 0,
+  unnamedWaitMs: 20,
   deadlines: { connectMs: 3000, stallMs: 600, totalMs: 20_000, minBytesPerSecond: 100_000 },
 };

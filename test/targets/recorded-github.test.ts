@@ -85,14 +85,20 @@ function headerFaults(
 }
 
 function apiOf(url: string, repository: string): GithubApi {
-  const patience = createPatience({ ...quick, attempts: 2 }, { writeEveryMs: 0 });
+  const patience = createPatience({ ...quick, attempts: 2 });
   return new GithubApi({ repository, apiUrl: url, serverUrl: url, token, patience }, {});
 }
 
 test('recorded: an asset is uploaded, listed and deleted', async (t) => {
   const { url, left } = await replay(t, 'release-assets');
   const api = apiOf(url, 'octokit-fixture-org/release-assets');
-  const octokit = createOctokit({ apiUrl: url, token, deadlines: api.settings.patience.deadlines, signal: undefined });
+  const octokit = createOctokit({
+    apiUrl: url,
+    serverUrl: url,
+    token,
+    deadlines: api.settings.patience.deadlines,
+    signal: undefined,
+  });
   const { data: release } = await octokit.rest.repos.getReleaseByTag({
     owner: 'octokit-fixture-org',
     repo: 'release-assets',
@@ -113,7 +119,13 @@ test('recorded: an asset is uploaded, listed and deleted', async (t) => {
 test('recorded: an asset of that name is there already', async (t) => {
   const { url } = await replay(t, 'release-assets-conflict');
   const api = apiOf(url, 'octokit-fixture-org/release-assets-conflict');
-  const octokit = createOctokit({ apiUrl: url, token, deadlines: api.settings.patience.deadlines, signal: undefined });
+  const octokit = createOctokit({
+    apiUrl: url,
+    serverUrl: url,
+    token,
+    deadlines: api.settings.patience.deadlines,
+    signal: undefined,
+  });
   const { data: release } = await octokit.rest.repos.getReleaseByTag({
     owner: 'octokit-fixture-org',
     repo: 'release-assets-conflict',
@@ -139,7 +151,13 @@ test('recorded: an asset of that name is there already', async (t) => {
 test('recorded: pages are followed by the Link header to the last one', async (t) => {
   const { url, left } = await replay(t, 'paginate-issues');
   const api = apiOf(url, 'octokit-fixture-org/paginate-issues');
-  const octokit = createOctokit({ apiUrl: url, token, deadlines: api.settings.patience.deadlines, signal: undefined });
+  const octokit = createOctokit({
+    apiUrl: url,
+    serverUrl: url,
+    token,
+    deadlines: api.settings.patience.deadlines,
+    signal: undefined,
+  });
   const issues = await octokit.paginate('GET /repos/octokit-fixture-org/paginate-issues/issues', { per_page: 3 });
   assert.equal(issues.length, 13);
   assert.deepEqual(left(), []);
@@ -148,7 +166,13 @@ test('recorded: pages are followed by the Link header to the last one', async (t
 test("recorded: a refusal carries GitHub's reasons and is final", async (t) => {
   const { url } = await replay(t, 'errors');
   const api = apiOf(url, 'octokit-fixture-org/errors');
-  const octokit = createOctokit({ apiUrl: url, token, deadlines: api.settings.patience.deadlines, signal: undefined });
+  const octokit = createOctokit({
+    apiUrl: url,
+    serverUrl: url,
+    token,
+    deadlines: api.settings.patience.deadlines,
+    signal: undefined,
+  });
   const request = octokit.request('POST /repos/octokit-fixture-org/errors/labels', { name: 'foo', color: 'invalid' });
   await assert.rejects(request, (error: Error) => {
     assert.ok(hasStatus(error.cause, 422));

@@ -24,6 +24,7 @@ export const quick: RemoteTuning = {
   lookEveryMs: 10,
   publicMs: 2000,
   writeEveryMs: 0,
+  unnamedWaitMs: 20,
   deadlines: { connectMs: 2000, stallMs: 500, totalMs: 10_000, minBytesPerSecond: 1_000_000 },
 };
 

@@ -36,7 +36,10 @@ export async function createModelRepository(
   const keys = join(place, 'keys');
   const { publicKey } = (await workspace.json(['keygen', '--key-dir', keys, '--no-password'])) as { publicKey: string };
   const config = { ...changes, signing: { public_keys: [publicKey], ...signing } };
-  await workspace.configure({ mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror' }, ...config });
+  await workspace.configure({
+    mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror', probe: false },
+    ...config,
+  });
   await workspace.json(['init']);
   const env = await environment(place);
   const git = async (...args: readonly string[]): Promise<unknown> =>

@@ -159,7 +159,7 @@ describe('the release workflow', { skip }, () => {
     const { signing } = (await repository.workspace.readJson('manifests/release.json')) as { signing: object };
     await repository.workspace.configure({
       release: '1.0.1',
-      mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror' },
+      mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror', probe: false },
       signing,
     });
     await repository.commit();
@@ -177,7 +177,7 @@ describe('the release workflow', { skip }, () => {
     const { signing } = (await repository.workspace.readJson('manifests/release.json')) as { signing: object };
     await repository.workspace.configure({
       release: '1.0.1',
-      mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror' },
+      mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror', probe: false },
       signing,
       models: { alpha: modelConfig('alpha'), beta: modelConfig('beta') },
     });

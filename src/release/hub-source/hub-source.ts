@@ -35,7 +35,7 @@ export function openHub(source: HubSource, workspace: Workspace, tuning: RemoteT
       repository: source.repository,
       endpoint: checkedBase(hfEndpoint ?? defaultHubEndpoint, 'HF_ENDPOINT'),
       token: hfToken,
-      patience: createPatience(tuning, { writeEveryMs: 0 }),
+      patience: createPatience(tuning),
     },
     { signal: workspace.signal, onEvent: workspace.onEvent },
   );

@@ -25,7 +25,8 @@ export async function setScene(
   let { environment } = workspace;
   if (config.mirror && standIns.mirror) {
     // Clients know no other name for a mirror's host than the one in the manifest.
-    config = { ...config, mirror: { base_url: standIns.mirror.url, directory: standIns.mirror.directory } };
+    const { url, directory: root } = standIns.mirror;
+    config = { ...config, mirror: { base_url: url, directory: root } };
     differences.push(`The mirror's URLs are below ${standIns.mirror.url}; its directory is an empty one.`);
   }
   if ((config.signing?.public_keys ?? []).length > 0 && environment.signingKey === undefined) {
@@ -54,7 +55,7 @@ export async function setScene(
 /** Without installations of its own that release.json names: their place is taken by the stand-ins. The manifest still names them. */
 export function withoutOwnHosts(config: ReleaseConfig): ReleaseConfig {
   const { github, huggingface, ...others } = config;
-  const { server_url: _server, ...ownGithub } = github ?? { repository: '' };
+  const { server_url: _server, api_url: _api, ...ownGithub } = github ?? { repository: '' };
   const { endpoint: _endpoint, ...ownHub } = huggingface ?? { repository: '' };
   return { ...others, ...(github && { github: ownGithub }), ...(huggingface && { huggingface: ownHub }) };
 }

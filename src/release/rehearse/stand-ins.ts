@@ -42,6 +42,7 @@ export const rehearsalTuning: RemoteTuning = {
   lookEveryMs: 50,
   publicMs: 15_000,
   writeEveryMs: 0,
+  unnamedWaitMs: 1000,
   deadlines: { connectMs: 5000, stallMs: 10_000 },
 };
 

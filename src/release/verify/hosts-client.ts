@@ -1,6 +1,7 @@
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { createHttp } from '../../fetch/http/client.ts';
 import type { Http, HttpOptions } from '../../fetch/http/types.ts';
+import { githubInstallation } from '../addresses.ts';
 import type { Workspace } from '../workspace.ts';
 
 export type DownloadPatience = Pick<HttpOptions, 'retryDelayMs' | 'stallTimeoutMs' | 'connectTimeoutMs'>;
@@ -14,14 +15,13 @@ export function createHostsClient(
   { environment }: Workspace,
   patience: DownloadPatience = {},
 ): Http {
-  const server = config.github?.server_url;
   return createHttp({
     ...patience,
     ...environment.proxy,
     githubToken: environment.githubToken,
     huggingFaceToken: environment.hfToken,
     huggingFaceEndpoint: config.huggingface?.endpoint ?? environment.hfEndpoint,
-    githubServerUrl: server ?? environment.githubServerUrl,
-    githubApiUrl: server === undefined ? environment.githubApiUrl : undefined,
+    githubServerUrl: config.github?.server_url ?? environment.githubServerUrl,
+    githubApiUrl: githubInstallation(config, environment).apiUrl,
   });
 }

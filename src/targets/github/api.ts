@@ -59,8 +59,8 @@ export class GithubApi {
     this.context = context;
     const [owner = '', repo = ''] = settings.repository.split('/');
     this.at = { owner, repo };
-    const { apiUrl, token, patience } = settings;
-    this.octokitSettings = { apiUrl, token, deadlines: patience.deadlines, signal: context.signal };
+    const { apiUrl, serverUrl, token, patience } = settings;
+    this.octokitSettings = { apiUrl, serverUrl, token, deadlines: patience.deadlines, signal: context.signal };
     this.octokit = createOctokit(this.octokitSettings);
   }
 

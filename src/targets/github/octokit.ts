@@ -7,6 +7,7 @@ import { malformed, RequestFailure } from '../request-failure.ts';
 
 export interface OctokitSettings {
   readonly apiUrl: string;
+  readonly serverUrl: string;
   readonly token: string | undefined;
   readonly deadlines: Deadlines;
   readonly signal: AbortSignal | undefined;
@@ -43,7 +44,7 @@ export function apiFetch(settings: OctokitSettings, upload: StreamedBody | undef
     const method = init.method ?? 'GET';
     const what = describeRequest(method, url);
     const headers = { ...init.headers };
-    if (!mayHaveToken(url, settings.apiUrl)) delete headers.authorization;
+    if (!mayHaveToken(url, settings)) delete headers.authorization;
     const body = upload ?? (typeof init.body === 'string' ? init.body : undefined);
     return exchange(
       url,
@@ -85,15 +86,16 @@ export async function unwrapped<T>(call: () => Promise<T>): Promise<T> {
 }
 
 /**
- * The API's own origin, and where its releases take uploads: `uploads.` in the place of `api.` (github.com, and installations
- * with their own domain), or another port of this machine. The upload URL comes from an answer, so it is checked.
+ * The API's and the server's own origins, and where releases take uploads: `uploads.` before the server's name, in the place of
+ * `api.` where that stands, or another port of this machine. The upload URL comes from an answer, so it is checked.
  */
-function mayHaveToken(url: string, apiUrl: string): boolean {
+function mayHaveToken(url: string, settings: Pick<OctokitSettings, 'apiUrl' | 'serverUrl'>): boolean {
   const to = new URL(url);
-  const api = new URL(apiUrl);
-  if (to.origin === api.origin) return true;
+  const [api, server] = [new URL(settings.apiUrl), new URL(settings.serverUrl)];
+  if (to.origin === api.origin || to.origin === server.origin) return true;
   if (isLoopback(to.hostname) && isLoopback(api.hostname)) return true;
-  return to.protocol === 'https:' && to.port === api.port && to.hostname === api.hostname.replace(/^api\./, 'uploads.');
+  const uploads = [api.host.replace(/^api\./, 'uploads.'), `uploads.${server.host}`];
+  return to.protocol === 'https:' && uploads.includes(to.host);
 }
 
 function isJson(bytes: Buffer): boolean {

@@ -144,7 +144,7 @@ export class HubApi {
       operation: 'upload',
       transfers: ['basic', 'multipart'],
       hash_algo: 'sha256',
-      ref: { name: branch },
+      ref: { name: `refs/heads/${branch}` },
       objects,
     });
     const path = `/${this.settings.repository}.git/info/lfs/objects/batch`;

@@ -1,5 +1,12 @@
 import { answerFailure } from '../answer-failure.ts';
-import { type Deadlines, describeRequest, exchange, readAnswer, type StreamedBody } from '../exchange.ts';
+import {
+  type Deadlines,
+  describeRequest,
+  exchange,
+  type HeaderList,
+  readAnswer,
+  type StreamedBody,
+} from '../exchange.ts';
 import { malformed } from '../request-failure.ts';
 
 export interface HubHttpSettings {
@@ -44,32 +51,38 @@ export class HubHttp {
     return parseJson(answer.bytes, describeRequest(method, url));
   }
 
-  /** Any request; the token goes along if it is to the endpoint. The answer is a success, or RequestFailure is thrown. */
+  /**
+   * Any request; the token goes along if it is to the endpoint and the headers have no credentials of their own. The answer is a
+   * success, or RequestFailure is thrown.
+   */
   async send(
     method: string,
     url: string,
-    headers: Readonly<Record<string, string>>,
+    headers: HeaderList,
     body?: string | Uint8Array | StreamedBody,
   ): Promise<HubAnswer> {
     const { token } = this.settings;
-    const { authorization: _, ...others } = headers;
-    const trusted = token !== undefined && new URL(url).origin === this.origin;
-    return this.sendSigned(method, url, trusted ? { ...others, authorization: `Bearer ${token}` } : others, body);
+    const all = new Headers(headers);
+    const isOurs = token !== undefined && new URL(url).origin === this.origin;
+    if (isOurs && !all.has('authorization')) all.set('authorization', `Bearer ${token}`);
+    return this.sendSigned(method, url, all, body);
   }
 
   /** A request to a signed URL, wherever it leads: with the headers given and no token, which storage would refuse. */
   async sendSigned(
     method: string,
     url: string,
-    headers: Readonly<Record<string, string>>,
+    headers: HeaderList,
     body?: string | Uint8Array | StreamedBody,
   ): Promise<HubAnswer> {
     const { deadlines, signal } = this.settings;
+    const all = new Headers(headers);
+    if (!all.has('user-agent')) all.set('user-agent', 'aircher-models');
     return exchange(
       url,
       {
         method,
-        headers: { 'user-agent': 'aircher-models', ...headers },
+        headers: all,
         body,
         deadlines,
         signal,
@@ -79,8 +92,9 @@ export class HubHttp {
         if (answer.status < 200 || answer.status >= 300) {
           throw answerFailure(describeRequest(method, url), answer.status, answer.headers, bytes.toString());
         }
-        // A portal's or proxy's page with status 200 must not pass for something done.
-        if (answer.headers.get('content-type')?.startsWith('text/html')) throw malformed(describeRequest(method, url));
+        // A portal's or proxy's page with status 200 must not pass for something done. Some servers label an empty answer so.
+        const isPage = /^text\/html\b/i.test(answer.headers.get('content-type') ?? '') && bytes.length > 0;
+        if (isPage) throw malformed(describeRequest(method, url));
         return { status: answer.status, headers: answer.headers, bytes };
       },
     );
@@ -94,7 +108,7 @@ export class HubHttp {
     const answer = await this.send(
       method,
       url,
-      Object.fromEntries(new Headers(init?.headers)),
+      new Headers(init?.headers),
       typeof body === 'string' ? body : undefined,
     );
     const isEmpty = [204, 205].includes(answer.status);

@@ -53,9 +53,9 @@ async function settleObject(
     const { upload, verify } = answer.actions ?? {};
     if (upload === undefined) return;
     const chunkBytes = Number(upload.header?.chunk_size);
-    await withFreshUrl(file, async () => {
+    await withFreshActions(file, [upload, verify], async () => {
       if (chunkBytes > 0) await sendParts(api, file, upload, chunkBytes, progress);
-      else await sendWhole(api, file, upload, progress);
+      else await sendWhole(api, file, answer, upload, progress);
       if (verify !== undefined) await confirm(api, file, verify);
     });
     sent = true;
@@ -73,14 +73,45 @@ function refused(file: ReleaseFile, error: { readonly code: number; readonly mes
   });
 }
 
+/** Objects that aren't said to be `authenticated` need the credentials of the server that gave the address. [git-lfs, docs/api/batch.md] */
 async function sendWhole(
   api: HubApi,
   file: ReleaseFile,
+  { authenticated }: BatchObject,
   upload: UploadAction,
   progress: UploadProgress,
 ): Promise<void> {
   const body = { sizeBytes: file.sizeBytes, open: () => readContent(file), onSent: progress.sent };
-  await api.http.sendSigned('PUT', upload.href, upload.header ?? {}, body);
+  const headers = actionHeaders(upload, { 'content-type': 'application/octet-stream' });
+  if (authenticated) await api.http.sendSigned('PUT', upload.href, headers, body);
+  else await api.http.send('PUT', upload.href, headers, body);
+}
+
+/** What the connection says of itself and of the body; some servers name these among an action's headers. */
+const connectionHeaders = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** The headers of an action's request: the action's own win, however their names are written. */
+function actionHeaders({ header }: UploadAction, ours: Readonly<Record<string, string>>): Headers {
+  const headers = new Headers(ours);
+  for (const [name, value] of Object.entries(header ?? {})) {
+    if (connectionHeaders.has(name.toLowerCase())) continue;
+    try {
+      headers.set(name, value);
+    } catch (error) {
+      throw malformed('large file storage', error);
+    }
+  }
+  return headers;
 }
 
 async function sendParts(
@@ -119,18 +150,23 @@ async function sendParts(
   await api.http.sendSigned('POST', upload.href, { accept: lfsJson, 'content-type': lfsJson }, content);
 }
 
-/** A signed URL that expired, or bytes that aren't those it was signed for: asked for a fresh one, it may do. */
-async function withFreshUrl<T>(file: ReleaseFile, send: () => Promise<T>): Promise<T> {
+/** A signed URL or an action's credentials that expired, or bytes that aren't those they are for: fresh ones may do. */
+async function withFreshActions<T>(
+  file: ReleaseFile,
+  actions: readonly (UploadAction | undefined)[],
+  send: () => Promise<T>,
+): Promise<T> {
   try {
     return await send();
   } catch (error) {
-    if (!hasStatus(error, 400, 403, 404, 422)) throw error;
+    const hasOwn = actions.some((action) => action && actionHeaders(action, {}).has('authorization'));
+    if (!hasStatus(error, 400, 403, 404, 422, ...(hasOwn ? [401] : []))) throw error;
     throw new RequestFailure(`${file.name}: ${error.message}`, { status: error.status, retryable: true, cause: error });
   }
 }
 
 /** git-lfs's own question after an upload; its no means that the object is sent again. */
 async function confirm(api: HubApi, file: ReleaseFile, verify: UploadAction): Promise<void> {
-  const headers = { ...verify.header, accept: lfsJson, 'content-type': lfsJson };
+  const headers = actionHeaders(verify, { accept: lfsJson, 'content-type': lfsJson });
   await api.http.send('POST', verify.href, headers, JSON.stringify(pointerOf(file)));
 }

@@ -1,7 +1,7 @@
 import { encodePath } from '../../contract/names.ts';
 import { AircherError } from '../../core/errors.ts';
-import { exchange } from '../exchange.ts';
 import { otherContent } from '../other-content.ts';
+import { headFault } from '../public-address.ts';
 import { lookPastLag, lookUntil, persist } from '../remote.ts';
 import { hasStatus, RequestFailure } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
@@ -75,33 +75,22 @@ async function findHead(api: HubApi, release: TargetRelease, cache: BlobIdCache)
   );
 }
 
-/** Waits until the tag's manifest answers, as an anonymous client sees it. Throws `remote` after `publicMs`. */
-export async function awaitPublicTag(api: HubApi, release: TargetRelease): Promise<void> {
-  const { endpoint, repository, patience } = api.settings;
+/**
+ * Waits until the tag's manifest answers at the address that clients are given, as an anonymous client sees it. `repository` is the
+ * name in that address. Throws `remote` after `publicMs`.
+ */
+export async function awaitPublicTag(api: HubApi, repository: string, release: TargetRelease): Promise<void> {
+  const { endpoint, patience } = api.settings;
   const [file] = release.files.filter(({ name }) => name === 'manifest.json').concat(release.files);
   if (file === undefined) return;
   const url = `${endpoint}/${repository}/resolve/${encodeURIComponent(release.tag)}/${encodePath(file.name)}`;
-  let status = '';
+  let fault: string | undefined;
   const answered = await lookUntil(patience.publicMs, patience, api.context, async () => {
-    status = await anonymousStatus(api, url);
-    return /^[23]\d\d$/.test(status) ? true : undefined;
+    fault = await headFault(url, { deadlines: patience.deadlines, signal: api.context.signal });
+    return fault === undefined ? true : undefined;
   });
   if (answered) return;
-  throw new AircherError('remote', `${url} does not answer: ${status}`, {
+  throw new AircherError('remote', `${url} does not answer: ${fault}`, {
     hint: 'The tag is made, but the Hub does not serve it yet. Run the same command again in a few minutes.',
   });
-}
-
-async function anonymousStatus(api: HubApi, url: string): Promise<string> {
-  const { deadlines } = api.settings.patience;
-  try {
-    return await exchange(
-      url,
-      { method: 'HEAD', redirect: 'manual', deadlines, signal: api.context.signal },
-      async ({ status }) => String(status),
-    );
-  } catch (error) {
-    if (error instanceof RequestFailure && error.retryable) return error.message;
-    throw error;
-  }
 }

@@ -7,7 +7,8 @@ const ref = z.object({ name: z.string(), targetCommit: z.string() });
 export const refsShape = z.object({ branches: z.array(ref), tags: z.array(ref) });
 
 export const modelShape = z.object({
-  id: z.string(),
+  /** `owner/name`. It becomes part of the paths that are asked for. */
+  id: z.string().check(z.regex(/^[\w.-]+\/[\w.-]+$/)),
   private: z.optional(z.boolean()),
   /** false, or how access is granted. */
   gated: z.optional(z.union([z.boolean(), z.string()])),
@@ -35,6 +36,8 @@ export const batchShape = z.object({
     z.object({
       oid: z.string(),
       size: z.number(),
+      /** Whether the actions need no credentials but their own. */
+      authenticated: z.optional(z.nullable(z.boolean())),
       actions: z.optional(z.nullable(z.object({ upload: z.optional(action), verify: z.optional(action) }))),
       error: z.optional(z.object({ code: z.number(), message: z.string() })),
     }),
