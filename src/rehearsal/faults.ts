@@ -25,6 +25,8 @@
  * - `lag`: read-after-write lag: what was made in the last `ms` milliseconds isn't in the answer yet; without `ms`, what was made
  *   since the rule was added.
  * - `starter`: an upload is read, answered with 502, and leaves an asset in state `starter`.
+ * - `rename`: before the request is answered, somebody renames the repository; its old name redirects from then on (Hub).
+ * - `lfs-header`: the verify action of an LFS upload takes the credentials that it came with, and no token (Hub).
  */
 export type FaultAction =
   | {
@@ -49,7 +51,9 @@ export type FaultAction =
   | { readonly kind: 'redirect'; readonly to: string }
   | { readonly kind: 'expired-url' }
   | { readonly kind: 'lag'; readonly ms?: number }
-  | { readonly kind: 'starter' };
+  | { readonly kind: 'starter' }
+  | { readonly kind: 'rename' }
+  | { readonly kind: 'lfs-header' };
 
 /** The side of an exchange a fault hits; `response` where it isn't given. */
 export type Direction = 'request' | 'response';

@@ -37,6 +37,9 @@ export function textReply(status: number, text: string, headers: Reply['headers'
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body: text };
 }
 
+/** 200 and no body, which some servers label as a page all the same. */
+export const noContent: Reply = { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' } };
+
 export function redirectReply(location: string, status = 302, headers: Reply['headers'] = {}): Reply {
   return { status, headers: { location, 'content-type': 'text/html; charset=utf-8', ...headers }, body: '' };
 }

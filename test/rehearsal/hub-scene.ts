@@ -101,6 +101,12 @@ export interface BatchAnswer {
   }[];
 }
 
+/** What every request of git-lfs's API needs. */
+export const lfsHeaders = {
+  accept: 'application/vnd.git-lfs+json',
+  'content-type': 'application/vnd.git-lfs+json',
+};
+
 export async function batch(
   hub: Hub,
   oid: string,
@@ -109,7 +115,7 @@ export async function batch(
 ): Promise<BatchAnswer> {
   const response = await fetch(`${hub.url}/${repository}.git/info/lfs/objects/batch`, {
     method: 'POST',
-    headers: bearer(writeToken),
+    headers: { ...bearer(writeToken), ...lfsHeaders },
     body: JSON.stringify({
       operation: options.operation ?? 'upload',
       transfers: options.transfers ?? ['basic', 'multipart'],

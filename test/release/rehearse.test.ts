@@ -74,7 +74,7 @@ describe('rehearse', () => {
     assert.equal(report.installed.length, 2);
   });
 
-  it('a release on a bad day ends well: broken uploads, lost answers, conflicts', async (t) => {
+  it('a release on a bad day ends well: broken uploads, lost answers, conflicts, limits, another name', async (t) => {
     const workspace = await workspaceFor(t);
     const names = [
       'github-upload-500=2',
@@ -84,6 +84,10 @@ describe('rehearse', () => {
       'hub-commit-lost-response',
       'hub-storage-flip',
       'hub-tag-lost-response',
+      'hub-renamed',
+      'lfs-verify-header',
+      'github-secondary-limit',
+      'mirror-unreachable=3',
     ];
     const { exitCode, report, stderr } = await rehearse(workspace, ...names.flatMap((name) => ['--fault', name]));
     assert.equal(exitCode, 0, stderr);
@@ -97,6 +101,14 @@ describe('rehearse', () => {
     assert.equal(report.ok, false);
     assert.equal(report.failure?.during, 'release');
     assert.match(stderr, /hint: Run the same command again/);
+  });
+
+  it('a mirror whose public address nobody reaches is exit 5, and says how to go on', async (t) => {
+    const workspace = await workspaceFor(t, { models: { alpha: modelConfig('alpha') } });
+    const { exitCode, report, stderr } = await rehearse(workspace, '--fault', 'mirror-unreachable');
+    assert.equal(exitCode, 5, stderr);
+    assert.equal(report.failure?.during, 'release');
+    assert.match(stderr, /no pointer was moved.*"probe": false/);
   });
 
   it('a model that fails the gate fails the rehearsal as it would the release', async (t) => {

@@ -45,10 +45,8 @@ export function createApi(context: GitHubContext): { readonly api: Handler; read
         url,
         method: exchange.method,
       };
-      if (!isUpload) {
-        const quota = url.pathname === '/rate_limit' ? rateLimits.peek(caller) : rateLimits.take(caller);
-        Object.assign(headers, quotaHeaders(quota));
-      }
+      const quota = url.pathname === '/rate_limit' ? rateLimits.peek(caller) : rateLimits.take(caller);
+      Object.assign(headers, quotaHeaders(quota));
       const leave = rateLimits.enter(caller, exchange.method);
       try {
         const reply = withEtag(exchange, await (isUpload ? answerUpload(call) : answerApi(call)));

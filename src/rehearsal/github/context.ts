@@ -1,4 +1,5 @@
 import type { Exchange } from '../http.ts';
+import { Refusal, redirectReply } from '../reply.ts';
 import type { Caller } from './accounts.ts';
 import { canRead } from './accounts.ts';
 import type { GitHubOptions } from './options.ts';
@@ -30,10 +31,32 @@ export interface Call {
   readonly url: URL;
 }
 
-/** The repository, as far as the caller may know of it; else 404. Names are matched without regard to case. */
-export function findRepository({ context, caller }: Call, owner: string, name: string): StoredRepository {
-  const wanted = `${owner}/${name}`.toLowerCase();
-  const found = context.store.repositories.find((one) => `${one.owner}/${one.name}`.toLowerCase() === wanted);
-  if (found === undefined || !canRead(caller.account, found)) throw notFound();
-  return found;
+/**
+ * The repository, as far as the caller may know of it; else 404. Names are matched without regard to case. Under a former name, the
+ * request is redirected to the repository's id: 301 for what only reads, else 307.
+ */
+export function findRepository(call: Call, owner: string, name: string): StoredRepository {
+  const { context, caller, method, url } = call;
+  const found = repositoryNamed(context, owner, name);
+  const former = found ?? repositoryNamed(context, owner, name, 'former');
+  if (former === undefined || !canRead(caller.account, former)) throw notFound();
+  if (found !== undefined) return found;
+  const rest = url.pathname.split('/').slice(4).join('/');
+  const location = `${context.urls.api}/repositories/${former.id}${rest === '' ? '' : `/${rest}`}${url.search}`;
+  throw new Refusal(redirectReply(location, ['GET', 'HEAD'].includes(method) ? 301 : 307));
+}
+
+/** The repository of that name, or of that former name. */
+export function repositoryNamed(
+  { store }: GitHubContext,
+  owner: string,
+  name: string,
+  when: 'now' | 'former' = 'now',
+): StoredRepository | undefined {
+  const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+  return store.repositories.find(
+    (one) =>
+      same(one.owner, owner) &&
+      (when === 'now' ? same(one.name, name) : one.formerNames.some((former) => same(former, name))),
+  );
 }

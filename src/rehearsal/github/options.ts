@@ -49,6 +49,8 @@ export interface RateLimitOptions {
   readonly concurrentRequests?: number;
   /** Status of the secondary limit's answer. GitHub gives either. */
   readonly secondaryStatus?: 403 | 429;
+  /** Whether it says how long to wait: true. GitHub's doesn't always. */
+  readonly secondaryRetryAfter?: boolean;
   /** How long a minute is, in milliseconds; an hour is 60 of them. Tests can't wait. */
   readonly minuteMs?: number;
 }

@@ -27,7 +27,7 @@ const documentation = 'https://docs.github.com/rest/using-the-rest-api/rate-limi
  * 900 points a minute, 80 content-creating requests a minute and 500 an hour, 100 at once.
  */
 export function createRateLimits(options: RateLimitOptions = {}): RateLimits {
-  const { minuteMs = 60_000, secondaryStatus = 403 } = options;
+  const { minuteMs = 60_000, secondaryStatus = 403, secondaryRetryAfter = true } = options;
   const pointsPerMinute = options.pointsPerMinute ?? 900;
   const creationsPerMinute = options.contentCreationsPerMinute ?? 80;
   const creationsPerHour = options.contentCreationsPerHour ?? 500;
@@ -57,7 +57,8 @@ export function createRateLimits(options: RateLimitOptions = {}): RateLimits {
     const message =
       'You have exceeded a secondary rate limit. Please wait a few minutes before you try again. ' +
       'If you reach out to GitHub Support for help, please include the request ID.';
-    const headers = { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) };
+    const seconds = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
+    const headers = secondaryRetryAfter ? { 'retry-after': seconds } : {};
     return new Refusal(jsonReply(secondaryStatus, { documentation_url: documentation, message }, headers));
   };
 
@@ -88,6 +89,8 @@ export function createRateLimits(options: RateLimitOptions = {}): RateLimits {
       const step = { at: now, points: isRead ? 1 : 5, creates: ['POST', 'PATCH', 'PUT'].includes(method) };
       const points = lastMinute.reduce((sum, one) => sum + one.points, 0);
       const oldest = (lastMinute[0]?.at ?? now) + minuteMs - now;
+      // Refused or not: who goes on asking while limited stays limited.
+      recent.set(key, [...past, step]);
       if (running >= concurrent || points + step.points > pointsPerMinute) throw refuseSecondary(oldest);
       if (step.creates) {
         const inMinute = creations.filter(({ at }) => at > now - minuteMs);
@@ -95,7 +98,6 @@ export function createRateLimits(options: RateLimitOptions = {}): RateLimits {
         if (creations.length >= creationsPerHour)
           throw refuseSecondary((creations[0]?.at ?? now) + 60 * minuteMs - now);
       }
-      recent.set(key, [...past, step]);
       running++;
       return () => {
         running--;

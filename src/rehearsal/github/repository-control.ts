@@ -8,6 +8,8 @@ export interface RepositoryControl {
   push(options?: { readonly branch?: string; readonly message?: string; readonly date?: string }): string;
   /** Pushes a tag; annotated, where the id of a tag object is given. */
   tag(name: string, commit: string, tagObject?: string): void;
+  /** Gives it another name; the old one redirects. */
+  rename(name: string): void;
   set(settings: {
     readonly private?: boolean;
     readonly archived?: boolean;
@@ -34,6 +36,11 @@ export function repositoryControl({ store, urls }: GitHubContext, fullName: stri
     },
     tag: (name, commit, tagObject) => {
       repository.tags[name] = { commit, tagObject: tagObject ?? null, madeAt: Date.now() };
+      store.save();
+    },
+    rename: (name) => {
+      repository.formerNames.push(repository.name);
+      repository.name = name;
       store.save();
     },
     set: (settings) => {

@@ -55,7 +55,9 @@ export interface StoredTag {
 export interface StoredRepository {
   readonly id: number;
   readonly owner: string;
-  readonly name: string;
+  name: string;
+  /** Names that redirect to it. */
+  readonly formerNames: string[];
   private: boolean;
   archived: boolean;
   immutableReleases: boolean;
@@ -148,6 +150,7 @@ function newRepository(id: number, options: RepositoryOptions): StoredRepository
     id,
     owner,
     name,
+    formerNames: [],
     private: options.private ?? false,
     archived: options.archived ?? false,
     immutableReleases: options.immutableReleases ?? false,

@@ -2,7 +2,7 @@ import type { Exchange, Handler } from '../http.ts';
 import { Refusal, type Reply, redirectReply, textReply } from '../reply.ts';
 import { route, routed } from '../routes.ts';
 import { callerOf, canRead } from './accounts.ts';
-import type { GitHubContext } from './context.ts';
+import { type GitHubContext, repositoryNamed } from './context.ts';
 import { advertiseRefs, answerUploadPack } from './git-http.ts';
 import type { Account } from './options.ts';
 import { latestRelease, releaseByTag } from './releases.ts';
@@ -14,10 +14,8 @@ import type { StoredRelease, StoredRepository } from './store.ts';
  * Enterprise server has its API under /api on the same host; `api` and `uploads` answer that.
  */
 export function createWeb(context: GitHubContext, api: Handler, uploads: Handler): Handler {
-  const find = (owner: string, repo: string): StoredRepository | undefined => {
-    const wanted = `${owner}/${repo.replace(/\.git$/, '')}`.toLowerCase();
-    return context.store.repositories.find((one) => `${one.owner}/${one.name}`.toLowerCase() === wanted);
-  };
+  const find = (owner: string, repo: string): StoredRepository | undefined =>
+    repositoryNamed(context, owner, repo.replace(/\.git$/, ''));
   const findPublic = (owner: string, repo: string): StoredRepository => {
     const found = find(owner, repo);
     if (found === undefined || found.private) throw new Refusal(pageNotFound);
@@ -64,6 +62,13 @@ export function createWeb(context: GitHubContext, api: Handler, uploads: Handler
     const { pathname } = exchange.url;
     if (pathname.startsWith('/api/uploads/')) return uploads(exchange);
     if (pathname.startsWith('/api/v3') || pathname === '/api/graphql') return api(exchange);
+    const [, owner = '', repo = '', ...rest] = pathname.split('/');
+    const renamed = find(owner, repo)
+      ? undefined
+      : repositoryNamed(context, owner, repo.replace(/\.git$/, ''), 'former');
+    if (renamed && !renamed.private) {
+      return redirectReply(linkTo(renamed, `${rest.join('/')}${exchange.url.search}`), 301);
+    }
     return page(exchange);
   };
 }

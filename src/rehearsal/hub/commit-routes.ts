@@ -28,6 +28,9 @@ async function answerCommit(
 ): Promise<Reply> {
   const { repository, account } = openForWrite(context, exchange, params);
   const { branch } = params;
+  if (!exchange.headers['content-type']?.startsWith('application/x-ndjson')) {
+    throw new HubError(415, 'a commit is application/x-ndjson');
+  }
   if (exchange.url.searchParams.get('create_pr') === '1') {
     throw new HubError(400, 'this stand-in has no pull requests');
   }

@@ -1,9 +1,11 @@
+import { isObject } from '../../contract/json-values.ts';
 import { sha256Pattern } from '../../core/hashing.ts';
+import { findFault } from '../faults.ts';
 import type { Exchange } from '../http.ts';
-import { jsonReply, type Reply } from '../reply.ts';
+import { jsonReply, noContent, type Reply } from '../reply.ts';
 import { type Route, route } from '../routes.ts';
 import { type HubContext, openForRead, openForWrite, type RepositoryParams, readJson } from './access.ts';
-import { HubError } from './hub-error.ts';
+import { HubError, revisionNotFound } from './hub-error.ts';
 import type { LfsPointer } from './lfs-pointer.ts';
 import type { Repository } from './repositories.ts';
 
@@ -24,14 +26,7 @@ const lfsJson = { 'content-type': 'application/vnd.git-lfs+json; charset=utf-8' 
 export function lfsRoutes(context: HubContext): readonly Route[] {
   return [
     route('POST /:owner/:name/info/lfs/objects/batch', (exchange, params) => answerBatch(context, exchange, params)),
-    route('POST /:owner/:name/info/lfs/objects/verify', async (exchange, params) => {
-      const { repository } = openForWrite(context, exchange, params);
-      const pointer = parsePointer(await readJson(exchange));
-      if (pointer === undefined || (await repository.lfs.sizeOf(pointer.oid)) !== pointer.size) {
-        throw new HubError(404, 'The object is not stored, or has another size.');
-      }
-      return jsonReply(200, {}, lfsJson);
-    }),
+    route('POST /:owner/:name/info/lfs/objects/verify', (exchange, params) => answerVerify(context, exchange, params)),
     route('POST /api/complete_multipart/:owner/:name', async (exchange, { owner, name }) => {
       context.signer.check(exchange);
       const repository = context.repositories.get(`${owner}/${name}`);
@@ -44,7 +39,37 @@ export function lfsRoutes(context: HubContext): readonly Route[] {
   ];
 }
 
+/**
+ * Takes the credentials that the action came with, or a token: the Hub's Python client sends its own, and JSON as just that,
+ * whatever the action says.
+ */
+async function answerVerify(context: HubContext, exchange: Exchange, params: RepositoryParams): Promise<Reply> {
+  const pointer = parsePointer(await readJson(exchange));
+  const isByAction = exchange.headers.authorization === verifyCredentials(context, pointer?.oid ?? '');
+  if (isByAction) checkHeaders(exchange);
+  else if (findFault(exchange.faults, 'lfs-header')) throw new HubError(401, 'Invalid username or password.');
+  const repository = isByAction
+    ? context.repositories.get(`${params.owner}/${params.name.replace(/\.git$/, '')}`)
+    : openForWrite(context, exchange, params).repository;
+  if (pointer === undefined || (await repository?.lfs.sizeOf(pointer.oid)) !== pointer.size) {
+    throw new HubError(404, 'The object is not stored, or has another size.');
+  }
+  return noContent;
+}
+
+function verifyCredentials({ signer }: HubContext, oid: string): string {
+  return signer.credentials(`verify ${oid}`);
+}
+
+/** "All Batch API requests … require the following HTTP headers" (git-lfs, docs/api/batch.md); verify's are the same. */
+function checkHeaders({ headers }: Exchange): void {
+  const type = 'application/vnd.git-lfs+json';
+  if (!headers.accept?.includes(type)) throw new HubError(406, `The Accept header needs to be ${type}.`);
+  if (!headers['content-type']?.startsWith(type)) throw new HubError(415, `The Content-Type needs to be ${type}.`);
+}
+
 async function answerBatch(context: HubContext, exchange: Exchange, params: RepositoryParams): Promise<Reply> {
+  checkHeaders(exchange);
   const request = await readJson(exchange);
   const { operation, objects, transfers, hash_algo: algorithm = 'sha256' } = request;
   if (operation !== 'upload' && operation !== 'download') throw new HubError(422, 'unknown operation');
@@ -56,6 +81,7 @@ async function answerBatch(context: HubContext, exchange: Exchange, params: Repo
     operation === 'upload'
       ? openForWrite(context, exchange, params)
       : openForRead(context, exchange, params, 'content');
+  checkRef(repository, request.ref);
   const mayUseParts = Array.isArray(transfers) && transfers.includes('multipart');
   const isInParts = (size: number): boolean => mayUseParts && size > context.multipart.thresholdBytes;
   const answers = await Promise.all(
@@ -75,6 +101,13 @@ async function answerBatch(context: HubContext, exchange: Exchange, params: Repo
   );
 }
 
+/** A branch that is there, fully qualified; the Hub's own clients send its bare name. */
+function checkRef(repository: Repository, ref: unknown): void {
+  if (!isObject(ref)) return;
+  const name = String(ref.name).replace(/^refs\/heads\//, '');
+  if (repository.refs.get(`refs/heads/${name}`) === undefined) throw revisionNotFound(name);
+}
+
 async function answerUpload(
   context: HubContext,
   exchange: Exchange,
@@ -87,7 +120,10 @@ async function answerUpload(
   if (stored !== undefined) return { oid, size, error: { code: 422, message: 'stored with another size' } };
   const { partBytes } = context.multipart;
   const base = `${context.cdnUrl}/repos/${repository.name}/${oid}`;
-  const verify = { href: `${exchange.baseUrl}/${repository.name}.git/info/lfs/objects/verify` };
+  const verify = {
+    href: `${exchange.baseUrl}/${repository.name}.git/info/lfs/objects/verify`,
+    header: { Authorization: verifyCredentials(context, oid) },
+  };
   if (!inParts) {
     if (size > largestSinglePut) return { oid, size, error: { code: 422, message: 'needs the multipart transfer' } };
     const href = context.signer.sign(exchange, 'PUT', base, { Size: String(size) });

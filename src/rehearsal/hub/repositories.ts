@@ -12,6 +12,8 @@ export interface RepositorySettings {
   readonly private: boolean;
   readonly gated: false | 'auto' | 'manual';
   readonly createdAt: string;
+  /** Its name, where it isn't the one that it was made with. */
+  readonly renamedTo?: string;
 }
 
 /** A model repository on disk: a bare git repository beside its large file storage. */
@@ -33,10 +35,16 @@ export interface Repositories {
   get(name: string): Repository | undefined;
   /** A new one with its first commit, as the Hub makes it; undefined where the name is taken. */
   create(name: string, settings: Partial<RepositorySettings>, author: string): Promise<Repository | undefined>;
+  /** Gives a repository another name; requests under the old one are redirected from then on. */
+  rename(name: string, to: string): Promise<void>;
+  /** The name by which a repository that was renamed is known now. */
+  newNameOf(name: string): string | undefined;
 }
 
 export async function openRepositories(directory: string): Promise<Repositories> {
   const repositories = new Map<string, Repository>();
+  /** By the name that each was made with, which is its directory's. */
+  const renamed = new Map<string, string>();
   const creating = new Set<string>();
   // Names are compared without regard to case, as the Hub does.
   const key = (name: string): string => name.toLowerCase();
@@ -46,7 +54,9 @@ export async function openRepositories(directory: string): Promise<Repositories>
       const path = join(directory, owner, name);
       // Without settings its creation was cut short, and nobody was told of it.
       if (await exists(join(path, 'settings.json'))) {
-        repositories.set(key(`${owner}/${name}`), await openRepository(path, `${owner}/${name}`));
+        const repository = await openRepository(path, `${owner}/${name}`);
+        repositories.set(key(repository.name), repository);
+        if (repository.settings.renamedTo !== undefined) renamed.set(key(`${owner}/${name}`), repository.name);
       }
     }
   }
@@ -65,6 +75,18 @@ export async function openRepositories(directory: string): Promise<Repositories>
         creating.delete(key(name));
       }
     },
+    rename: async (name, to) => {
+      const repository = repositories.get(key(name));
+      if (repository === undefined || repository.settings.renamedTo !== undefined) {
+        throw new RangeError(`the stand-in can't rename ${name}`);
+      }
+      const settings = { ...repository.settings, renamedTo: to };
+      await writeSettings(join(directory, repository.name), settings);
+      repositories.delete(key(name));
+      repositories.set(key(to), { ...repository, name: to, settings });
+      renamed.set(key(name), to);
+    },
+    newNameOf: (name) => renamed.get(key(name)),
   };
 }
 
@@ -107,7 +129,7 @@ async function openRepository(directory: string, name: string): Promise<Reposito
   };
   let locked = false;
   return {
-    name,
+    name: settings.renamedTo ?? name,
     settings,
     gitDirectory,
     objects,
@@ -145,7 +167,11 @@ async function initialize(path: string, settings: Partial<RepositorySettings>, a
     gated: settings.gated ?? false,
     createdAt: settings.createdAt ?? new Date().toISOString(),
   };
-  await writeFileAtomically(join(path, 'settings.json'), `${JSON.stringify(complete, null, 2)}\n`);
+  await writeSettings(path, complete);
+}
+
+async function writeSettings(path: string, settings: RepositorySettings): Promise<void> {
+  await writeFileAtomically(join(path, 'settings.json'), `${JSON.stringify(settings, null, 2)}\n`);
 }
 
 /** The address that the Hub signs a user's commits with. */

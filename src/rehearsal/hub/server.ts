@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { createFaults, type Faults } from '../faults.ts';
+import { createFaults, type Faults, findFault } from '../faults.ts';
 import { type Exchange, type Handler, startOrigin } from '../http.ts';
 import type { Limits } from '../pacing.ts';
-import { jsonReply, Refusal, type Reply } from '../reply.ts';
+import { jsonReply, Refusal, type Reply, redirectReply } from '../reply.ts';
 import { createRequestLog, type RequestLog } from '../request-log.ts';
 import { routed } from '../routes.ts';
 import type { HubContext } from './access.ts';
@@ -58,6 +58,8 @@ export interface Hub {
   readonly log: RequestLog;
   /** Makes a repository (`owner/name`) as its owner would; what is there already stays as it is. */
   createRepository(name: string, settings?: Partial<Pick<RepositorySettings, 'private' | 'gated'>>): Promise<void>;
+  /** Renames it as its owner would: the old name redirects. */
+  renameRepository(name: string, to: string): Promise<void>;
   /** The bare git repository of `owner/name`, for looking at it with git. */
   gitDirectoryOf(name: string): string | undefined;
   /** Cuts all connections, waits for commits under way, stops listening. */
@@ -102,6 +104,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     createRepository: async (name, settings = {}) => {
       await repositories.create(name, settings, ownerOf(name));
     },
+    renameRepository: repositories.rename,
     gitDirectoryOf: (name) => repositories.get(name)?.gitDirectory,
     close: async () => {
       await Promise.all([hub.close(), cdn.close()]);
@@ -128,6 +131,8 @@ function hubHandler(context: HubContext): Handler {
   return async (exchange) => {
     const common: Record<string, string> = { 'x-request-id': `Root=1-${randomUUID()}` };
     try {
+      const moved = await newPlaceOf(context, exchange);
+      if (moved !== undefined) return withHeaders(redirectReply(moved, 307), common);
       const kind = limitedKind(exchange);
       if (kind !== undefined) {
         const account = identify(exchange.headers.authorization, context.accounts);
@@ -143,8 +148,18 @@ function hubHandler(context: HubContext): Handler {
   };
 }
 
-/** Which quota a request counts on; git's own protocol and the cached ordinary files count on none. */
+/** Where a request under a name that the repository no longer has is sent: whatever its method, to the same path under the new one. */
+async function newPlaceOf({ repositories }: HubContext, { url, faults }: Exchange): Promise<string | undefined> {
+  const [, before = '', name = '', after = ''] =
+    /^(\/(?:api\/(?:resolve-cache\/)?models\/)?)([^/]+\/[^/]+?)((?:\.git)?(?:\/.*)?)$/.exec(url.pathname) ?? [];
+  if (findFault(faults, 'rename') && repositories.get(name)) await repositories.rename(name, `${name}-renamed`);
+  const now = repositories.newNameOf(name);
+  return now === undefined ? undefined : `${before}${now}${after}${url.search}`;
+}
+
+/** Which quota a request counts on; git's own protocol, LFS's verify and the cached ordinary files count on none. */
 function limitedKind({ url }: Exchange): RateLimitKind | undefined {
+  if (url.pathname.endsWith('/info/lfs/objects/verify')) return undefined;
   if (/^\/[^/]+\/[^/]+\/(resolve|raw)\//.test(url.pathname)) return 'resolvers';
   if (url.pathname.startsWith('/api/resolve-cache/')) return undefined;
   return url.pathname.startsWith('/api/') || url.pathname.includes('/info/lfs/') ? 'api' : undefined;

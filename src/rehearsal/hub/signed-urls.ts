@@ -14,6 +14,8 @@ export interface UrlSigner {
     url: string,
     params?: Readonly<Record<string, string>>,
   ): string;
+  /** Credentials for one purpose, as a header's value. */
+  credentials(purpose: string): string;
   /** Refuses (400, 403) what carries an Authorization header, has expired, or wasn't signed for this. */
   check(exchange: Exchange): void;
   readonly seconds: number;
@@ -44,6 +46,7 @@ export async function openUrlSigner(stateDirectory: string, seconds: number): Pr
       url.searchParams.set('Signature', signatureOf(method, url).toString('base64url'));
       return url.href;
     },
+    credentials: (purpose) => `RemoteAuth ${createHmac('sha256', key).update(purpose).digest('hex')}`,
     check: (exchange) => {
       const { url, method, headers } = exchange;
       // S3 and CloudFront take one way of authentication only.

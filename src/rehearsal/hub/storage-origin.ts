@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { serveContent } from '../content.ts';
 import type { Exchange, Handler } from '../http.ts';
-import type { Reply } from '../reply.ts';
+import { noContent, type Reply } from '../reply.ts';
 import { route, routed } from '../routes.ts';
 import { HubError } from './hub-error.ts';
 import type { LfsStore } from './lfs-store.ts';
@@ -47,7 +47,7 @@ export function storageHandler(options: StorageOptions): Handler {
     const uploadId = searchParams.get('uploadId');
     if (uploadId === null) {
       await lfs.put({ oid, size: Number(searchParams.get('Size')) }, exchange.body());
-      return { status: 200, headers: { etag: `"${opaqueTag(oid)}"` } };
+      return { ...noContent, headers: { ...noContent.headers, etag: `"${opaqueTag(oid)}"` } };
     }
     const etag = await lfs.putPart(uploadId, Number(searchParams.get('partNumber')), exchange.body());
     return { status: 200, headers: { etag: `"${etag}"` } };

@@ -30,6 +30,13 @@ const commitToBranch = { method: 'POST', origin: 'hub', path: /\/commit\/publish
 const archiveUpload = { method: 'POST', origin: 'uploads', path: /name=[^&]*\.tar/ };
 const storagePut = { method: 'PUT', origin: 'cdn' };
 
+const secondaryLimit: FaultRule['action'] = {
+  kind: 'status',
+  status: 403,
+  headers: { 'retry-after': '1' },
+  body: '{"message":"You have exceeded a secondary rate limit."}',
+};
+
 export const namedFaults: readonly NamedFault[] = [
   release('github', 'github-api-500', 'the API answers 500 to the request that makes the draft', {
     match: { method: 'POST', origin: 'api', path: releasesPath },
@@ -57,13 +64,15 @@ export const namedFaults: readonly NamedFault[] = [
   }),
   release('github', 'github-rate-limit', 'an upload meets the secondary rate limit: 403, wait a second', {
     match: { method: 'POST', origin: 'uploads' },
-    action: {
-      kind: 'status',
-      status: 403,
-      headers: { 'retry-after': '1' },
-      body: '{"message":"You have exceeded a secondary rate limit."}',
-    },
+    action: secondaryLimit,
   }),
+  release(
+    'github',
+    'github-secondary-limit',
+    'the question whether the token may write, and the first write, meet the secondary rate limit: 403, wait a second',
+    { match: { method: 'POST', origin: 'api', path: /\/generate-notes$/ }, action: secondaryLimit },
+    { match: { method: 'POST', origin: 'api', path: releasesPath }, action: secondaryLimit },
+  ),
   release('github', 'github-lag', 'lists show what was made a moment ago only a second later', {
     match: { method: 'GET', origin: 'api', path: /\/(releases|assets)(\?|$)/ },
     times: 'always',
@@ -82,6 +91,15 @@ export const namedFaults: readonly NamedFault[] = [
     match: { origin: 'hub', path: /^\/api\// },
     nth: 3,
     action: { kind: 'status', status: 429, headers: { ratelimit: '"api";r=0;t=1' } },
+  }),
+  release('huggingface', 'hub-renamed', 'the repository was renamed: requests under its old name are answered 307', {
+    match: { origin: 'hub' },
+    action: { kind: 'rename' },
+  }),
+  release('huggingface', 'lfs-verify-header', 'storage takes the credentials of its verify action, and no token', {
+    match: { origin: 'hub', path: /\/objects\/verify$/ },
+    times: 'always',
+    action: { kind: 'lfs-header' },
   }),
   release('huggingface', 'hub-storage-500', 'storage answers 500 to an upload', {
     match: storagePut,
@@ -127,6 +145,10 @@ export const namedFaults: readonly NamedFault[] = [
     rules: [],
     foreign: { version: '99.0.0', manifest: '{ "models": "none of yours" }' },
   },
+  release('mirror', 'mirror-unreachable', 'the public address of the mirror cuts every connection', {
+    times: 'always',
+    action: { kind: 'reset', of: 'request' },
+  }),
   install('github', 'github-down', 'GitHub answers 503 to the user', {
     match: { origin: ['web', 'assets', 'api'] },
     action: { kind: 'status', status: 503 },
