@@ -52,7 +52,7 @@ async function settleObject(
     if (answer.error !== undefined) throw refused(file, answer.error);
     const { upload, verify } = answer.actions ?? {};
     if (upload === undefined) return;
-    const chunkBytes = Number(upload.header?.chunk_size);
+    const chunkBytes = Number(actionHeaders(upload, {}).get('chunk_size'));
     await withFreshActions(file, [upload, verify], async () => {
       if (chunkBytes > 0) await sendParts(api, file, upload, chunkBytes, progress);
       else await sendWhole(api, file, answer, upload, progress);
