@@ -1,3 +1,4 @@
+import { checkWorkflow } from '../src/release/check-workflow.ts';
 import { driftWorkflow } from '../src/release/drift-workflow.ts';
 import { releaseWorkflow } from '../src/release/release-workflow.ts';
 import { ownSetup } from '../src/release/workflow-setup.ts';
@@ -13,5 +14,6 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
     'docs/formats.md': await formatDocs(),
     '.github/workflows/release-models.yml': releaseWorkflow(ownSetup),
     '.github/workflows/drift.yml': driftWorkflow(ownSetup),
+    '.github/workflows/check-models.yml': checkWorkflow(ownSetup),
   };
 }

@@ -7,13 +7,14 @@ export function initCommand(program: Command, dependencies: CommandDependencies)
   program
     .command('init')
     .description(
-      'release.json, its schema, the workflows and .gitignore lines for a new repository; overwrites nothing',
+      'release.json, its schema, the workflows and .gitignore lines for a new repository; overwrites nothing without --update',
     )
     .option('--github <owner/name>', "GitHub repository of the releases (that of git's remote origin)")
     .option('--no-github', 'no releases at GitHub')
     .option('--huggingface <owner/name>', 'repository on the Hugging Face Hub')
     .option('--mirror <url>', 'public address of a mirror; its files are written to ./mirror')
     .option('--namespace <name>', "directory of the clients' cache (the repository's name)")
+    .option('--update', 'show how the schema and the workflows differ from those of this version, and write them')
     .addHelpText('after', '\nExample:\n  aircher-models init --huggingface example/embedding-models')
     .action(async (options: InitOptions & { github?: string | boolean }, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
@@ -27,10 +28,11 @@ export function initCommand(program: Command, dependencies: CommandDependencies)
     });
 }
 
-function describeInit({ files, config, package: origin }: InitReport, configFile: string): string {
+function describeInit({ files, changes, config, package: origin }: InitReport, configFile: string): string {
   const tag = `${config.tag_prefix}${config.release}`;
   const steps = [
     `Describe your models in ${configFile}; \`aircher-models plan\` says what would be released.`,
+    'Before the first push, see that CI gets the models too. A source on the Hub (`"source": { "huggingface", "revision" }`) is fetched there. A directory must be in the repository: `git lfs install && git lfs track "models/**"`, then commit it with .gitattributes. Lies it elsewhere, add a step that brings it to the jobs plan and pack.',
     'To sign releases: `aircher-models keygen --key-dir DIR`, and its public key goes into release.json.',
     `Secrets of the repository, those that you need: ${secretsOf(config).join(', ')}.`,
     ...(config.mirror
@@ -43,13 +45,14 @@ function describeInit({ files, config, package: origin }: InitReport, configFile
           'package-lock.json takes aircher-models from outside this repository, where a CI job finds nothing: put the tarball into the repository, and `npm install --save-dev ./TARBALL` it from there.',
         ]
       : []),
-    `Commit${origin === 'absent' ? '' : ' (package.json and package-lock.json too)'}, try \`aircher-models release --dry-run\`, then push the tag: \`git tag ${tag} && git push origin ${tag}\`.`,
+    `Commit (package.json and package-lock.json too), try \`aircher-models release --dry-run\`, then push the tag: \`git tag ${tag} && git push origin ${tag}\`.`,
   ];
   return [
     formatTable(
       ['file', 'state'],
       files.map(({ path, state }) => [path, state === 'kept' ? 'kept as it was' : state]),
     ),
+    ...(changes === '' ? [] : ['', changes]),
     '',
     'Next:',
     ...steps.map((step, index) => `${index + 1}. ${step}`),

@@ -3,6 +3,7 @@ import { AircherError } from '../core/errors.ts';
 import { formatBytes, plural } from '../core/format.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { newestRelease } from '../release/published/accepted-releases.ts';
+import { isUnpublished } from '../release/published/is-unpublished.ts';
 import { type VerifyReport, verifyRelease } from '../release/verify.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
@@ -13,6 +14,7 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
     .description('compares a published release with its manifest, by the digests that the hosts report')
     .argument('[tag]', 'the tag of the release, such as models-v1.0.0')
     .option('--latest', 'the newest published release that is no prerelease')
+    .option('--allow-none', 'with --latest: pass where neither a host nor manifests/published/ has a release yet')
     .option('--deep', 'also download and hash every byte of every artifact, from every mirror')
     .option('--expires-within <days>', 'fail where the manifest expires within so many days', parseDays)
     .action(async (named: string | undefined, options: VerifyCommandOptions, command: Command) => {
@@ -23,6 +25,10 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
         throw new AircherError('usage', 'verify takes the tag of a release, or --latest', {
           hint: `For example \`aircher-models verify ${config.tag_prefix}${config.release}\`.`,
         });
+      }
+      if (options.latest && options.allowNone && (await isUnpublished(config, targets, workspace))) {
+        printResult(command, dependencies, { tag: null, ok: true }, () => 'Nothing is published yet.');
+        return;
       }
       const tag = named ?? (await newestRelease(config, targets, workspace));
       const report = await verifyRelease(config, tag, targets, workspace, {
@@ -37,6 +43,7 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
 
 interface VerifyCommandOptions {
   readonly latest?: boolean;
+  readonly allowNone?: boolean;
   readonly deep?: boolean;
   readonly expiresWithin?: number;
 }

@@ -5,11 +5,13 @@ import { parseReleaseConfig } from '../contract/parse-release-config.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError, systemErrorCode } from '../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
-import { toolVersion } from '../core/tool-version.ts';
+import { checkWorkflow } from './check-workflow.ts';
+
 import { driftWorkflow } from './drift-workflow.ts';
 import { git } from './git.ts';
-import { type PackageOrigin, packageOrigin } from './installed-package.ts';
+import { type PackageOrigin, requirePackage } from './installed-package.ts';
 import { releaseWorkflow } from './release-workflow.ts';
+import { type Change, showChanges } from './show-changes.ts';
 import { packageSetup } from './workflow-setup.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -20,47 +22,60 @@ export interface InitOptions {
   /** Public address of a mirror; its files are written below `mirror/`. */
   readonly mirror?: string;
   readonly namespace?: string;
+  /** Writes the schema and the workflows as this version has them, where they differ. */
+  readonly update?: boolean;
 }
 
 export interface InitReport {
   /** Paths relative to the working directory. */
-  readonly files: readonly { readonly path: string; readonly state: 'written' | 'extended' | 'kept' }[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly state: 'written' | 'updated' | 'extended' | 'kept';
+  }[];
+  /** What was updated, as `git diff` shows it. */
+  readonly changes: string;
   /** The release.json that is there now. */
   readonly config: ReleaseConfig;
-  /** Where the workflows get aircher-models: the repository's lock file, or else the npm registry. */
+  /** Where the workflows get aircher-models. */
   readonly package: PackageOrigin;
 }
 
-/** Files that a release makes in the working directory, and the name that keygen gives to a secret key. */
-const ignored = ['/release/', '/mirror/', 'aircher.key'];
+/** Files that a release makes in the working directory, the name that keygen gives to a secret key, and what npm installs. */
+const ignored = ['/release/', '/mirror/', 'aircher.key', 'node_modules/'];
 
 /**
  * Makes what a repository needs to release models: release.json with its schema for editors, the workflows, lines of .gitignore.
- * Overwrites nothing. Throws `usage` where no target is known, or an option isn't valid.
+ * Overwrites nothing, but for what `update` is asked to. Throws `usage` where no target is known, or an option isn't valid; `invalid`
+ * where package-lock.json doesn't name aircher-models.
  */
 export async function initRepository(options: InitOptions, workspace: Workspace): Promise<InitReport> {
   const existing = await readFileIfThere(resolve(workspace.directory, workspace.configFile));
   const text = existing === undefined ? await composeConfig(options, workspace) : existing;
   const config = parseReleaseConfig(Buffer.from(text), workspace.configFile);
-  const origin = await packageOrigin(workspace.directory);
-  const setup = packageSetup(toolVersion, {
-    configFile: workspace.configFile,
-    tagPrefix: config.tag_prefix,
-    locked: origin !== 'absent',
-  });
-  const wanted: readonly (readonly [path: string, content: string | Uint8Array])[] = [
-    [workspace.configFile, text],
+  const setup = packageSetup({ configFile: workspace.configFile, tagPrefix: config.tag_prefix });
+  const origin = await requirePackage(workspace.directory);
+  const generated: readonly (readonly [path: string, content: string])[] = [
     [posix.join(dirname(workspace.configFile), 'schema/release.schema.json'), await readSchema()],
     ['.github/workflows/release-models.yml', releaseWorkflow(setup)],
+    ['.github/workflows/check-models.yml', checkWorkflow(setup)],
     ['.github/workflows/drift.yml', driftWorkflow(setup)],
   ];
   const files: InitReport['files'][number][] = [];
-  for (const [path, content] of wanted) {
-    files.push({ path, state: (await writeNew(resolve(workspace.directory, path), content)) ? 'written' : 'kept' });
-  }
-  const lines = origin === 'absent' ? ignored : [...ignored, 'node_modules/'];
-  files.push({ path: '.gitignore', state: await extendIgnored(join(workspace.directory, '.gitignore'), lines) });
-  return { files, config, package: origin };
+  const updated: Change[] = [];
+  const put = async (path: string, after: string, update: boolean): Promise<void> => {
+    const place = resolve(workspace.directory, path);
+    if (await writeNew(place, after)) return void files.push({ path, state: 'written' });
+    const before = await readFile(place, 'utf8');
+    // Where git checks out with other line ends, they are no difference.
+    if (!update || before.replaceAll('\r\n', '\n') === after) return void files.push({ path, state: 'kept' });
+    await writeFileAtomically(place, after);
+    updated.push({ path, before, after });
+    files.push({ path, state: 'updated' });
+  };
+  await put(workspace.configFile, text.toString(), false);
+  for (const [path, content] of generated) await put(path, content, options.update ?? false);
+  files.push({ path: '.gitignore', state: await extendIgnored(join(workspace.directory, '.gitignore'), ignored) });
+  return { files, changes: await showChanges(updated, workspace), config, package: origin };
 }
 
 async function composeConfig(options: InitOptions, workspace: Workspace): Promise<string> {
@@ -115,8 +130,8 @@ async function originRepository(workspace: Workspace): Promise<string | undefine
 }
 
 /** The schema as the package has it: two directories above this file, in a checkout and in the built package. */
-async function readSchema(): Promise<Buffer> {
-  return await readFile(fileURLToPath(new URL('../../manifests/schema/release.schema.json', import.meta.url)));
+async function readSchema(): Promise<string> {
+  return await readFile(fileURLToPath(new URL('../../manifests/schema/release.schema.json', import.meta.url)), 'utf8');
 }
 
 /** Writes a file that isn't there yet; false where something stands in its place. */

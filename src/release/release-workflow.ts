@@ -37,6 +37,8 @@ defaults:
 
 jobs:
   plan:
+    # A fork has neither the secrets nor the hosts of this repository.
+    if: \${{ !github.event.repository.fork }}
     runs-on: ubuntu-latest
     timeout-minutes: 60
     permissions:
@@ -68,7 +70,7 @@ ${firstSteps(setup, { lfs: true })}
           path: release/plan.json
           if-no-files-found: error
           overwrite: true
-          retention-days: 7
+          retention-days: 1
       - name: Hand the repository on, without what Git LFS holds
         run: GIT_LFS_SKIP_SMUDGE=1 git archive --output repository.tar HEAD
       - uses: ${actions.uploadArtifact}
@@ -77,7 +79,7 @@ ${firstSteps(setup, { lfs: true })}
           path: repository.tar
           if-no-files-found: error
           overwrite: true
-          retention-days: 7
+          retention-days: 1
 
   pack:
     name: pack \${{ matrix.group }}
@@ -113,14 +115,14 @@ ${firstSteps(setup, { lfs: true })}
           if-no-files-found: error
           overwrite: true
           compression-level: 0
-          retention-days: 7
+          retention-days: 1
       - uses: ${actions.uploadArtifact}
         with:
           name: record-\${{ matrix.group }}
           path: release/*.pack.json
           if-no-files-found: error
           overwrite: true
-          retention-days: 7
+          retention-days: 1
 
   # What release goes by, noted where nothing that runs in prove can change it: artifacts can be replaced, a job's outputs can't.
   digests:
@@ -184,7 +186,7 @@ ${commandSteps(setup)}
           path: release/*.proof.json
           if-no-files-found: error
           overwrite: true
-          retention-days: 7
+          retention-days: 1
 
   release:
     needs: [plan, pack, digests, prove]
@@ -246,20 +248,6 @@ ${firstSteps(setup)}
         env:
           AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} validate
-      - name: Bill of models
-        run: ${command} bill > release/models.cdx.json
-      # GitHub attests for public repositories, and for private ones on some plans only.
-      - name: Attest
-        if: \${{ !inputs.dry-run && !github.event.repository.private }}
-        uses: ${actions.attestProvenance}
-        with:
-          subject-checksums: release/checksums.sha256
-      - name: Attest the bill of models
-        if: \${{ !inputs.dry-run && !github.event.repository.private }}
-        uses: ${actions.attest}
-        with:
-          subject-checksums: release/checksums.sha256
-          sbom-path: release/models.cdx.json
       - name: Publish
         id: publish
         if: \${{ !inputs.dry-run }}
@@ -275,6 +263,22 @@ ${firstSteps(setup)}
           HF_TOKEN: \${{ secrets.HF_TOKEN }}
           AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} publish --dry-run
+      # What is public, not what may become so: an attestation is for ever. GitHub attests for public repositories, and for private
+      # ones on some plans only.
+      - name: Bill of models
+        if: \${{ steps.publish.outputs.state == 'public' && !github.event.repository.private }}
+        run: ${command} bill > release/models.cdx.json
+      - name: Attest
+        if: \${{ steps.publish.outputs.state == 'public' && !github.event.repository.private }}
+        uses: ${actions.attestProvenance}
+        with:
+          subject-checksums: release/checksums.sha256
+      - name: Attest the bill of models
+        if: \${{ steps.publish.outputs.state == 'public' && !github.event.repository.private }}
+        uses: ${actions.attest}
+        with:
+          subject-checksums: release/checksums.sha256
+          sbom-path: release/models.cdx.json
 
   verify:
     needs: [plan, release]

@@ -54,7 +54,7 @@ async function listFiles(
       file: workspace.configFile,
       path: jsonPath(['models', name, 'source', 'directory']),
       message: `the directory ${displayPath(workspace, root)} of ${name} is not there`,
-      hint: 'It is looked for below the working directory. Create it, or correct the path.',
+      hint: 'It is looked for below the working directory. Create it, or correct the path. In CI the repository must bring it (by Git LFS), or the source be a revision on the Hub.',
     };
     return { files: [], problems: [problem] };
   }

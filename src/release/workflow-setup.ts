@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { AircherError } from '../core/errors.ts';
 
 /**
@@ -21,30 +22,33 @@ export interface WorkflowSetup {
   readonly prepare: readonly string[];
   /** Tags that start a release begin with it. */
   readonly tagPrefix: string;
+  /** A pattern for the files that describe the release. */
+  readonly manifests: string;
 }
 
 /** Where release.json stands unless `--config` says otherwise. */
 export const defaultConfigFile = 'manifests/release.json';
 
 /**
- * Another repository: where its package-lock.json has the package (`locked`), jobs install that, with all that it depends on by digest;
- * no install script runs beside the secrets. Elsewhere they take the published package in one exact version. Throws `usage` where
- * release.json has a path that a shell would take apart.
+ * Another repository: jobs install what its package-lock.json names, with all that it depends on by digest; no install script runs
+ * beside the secrets, and nothing is ever fetched by the mere name. Throws `usage` where release.json has a path that a shell would
+ * take apart.
  */
-export function packageSetup(
-  version: string,
-  release: { readonly configFile: string; readonly tagPrefix: string; readonly locked?: boolean },
-): WorkflowSetup {
-  const { configFile, tagPrefix, locked = false } = release;
+export function packageSetup(release: { readonly configFile: string; readonly tagPrefix: string }): WorkflowSetup {
+  const { configFile, tagPrefix } = release;
   if (!/^[A-Za-z0-9._/-]+$/.test(configFile) || configFile.startsWith('/')) {
     throw new AircherError('usage', `--config ${configFile}: the workflows can't name that path`, {
       hint: 'Use a relative path of letters, digits, dots, dashes, underscores and slashes.',
     });
   }
   const config = configFile === defaultConfigFile ? '' : ` --config ${configFile}`;
-  return locked
-    ? { command: `npx --no -- aircher-models${config}`, prepare: ['npm ci --ignore-scripts'], tagPrefix }
-    : { command: `npx --yes aircher-models@${version}${config}`, prepare: [], tagPrefix };
+  const directory = posix.dirname(configFile);
+  return {
+    command: `npx --no -- aircher-models${config}`,
+    prepare: ['npm ci --ignore-scripts'],
+    tagPrefix,
+    manifests: directory === '.' ? configFile : `${directory}/**`,
+  };
 }
 
 /** This repository runs its own source. */
@@ -52,6 +56,7 @@ export const ownSetup: WorkflowSetup = {
   command: 'node src/cli.ts',
   prepare: ['npm ci', 'npm run build'],
   tagPrefix: 'models-v',
+  manifests: 'manifests/**',
 };
 
 /**

@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { sha256 } from '../../src/core/hashing.ts';
+import { lockPackage } from '../fixtures/lock-package.ts';
 import { createReleaseWorkspace, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
 import { runWorkflow, type WorkflowOptions, type WorkflowReport } from './run-workflow.ts';
 
@@ -40,6 +41,7 @@ export async function createModelRepository(
     mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror', probe: false },
     ...config,
   });
+  await lockPackage(workspace.directory);
   await workspace.json(['init']);
   const env = await environment(place);
   const git = async (...args: readonly string[]): Promise<unknown> =>
@@ -91,15 +93,17 @@ export async function createModelRepository(
   return repository;
 }
 
-/** What every step has: the programs, a home of its own, and an npx that runs this checkout in place of the published package. */
+/** What every step has: the programs, a home of its own, and an npm and npx that run this checkout in place of an installed package. */
 async function environment(place: string): Promise<Record<string, string>> {
   const programs = join(place, 'programs');
   await mkdir(programs, { recursive: true });
-  await writeFile(
-    join(programs, 'npx'),
-    `#!/bin/sh\n[ "$1" = --yes ] || exit 64\nshift 2\nexec '${process.execPath}' '${cli}' "$@"\n`,
-  );
-  await chmod(join(programs, 'npx'), 0o755);
+  for (const [name, script] of [
+    ['npm', '[ "$*" = "ci --ignore-scripts" ] && [ -f package-lock.json ]'],
+    ['npx', `[ "$1 $2 $3" = "--no -- aircher-models" ] || exit 64; shift 3; exec '${process.execPath}' '${cli}' "$@"`],
+  ] as const) {
+    await writeFile(join(programs, name), `#!/bin/sh\n${script}\n`);
+    await chmod(join(programs, name), 0o755);
+  }
   return {
     PATH: `${programs}:${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
     HOME: place,

@@ -71,7 +71,8 @@ function neverNew(error: unknown): never {
   throw new AircherError('remote', message, { hint, details, cause: error });
 }
 
-async function localHolder(config: ReleaseConfig, workspace: Workspace): Promise<Holder> {
+/** The maintainer's own copies, of what was published from here. */
+export async function localHolder(config: ReleaseConfig, workspace: Workspace): Promise<Holder> {
   const directory = publishedDirectory(workspace);
   const names = await readdir(directory).catch((error: unknown) => {
     if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return [];
