@@ -33,12 +33,14 @@ const manifestFile = z.looseObject({ ...fileFields, download_urls: z.optional(do
 const countField = z.int().check(z.gte(0, 'must not be negative'));
 
 const embeddingSchema = z.looseObject({
+  kind: z.optional(z.string()),
   dimensions: z.optional(z.nullable(countField)),
   max_tokens: z.optional(z.nullable(countField)),
   pooling: z.optional(z.nullable(z.string())),
   normalized: z.optional(z.nullable(z.boolean())),
   similarity: z.optional(z.nullable(z.string())),
   prompts: z.optional(z.record(z.string(), z.string())),
+  default_prompt_name: z.optional(z.nullable(z.string())),
   space: z.optional(sha256Field),
 });
 

@@ -31,6 +31,10 @@ const baseUrlField = urlField.check(
   z.refine((text) => !/[?#]/.test(text), 'must have no query and no fragment: paths are appended to it'),
 );
 
+const patternList = z.optional(
+  z.array(globPattern).check(z.minLength(1, 'must name at least one pattern, or be left out')),
+);
+
 export const licenseField = nonEmpty.check(
   z.refine(
     isSpdxExpression,
@@ -63,7 +67,8 @@ export const modelConfigSchema = z.strictObject({
   quality_score: z.optional(qualityScoreField),
   changes: z.optional(z.string()),
   source: z.union([directorySource, hubSource], 'must be { "directory": … } or { "huggingface": …, "revision": … }'),
-  include: z.optional(z.array(globPattern).check(z.minLength(1, 'must name at least one pattern, or be left out'))),
+  include: patternList,
+  exclude: patternList,
   allow_code: z.optional(z.boolean()),
 });
 

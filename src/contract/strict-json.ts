@@ -109,6 +109,25 @@ function checkStructure(text: string, options: StrictJsonOptions): void {
   }
 }
 
+/** Whether lists and objects of a JSON text nest deeper than so: whatever walks the parsed value would run out of stack. */
+export function nestsDeeper(text: string, maxDepth: number): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at);
+    if (character === quote) {
+      const end = stringEnd(text, at);
+      // JSON.parse has words for a string without an end.
+      if (end === -1) return false;
+      at = end;
+    } else if (character === openBrace || character === openBracket) {
+      if (++depth > maxDepth) return true;
+    } else if (character === closeBrace || character === closeBracket) depth--;
+  }
+  return false;
+}
+
+const [quote, openBrace, closeBrace, openBracket, closeBracket] = [0x22, 0x7b, 0x7d, 0x5b, 0x5d];
+
 /** Offset of the closing quote of the string that begins at `start`, or -1. */
 function stringEnd(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {

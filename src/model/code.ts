@@ -1,12 +1,15 @@
 import { isObject, objectOf } from '../contract/json-values.ts';
 import { jsonPath } from '../contract/problems-of.ts';
 import type { Finding, Findings } from './findings.ts';
-import type { ModelView } from './model-view.ts';
-import type { Module } from './modules.ts';
+import { documentOf, type ModelView } from './model-view.ts';
+import { everyModule, isLibraryClass, type Module } from './modules.ts';
+import { libraryConfigName } from './pooling.ts';
+
+const hint = 'Release a model without code of its own, or set "allow_code": true, and the manifest will say so.';
 
 /**
- * Finds what makes loaders run code that isn't their own: `auto_map` in a config, and classes in modules.json that
- * aren't the library's. Without `allowed` each is an error. Answers whether there is any. Python files are found by listing.
+ * Finds what makes loaders run code that isn't their own: `auto_map` in a config, and classes in modules.json, a router's config or a
+ * module's that are of no library. Without `allowed` each is an error. Answers whether there is any.
  */
 export function findCodeReferences(
   view: ModelView,
@@ -17,31 +20,58 @@ export function findCodeReferences(
   const references: Finding[] = [];
   const foreign: Finding[] = [];
   for (const [path, document] of view.documents) {
-    if (!isObject(document) || document.auto_map === undefined) continue;
+    // Loaders look for it in config.json, tokenizer_config.json, preprocessor_config.json and their like.
+    if (!path.endsWith('config.json') || !isObject(document)) continue;
+    const { auto_map: map } = document;
+    const classes = isObject(map) ? Object.entries(map) : [map].flat().map((name) => ['', name] as const);
+    const named = classes.filter(([, reference]) => [reference].flat().some((name) => typeof name === 'string'));
+    if (named.length === 0) continue;
     references.push({ in: path, at: '$.auto_map', message: 'makes loaders run code of the model', hint });
-    for (const [name, reference] of Object.entries(objectOf(document.auto_map))) {
+    for (const [name, reference] of named) {
       const repository = [reference].flat().find((value) => typeof value === 'string' && value.includes('--'));
       if (typeof repository !== 'string') continue;
       foreign.push({
         in: path,
-        at: jsonPath(['auto_map', name]),
+        at: name === '' ? '$.auto_map' : jsonPath(['auto_map', name]),
         message: `runs code of the repository ${repository.split('--')[0]}, which can change under an unchanged release`,
         hint: 'Copy the code into the model, and name it without a repository.',
       });
     }
   }
-  for (const { custom, at } of modules ?? []) {
-    if (custom === undefined) continue;
-    references.push({
-      in: 'modules.json',
-      at: `${at}.type`,
-      message: `names ${custom}, which is code of the model`,
-      hint,
-    });
+  for (const { file, at, type } of classesOf(view, modules)) {
+    if (isLibraryClass(type)) continue;
+    references.push({ in: file, at, message: `names ${type}, which is code of the model`, hint });
   }
   if (allowed) findings.warnings(foreign);
   else findings.errors(references);
   return references.length > 0;
 }
 
-const hint = 'Release a model without code of its own, or set "allow_code": true, and the manifest will say so.';
+/** Keys of modules' configs that name a class. */
+const classKeys: Readonly<Record<string, string>> = { Dense: 'activation_function', WordEmbeddings: 'tokenizer_class' };
+
+interface NamedClass {
+  readonly file: string;
+  readonly at: string;
+  readonly type: string;
+}
+
+/** Classes that sentence-transformers imports by the name that a config gives. */
+function classesOf(view: ModelView, modules: readonly Module[] | undefined): readonly NamedClass[] {
+  const found: NamedClass[] = [];
+  const add = (file: string, at: string, type: unknown): void => {
+    if (typeof type === 'string') found.push({ file, at, type });
+  };
+  for (const module of everyModule(modules ?? [])) {
+    const inRouter = module.file !== 'modules.json';
+    add(module.file, inRouter ? module.at : `${module.at}.type`, module.type);
+    const key = classKeys[module.kind];
+    if (key !== undefined) add(module.configPath, `$.${key}`, module.config[key]);
+  }
+  const config = documentOf(view, 'config.json');
+  const cross = objectOf(config?.sentence_transformers);
+  add('config.json', '$.sentence_transformers.activation_fn', cross.activation_fn);
+  add('config.json', '$.sbert_ce_default_activation_function', config?.sbert_ce_default_activation_function);
+  add(libraryConfigName, '$.activation_fn', documentOf(view, libraryConfigName)?.activation_fn);
+  return found;
+}

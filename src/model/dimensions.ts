@@ -1,21 +1,13 @@
-import { posix } from 'node:path';
-import { countOf, type JsonObject, objectOf } from '../contract/json-values.ts';
-import type { Tensor } from '../safetensors/header.ts';
+import { countOf, textOf } from '../contract/json-values.ts';
 import type { Findings } from './findings.ts';
+import { isModel2Vec, isTwoTower } from './kind.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
-import { isRouter, type Module } from './modules.ts';
-import { dimensionKeys, poolingModes } from './pooling.ts';
+import { isNetwork, isRouter, type Module } from './modules.ts';
+import { checkNetworkWeights, type Stated, statedIn, tensorsIn, wordVectors } from './network-weights.ts';
+import { dimensionKeys, libraryConfigName, poolingModes } from './pooling.ts';
 
 /** Names of the width of a network in config.json, by architecture: BERT and most, T5, DistilBERT, GPT-2 and old NomicBERT. */
 const hiddenKeys = ['hidden_size', 'd_model', 'dim', 'n_embd'] as const;
-
-/** Width of the word embeddings where it isn't the network's: ALBERT, ELECTRA, OPT. */
-const embeddingKeys = ['embedding_size', 'word_embed_proj_dim'] as const;
-
-const wordEmbeddings = /(?:^|\.)(?:word_embeddings?|embed_tokens|tok_embeddings|wte|shared)\.weight$/;
-
-/** Tensors that hold numbers as they are; packed ones (quantised) have other shapes. */
-const plainDtypes = new Set(['F64', 'F32', 'F16', 'BF16']);
 
 /** A length of vectors, and the place that says it, for messages. */
 interface Width {
@@ -24,39 +16,68 @@ interface Width {
 }
 
 /**
- * The length of the model's vectors: what the network gives, followed through the modules. Tells where two files disagree, which
- * would give wrong vectors, none, or an index of the wrong size. Null where nothing says it.
+ * The length of the model's vectors: what the network gives, followed through the modules, before `truncate_dim`. Tells where two files
+ * disagree, which would give wrong vectors, none, or an index of the wrong size. Null where nothing says it.
  */
 export function dimensionsFact(
   view: ModelView,
   modules: readonly Module[] | undefined,
-  base: string,
   findings: Findings,
 ): number | null {
-  const configPath = inDirectory(base, 'config.json');
-  const hidden = hiddenWidth(documentOf(view, configPath), configPath);
-  checkWordEmbeddings(view, base, configPath, hidden, findings);
-  if (modules === undefined) return hidden?.value ?? null;
-  if (modules.some(isRouter)) return null;
-  let width: Width | undefined;
-  for (const module of modules) {
-    if (module.kind === 'Transformer') width = hidden;
-    else width = widthBehind(view, module, width, findings);
-  }
+  if (modules !== undefined) return widthOf(view, modules, findings)?.value ?? null;
+  const width = isModel2Vec(view) ? vectorWidth(view, '') : networkWidth(view, '', findings);
   return width?.value ?? null;
 }
 
-function hiddenWidth(config: JsonObject | undefined, path: string): Width | undefined {
-  for (const [prefix, object] of [
-    ['$', config],
-    ['$.text_config', objectOf(config?.text_config)],
-  ] as const) {
-    for (const key of hiddenKeys) {
-      const value = countOf(object?.[key]);
-      if (value !== undefined) return { value, said: `${path} ${prefix}.${key}` };
-    }
+/** The width of the network in a folder, whose config is held against its weights. */
+function networkWidth(view: ModelView, directory: string, findings: Findings): Width | undefined {
+  const path = inDirectory(directory, 'config.json');
+  const hidden = statedIn(documentOf(view, path), hiddenKeys);
+  checkNetworkWeights(view, directory, hidden, findings);
+  return isTwoTower(view, directory) ? projection(view, directory, findings) : saidIn(path, hidden);
+}
+
+/** `truncate_dim` of the library's config (sentence-transformers 2.7 on): vectors are cut to so many numbers, and not normalised again. */
+export function truncateDim(view: ModelView): number | undefined {
+  return countOf(documentOf(view, libraryConfigName)?.truncate_dim);
+}
+
+function saidIn(path: string, stated: Stated | undefined): Width | undefined {
+  return stated === undefined ? undefined : { value: stated.value, said: `${path} ${stated.prefix}.${stated.key}` };
+}
+
+/** CLIP and its kin project text and image to one width: CLIP by `projection_dim`, SigLIP within the part that reads text. */
+function projection(view: ModelView, directory: string, findings: Findings): Width | undefined {
+  const path = inDirectory(directory, 'config.json');
+  const config = documentOf(view, path);
+  const own = countOf(config?.projection_dim);
+  const matrix = tensorsIn(view, directory)?.find(({ name }) => name === 'text_projection.weight');
+  const rows = matrix?.shape[0];
+  if (own !== undefined && rows !== undefined && rows !== own) {
+    findings.error({
+      in: path,
+      at: '$.projection_dim',
+      message: `is ${own}, but the tensor text_projection.weight has the shape [${matrix?.shape.join(', ')}]`,
+      hint: `If the weights are right, write ${rows}; else take the weights that belong to this config.json.`,
+    });
   }
-  return undefined;
+  if (own !== undefined) return { value: own, said: `${path} $.projection_dim` };
+  if (rows !== undefined) return { value: rows, said: 'the tensor text_projection.weight' };
+  if (!textOf(config?.model_type)?.startsWith('siglip')) return undefined;
+  return saidIn(path, statedIn({ text_config: config?.text_config }, ['projection_size', ...hiddenKeys]));
+}
+
+/** The width behind a chain of modules; that of a router where all its ways lead to the same. */
+function widthOf(view: ModelView, modules: readonly Module[], findings: Findings, before?: Width): Width | undefined {
+  let width = before;
+  for (const module of modules) {
+    if (isNetwork(module)) width = networkWidth(view, module.directory, findings);
+    else if (isRouter(module)) {
+      const ways = module.routes.map((way) => widthOf(view, way, findings, width));
+      width = ways.every((way) => way?.value === ways[0]?.value) ? ways[0] : undefined;
+    } else width = widthBehind(view, module, width, findings);
+  }
+  return width;
 }
 
 /** The width behind a module, given the one before it; undefined where nobody says it. */
@@ -66,7 +87,7 @@ function widthBehind(
   before: Width | undefined,
   findings: Findings,
 ): Width | undefined {
-  const { kind, config, configPath } = module;
+  const { kind, config, configPath, directory } = module;
   const compare = (key: string): void => {
     const value = countOf(config[key]);
     if (value === undefined || before === undefined || value === before.value) return;
@@ -74,7 +95,7 @@ function widthBehind(
       in: configPath,
       at: `$.${key}`,
       message: `is ${value}, but ${before.said} is ${before.value}`,
-      hint: 'Correct the one that is wrong; the tensors in model.safetensors show which.',
+      hint: 'The two files are of different models: take those that belong together.',
     });
   };
   switch (kind) {
@@ -85,27 +106,9 @@ function widthBehind(
       const modes = Math.max(1, poolingModes(config).length);
       return one === undefined ? undefined : { value: one * modes, said: `the width behind ${configPath}` };
     }
-    case 'Dense': {
+    case 'Dense':
       compare('in_features');
-      const out = countOf(config.out_features);
-      const weight = tensorNamed(view, module.directory, /^linear\.weight$/);
-      const [rows, columns] = weight?.shape ?? [];
-      for (const [key, size] of [
-        ['out_features', rows],
-        ['in_features', columns],
-      ] as const) {
-        const value = countOf(config[key]);
-        if (value === undefined || size === undefined || value === size) continue;
-        findings.error({
-          in: configPath,
-          at: `$.${key}`,
-          message: `is ${value}, but the tensor linear.weight has the shape [${weight?.shape.join(', ')}]`,
-          hint: 'Correct the config, or take the weights that belong to it.',
-        });
-      }
-      const value = out ?? rows;
-      return value === undefined ? undefined : { value, said: `${configPath} $.out_features` };
-    }
+      return denseWidth(view, module, findings);
     case 'LayerNorm':
       compare('dimension');
       return before;
@@ -114,56 +117,50 @@ function widthBehind(
     case 'WeightedLayerPooling':
     case 'WordWeights':
       return before;
-    case 'StaticEmbedding': {
-      const size = tensorNamed(view, module.directory, /^embeddings?(?:\.weight)?$/)?.shape[1];
-      return size === undefined
-        ? undefined
-        : { value: size, said: `the tensor embedding.weight in ${module.directory}` };
+    case 'LSTM': {
+      const one = countOf(config.hidden_dim);
+      const value = one === undefined || config.bidirectional === false ? one : 2 * one;
+      return value === undefined ? undefined : { value, said: `the width behind ${configPath}` };
     }
+    case 'CNN': {
+      const [one, sizes] = [countOf(config.out_channels), config.kernel_sizes];
+      if (one === undefined || !Array.isArray(sizes)) return undefined;
+      return { value: one * sizes.length, said: `the width behind ${configPath}` };
+    }
+    case 'StaticEmbedding':
+    case 'WordEmbeddings':
+      return vectorWidth(view, directory);
+    case 'BoW':
+      if (!Array.isArray(config.vocab)) return undefined;
+      return { value: new Set(config.vocab).size, said: `${configPath} $.vocab` };
     default:
       return undefined;
   }
 }
 
-/** The word embeddings must be as wide as config.json says: else the weights belong to another config. */
-function checkWordEmbeddings(
-  view: ModelView,
-  base: string,
-  configPath: string,
-  hidden: Width | undefined,
-  findings: Findings,
-): void {
-  const config = documentOf(view, configPath);
-  const tensor = tensorNamed(view, base, wordEmbeddings);
-  const size = tensor?.shape[1];
-  if (config === undefined || tensor === undefined || size === undefined || !plainDtypes.has(tensor.dtype)) return;
-  const own = embeddingKeys.find((key) => countOf(config[key]) !== undefined);
-  const expected = own === undefined ? hidden?.value : countOf(config[own]);
-  const shape = `the tensor ${tensor.name} has the shape [${tensor.shape.join(', ')}]`;
-  if (expected !== undefined && expected !== size) {
+/** A layer of `in_features` to `out_features`; its matrix has the shape [out, in]. */
+function denseWidth(view: ModelView, { config, configPath, directory }: Module, findings: Findings): Width | undefined {
+  const weight = tensorsIn(view, directory)?.find(({ name }) => name === 'linear.weight');
+  const [rows, columns] = weight?.shape ?? [];
+  for (const [key, size] of [
+    ['out_features', rows],
+    ['in_features', columns],
+  ] as const) {
+    const value = countOf(config[key]);
+    if (value === undefined || size === undefined || value === size) continue;
     findings.error({
       in: configPath,
-      at: own === undefined ? hidden?.said.split(' ').at(-1) : `$.${own}`,
-      message: `is ${expected}, but ${shape}`,
-      hint: 'Weights and config.json are of different models: take those that belong together.',
+      at: `$.${key}`,
+      message: `is ${value}, but the tensor linear.weight has the shape [${weight?.shape.join(', ')}]`,
+      hint: `If the weights are right, write ${size}; else take the weights that belong to this config.json.`,
     });
   }
-  const vocabulary = countOf(config.vocab_size);
-  if (vocabulary !== undefined && vocabulary !== tensor.shape[0]) {
-    findings.warning({
-      in: configPath,
-      at: '$.vocab_size',
-      message: `is ${vocabulary}, but ${shape}`,
-      hint: 'Correct "vocab_size", or take the weights that belong to the config.',
-    });
-  }
+  const value = countOf(config.out_features) ?? rows;
+  return value === undefined ? undefined : { value, said: `${configPath} $.out_features` };
 }
 
-function tensorNamed(view: ModelView, directory: string, name: RegExp): Tensor | undefined {
-  for (const [path, { tensors }] of view.headers) {
-    if ((directory || '.') !== posix.dirname(path)) continue;
-    const found = tensors.find((tensor) => name.test(tensor.name) && tensor.shape.length === 2);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+function vectorWidth(view: ModelView, directory: string): Width | undefined {
+  const tensor = wordVectors(tensorsIn(view, directory) ?? []);
+  const value = tensor?.shape[1];
+  return value === undefined ? undefined : { value, said: `the width of the tensor ${tensor?.name}` };
 }

@@ -1,15 +1,22 @@
 import { objectOf, textOf } from '../contract/json-values.ts';
-import { dimensionsFact } from './dimensions.ts';
+import { dimensionsFact, truncateDim } from './dimensions.ts';
 import type { EmbeddingFacts } from './facts.ts';
 import type { Findings } from './findings.ts';
+import { type EmbeddingKind, isModel2Vec, isTwoTower, kindOf } from './kind.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { isRouter, type Module } from './modules.ts';
 import { libraryConfigName, poolingFact } from './pooling.ts';
 import { maxTokensFact } from './token-limits.ts';
 import { checkWrittenNumbers } from './written-numbers.ts';
 
-/** The functions of sentence-transformers, whose default is cosine. */
-const defaultSimilarity = 'cosine';
+/** What the library compares with where its config doesn't say it; scores of a reranker are not compared. */
+const defaultSimilarities: Readonly<Record<EmbeddingKind, string | null>> = {
+  dense: 'cosine',
+  sparse: 'dot',
+  'multi-vector': 'maxsim',
+  reranker: null,
+  unknown: 'cosine',
+};
 
 /** What the model's files say about its vectors; tells where they contradict each other or leave the reader guessing. */
 export function embeddingFacts(
@@ -18,32 +25,73 @@ export function embeddingFacts(
   base: string,
   findings: Findings,
 ): EmbeddingFacts {
-  if (modules === undefined && !view.broken.has('modules.json')) {
+  const kind = kindOf(view, modules, base);
+  reportMissing(view, modules, base, kind, findings);
+  reportForeignBase(view, base, findings);
+  checkWrittenNumbers(view, base, findings);
+  const whole = dimensionsFact(view, modules, findings);
+  const cut = truncateDim(view);
+  const isCut = cut !== undefined && (whole === null || cut < whole);
+  const library = documentOf(view, libraryConfigName);
+  return {
+    kind,
+    ...(kind === 'dense'
+      ? { dimensions: isCut ? cut : whole, normalized: isCut ? false : normalizedFact(view, modules) }
+      : {}),
+    max_tokens: maxTokensFact(view, base, kind, findings),
+    pooling: poolingFact(modules, findings) ?? ownPooling(view, modules),
+    similarity:
+      library === undefined && modules === undefined
+        ? null
+        : (textOf(library?.similarity_fn_name) ?? defaultSimilarities[kind]),
+    prompts: promptFacts(view),
+    default_prompt_name: defaultPrompt(view, findings),
+  };
+}
+
+function reportMissing(
+  view: ModelView,
+  modules: readonly Module[] | undefined,
+  base: string,
+  kind: EmbeddingKind,
+  findings: Findings,
+): void {
+  const config = view.files.has(inDirectory(base, 'config.json'));
+  const pools = (kind === 'dense' && !isModel2Vec(view) && !isTwoTower(view, base)) || kind === 'unknown';
+  if (modules === undefined && pools && !view.broken.has('modules.json')) {
     const folder = view.files.has('1_Pooling/config.json');
     findings.warning({
       message: `has no modules.json${folder ? ', which 1_Pooling belongs to' : ''}: nothing says how token vectors become one vector`,
       hint: 'Add modules.json and its folders, or correct "include"; without them each loader guesses the pooling.',
     });
   }
-  if (!view.files.has(inDirectory(base, 'config.json')) && modules === undefined) {
+  if (!config && modules === undefined) {
     findings.warning({
       message: 'has no config.json: dimensions and token limit are unknown',
       hint: 'Add config.json.',
     });
   }
-  checkWrittenNumbers(view, base, findings);
-  return {
-    dimensions: dimensionsFact(view, modules, base, findings),
-    max_tokens: maxTokensFact(view, base, findings),
-    pooling: poolingFact(modules, findings),
-    normalized: normalizedFact(modules),
-    similarity: similarityFact(view, modules),
-    prompts: promptFacts(view, findings),
-  };
 }
 
-function normalizedFact(modules: readonly Module[] | undefined): boolean | null {
-  if (modules === undefined || modules.some(isRouter)) return null;
+const commit = /^[0-9a-f]{40}$/;
+
+/** An adapter is a few small tensors for a network that is loaded from elsewhere. */
+function reportForeignBase(view: ModelView, base: string, findings: Findings): void {
+  const path = inDirectory(base, 'adapter_config.json');
+  const adapter = documentOf(view, path);
+  const name = textOf(adapter?.base_model_name_or_path);
+  if (name === undefined || commit.test(textOf(adapter?.revision) ?? '')) return;
+  findings.warning({
+    in: path,
+    at: '$.base_model_name_or_path',
+    message: `the network is loaded from ${JSON.stringify(name)}, by no fixed revision: what stands there can change under an unchanged release`,
+    hint: 'Write the full commit id of the base as "revision", or merge the adapter (model.merge_and_unload()) and save the whole model.',
+  });
+}
+
+function normalizedFact(view: ModelView, modules: readonly Module[] | undefined): boolean | null {
+  if (modules === undefined) return isModel2Vec(view) ? documentOf(view, 'config.json')?.normalize === true : null;
+  if (modules.some(isRouter)) return null;
   const last = modules.findLastIndex(({ kind }) => kind === 'Normalize');
   const behind = modules.slice(last + 1);
   // What other code does to the length of a vector can't be known.
@@ -51,26 +99,38 @@ function normalizedFact(modules: readonly Module[] | undefined): boolean | null 
   return last !== -1 && behind.every(({ kind }) => kind === 'Dropout');
 }
 
-function similarityFact(view: ModelView, modules: readonly Module[] | undefined): string | null {
-  const config = documentOf(view, libraryConfigName);
-  if (config === undefined && modules === undefined) return null;
-  return textOf(config?.similarity_fn_name) ?? defaultSimilarity;
+/** How vectors of words become one where no Pooling says it: word vectors are averaged, SPLADE takes the largest or the sum. */
+function ownPooling(view: ModelView, modules: readonly Module[] | undefined): string | null {
+  const splade = modules?.find(({ kind }) => kind === 'SpladePooling');
+  if (splade !== undefined) return textOf(splade.config.pooling_strategy) ?? 'max';
+  const isStatic = modules === undefined ? isModel2Vec(view) : modules[0]?.kind === 'StaticEmbedding';
+  return isStatic ? 'mean' : null;
 }
 
-function promptFacts(view: ModelView, findings: Findings): Readonly<Record<string, string>> {
+/** PyLate's markers stand before the prompts of the same name. */
+function promptFacts(view: ModelView): Readonly<Record<string, string>> {
   const config = documentOf(view, libraryConfigName);
-  const texts = Object.entries(objectOf(config?.prompts)).filter(
-    (entry): entry is [string, string] => typeof entry[1] === 'string',
-  );
-  const prompts = Object.fromEntries(texts);
-  const name = textOf(config?.default_prompt_name);
-  if (name !== undefined && !Object.hasOwn(prompts, name)) {
-    findings.error({
-      in: libraryConfigName,
-      at: '$.default_prompt_name',
-      message: `names the prompt ${JSON.stringify(name)}, which "prompts" doesn't have`,
-      hint: 'Add the prompt, or remove "default_prompt_name".',
-    });
+  const prompts = new Map<string, string>();
+  for (const [name, text] of Object.entries(objectOf(config?.prompts))) {
+    if (typeof text === 'string') prompts.set(name, text);
   }
-  return prompts;
+  for (const name of ['query', 'document']) {
+    const marker = textOf(config?.[`${name}_prefix`]) ?? '';
+    if (marker !== '') prompts.set(name, marker + (prompts.get(name) ?? ''));
+  }
+  return Object.fromEntries(prompts);
+}
+
+function defaultPrompt(view: ModelView, findings: Findings): string | null {
+  const config = documentOf(view, libraryConfigName);
+  const name = textOf(config?.default_prompt_name);
+  if (name === undefined) return null;
+  if (Object.hasOwn(objectOf(config?.prompts), name)) return name;
+  findings.error({
+    in: libraryConfigName,
+    at: '$.default_prompt_name',
+    message: `names the prompt ${JSON.stringify(name)}, which "prompts" doesn't have`,
+    hint: 'Add the prompt, or remove "default_prompt_name".',
+  });
+  return null;
 }

@@ -1,19 +1,23 @@
 import type { Sha256 } from '../core/hashing.ts';
+import type { EmbeddingKind } from './kind.ts';
 
 /** What a model's own files say about its vectors; null where they don't say it. */
 export interface EmbeddingFacts {
-  /** Length of a vector. */
-  readonly dimensions: number | null;
+  readonly kind: EmbeddingKind;
+  /** Length of a vector. Only a `dense` model has it, and `normalized`. */
+  readonly dimensions?: number | null;
+  /** Whether vectors have length 1. */
+  readonly normalized?: boolean | null;
   /** Tokens of one text that count; what is behind them is cut off. */
   readonly max_tokens: number | null;
   /** `mean`, `cls`, `lasttoken`, …; several modes, whose results are concatenated, joined by `+`. */
   readonly pooling: string | null;
-  /** Whether vectors have length 1. */
-  readonly normalized: boolean | null;
-  /** `cosine`, `dot`, `euclidean` or `manhattan`. */
+  /** `cosine`, `dot`, `euclidean` or `manhattan`; between vectors per token `maxsim`. */
   readonly similarity: string | null;
   /** Texts put before the input, by name. */
   readonly prompts: Readonly<Record<string, string>>;
+  /** The prompt that is put before every text for which none is named. */
+  readonly default_prompt_name: string | null;
 }
 
 /** Counts over all safetensors files: tensors, their elements, and the elements by dtype. */

@@ -26,6 +26,8 @@ const tokenizerNames = new Set([
   'tokens.txt',
   'emoji.json',
   'normalizer.json',
+  'whitespacetokenizer_config.json',
+  'phrasetokenizer_config.json',
 ]);
 
 function ending(path: string): string {
@@ -39,6 +41,11 @@ export function isSafetensors(path: string): boolean {
 /** Formats that torch and scikit-learn write with Python's pickle, which runs code when it is read. */
 export function isPickle(path: string): boolean {
   return pickleEndings.includes(ending(path));
+}
+
+/** What a training leaves beside a model: optimizer.pt, scheduler.pt, rng_state_0.pth, training_args.bin. */
+export function isTrainingState(path: string): boolean {
+  return /^(?:optimizer|scheduler|scaler|rng_state(?:_\d+)?|training_args)\.[a-z]+$/.test(posix.basename(path));
 }
 
 /** Code that Python loaders would run. */

@@ -11,9 +11,10 @@ import { isCode, isLicenceText, isTokenizerFile } from './file-kinds.ts';
 import { Findings } from './findings.ts';
 import { checkReadmeLicence, commercialUse } from './licences.ts';
 import { documentOf, findHollowFiles, inDirectory, type ModelView, readDocuments, readStart } from './model-view.ts';
-import { checkModuleFiles, readModules, transformerDirectory } from './modules.ts';
+import { checkModuleFiles, networkDirectory, readModules } from './modules.ts';
 import { poolingFingerprint } from './pooling.ts';
 import { checkShards } from './shards.ts';
+import { checkTokenizerSize } from './tokenizer-size.ts';
 import { countTensors, layoutFingerprint, readHeaders } from './weights.ts';
 
 /** Front matter stands at the beginning; nobody's is longer. */
@@ -46,8 +47,9 @@ export async function inspectModel(
   checkShards(view, findings);
   const modules = readModules(view, findings);
   if (modules !== undefined) checkModuleFiles(view, modules, findings);
-  const base = transformerDirectory(modules);
+  const base = networkDirectory(modules);
   const embedding = embeddingFacts(view, modules, base, findings);
+  await checkTokenizerSize(view, base, findings);
   const refersToCode = findCodeReferences(view, modules, config.allow_code === true, findings);
   const commercial = await checkLicence(options, view, findings);
 

@@ -1,12 +1,14 @@
 import { open } from 'node:fs/promises';
 import type { SourceFile } from '../archive/pack.ts';
-import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts';
-import { syntaxMessage } from '../contract/strict-json.ts';
+import { isObject, type JsonObject } from '../contract/json-values.ts';
+import { limits } from '../contract/limits.ts';
+import { nestsDeeper, syntaxMessage } from '../contract/strict-json.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { readFully } from '../core/files.ts';
 import type { SafetensorsHeader } from '../safetensors/header.ts';
-import { isOtherWeights, isSafetensors, isTokenizerFile } from './file-kinds.ts';
+import { isOtherWeights, isSafetensors, isShardIndex, isTokenizerFile } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
+import { outlineOf } from './token-ids.ts';
 
 /** Git LFS promises pointers below this size (git-lfs docs/spec.md). */
 const pointerBytes = 1024;
@@ -78,7 +80,8 @@ export async function readStart(file: SourceFile, limit: number): Promise<Buffer
 
 /**
  * Parses every JSON file, one after the other, so that only one big one is in memory. Duplicate keys and `__proto__` are let
- * through: a vocabulary may well hold such a token, and no loader minds. Paths of broken files are added to `broken`.
+ * through: a vocabulary may well hold such a token, and no loader minds. Paths of broken files are added to `broken`. What is wrong
+ * in a file that no loader reads (results and states of a training, which hold NaN) is a warning.
  */
 export async function readDocuments(
   files: readonly SourceFile[],
@@ -89,36 +92,54 @@ export async function readDocuments(
   for (const file of files) {
     const { path, sizeBytes } = file;
     if (!path.endsWith('.json') || broken.has(path)) continue;
+    const level = isReadByLoaders(path) ? 'error' : 'warning';
+    const fault = (message: string, hint: string): void => {
+      broken.add(path);
+      findings[level]({ in: path, message, hint });
+    };
+    if (sizeBytes > maxKeptBytes && isConfig(path)) {
+      fault(`has ${sizeBytes} bytes, and no config has more than ${maxKeptBytes}`, 'Get the file again.');
+      continue;
+    }
     if (sizeBytes > maxJsonBytes) {
       findings.warning({ in: path, message: `has ${sizeBytes} bytes and is not checked to be JSON` });
       continue;
     }
-    const value = parseDocument(await readStart(file, maxJsonBytes), path, findings);
-    if (value === undefined) broken.add(path);
-    else if (sizeBytes <= maxKeptBytes) documents.set(path, value);
-    else if (path.endsWith('tokenizer.json')) documents.set(path, { truncation: objectOf(value).truncation });
+    const value = parseDocument(await readStart(file, maxJsonBytes), fault);
+    if (value === undefined) continue;
+    if (sizeBytes <= maxKeptBytes) documents.set(path, value);
+    else if (path.endsWith('tokenizer.json')) documents.set(path, outlineOf(value));
   }
   return documents;
 }
 
+/** Configs, tokenizers, modules.json and the index of shards. */
+function isReadByLoaders(path: string): boolean {
+  return isConfig(path) || isTokenizerFile(path) || isShardIndex(path);
+}
+
+function isConfig(path: string): boolean {
+  return /(?:^|\/)modules\.json$|(?:^|[/_])config\.json$/.test(path) && !isTokenizerFile(path);
+}
+
 /** The value, which JSON never makes undefined, or undefined and a finding. */
-function parseDocument(bytes: Buffer, path: string, findings: Findings): unknown {
+function parseDocument(bytes: Buffer, fault: (message: string, hint: string) => void): unknown {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    findings.error({ in: path, message: 'is not UTF-8 text, so it is not JSON', hint: 'Save it as UTF-8.' });
+    fault('is not UTF-8 text, so it is not JSON', 'Save it as UTF-8.');
+    return undefined;
+  }
+  if (nestsDeeper(text, limits.jsonDepth)) {
+    fault(`is nested more than ${limits.jsonDepth} deep, which no loader's file is`, 'Get the file again.');
     return undefined;
   }
   try {
     return JSON.parse(text);
   } catch (error) {
     const fact = text.startsWith('\ufeff') ? 'it begins with a byte order mark' : syntaxMessage(text, error);
-    findings.error({
-      in: path,
-      message: `is not valid JSON: ${fact}`,
-      hint: 'Correct the file, or get it again. NaN, Infinity and comments are no JSON.',
-    });
+    fault(`is not valid JSON: ${fact}`, 'Correct the file, or get it again. NaN, Infinity and comments are no JSON.');
     return undefined;
   }
 }

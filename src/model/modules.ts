@@ -1,4 +1,5 @@
-import { isObject, type JsonObject, textOf } from '../contract/json-values.ts';
+import { isObject, type JsonObject, objectOf, textOf } from '../contract/json-values.ts';
+import { jsonPath } from '../contract/problems-of.ts';
 import { isSafetensors, isTokenizerFile } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
@@ -7,17 +8,39 @@ import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 export interface Module {
   /** Name of the class: `Transformer`, `Pooling`, …. */
   readonly kind: string;
-  /** Its class outside the library, which is code of the model; undefined for the library's own. */
+  /** The class as it is written. */
+  readonly type: string;
+  /** That class where it is of no library, which makes it code of the model. */
   readonly custom: string | undefined;
   /** Below the model's directory; `''` is that itself. */
   readonly directory: string;
-  /** JSON path in modules.json. */
+  /** The file that names it, and the JSON path there. */
+  readonly file: string;
   readonly at: string;
   readonly kwargs: unknown;
   /** Its own configuration; empty where there is none. */
   readonly config: JsonObject;
   readonly configPath: string;
+  /** A router's ways, each a chain of modules; empty for others. */
+  readonly routes: readonly (readonly Module[])[];
 }
+
+/** Packages that loaders bring along: naming a class of them runs no code of the model. */
+const libraries = ['sentence_transformers.', 'pylate.', 'transformers.', 'torch.'];
+
+export function isLibraryClass(type: string): boolean {
+  return libraries.some((library) => type.startsWith(library));
+}
+
+/** Modules that are a network of transformers: config.json and tokenizer lie in their folder. */
+const networkKinds = new Set(['Transformer', 'MLMTransformer', 'CLIPModel']);
+
+export function isNetwork({ kind }: Module): boolean {
+  return networkKinds.has(kind);
+}
+
+/** No real model has more than a dozen. */
+const maxModules = 100;
 
 /**
  * What the library's modules read from their folder (sentence-transformers 2 to 6). `weights` is a safetensors file. Modules that
@@ -26,6 +49,7 @@ export interface Module {
 const needs: Readonly<Record<string, readonly ('config' | 'weights' | 'tokenizer')[]>> = {
   Transformer: ['config', 'weights'],
   MLMTransformer: ['config', 'weights'],
+  CLIPModel: ['config', 'weights'],
   Pooling: ['config'],
   Dense: ['config', 'weights'],
   LayerNorm: ['config', 'weights'],
@@ -36,6 +60,9 @@ const needs: Readonly<Record<string, readonly ('config' | 'weights' | 'tokenizer
   WordWeights: ['config'],
   BoW: ['config'],
   StaticEmbedding: ['weights', 'tokenizer'],
+  SpladePooling: ['config'],
+  SparseAutoEncoder: ['config', 'weights'],
+  LogitScore: ['config'],
   Router: ['config'],
   Asym: ['config'],
 };
@@ -62,11 +89,17 @@ export function readModules(view: ModelView, findings: Findings): readonly Modul
     findings.error({ in: modulesFile, message: 'must be a list of modules', hint: 'Save the model again.' });
     return undefined;
   }
-  const modules: Module[] = [];
-  for (const [number, entry] of document.entries()) {
+  if (document.length > maxModules) {
+    findings.error({
+      in: modulesFile,
+      message: `names ${document.length} modules, more than ${maxModules}`,
+      hint: 'Save the model again.',
+    });
+    return undefined;
+  }
+  return document.flatMap((entry, number) => {
     const at = `$[${number}]`;
     const type = isObject(entry) ? textOf(entry.type) : undefined;
-    const path = isObject(entry) ? (textOf(entry.path) ?? '') : '';
     if (!isObject(entry) || type === undefined) {
       findings.error({
         in: modulesFile,
@@ -74,32 +107,58 @@ export function readModules(view: ModelView, findings: Findings): readonly Modul
         message: 'must have a "type" and a "path"',
         hint: 'Save the model again.',
       });
-      continue;
+      return [];
     }
-    const kind = type.split('.').at(-1) ?? type;
-    const directory = path.replace(/^(?:\.\/)+|\/+$/g, '').replace(/^\.$/, '');
-    const candidates = (configNames[kind] ?? ['config.json']).map((name) => inDirectory(directory, name));
-    const configPath = candidates.find((candidate) => view.files.has(candidate)) ?? candidates[0] ?? '';
-    modules.push({
-      kind,
-      custom: type.startsWith('sentence_transformers.') ? undefined : type,
-      directory,
-      at,
-      kwargs: entry.kwargs,
-      config: documentOf(view, configPath) ?? {},
-      configPath,
-    });
-  }
-  return modules;
+    const directory = (textOf(entry.path) ?? '').replace(/^(?:\.\/)+|\/+$/g, '').replace(/^\.$/, '');
+    return [moduleOf(view, { type, directory, file: modulesFile, at, kwargs: entry.kwargs })];
+  });
+}
+
+function moduleOf(
+  view: ModelView,
+  place: Pick<Module, 'type' | 'directory' | 'file' | 'at' | 'kwargs'>,
+  inRouter = false,
+): Module {
+  const { type, directory } = place;
+  const kind = type.split('.').at(-1) ?? type;
+  const candidates = (configNames[kind] ?? ['config.json']).map((name) => inDirectory(directory, name));
+  const configPath = candidates.find((candidate) => view.files.has(candidate)) ?? candidates[0] ?? '';
+  const config = documentOf(view, configPath) ?? {};
+  return {
+    ...place,
+    kind,
+    custom: isLibraryClass(type) ? undefined : type,
+    config,
+    configPath,
+    routes: isRouter({ kind }) && !inRouter ? routesOf(view, directory, config, configPath) : [],
+  };
+}
+
+/** `types` has the class of each folder, `structure` the folders of each way. */
+function routesOf(view: ModelView, directory: string, config: JsonObject, file: string): Module[][] {
+  const types = objectOf(config.types);
+  return Object.values(objectOf(config.structure))
+    .slice(0, maxModules)
+    .map((names) =>
+      [names]
+        .flat()
+        .slice(0, maxModules)
+        .flatMap((name) => {
+          const type = typeof name === 'string' && Object.hasOwn(types, name) ? textOf(types[name]) : undefined;
+          if (typeof name !== 'string' || type === undefined) return [];
+          const at = jsonPath(['types', name]);
+          return [moduleOf(view, { type, directory: inDirectory(directory, name), file, at, kwargs: undefined }, true)];
+        }),
+    );
 }
 
 /** Parts that modules.json names and that are missing: the model wouldn't load, or would load as another one. */
 export function checkModuleFiles(view: ModelView, modules: readonly Module[], findings: Findings): void {
-  for (const module of modules) {
-    const { directory, at, kind } = module;
+  for (const module of everyModule(modules)) {
+    const { directory, file, at, kind } = module;
     const own = [...view.files.keys()].filter((path) => directory === '' || path.startsWith(`${directory}/`));
     const missing = (what: string, hint: string): void => {
-      findings.error({ in: modulesFile, at, message: `names ${kind} in "${directory}", but ${what}`, hint });
+      findings.error({ in: file, at, message: `names ${kind} in "${directory}", but ${what}`, hint });
     };
     const add = 'Add it, or correct "include" in release.json.';
     if (own.length === 0 && directory !== '') {
@@ -118,12 +177,19 @@ export function checkModuleFiles(view: ModelView, modules: readonly Module[], fi
   }
 }
 
-/** The folder of the transformer: where config.json and the tokenizer are. */
-export function transformerDirectory(modules: readonly Module[] | undefined): string {
-  return modules?.find(({ kind }) => kind === 'Transformer')?.directory ?? '';
+/** All modules, those of a router's ways behind it. */
+export function everyModule(modules: readonly Module[]): readonly Module[] {
+  return modules.flatMap((module) => [module, ...module.routes.flat()]);
 }
 
-/** Modules that lead a text one way or another, so that no single chain of modules makes the vectors. */
-export function isRouter(module: Module): boolean {
-  return module.kind === 'Router' || module.kind === 'Asym';
+/** The folder of config.json and the tokenizer: that of the transformer, or of the word vectors where there is none. */
+export function networkDirectory(modules: readonly Module[] | undefined): string {
+  const all = everyModule(modules ?? []);
+  const found = all.find(isNetwork) ?? all.find(({ kind }) => kind === 'StaticEmbedding' || kind === 'WordEmbeddings');
+  return found?.directory ?? '';
+}
+
+/** Modules that lead a text one way or another. */
+export function isRouter({ kind }: Pick<Module, 'kind'>): boolean {
+  return kind === 'Router' || kind === 'Asym';
 }

@@ -5,9 +5,9 @@ import { limits } from '../contract/limits.ts';
 import { compareBytes, filePathFault, pathClashes } from '../contract/names.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import type { Problem } from '../core/errors.ts';
-import { isCode, isPickle, isSafetensors } from './file-kinds.ts';
+import { FilePatterns } from './file-patterns.ts';
 import { type Finding, Findings } from './findings.ts';
-import { IncludePatterns } from './include-patterns.ts';
+import { withoutCode, withoutPickles } from './left-out.ts';
 import { type FoundFile, tooManyFiles, unreadable, walkSource } from './walk-source.ts';
 
 const parallelStats = 32;
@@ -18,6 +18,7 @@ export interface ListSourceFilesOptions {
   /** The source directory. Messages name files below it as it is written here. */
   readonly root: string;
   readonly include?: readonly string[] | undefined;
+  readonly exclude?: readonly string[] | undefined;
   readonly followLinks?: boolean | undefined;
   readonly allowCode?: boolean | undefined;
 }
@@ -30,13 +31,13 @@ export interface SourceFiles {
 
 /**
  * Lists the files of a model's source directory that are released, and everything that is wrong with them by kind and name:
- * links, special files, unreadable files, names that clash or that a system can't hold, code, pickles. Reads no file.
+ * links, special files, unreadable files, names that clash or that a system can't hold, pickles. Reads no file.
  */
 export async function listSourceFiles(options: ListSourceFilesOptions): Promise<SourceFiles> {
   const findings = new Findings(options.model, options.root);
-  const include = new IncludePatterns(options.include);
-  const found = await sizesOf(await walkSource(options, include, findings), findings);
-  return choose(found, include, options.allowCode === true, findings);
+  const patterns = new FilePatterns(options.include, options.exclude);
+  const found = await sizesOf(await walkSource(options, patterns, findings), findings);
+  return choose(found, patterns, options.allowCode === true, findings);
 }
 
 export interface SelectSourceFilesOptions extends Omit<ListSourceFilesOptions, 'followLinks'> {
@@ -47,29 +48,29 @@ export interface SelectSourceFilesOptions extends Omit<ListSourceFilesOptions, '
 /** The same choice from a listing (of a Hub repository): nothing of it has to be here. */
 export function selectSourceFiles(options: SelectSourceFilesOptions): SourceFiles {
   const findings = new Findings(options.model, options.root);
-  const include = new IncludePatterns(options.include);
-  const found = options.listed.filter(({ path }) => include.matches(path));
+  const patterns = new FilePatterns(options.include, options.exclude);
+  const found = options.listed.filter(({ path }) => patterns.matches(path));
   if (found.length > limits.filesPerModel) findings.error(tooManyFiles);
-  return choose(found.slice(0, limits.filesPerModel), include, options.allowCode === true, findings);
+  return choose(found.slice(0, limits.filesPerModel), patterns, options.allowCode === true, findings);
 }
 
 function choose(
   found: readonly SourceFile[],
-  include: IncludePatterns,
+  patterns: FilePatterns,
   allowCode: boolean,
   findings: Findings,
 ): SourceFiles {
-  findings.warnings(include.unused().map(unusedPattern));
+  findings.warnings(patterns.unused().map(unusedPattern));
   findings.errors(found.flatMap(({ path }) => nameFault(path)));
   findings.errors(
     pathClashes(found.map(({ path }) => path)).map(([one, other]) => ({
       in: other,
       message: `clashes with ${JSON.stringify(one)} where case or Unicode form doesn't count`,
-      hint: 'Rename one of them, or leave it out by "include".',
+      hint: 'Rename one of them, or leave it out by "exclude".',
     })),
   );
-  if (!allowCode) findings.errors(found.filter(({ path }) => isCode(path)).map(codeFinding));
-  const files = withoutPickles(found, include, findings);
+  const sound = allowCode ? found : withoutCode(found, patterns, findings);
+  const files = withoutPickles(sound, patterns, findings);
   if (files.length === 0 && findings.problems.every(({ level }) => level !== 'error')) {
     findings.error({ message: 'has no file to release', hint: 'Check the directory, and "include" in release.json.' });
   }
@@ -91,72 +92,29 @@ async function sizesOf(found: readonly FoundFile[], findings: Findings): Promise
   return files.flat();
 }
 
-/**
- * Pickles run code when they are read, and safetensors hold the same weights: they are left out, but refused where nothing else is
- * there or `include` asks for them. OpenVINO's `x.bin` beside `x.xml` is none.
- */
-function withoutPickles(files: readonly SourceFile[], include: IncludePatterns, findings: Findings): SourceFile[] {
-  const paths = new Set(files.map(({ path }) => path));
-  const isOpenVino = (path: string): boolean => path.endsWith('.bin') && paths.has(path.replace(/bin$/, 'xml'));
-  const pickles = files.filter(({ path }) => isPickle(path) && !isOpenVino(path));
-  const named = pickles.filter(({ path }) => include.namesEndingOf(path));
-  findings.errors(
-    named.map(({ path }) => ({
-      in: path,
-      message: 'is a pickle, which runs code when it is loaded, and "include" names it',
-      hint: 'Convert it to safetensors, and take it out of "include".',
-    })),
-  );
-  const others = pickles.filter((file) => !named.includes(file));
-  if (files.some(({ path }) => isSafetensors(path))) {
-    findings.warnings(
-      others.map(({ path }) => ({
-        in: path,
-        message: 'is a pickle and is left out: the safetensors are released',
-        hint: 'Name the files to release by "include", without pickles, and this is silent.',
-      })),
-    );
-    return files.filter((file) => !pickles.includes(file));
-  }
-  findings.errors(
-    others.map(({ path }) => ({
-      in: path,
-      message: 'is a pickle, which runs code when it is loaded, and there are no safetensors',
-      hint: 'Convert the weights: model.save_pretrained(…, safe_serialization=True) writes safetensors.',
-    })),
-  );
-  return [...files];
-}
-
 function nameFault(path: string): Finding[] {
   if (path.split('/').at(-1) === '.version') {
     return [
       {
         in: path,
         message: 'is a name that clients use for the installed version',
-        hint: 'Remove the file, or leave it out by "include".',
+        hint: 'Remove the file, or leave it out by "exclude".',
       },
     ];
   }
   const fault = path.includes('\ufffd') ? 'is not valid Unicode' : filePathFault(path);
   if (fault === undefined) return [];
-  return [{ in: path, message: `the name ${fault}`, hint: 'Rename the file, or leave it out by "include".' }];
+  return [{ in: path, message: `the name ${fault}`, hint: 'Rename the file, or leave it out by "exclude".' }];
 }
 
-function codeFinding({ path }: SourceFile): Finding {
+function unusedPattern({ key, text }: { readonly key: string; readonly text: string }): Finding {
+  const message = `no file matches ${JSON.stringify(text)} of "${key}"`;
+  const without = text.replace(/^!/, '');
+  if (without !== text) return { message, hint: `Write ${JSON.stringify(without)} in "exclude" instead.` };
   return {
-    in: path,
-    message: 'is code that a loader may run',
-    hint: 'Leave it out by "include", or set "allow_code": true, and the manifest will say so.',
-  };
-}
-
-function unusedPattern(pattern: string): Finding {
-  const reason = pattern.startsWith('!') ? ': patterns say what is taken, none says what is not' : '';
-  return {
-    message: `no file matches ${JSON.stringify(pattern)} of "include"${reason}`,
-    hint: pattern.endsWith('/')
-      ? `Write ${JSON.stringify(`${pattern}**`)} for everything in the folder.`
+    message,
+    hint: text.endsWith('/')
+      ? `Write ${JSON.stringify(`${text}**`)} for everything in the folder.`
       : 'Check its spelling, or remove it. * stays in a folder, ** does not.',
   };
 }

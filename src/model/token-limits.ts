@@ -1,7 +1,9 @@
-import { countOf, type JsonObject, objectOf, textOf } from '../contract/json-values.ts';
+import { countOf, isObject, objectOf, textOf } from '../contract/json-values.ts';
 import type { Findings } from './findings.ts';
+import type { EmbeddingKind } from './kind.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
-import { transformerConfigPath } from './pooling.ts';
+import { statedIn } from './network-weights.ts';
+import { libraryConfigName, transformerConfigPath } from './pooling.ts';
 
 /** transformers writes 10^30 where a tokenizer knows no limit; no real one is beyond this. */
 const sanestLimit = 10_000_000;
@@ -22,6 +24,12 @@ const countedFromPadding = new Set([
 /** Relative positions alone: config.json's number bounds nothing. */
 const unbounded = new Set(['t5', 'mt5', 'umt5', 'longt5', 'xlnet']);
 
+/**
+ * Limits that differ are told where one of them is this low: texts of that length are common. Above, limits say what memory holds
+ * (tokenizers of 32,768 or 131,072 tokens before a network of 8,192), and few texts reach them.
+ */
+const commonLength = 512;
+
 interface Limit {
   readonly file: string;
   readonly at: string;
@@ -29,26 +37,33 @@ interface Limit {
 }
 
 /**
- * How many tokens of a text count: `sentence_bert_config.json`, else the tokenizer's `model_max_length` as far as there are
- * positions, else the positions. Which file is obeyed depends on the loader (sentence-transformers: the first; the tokenizers
- * library: tokenizer.json; transformers: tokenizer_config.json), so that files that disagree give other vectors for long texts. Null
- * where nothing bounds it.
+ * How many tokens of a text count: what sentence-transformers takes, `max_seq_length` of sentence_bert_config.json, else the tokenizer's
+ * `model_max_length`, in either case as far as there are positions; for vectors per token the `document_length`. Null where nothing
+ * bounds it. Which file is obeyed depends on the loader (the tokenizers library: tokenizer.json; transformers:
+ * tokenizer_config.json), so that files that disagree give other vectors for long texts.
  */
-export function maxTokensFact(view: ModelView, base: string, findings: Findings): number | null {
-  const sentence = limitIn(view, transformerConfigPath(view, base), 'max_seq_length');
+export function maxTokensFact(view: ModelView, base: string, kind: EmbeddingKind, findings: Findings): number | null {
+  const library =
+    kind === 'multi-vector'
+      ? limitIn(view, libraryConfigName, 'document_length')
+      : (limitIn(view, transformerConfigPath(view, base), 'max_seq_length') ??
+        limitIn(view, inDirectory(base, 'wordembedding_config.json'), 'max_seq_length'));
   const tokenizer = limitIn(view, inDirectory(base, 'tokenizer_config.json'), 'model_max_length');
   const truncation = truncationLimit(view, inDirectory(base, 'tokenizer.json'));
   const positions = positionLimit(view, inDirectory(base, 'config.json'));
-  const stated = [truncation, sentence, tokenizer].filter((limit) => limit !== undefined);
-  reportDisagreement(
-    stated,
-    positions,
-    findings,
-    [truncation, tokenizer].some((limit) => limit !== undefined),
-  );
-  if (sentence !== undefined) return sentence.tokens;
-  const tokens = Math.min(tokenizer?.tokens ?? Infinity, positions?.tokens ?? Infinity);
-  return tokens === Infinity ? (truncation?.tokens ?? null) : tokens;
+  const bounded = (tokens: number | undefined): number => Math.min(tokens ?? Infinity, positions?.tokens ?? Infinity);
+  const taken = bounded(library?.tokens ?? tokenizer?.tokens);
+  const tokens = taken === Infinity ? truncation?.tokens : taken;
+  if (tokens === undefined) return null;
+  // ColBERT cuts queries and documents at lengths of their own.
+  if (kind === 'multi-vector') return tokens;
+  const used = [truncation?.tokens ?? tokens];
+  if (view.files.has(inDirectory(base, 'tokenizer_config.json'))) used.push(bounded(tokenizer?.tokens));
+  const beyond = library !== undefined && library.tokens > tokens;
+  if (beyond || (used.some((other) => other !== tokens) && Math.min(tokens, ...used) <= commonLength)) {
+    reportDisagreement({ library, tokenizer, truncation, positions }, tokens, findings);
+  }
+  return tokens;
 }
 
 function limitIn(view: ModelView, file: string | undefined, key: string): Limit | undefined {
@@ -65,45 +80,34 @@ function truncationLimit(view: ModelView, file: string): Limit | undefined {
 function positionLimit(view: ModelView, file: string): Limit | undefined {
   const config = documentOf(view, file);
   const type = textOf(config?.model_type) ?? '';
-  if (config === undefined || unbounded.has(type)) return undefined;
-  const text = objectOf(config.text_config);
-  const candidates: readonly (readonly [string, JsonObject, string])[] = [
-    ['$.max_position_embeddings', config, 'max_position_embeddings'],
-    ['$.n_positions', config, 'n_positions'],
-    ['$.text_config.max_position_embeddings', text, 'max_position_embeddings'],
-  ];
-  for (const [at, object, key] of candidates) {
-    const written = countOf(object[key]);
-    if (written === undefined) continue;
-    const padding = typeof config.pad_token_id === 'number' ? config.pad_token_id : 1;
-    const tokens = countedFromPadding.has(type) ? written - padding - 1 : written;
-    return tokens > 0 ? { file, at, tokens } : undefined;
-  }
-  return undefined;
+  const stated = statedIn(config, ['max_position_embeddings', 'n_positions']);
+  if (stated === undefined || unbounded.has(type)) return undefined;
+  const padding = typeof config?.pad_token_id === 'number' ? config.pad_token_id : 1;
+  // Code of the model (jina v3) counts as it likes.
+  const behind = countedFromPadding.has(type) && !isObject(config?.auto_map);
+  const tokens = behind ? stated.value - padding - 1 : stated.value;
+  return tokens > 0 ? { file, at: `${stated.prefix}.${stated.key}`, tokens } : undefined;
 }
 
-/**
- * More positions than the stated limit are room to spare, unless nothing tells the tokenizer of that limit: then loaders that
- * don't read the library's config use all of them.
- */
+/** `tokens` is what sentence-transformers takes. The number of positions is the size of a tensor, and never what to change. */
 function reportDisagreement(
-  stated: readonly Limit[],
-  positions: Limit | undefined,
+  limits: Readonly<Record<'library' | 'tokenizer' | 'truncation' | 'positions', Limit | undefined>>,
+  tokens: number,
   findings: Findings,
-  tokenizerKnows: boolean,
 ): void {
-  const limits = positions === undefined ? stated : [...stated, positions];
-  const lowest = Math.min(...stated.map(({ tokens }) => tokens));
-  const highest = Math.max(...stated.map(({ tokens }) => tokens));
-  const room = positions?.tokens ?? lowest;
-  const agree = lowest === highest && (room === highest || (room > highest && tokenizerKnows));
-  if (stated.length === 0 || agree) return;
-  const [first] = limits;
-  const said = limits.map(({ file, at, tokens }) => `${tokens} in ${file} ${at}`).join(', ');
+  const { library, tokenizer, truncation, positions } = limits;
+  const told = [truncation, library, tokenizer, positions].filter((limit) => limit !== undefined);
+  const wrong = [truncation, library, tokenizer].filter((limit) => limit !== undefined && limit.tokens !== tokens);
+  const places = wrong.map((limit) => `${limit?.file} ${limit?.at}`);
+  if (tokenizer === undefined) places.push('tokenizer_config.json $.model_max_length');
   findings.warning({
-    in: first?.file,
-    at: first?.at,
-    message: `the model's files disagree on the token limit: ${said}`,
-    hint: 'Loaders obey different files, and cut long texts at different places: write the limit that the model was trained with into each.',
+    in: told[0]?.file,
+    at: told[0]?.at,
+    message: `loaders cut long texts at different places: ${told.map(({ file, at, tokens: said }) => `${said} in ${file} ${at}`).join(', ')}`,
+    hint: `sentence-transformers takes ${tokens}; where the model was trained so, write ${tokens} in ${places.join(' and ')}.${
+      positions === undefined || positions.tokens === tokens
+        ? ''
+        : ` Leave ${positions.at} as it is: it is the size of a tensor.`
+    }`,
   });
 }

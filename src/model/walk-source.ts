@@ -3,8 +3,8 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { limits } from '../contract/limits.ts';
 import { systemErrorCode } from '../core/errors.ts';
+import type { FilePatterns } from './file-patterns.ts';
 import type { Finding, Findings } from './findings.ts';
-import type { IncludePatterns } from './include-patterns.ts';
 
 export interface FoundFile {
   /** Below the directory, `/`-separated. */
@@ -18,36 +18,36 @@ export interface WalkOptions {
 }
 
 /**
- * Walks a source directory and answers with the regular files that `include` means. Directories that no pattern reaches are not
+ * Walks a source directory and answers with the regular files that the patterns mean. Directories that no pattern reaches are not
  * entered. Links (unless followed), special files and what can't be read are findings.
  */
 export async function walkSource(
   options: WalkOptions,
-  include: IncludePatterns,
+  patterns: FilePatterns,
   findings: Findings,
 ): Promise<readonly FoundFile[]> {
-  const walk = new Walk(options, include, findings);
+  const walk = new Walk(options, patterns, findings);
   await walk.start();
   return walk.found;
 }
 
 export const tooManyFiles: Finding = {
   message: `has more than ${limits.filesPerModel} files to release`,
-  hint: 'Name those that belong to the model by "include".',
+  hint: 'Name those that belong to the model by "include", or leave others out by "exclude".',
 };
 
 class Walk {
   readonly found: FoundFile[] = [];
   private readonly root: string;
   private readonly followLinks: boolean;
-  private readonly include: IncludePatterns;
+  private readonly patterns: FilePatterns;
   private readonly findings: Findings;
   private tooMany = false;
 
-  constructor(options: WalkOptions, include: IncludePatterns, findings: Findings) {
+  constructor(options: WalkOptions, patterns: FilePatterns, findings: Findings) {
     this.root = resolve(options.root);
     this.followLinks = options.followLinks === true;
-    this.include = include;
+    this.patterns = patterns;
     this.findings = findings;
   }
 
@@ -85,10 +85,10 @@ class Walk {
   private async entry(path: string, entry: Dirent, above: readonly string[]): Promise<void> {
     if (entry.isDirectory()) {
       const real = join(above.at(-1) ?? this.root, entry.name);
-      if (this.include.reachesInto(path)) await this.directory(path, [...above, real]);
+      if (this.patterns.reachesInto(path)) await this.directory(path, [...above, real]);
     } else if (entry.isSymbolicLink()) {
       await this.link(path, above);
-    } else if (this.include.matches(path)) {
+    } else if (this.patterns.matches(path)) {
       if (entry.isFile()) this.file(path);
       else this.findings.error(special(path));
     }
@@ -102,7 +102,7 @@ class Walk {
   private async link(path: string, above: readonly string[]): Promise<void> {
     const absolutePath = join(this.root, path);
     const target = await stat(absolutePath).catch(() => undefined);
-    const meant = this.include.matches(path) || (target?.isDirectory() === true && this.include.reachesInto(path));
+    const meant = this.patterns.matches(path) || (target?.isDirectory() === true && this.patterns.reachesInto(path));
     if (!meant) return;
     if (!this.followLinks) {
       this.findings.error({
@@ -128,7 +128,7 @@ class Walk {
 }
 
 function special(path: string): Finding {
-  return { in: path, message: 'is no regular file', hint: 'Remove it, or leave it out by "include".' };
+  return { in: path, message: 'is no regular file', hint: 'Remove it, or leave it out by "exclude".' };
 }
 
 /** The finding for a failure to look at a file; other failures are thrown. */
@@ -143,7 +143,7 @@ export function unreadable(path: string, error: unknown): Finding {
     return {
       in: path,
       message: "can't be read",
-      hint: 'Give yourself the right to read it, or leave it out by "include".',
+      hint: 'Give yourself the right to read it, or leave it out by "exclude".',
     };
   }
   throw error;

@@ -1,6 +1,6 @@
 import type { Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
-import { transformerConfigPath } from './pooling.ts';
+import { libraryConfigName, transformerConfigPath } from './pooling.ts';
 
 /**
  * Tells of lengths that are no numbers (`"384"`): nothing is derived from them here, and loaders fail at them or take another.
@@ -15,6 +15,7 @@ export function checkWrittenNumbers(view: ModelView, base: string, findings: Fin
     [config, 'max_position_embeddings'],
     [sentence, 'max_seq_length'],
     [inDirectory(base, 'tokenizer_config.json'), 'model_max_length'],
+    [libraryConfigName, 'truncate_dim'],
   ] as const) {
     const value = file === undefined ? null : (documentOf(view, file)?.[key] ?? null);
     if (value === null || typeof value === 'number') continue;

@@ -61,7 +61,8 @@ async function listFiles(
   const listing = await listSourceFiles({
     model: name,
     root,
-    ...(model.include === undefined ? {} : { include: model.include }),
+    include: model.include,
+    exclude: model.exclude,
     followLinks: 'directory' in model.source ? (model.source.follow_links ?? false) : false,
     allowCode: model.allow_code ?? false,
   });

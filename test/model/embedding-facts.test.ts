@@ -17,12 +17,14 @@ const sized = { hidden: 32, positions: 64 };
 test('dimensions, token limit, pooling, normalisation and similarity come from the files', async (context) => {
   const { facts } = await inspectTiny(context, sized);
   const expected = {
+    kind: 'dense',
     dimensions: 32,
     max_tokens: 64,
     pooling: 'mean',
     normalized: true,
     similarity: 'cosine',
     prompts: {},
+    default_prompt_name: null,
   };
   assert.deepEqual(facts.embedding, expected);
 });
@@ -70,13 +72,46 @@ test('several pooling modes are told, and multiply the dimensions; no mode at al
   assert.match(told(none)[0] ?? '', /^warning 1_Pooling\/config\.json: chooses no pooling mode/);
 });
 
-test('a token limit that differs between files is told once, with every file and value', async (context) => {
-  const files = changed('sentence_bert_config.json', { max_seq_length: 32 }, sized);
-  const inspected = await inspectTiny(context, { ...sized, files });
+test('a token limit that differs between files is told once, with every file, value and a remedy that works', async (context) => {
+  const trap = {
+    ...changed('tokenizer.json', { truncation: { max_length: 16 } }),
+    ...changed('sentence_bert_config.json', { max_seq_length: 32 }),
+  };
+  const inspected = await inspectTiny(context, { ...sized, files: trap });
   assert.deepEqual(told(inspected), [
-    "warning tokenizer.json $.truncation.max_length: the model's files disagree on the token limit: 64 in tokenizer.json $.truncation.max_length, 32 in sentence_bert_config.json $.max_seq_length, 64 in tokenizer_config.json $.model_max_length, 64 in config.json $.max_position_embeddings",
+    'warning tokenizer.json $.truncation.max_length: loaders cut long texts at different places: 16 in tokenizer.json $.truncation.max_length, 32 in sentence_bert_config.json $.max_seq_length, 64 in tokenizer_config.json $.model_max_length, 64 in config.json $.max_position_embeddings',
   ]);
   assert.equal(inspected.facts.embedding.max_tokens, 32);
+  assert.equal(
+    inspected.problems[0]?.hint,
+    'sentence-transformers takes 32; where the model was trained so, write 32 in tokenizer.json $.truncation.max_length and tokenizer_config.json $.model_max_length. Leave $.max_position_embeddings as it is: it is the size of a tensor.',
+  );
+  const followed = {
+    ...trap,
+    ...changed('tokenizer.json', { truncation: { max_length: 32 } }),
+    ...changed('tokenizer_config.json', { model_max_length: 32 }),
+  };
+  assert.deepEqual(told(await inspectTiny(context, { ...sized, files: followed })), []);
+});
+
+test('limits that differ far beyond common texts are no trap: Qwen3, gte-Qwen2, e5-mistral', async (context) => {
+  const limits: readonly (readonly [number | undefined, number, number, number])[] = [
+    // max_seq_length, model_max_length, positions; what counts.
+    [undefined, 131_072, 32_768, 32_768],
+    [8192, 32_768, 131_072, 8192],
+    [4096, 1e30, 32_768, 4096],
+    [512, 512, 512, 512],
+  ];
+  for (const [sentence, tokenizer, positions, expected] of limits) {
+    const files = {
+      ...changed('sentence_bert_config.json', { max_seq_length: sentence }),
+      ...changed('tokenizer_config.json', { model_max_length: tokenizer }),
+      ...changed('tokenizer.json', { truncation: null }),
+    };
+    const { facts, ...inspected } = await inspectTiny(context, { hidden: 4, layers: 1, positions, files });
+    assert.deepEqual(told(inspected), []);
+    assert.equal(facts.embedding.max_tokens, expected);
+  }
 });
 
 test('lengths that are written as texts are told, since nothing is derived from them', async (context) => {
@@ -92,13 +127,13 @@ test('lengths that are written as texts are told, since nothing is derived from 
 });
 
 test('positions to spare are no disagreement where the tokenizer knows the limit, but too few are', async (context) => {
-  const spare = await inspectTiny(context, {
-    ...sized,
-    files: changed('config.json', { max_position_embeddings: 512 }),
-  });
+  const spare = await inspectTiny(context, { ...sized, positions: 512, maxTokens: 64 });
   assert.deepEqual(told(spare), []);
-  const few = await inspectTiny(context, { ...sized, files: changed('config.json', { max_position_embeddings: 16 }) });
-  assert.match(told(few)[0] ?? '', /disagree on the token limit: .* 16 in config\.json/);
+  const few = await inspectTiny(context, { ...sized, positions: 16, maxTokens: 64 });
+  assert.match(told(few)[0] ?? '', /loaders cut long texts at different places: .* 16 in config\.json/);
+  assert.match(few.problems[0]?.hint ?? '', /write 16 in .* sentence_bert_config\.json \$\.max_seq_length/);
+  assert.equal(few.facts.embedding.max_tokens, 16);
+  assert.deepEqual(told(await inspectTiny(context, { ...sized, positions: 16, maxTokens: 16 })), []);
 });
 
 test("without the library's config the tokenizer's limit counts as far as there are positions, then the positions", async (context) => {
@@ -115,17 +150,27 @@ test("without the library's config the tokenizer's limit counts as far as there 
 });
 
 test('positions of RoBERTa begin behind the padding, those of T5 bound nothing', async (context) => {
-  const roberta = await inspectTiny(context, {
-    positions: 512,
-    files: changed('config.json', { model_type: 'xlm-roberta', pad_token_id: 1, max_position_embeddings: 514 }),
-  });
+  const bert = { positions: 514, maxTokens: 512 };
+  const files = changed(
+    'config.json',
+    { architectures: ['RobertaModel'], model_type: 'roberta', pad_token_id: 1 },
+    bert,
+  );
+  const roberta = await inspectTiny(context, { ...bert, files });
   assert.deepEqual(told(roberta), []);
   assert.equal(roberta.facts.embedding.max_tokens, 512);
+  const config = { architectures: ['T5EncoderModel'], model_type: 't5', d_model: 32, num_layers: 1, n_positions: 8 };
+  const query = 'encoder.block.0.layer.0.SelfAttention.q.weight';
+  const tensors = [
+    { name: 'shared.weight', shape: [64, 32] },
+    { name: query, shape: [32, 32] },
+  ];
   const t5 = await inspectTiny(context, {
     ...sized,
-    files: changed('config.json', { model_type: 't5', n_positions: 8 }),
+    files: { 'config.json': JSON.stringify(config), 'model.safetensors': safetensorsFile({ tensors }) },
   });
   assert.deepEqual(told(t5), []);
+  assert.equal(t5.facts.embedding.max_tokens, 64);
 });
 
 test('dimensions that config, pooling, dense layer and tensors contradict are errors', async (context) => {
@@ -146,14 +191,14 @@ test('dimensions that config, pooling, dense layer and tensors contradict are er
   const config = changed('config.json', { hidden_size: 48, vocab_size: 100 });
   assert.deepEqual(told(await inspectTiny(context, { ...sized, files: config })), [
     'error config.json $.hidden_size: is 48, but the tensor embeddings.word_embeddings.weight has the shape [64, 32]',
-    'warning config.json $.vocab_size: is 100, but the tensor embeddings.word_embeddings.weight has the shape [64, 32]',
+    'error config.json $.vocab_size: is 100, but the tensor embeddings.word_embeddings.weight has the shape [64, 32]',
     'error 1_Pooling/config.json $.word_embedding_dimension: is 32, but config.json $.hidden_size is 48',
   ]);
 });
 
 test('word embeddings narrower than the network, as in ALBERT, are no contradiction', async (context) => {
   const files = {
-    ...changed('config.json', { model_type: 'albert', embedding_size: 8 }),
+    ...changed('config.json', { architectures: ['AlbertModel'], model_type: 'albert', embedding_size: 8 }),
     'model.safetensors': safetensorsFile({ tensors: [{ name: 'embeddings.word_embeddings.weight', shape: [64, 8] }] }),
   };
   assert.deepEqual(told(await inspectTiny(context, { ...sized, files })), []);
@@ -169,7 +214,7 @@ test('parts that modules.json names and that are missing are errors; a Normalize
     files: { '2_Dense/model.safetensors': undefined, '2_Dense/pytorch_model.bin': 'p', 'config.json': undefined },
   });
   assert.deepEqual(told(pickle), [
-    'warning 2_Dense/pytorch_model.bin: is a pickle and is left out: the safetensors are released',
+    'error 2_Dense/pytorch_model.bin: is a pickle, which runs code when it is loaded, and no released file holds the same; lost without it: the weights of 2_Dense',
     'error modules.json $[0]: names Transformer in "", but config.json is missing',
     'error modules.json $[2]: names Dense in "2_Dense", but that folder has no safetensors',
   ]);
@@ -228,12 +273,14 @@ test('the real all-MiniLM-L6-v2 has 384 dimensions, 256 tokens, mean pooling, no
   await access(join(root, 'model.safetensors'));
   const { facts, ...inspected } = await inspectDirectory(root);
   assert.deepEqual(facts.embedding, {
+    kind: 'dense',
     dimensions: 384,
     max_tokens: 256,
     pooling: 'mean',
     normalized: true,
     similarity: 'cosine',
     prompts: {},
+    default_prompt_name: null,
   });
   assert.deepEqual(
     inspected.problems.map(({ level, path }) => [level, path]),

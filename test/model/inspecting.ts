@@ -43,8 +43,8 @@ export async function inspectTiny(
 
 export async function inspectDirectory(root: string, config: Partial<ModelConfig> = {}): Promise<Inspected> {
   const whole: ModelConfig = { version: '1.0.0', license: 'Apache-2.0', source: { directory: root }, ...config };
-  const { include, allow_code: allowCode } = whole;
-  const listed = await listSourceFiles({ model: 'tiny', root, include, allowCode });
+  const { include, exclude, allow_code: allowCode } = whole;
+  const listed = await listSourceFiles({ model: 'tiny', root, include, exclude, allowCode });
   const { problems, facts } = await inspectModel({ model: 'tiny', config: whole, files: listed.files });
   return { root, problems: [...listed.problems, ...problems], facts };
 }

@@ -14,14 +14,24 @@ async function list(
   context: TestContext,
   files: Readonly<Record<string, string | Uint8Array>>,
   options: Partial<ListSourceFilesOptions> & { readonly prepare?: (root: string) => Promise<void> } = {},
-): Promise<{ readonly paths: readonly string[]; readonly told: readonly string[]; readonly root: string }> {
+): Promise<{
+  readonly paths: readonly string[];
+  readonly told: readonly string[];
+  readonly hints: readonly string[];
+  readonly root: string;
+}> {
   const { prepare, ...rest } = options;
   const root = join(await temporaryDirectory(context), 'tiny');
   await mkdir(root);
   await writeFiles(root, files);
   await prepare?.(root);
   const listed = await listSourceFiles({ model: 'tiny', root, ...rest });
-  return { root, paths: listed.files.map(({ path }) => path), told: told({ root, problems: listed.problems }) };
+  return {
+    root,
+    paths: listed.files.map(({ path }) => path),
+    told: told({ root, problems: listed.problems }),
+    hints: listed.problems.flatMap(({ hint }) => hint ?? []),
+  };
 }
 
 test('without include every file is listed but hidden ones, sorted by the bytes of the path', async (context) => {
@@ -66,7 +76,7 @@ test('a pattern that matches nothing is a warning, and so is a folder without a 
   assert.deepEqual(told, [
     'warning .: no file matches "LICENSE*" of "include"',
     'warning .: no file matches "1_Pooling/" of "include"',
-    'warning .: no file matches "!README.md" of "include": patterns say what is taken, none says what is not',
+    'warning .: no file matches "!README.md" of "include"',
   ]);
 });
 
@@ -174,30 +184,97 @@ test('a .version that include names is refused, and left out silently otherwise'
   ]);
 });
 
-test('Python files are refused unless the model allows code', async (context) => {
-  const files = { ...weights, 'modeling.py': '', 'sub/cache.pyc': '' };
-  assert.deepEqual((await list(context, files)).told, [
-    'error modeling.py: is code that a loader may run',
-    'error sub/cache.pyc: is code that a loader may run',
+test('Python files are left out with a warning, refused where include names them, and kept by allow_code', async (context) => {
+  const files = { ...weights, 'train_script.py': '', 'sub/cache.pyc': '' };
+  for (const include of [undefined, ['**']]) {
+    const { paths, told } = await list(context, files, { include });
+    assert.deepEqual(paths, ['model.safetensors']);
+    assert.deepEqual(told, [
+      'warning sub/cache.pyc: is code and is left out: no loader runs it',
+      'warning train_script.py: is code and is left out: no loader runs it',
+    ]);
+  }
+  assert.deepEqual((await list(context, files, { include: ['*.safetensors', '*.py'] })).told, [
+    'error train_script.py: is code, and "include" names it',
   ]);
+  assert.deepEqual((await list(context, files, { exclude: ['**/*.pyc', 'train_script.py'] })).told, []);
   const allowed = await list(context, files, { allowCode: true });
   assert.deepEqual(allowed.told, []);
-  assert.deepEqual(allowed.paths, ['model.safetensors', 'modeling.py', 'sub/cache.pyc']);
+  assert.deepEqual(allowed.paths, ['model.safetensors', 'sub/cache.pyc', 'train_script.py']);
 });
 
-test('pickles beside safetensors are left out with a warning, also where a pattern matches them by chance', async (context) => {
-  const files = { ...weights, 'pytorch_model.bin': 'p', 'optimizer.pt': 'p', 'openvino.bin': 'o', 'openvino.xml': 'o' };
-  for (const include of [undefined, ['*']]) {
+test('what exclude matches is left out, whole folders without being walked, and a pattern without effect is told', async (context) => {
+  const files = { ...weights, 'notes.txt': '', 'onnx/model.onnx': 'o', 'onnx/deep/x': '', 'b.json': '{}' };
+  const prepare = (root: string): Promise<void> => symlink('nowhere', join(root, 'onnx/link'));
+  const exclude = ['onnx/**', '*.txt', '*.pt'];
+  const all = await list(context, files, { exclude, prepare });
+  assert.deepEqual(all.paths, ['b.json', 'model.safetensors']);
+  assert.deepEqual(all.told, ['warning .: no file matches "*.pt" of "exclude"']);
+  const some = await list(context, files, { include: ['*.json', '*.txt', '*.safetensors'], exclude: ['*.txt'] });
+  assert.deepEqual(some.paths, ['b.json', 'model.safetensors']);
+});
+
+const copy = 'is a pickle and is left out: the safetensors beside it are released';
+
+test('pickles that are copies of the safetensors beside them, or states of a training, are left out with a warning', async (context) => {
+  const files = {
+    ...weights,
+    'pytorch_model.bin': 'p',
+    'optimizer.pt': 'p',
+    'rng_state_0.pth': 'p',
+    'openvino.bin': 'o',
+    'openvino.xml': 'o',
+    '2_Dense/pytorch_model.bin': 'p',
+    '2_Dense/model.safetensors': 'w',
+    'big/pytorch_model-00001-of-00002.bin': 'p',
+    'big/model-00001-of-00003.safetensors': 'w',
+    'open_clip_pytorch_model.bin': 'p',
+    'open_clip_pytorch_model.safetensors': 'w',
+  };
+  for (const include of [undefined, ['**']]) {
     const { paths, told } = await list(context, files, { include });
-    assert.deepEqual(paths, ['model.safetensors', 'openvino.bin', 'openvino.xml']);
+    assert.deepEqual(
+      paths.filter((path) => !path.endsWith('.safetensors')),
+      ['openvino.bin', 'openvino.xml'],
+    );
+    const state = 'is a pickle and is left out: it is the state of a training, which no loader reads';
     assert.deepEqual(told, [
-      'warning optimizer.pt: is a pickle and is left out: the safetensors are released',
-      'warning pytorch_model.bin: is a pickle and is left out: the safetensors are released',
+      `warning 2_Dense/pytorch_model.bin: ${copy}`,
+      `warning big/pytorch_model-00001-of-00002.bin: ${copy}`,
+      `warning open_clip_pytorch_model.bin: ${copy}`,
+      `warning optimizer.pt: ${state}`,
+      `warning pytorch_model.bin: ${copy}`,
+      `warning rng_state_0.pth: ${state}`,
     ]);
   }
 });
 
-test('pickles are refused where include names them, and where there are no safetensors', async (context) => {
+test('a pickle that is no copy is an error that says what would be lost, until exclude names it', async (context) => {
+  const lost = 'is a pickle, which runs code when it is loaded, and no released file holds the same; lost without it: ';
+  const files = {
+    ...weights,
+    '2_Dense/pytorch_model.bin': 'p',
+    'colbert_linear.pt': 'p',
+    'head.joblib': 'p',
+    'model_head.pkl': 'p',
+    'sparse_linear.pt': 'p',
+  };
+  const { told } = await list(context, files);
+  assert.deepEqual(told, [
+    `error 2_Dense/pytorch_model.bin: ${lost}the weights of 2_Dense`,
+    `error colbert_linear.pt: ${lost}the head that makes a vector per token (multi-vector retrieval of BGE-M3)`,
+    `error head.joblib: ${lost}what head.joblib holds`,
+    `error model_head.pkl: ${lost}the classifier behind the embedding (SetFit's head)`,
+    `error sparse_linear.pt: ${lost}the head that weighs words (sparse retrieval of BGE-M3)`,
+  ]);
+  const decided = await list(context, files, { exclude: ['*.pt', '*.pkl', '*.joblib', '2_Dense/pytorch_model.bin'] });
+  assert.deepEqual(decided.told, []);
+  assert.deepEqual(decided.paths, ['model.safetensors']);
+  const alone = await list(context, { 'pytorch_model.bin': '', 'config.json': '{}' });
+  assert.deepEqual(alone.told, [`error pytorch_model.bin: ${lost}the weights of the model`]);
+});
+
+test('pickles are refused where include names them', async (context) => {
   const named = await list(
     context,
     { ...weights, 'a.bin': '', 'b.pkl': '' },
@@ -207,14 +284,24 @@ test('pickles are refused where include names them, and where there are no safet
     'error a.bin: is a pickle, which runs code when it is loaded, and "include" names it',
     'error b.pkl: is a pickle, which runs code when it is loaded, and "include" names it',
   ]);
-  const others = { ...weights, 'head.joblib': '', 'words.pickle': '' };
-  assert.deepEqual((await list(context, others)).told, [
-    'warning head.joblib: is a pickle and is left out: the safetensors are released',
-    'warning words.pickle: is a pickle and is left out: the safetensors are released',
-  ]);
-  assert.deepEqual((await list(context, { 'model.ckpt': '', 'config.json': '{}' })).told, [
-    'error model.ckpt: is a pickle, which runs code when it is loaded, and there are no safetensors',
-  ]);
+});
+
+test('a hint that names a value is followed: the pattern or key that it writes ends the finding', async (context) => {
+  const folder = await list(context, { ...weights, '1_Pooling/config.json': '{}' }, { include: ['*', '1_Pooling/'] });
+  assert.deepEqual(folder.hints, ['Write "1_Pooling/**" for everything in the folder.']);
+  const files = {
+    ...weights,
+    'README.md': '',
+    'train.py': '',
+    'optimizer.pt': '',
+    'head.pkl': '',
+    'pytorch_model.bin': '',
+  };
+  const first = await list(context, files, { include: ['*', '!README.md'] });
+  const exclude = first.hints.flatMap((hint) => /"([^"]+)" in "exclude"/.exec(hint)?.[1] ?? []);
+  assert.deepEqual(exclude.sort(), ['README.md', 'head.pkl', 'optimizer.pt', 'pytorch_model.bin', 'train.py']);
+  const { paths, told } = await list(context, files, { include: ['*'], exclude });
+  assert.deepEqual([paths, told], [['model.safetensors'], []]);
 });
 
 test('a source that is missing, empty or a file is told with the remedy', async (context) => {
@@ -286,5 +373,5 @@ test('of a fault that thousands of files have, the first ones are told and the o
   const files = Object.fromEntries(Array.from({ length: 50 }, (_, number) => [`code-${number}.py`, '']));
   const { told } = await list(context, { ...weights, ...files });
   assert.equal(told.length, 21);
-  assert.equal(told.at(-1), 'error .: 30 more of the kind above');
+  assert.equal(told.at(-1), 'warning .: 30 more of the kind above');
 });

@@ -73,20 +73,39 @@ test('a safetensors file that is cut short or no such file is told with its path
   assert.equal(told(page)[0], 'error model.safetensors: a web page or the like, not weights');
 });
 
-test('every broken JSON file is told, with the line', async (context) => {
+test('every broken JSON file is told, with the line: an error where loaders read it, else a warning', async (context) => {
   const files = {
     'config.json': '{\n  "hidden_size": 32,\n  oops\n}',
-    'data.json': '{"loss": NaN}',
+    'trainer_state.json': '{"loss": NaN}',
+    'adapter_config.json': '{"lora_alpha": NaN}',
     'marked.json': '\ufeff{}',
-    'latin.json': Buffer.from([0x22, 0xe9, 0x22]),
+    '1_Pooling/config.json': Buffer.from([0x22, 0xe9, 0x22]),
   };
   const inspected = await inspectTiny(context, { files });
   const lines = told(inspected).join('\n');
   assert.match(lines, /error config\.json: is not valid JSON: .*line 3/);
-  assert.match(lines, /error data\.json: is not valid JSON: Unexpected token/);
-  assert.match(lines, /error marked\.json: is not valid JSON: it begins with a byte order mark/);
-  assert.match(lines, /error latin\.json: is not UTF-8 text/);
-  assert.equal(inspected.problems.length, 4);
+  assert.match(lines, /warning trainer_state\.json: is not valid JSON: Unexpected token/);
+  assert.match(lines, /error adapter_config\.json: is not valid JSON: Unexpected token/);
+  assert.match(lines, /warning marked\.json: is not valid JSON: it begins with a byte order mark/);
+  assert.match(lines, /error 1_Pooling\/config\.json: is not UTF-8 text/);
+  assert.equal(inspected.problems.length, 5);
+});
+
+test('JSON that nests without end, and configs of many megabytes, are refused without being walked', async (context) => {
+  const nested = `{"x": ${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
+  const files = {
+    'config.json': nested,
+    'tokenizer.json': nested,
+    'results.json': nested,
+    'modules.json': `[${' '.repeat(5_000_000)}]`,
+  };
+  const deep = "is nested more than 64 deep, which no loader's file is";
+  assert.deepEqual(told(await inspectTiny(context, { files })).slice(0, 4), [
+    `error config.json: ${deep}`,
+    'error modules.json: has 5000002 bytes, and no config has more than 4194304',
+    `warning results.json: ${deep}`,
+    `error tokenizer.json: ${deep}`,
+  ]);
 });
 
 test('a vocabulary may hold __proto__ and the same key twice: no loader minds', async (context) => {

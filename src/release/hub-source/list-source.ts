@@ -53,6 +53,7 @@ export function selectListed(source: HubSource, files: readonly ListedFile[]): S
       }),
     ),
     include: source.config.include,
+    exclude: source.config.exclude,
     allowCode: source.config.allow_code ?? false,
   });
 }

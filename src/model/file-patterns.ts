@@ -12,38 +12,31 @@ interface Pattern {
 const options: picomatch.PicomatchOptions = { nonegate: true, windows: false };
 
 /**
- * The `include` of a model: `*` stays in a folder, `**` doesn't, a leading dot is only matched by a dot. Without patterns
- * everything is meant that isn't hidden.
+ * The `include` and `exclude` of a model: `*` stays in a folder, `**` doesn't, a leading dot is only matched by a dot. Without `include`
+ * everything is meant that isn't hidden; what `exclude` matches is never meant.
  */
-export class IncludePatterns {
-  private readonly patterns: readonly Pattern[] | undefined;
+export class FilePatterns {
+  private readonly included: readonly Pattern[] | undefined;
+  private readonly excluded: readonly Pattern[];
 
-  constructor(include: readonly string[] | undefined) {
-    this.patterns = include?.map((text) => ({
-      text,
-      matches: picomatch(text, options),
-      parts: splitPattern(text).map(partMatcher),
-      used: false,
-    }));
+  constructor(include: readonly string[] | undefined, exclude: readonly string[] = []) {
+    this.included = include?.map(parse);
+    this.excluded = exclude.map(parse);
   }
 
   /** Remembers which patterns matched. */
   matches(path: string): boolean {
-    if (this.patterns === undefined) return !isHidden(path);
-    let matched = false;
-    for (const pattern of this.patterns) {
-      if (!pattern.matches(path)) continue;
-      pattern.used = true;
-      matched = true;
-    }
-    return matched;
+    const meant = this.included === undefined ? !isHidden(path) : matchesAny(this.included, path);
+    return meant && !matchesAny(this.excluded, path);
   }
 
   /** Whether a file below this directory may match, so that it has to be walked. */
   reachesInto(directory: string): boolean {
-    if (this.patterns === undefined) return !isHidden(directory);
+    const whole = this.excluded.filter(({ text }) => text.endsWith('/**'));
+    if (matchesAny(whole, directory)) return false;
+    if (this.included === undefined) return !isHidden(directory);
     const names = directory.split('/');
-    return this.patterns.some(({ parts }) => {
+    return this.included.some(({ parts }) => {
       for (const [depth, name] of names.entries()) {
         const part = parts[depth];
         if (part === undefined) return false;
@@ -57,12 +50,30 @@ export class IncludePatterns {
   /** Whether a pattern means files of this ending, and doesn't match the path by chance: with another ending it would not. */
   namesEndingOf(path: string): boolean {
     const other = path.replace(/\.[^./]*$/, '.another-ending');
-    return this.patterns?.some(({ matches }) => matches(path) && !matches(other)) ?? false;
+    return this.included?.some(({ matches }) => matches(path) && !matches(other)) ?? false;
   }
 
-  unused(): readonly string[] {
-    return this.patterns?.filter(({ used }) => !used).map(({ text }) => text) ?? [];
+  /** Patterns that matched nothing, with the key that they stand in. */
+  unused(): readonly { readonly key: 'include' | 'exclude'; readonly text: string }[] {
+    const of = (key: 'include' | 'exclude', patterns: readonly Pattern[]) =>
+      patterns.filter(({ used }) => !used).map(({ text }) => ({ key, text }));
+    return [...of('include', this.included ?? []), ...of('exclude', this.excluded)];
   }
+}
+
+function parse(text: string): Pattern {
+  return { text, matches: picomatch(text, options), parts: splitPattern(text).map(partMatcher), used: false };
+}
+
+/** Every pattern is tried, since each one that matches is used. */
+function matchesAny(patterns: readonly Pattern[], path: string): boolean {
+  return (
+    patterns.filter((pattern) => {
+      const matched = pattern.matches(path);
+      pattern.used ||= matched;
+      return matched;
+    }).length > 0
+  );
 }
 
 function partMatcher(part: string): Pattern['parts'][number] {

@@ -1,0 +1,87 @@
+import { isObject, textOf } from '../contract/json-values.ts';
+import { documentOf, inDirectory, type ModelView } from './model-view.ts';
+import { everyModule, isNetwork, type Module } from './modules.ts';
+import { libraryConfigName, transformerConfigPath } from './pooling.ts';
+
+/** What a model makes of a text: one vector, a weight per word, a vector per token, or a score for a pair of texts. */
+export const embeddingKinds = ['dense', 'sparse', 'multi-vector', 'reranker', 'unknown'] as const;
+export type EmbeddingKind = (typeof embeddingKinds)[number];
+
+/** `model_type` in config_sentence_transformers.json, since sentence-transformers 5; `ColBERT` is PyLate's. */
+const kindsByLibrary: Readonly<Record<string, EmbeddingKind>> = {
+  SparseEncoder: 'sparse',
+  CrossEncoder: 'reranker',
+  MultiVectorEncoder: 'multi-vector',
+  ColBERT: 'multi-vector',
+};
+
+const kindsByModule: Readonly<Record<string, EmbeddingKind>> = {
+  MLMTransformer: 'sparse',
+  SpladePooling: 'sparse',
+  SparseAutoEncoder: 'sparse',
+  SparseStaticEmbedding: 'sparse',
+  MultiVectorMask: 'multi-vector',
+  LogitScore: 'reranker',
+};
+
+/** Modules behind which a text is one vector. */
+const vectorModules = new Set(['Pooling', 'StaticEmbedding', 'CLIPModel', 'BoW']);
+
+/** What a transformer alone hands out, by `module_output_name` of its sentence_bert_config.json (sentence-transformers 5.4). */
+const kindsByOutput: Readonly<Record<string, EmbeddingKind>> = {
+  sentence_embedding: 'dense',
+  scores: 'reranker',
+};
+
+/** Architectures of text and image, whose own projection makes the vector. */
+const twoTowers = new Set(['clip', 'chinese_clip', 'siglip', 'siglip2', 'metaclip_2']);
+
+/** Whether the network itself projects text and image into one space (CLIP and its kin). */
+export function isTwoTower(view: ModelView, directory: string): boolean {
+  return twoTowers.has(textOf(documentOf(view, inDirectory(directory, 'config.json'))?.model_type) ?? '');
+}
+
+/** Static word vectors of model2vec, with or without a modules.json. */
+export function isModel2Vec(view: ModelView): boolean {
+  return documentOf(view, 'config.json')?.model_type === 'model2vec';
+}
+
+/**
+ * The kind of a model: what the library's config calls it, else what its modules say, else what architecture its weights were saved
+ * as. `unknown` where a loader would have to guess (a bare language model) or runs code of the model.
+ */
+export function kindOf(view: ModelView, modules: readonly Module[] | undefined, base: string): EmbeddingKind {
+  const said = textOf(documentOf(view, libraryConfigName)?.model_type) ?? '';
+  if (Object.hasOwn(kindsByLibrary, said)) return kindsByLibrary[said] ?? 'unknown';
+  return modules === undefined ? kindByArchitecture(view) : kindByModules(view, modules, base);
+}
+
+function kindByModules(view: ModelView, modules: readonly Module[], base: string): EmbeddingKind {
+  const all = everyModule(modules);
+  for (const { kind, type } of all) {
+    if (Object.hasOwn(kindsByModule, kind)) return kindsByModule[kind] ?? 'unknown';
+    if (type.startsWith('pylate.')) return 'multi-vector';
+  }
+  if (all.some(({ kind }) => vectorModules.has(kind))) return 'dense';
+  if (!all.some(isNetwork)) return 'unknown';
+  if (isTwoTower(view, base)) return 'dense';
+  const path = transformerConfigPath(view, base);
+  const output = textOf(path === undefined ? undefined : documentOf(view, path)?.module_output_name) ?? '';
+  return (Object.hasOwn(kindsByOutput, output) ? kindsByOutput[output] : undefined) ?? 'unknown';
+}
+
+/** `…Model` is a network without a head, of which libraries make one vector by pooling. */
+function kindByArchitecture(view: ModelView): EmbeddingKind {
+  const adapter = documentOf(view, 'adapter_config.json');
+  const config = documentOf(view, 'config.json');
+  if (config === undefined) {
+    if (adapter?.task_type === 'SEQ_CLS') return 'reranker';
+    return adapter?.task_type === 'FEATURE_EXTRACTION' ? 'dense' : 'unknown';
+  }
+  const architecture = [config.architectures].flat().find((name) => typeof name === 'string') ?? '';
+  if (architecture === 'HF_ColBERT' || architecture.endsWith('ForRetrieval')) return 'multi-vector';
+  const scores = isObject(config.sentence_transformers) || config.sbert_ce_default_activation_function !== undefined;
+  if (architecture.endsWith('ForSequenceClassification') || scores) return 'reranker';
+  if (architecture === '' || architecture.endsWith('Model') || isTwoTower(view, '')) return 'dense';
+  return 'unknown';
+}

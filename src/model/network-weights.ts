@@ -1,0 +1,248 @@
+import { posix } from 'node:path';
+import { countOf, isObject, type JsonObject, objectOf, textOf } from '../contract/json-values.ts';
+import type { Tensor } from '../safetensors/header.ts';
+import { isSafetensors } from './file-kinds.ts';
+import type { Findings } from './findings.ts';
+import { documentOf, inDirectory, type ModelView } from './model-view.ts';
+
+/*
+ * What config.json says against what the weights hold. Where they contradict each other, loaders refuse the model at best; at worst
+ * they fill what is missing with random numbers and only print a warning.
+ */
+
+/** Architectures whose tensors are named alike, and how a layer's are named. Read off the models of transformers 5.24. */
+interface Family {
+  readonly types: readonly string[];
+  readonly has: RegExp;
+  readonly lacks?: RegExp;
+}
+
+const families: readonly Family[] = [
+  {
+    types: [
+      ...['bert', 'roberta', 'xlm-roberta', 'xlm-roberta-xl', 'camembert', 'electra', 'rembert', 'ernie', 'mobilebert'],
+      ...['megatron-bert', 'roformer', 'big_bird', 'longformer', 'roberta-prelayernorm', 'convbert'],
+    ],
+    has: /\.layer\.\d+\.attention\.self\.query\./,
+  },
+  { types: ['mpnet'], has: /\.layer\.\d+\.attention\.attn\.q\./ },
+  { types: ['distilbert'], has: /\.layer\.\d+\.attention\.q_lin\./ },
+  { types: ['albert'], has: /\.albert_layers\.\d+\.attention\.query\./ },
+  { types: ['deberta'], has: /\.layer\.\d+\.attention\.self\.in_proj\./ },
+  { types: ['deberta-v2'], has: /\.layer\.\d+\.attention\.self\.query_proj\./ },
+  { types: ['t5', 'mt5', 'umt5'], has: /\.block\.\d+\.layer\.0\.SelfAttention\.q\./ },
+  { types: ['clip', 'siglip', 'siglip2'], has: /text_model\.encoder\.layers\.\d+\.self_attn\.q_proj\./ },
+  { types: ['gemma3_text', 'gemma3'], has: /layers\.\d+\.pre_feedforward_layernorm\./ },
+  { types: ['qwen3'], has: /layers\.\d+\.self_attn\.q_norm\./, lacks: /\.pre_feedforward_layernorm\./ },
+  { types: ['qwen2'], has: /layers\.\d+\.self_attn\.q_proj\.bias/, lacks: /text_model\.|\.q_norm\./ },
+  {
+    types: ['llama', 'mistral', 'gemma'],
+    has: /layers\.\d+\.self_attn\.q_proj\./,
+    lacks: /text_model\.|\.q_norm\.|\.q_proj\.bias|\.pre_feedforward_layernorm\./,
+  },
+  { types: ['modernbert'], has: /(?:^|model\.)layers\.\d+\.attn\.Wqkv\./ },
+];
+
+/** Names of the number of layers in config.json: BERT and most, DistilBERT, GPT-2 and old NomicBERT, T5. */
+const layerKeys = ['num_hidden_layers', 'n_layers', 'n_layer', 'num_layers'] as const;
+
+const positionKeys = ['max_position_embeddings', 'n_positions'] as const;
+
+/** `encoder.layer.0.…`, `model.layers.0.…`, `encoder.block.0.…`, `h.0.…`: the first number behind such a word counts the layers. */
+const layerName = /^((?:[^.]+\.)*?(?:layers?|block|h))\.(\d+)\./;
+
+const imageParts = /(?:^|\.)(?:vision|visual|image)/;
+
+const wordEmbeddings = /(?:^|\.)(?:word_embeddings?|embed_tokens|tok_embeddings|token_embedding|wte|shared)\.weight$/;
+const positionEmbeddings = /(?:^|\.)(?:position_embeddings?|wpe)\.weight$/;
+
+/** Width of the word embeddings where it isn't the network's: ALBERT, ELECTRA, RemBERT, OPT. */
+const embeddingKeys = ['embedding_size', 'input_embedding_size', 'word_embed_proj_dim'] as const;
+
+/** Tensors that hold numbers as they are; packed ones (quantised) have other shapes. */
+const plainDtypes = new Set(['F64', 'F32', 'F16', 'BF16']);
+
+/** A number of config.json, and where it stands. */
+export interface Stated {
+  readonly value: number;
+  /** JSON path of the object that it stands in, `$` or `$.text_config`. */
+  readonly prefix: string;
+  readonly key: string;
+}
+
+/** The first of these keys that config.json has, itself or in the part that reads text. */
+export function statedIn(config: JsonObject | undefined, keys: readonly string[]): Stated | undefined {
+  for (const [prefix, object] of [
+    ['$', config],
+    ['$.text_config', objectOf(config?.text_config)],
+  ] as const) {
+    for (const key of keys) {
+      const value = countOf(object?.[key]);
+      if (value !== undefined) return { value, prefix, key };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Tensors that a loader takes from a module's folder: those of model.safetensors or of the shards that its index names, else those of all
+ * safetensors there. Undefined where a part is missing or broken, which has its own finding.
+ */
+export function tensorsIn(view: ModelView, directory: string): readonly Tensor[] | undefined {
+  const near = [...view.files.keys()].filter((path) => posix.dirname(path) === (directory || '.'));
+  const whole = inDirectory(directory, 'model.safetensors');
+  const index = `${whole}.index.json`;
+  let paths = near.filter(isSafetensors);
+  if (paths.includes(whole)) paths = [whole];
+  else if (near.includes(index)) {
+    const named = Object.values(objectOf(documentOf(view, index)?.weight_map));
+    paths = [...new Set(named)].map((name) => inDirectory(directory, String(name)));
+  }
+  const headers = paths.map((path) => view.headers.get(path));
+  if (headers.length === 0 || headers.includes(undefined)) return undefined;
+  return headers.flatMap((header) => header?.tensors ?? []);
+}
+
+/** The tensor that gives each token its vector: [tokens, width]. */
+export function tokenEmbedding(tensors: readonly Tensor[]): Tensor | undefined {
+  return tensors.find(({ name, shape }) => wordEmbeddings.test(name) && shape.length === 2 && !imageParts.test(name));
+}
+
+/** Word vectors: `embedding.weight` of sentence-transformers, `embeddings` of model2vec, `emb_layer.weight` of WordEmbeddings. */
+const vectorTensors = new Set(['embedding.weight', 'embeddings', 'emb_layer.weight']);
+
+/** The tensor of a model that is word vectors alone: [words, width]. */
+export function wordVectors(tensors: readonly Tensor[]): Tensor | undefined {
+  return tensors.find(({ name, shape }) => vectorTensors.has(name) && shape.length === 2);
+}
+
+/** Compares the transformer's config.json with its weights. `hidden`: the width of the network, as config.json says it. */
+export function checkNetworkWeights(
+  view: ModelView,
+  base: string,
+  hidden: Stated | undefined,
+  findings: Findings,
+): void {
+  const path = inDirectory(base, 'config.json');
+  const config = documentOf(view, path);
+  const tensors = tensorsIn(view, base);
+  // An adapter holds parts of a network whose config is its base's.
+  if (config === undefined || tensors === undefined || view.files.has(inDirectory(base, 'adapter_config.json'))) return;
+  checkModelType(config, path, tensors, findings);
+  checkLayers(config, path, tensors, findings);
+  const words = tokenEmbedding(tensors);
+  if (words !== undefined && plainDtypes.has(words.dtype)) {
+    checkWidth(config, path, words, hidden, findings);
+    checkRows(path, words, vocabularyIn(config), 'vocab_size', findings);
+  }
+  const positions = tensors.find(
+    ({ name, shape }) => positionEmbeddings.test(name) && shape.length === 2 && !imageParts.test(name),
+  );
+  if (positions !== undefined) checkRows(path, positions, statedIn(config, positionKeys), positionKeys[0], findings);
+}
+
+const otherModels = 'Weights and config.json are of different models: take those that belong together.';
+
+function checkModelType(config: JsonObject, path: string, tensors: readonly Tensor[], findings: Findings): void {
+  const type = textOf(config.model_type);
+  // Code of the model names its tensors as it likes.
+  if (type === undefined || isObject(config.auto_map)) return;
+  const found = (message: string): void => findings.error({ in: path, at: '$.model_type', message, hint: otherModels });
+  const saved = [config.architectures].flat().find((name) => typeof name === 'string') ?? '';
+  const called = /^(\w+?)(?:Encoder)?(?:Model|For[A-Z]\w*)$/.exec(saved)?.[1]?.toLowerCase();
+  const family = families.find(({ types }) => types.includes(type));
+  if (family === undefined) return;
+  if (called !== undefined && isOther(called, className(type))) {
+    found(`is "${type}", but the weights were saved as ${saved}`);
+    return;
+  }
+  if (fits(family, tensors)) return;
+  const other = families.find((candidate) => fits(candidate, tensors));
+  if (other !== undefined)
+    found(`is "${type}", but the tensors are named as those of ${other.types.slice(0, 4).join(', ')}`);
+}
+
+/** How transformers' classes call a model type, in lower case: `xlm-roberta` is XLMRobertaModel, `gemma3_text` Gemma3TextModel. */
+function className(type: string): string {
+  return type.replace(/[-_]/g, '');
+}
+
+/** Names of one and the same network. */
+const robertas = ['roberta', 'xlmroberta', 'camembert'];
+
+function isOther(called: string, expected: string): boolean {
+  const known = families.some(({ types }) => types.some((type) => className(type) === called));
+  return known && called !== expected && !(robertas.includes(called) && robertas.includes(expected));
+}
+
+function fits({ has, lacks }: Family, tensors: readonly Tensor[]): boolean {
+  return tensors.some(({ name }) => has.test(name)) && !tensors.some(({ name }) => lacks?.test(name));
+}
+
+/** Each stack of layers that has attention: that of the text, and that of the images where config.json describes it. */
+function checkLayers(config: JsonObject, path: string, tensors: readonly Tensor[], findings: Findings): void {
+  const stacks = new Map<string, { layers: Set<number>; attention: boolean }>();
+  for (const { name } of tensors) {
+    const [, prefix, number] = layerName.exec(name) ?? [];
+    if (prefix === undefined || /(?:^|\.)decoder\./.test(prefix)) continue;
+    const stack = stacks.get(prefix) ?? { layers: new Set(), attention: false };
+    stacks.set(prefix, stack);
+    stack.layers.add(Number(number));
+    stack.attention ||= /att(?:entio)?n/i.test(name);
+  }
+  const networks = [...stacks].filter(([, { attention }]) => attention);
+  for (const forImages of [false, true]) {
+    const [stack, ...more] = networks.filter(([prefix]) => imageParts.test(prefix) === forImages);
+    const inConfig = forImages ? objectOf(config.vision_config) : config;
+    const stated = statedIn(inConfig, layerKeys);
+    // Where there are several, no key says which one it means.
+    if (stack === undefined || more.length > 0 || stated === undefined) continue;
+    const [prefix, { layers }] = stack;
+    if (layers.size === stated.value) continue;
+    const at = `${forImages ? '$.vision_config' : stated.prefix}.${stated.key}`;
+    findings.error({
+      in: path,
+      at,
+      message: `is ${stated.value}, but the weights have ${layers.size} layers (${prefix}.…)${
+        layers.size < stated.value ? ': loaders fill the others with random numbers' : ': loaders leave the others out'
+      }`,
+      hint: `If the weights are right, write ${layers.size}; else take the weights that belong to this config.json.`,
+    });
+  }
+}
+
+/** The word embeddings must be as wide as config.json says: else the weights belong to another config. */
+function checkWidth(
+  config: JsonObject,
+  path: string,
+  { name, shape }: Tensor,
+  hidden: Stated | undefined,
+  findings: Findings,
+): void {
+  const width = statedIn(config, embeddingKeys) ?? hidden;
+  if (width === undefined || width.value === shape[1]) return;
+  findings.error({
+    in: path,
+    at: `${width.prefix}.${width.key}`,
+    message: `is ${width.value}, but the tensor ${name} has the shape [${shape.join(', ')}]`,
+    hint: otherModels,
+  });
+}
+
+/** What the network makes of `vocab_size`: some (NomicBERT, jina v3) round it up to a multiple. */
+function vocabularyIn(config: JsonObject): Stated | undefined {
+  const stated = statedIn(config, ['vocab_size']);
+  const multiple = countOf(config.pad_vocab_size_multiple) ?? 1;
+  return stated === undefined ? undefined : { ...stated, value: Math.ceil(stated.value / multiple) * multiple };
+}
+
+function checkRows(path: string, tensor: Tensor, stated: Stated | undefined, key: string, findings: Findings): void {
+  const [rows] = tensor.shape;
+  if (stated === undefined || stated.value === rows) return;
+  findings.error({
+    in: path,
+    at: `${stated.prefix}.${stated.key}`,
+    message: `is ${stated.value}, but the tensor ${tensor.name} has the shape [${tensor.shape.join(', ')}]`,
+    hint: `If the weights are right, write ${rows} as "${key}"; else take the weights that belong to this config.json.`,
+  });
+}

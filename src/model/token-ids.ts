@@ -1,0 +1,29 @@
+import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts';
+
+/** The highest ids of a tokenizer: of what texts are cut into, and of special tokens, which stand where a text spells them out. */
+export interface HighestIds {
+  readonly ordinary: number;
+  readonly special: number;
+}
+
+/** From a parsed tokenizer.json. */
+export function idsOf(tokenizer: JsonObject): HighestIds {
+  const { vocab } = objectOf(tokenizer.model);
+  const added = Array.isArray(tokenizer.added_tokens) ? tokenizer.added_tokens.filter(isObject) : [];
+  const ids = (special: boolean): number =>
+    highest(added.filter((token) => (token.special === true) === special).map(({ id }) => id));
+  // Unigram lists its tokens, the others map them to ids.
+  const own = Array.isArray(vocab) ? vocab.length - 1 : highest(Object.values(objectOf(vocab)));
+  return { ordinary: Math.max(own, ids(false)), special: ids(true) };
+}
+
+export function highest(ids: readonly unknown[]): number {
+  return ids.reduce<number>((most, id) => (typeof id === 'number' && id > most ? id : most), -1);
+}
+
+/** A big tokenizer.json without what makes it big: merges, and all of the vocabulary but its highest id. */
+export function outlineOf(tokenizer: unknown): JsonObject {
+  const { model, ...rest } = objectOf(tokenizer);
+  const { ordinary } = idsOf({ model });
+  return { ...rest, model: { vocab: { last: ordinary } } };
+}

@@ -1,0 +1,43 @@
+import type { Finding, Findings } from './findings.ts';
+import { documentOf, inDirectory, type ModelView, readStart } from './model-view.ts';
+import { tensorsIn, tokenEmbedding, wordVectors } from './network-weights.ts';
+import { type HighestIds, highest, idsOf } from './token-ids.ts';
+
+/** Longest vocab.txt that is read; real ones have at most a few megabytes. */
+const maxVocabularyBytes = 32 * 1024 * 1024;
+
+/**
+ * A tokenizer that belongs to another model gives ids beyond the embedding's rows: loaders fail at such a text, or read foreign memory.
+ * Special tokens beyond it occur with sound models (EmbeddingGemma's `<image_soft_token>`), so they are a warning.
+ */
+export async function checkTokenizerSize(view: ModelView, base: string, findings: Findings): Promise<void> {
+  const tensors = tensorsIn(view, base) ?? [];
+  // model2vec may share rows between tokens: `mapping` has one number a token.
+  const rowsOf = tensors.find(({ name }) => name === 'mapping') ?? tokenEmbedding(tensors) ?? wordVectors(tensors);
+  const rows = rowsOf?.shape[0];
+  const found = await highestIds(view, base);
+  if (rows === undefined || found === undefined) return;
+  const [path, { ordinary, special }] = found;
+  const finding = (id: number): Finding => ({
+    in: path,
+    message: `has ids up to ${id}, but the tensor ${rowsOf?.name} has ${rows} rows: texts with such tokens fail`,
+    hint: 'Take the tokenizer that belongs to the weights, or give the embedding a row for each token (model.resize_token_embeddings(len(tokenizer))) and save both.',
+  });
+  if (ordinary >= rows) findings.error(finding(ordinary));
+  else if (special >= rows) findings.warning(finding(special));
+}
+
+/** From tokenizer.json; where there is none, from vocab.txt (a token a line) or vocab.json. */
+async function highestIds(view: ModelView, base: string): Promise<readonly [string, HighestIds] | undefined> {
+  const path = inDirectory(base, 'tokenizer.json');
+  const tokenizer = documentOf(view, path);
+  if (tokenizer !== undefined) return [path, idsOf(tokenizer)];
+  const list = view.files.get(inDirectory(base, 'vocab.txt'));
+  if (list !== undefined && list.sizeBytes <= maxVocabularyBytes) {
+    const lines = (await readStart(list, maxVocabularyBytes)).toString('latin1').trimEnd().split('\n').length;
+    return [list.path, { ordinary: lines - 1, special: -1 }];
+  }
+  const map = inDirectory(base, 'vocab.json');
+  const vocabulary = documentOf(view, map);
+  return vocabulary === undefined ? undefined : [map, { ordinary: highest(Object.values(vocabulary)), special: -1 }];
+}
