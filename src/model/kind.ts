@@ -20,6 +20,8 @@ const kindsByModule: Readonly<Record<string, EmbeddingKind>> = {
   SpladePooling: 'sparse',
   SparseAutoEncoder: 'sparse',
   SparseStaticEmbedding: 'sparse',
+  CSRSparsity: 'sparse',
+  IDF: 'sparse',
   MultiVectorMask: 'multi-vector',
   LogitScore: 'reranker',
 };
@@ -51,8 +53,10 @@ export function isModel2Vec(view: ModelView): boolean {
  * as. `unknown` where a loader would have to guess (a bare language model) or runs code of the model.
  */
 export function kindOf(view: ModelView, modules: readonly Module[] | undefined, base: string): EmbeddingKind {
-  const said = textOf(documentOf(view, libraryConfigName)?.model_type) ?? '';
+  const library = documentOf(view, libraryConfigName);
+  const said = textOf(library?.model_type) ?? '';
   if (Object.hasOwn(kindsByLibrary, said)) return kindsByLibrary[said] ?? 'unknown';
+  if (textOf(library?.similarity_fn_name)?.toLowerCase() === 'maxsim') return 'multi-vector';
   return modules === undefined ? kindByArchitecture(view) : kindByModules(view, modules, base);
 }
 

@@ -23,6 +23,9 @@ const maxKeptBytes = 4 * 1024 * 1024;
 
 const parallelReads = 8;
 
+/** Lengths and markers of Stanford's ColBERT; JSON in spite of its name. */
+export const colbertMetadata = 'artifact.metadata';
+
 /** A model's directory as the checks see it. */
 export interface ModelView {
   readonly files: ReadonlyMap<string, SourceFile>;
@@ -91,7 +94,7 @@ export async function readDocuments(
   const documents = new Map<string, unknown>();
   for (const file of files) {
     const { path, sizeBytes } = file;
-    if (!path.endsWith('.json') || broken.has(path)) continue;
+    if (!(path.endsWith('.json') || path === colbertMetadata) || broken.has(path)) continue;
     const level = isReadByLoaders(path) ? 'error' : 'warning';
     const fault = (message: string, hint: string): void => {
       broken.add(path);

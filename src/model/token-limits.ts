@@ -1,7 +1,7 @@
 import { countOf, isObject, objectOf, textOf } from '../contract/json-values.ts';
 import type { Findings } from './findings.ts';
 import type { EmbeddingKind } from './kind.ts';
-import { documentOf, inDirectory, type ModelView } from './model-view.ts';
+import { colbertMetadata, documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { statedIn } from './network-weights.ts';
 import { libraryConfigName, transformerConfigPath } from './pooling.ts';
 
@@ -38,14 +38,14 @@ interface Limit {
 
 /**
  * How many tokens of a text count: what sentence-transformers takes, `max_seq_length` of sentence_bert_config.json, else the tokenizer's
- * `model_max_length`, in either case as far as there are positions; for vectors per token the `document_length`. Null where nothing
+ * `model_max_length`, in either case as far as there are positions; for vectors per token the length of documents. Null where nothing
  * bounds it. Which file is obeyed depends on the loader (the tokenizers library: tokenizer.json; transformers:
  * tokenizer_config.json), so that files that disagree give other vectors for long texts.
  */
 export function maxTokensFact(view: ModelView, base: string, kind: EmbeddingKind, findings: Findings): number | null {
   const library =
     kind === 'multi-vector'
-      ? limitIn(view, libraryConfigName, 'document_length')
+      ? (limitIn(view, libraryConfigName, 'document_length') ?? limitIn(view, colbertMetadata, 'doc_maxlen'))
       : (limitIn(view, transformerConfigPath(view, base), 'max_seq_length') ??
         limitIn(view, inDirectory(base, 'wordembedding_config.json'), 'max_seq_length'));
   const tokenizer = limitIn(view, inDirectory(base, 'tokenizer_config.json'), 'model_max_length');
