@@ -9,15 +9,6 @@ import { libraryConfigName, poolingFact } from './pooling.ts';
 import { maxTokensFact } from './token-limits.ts';
 import { checkWrittenNumbers } from './written-numbers.ts';
 
-/** What the library compares with where its config doesn't say it; scores of a reranker are not compared. */
-const defaultSimilarities: Readonly<Record<EmbeddingKind, string | null>> = {
-  dense: 'cosine',
-  sparse: 'dot',
-  'multi-vector': 'maxsim',
-  reranker: null,
-  unknown: 'cosine',
-};
-
 /** What the model's files say about its vectors; tells where they contradict each other or leave the reader guessing. */
 export function embeddingFacts(
   view: ModelView,
@@ -32,7 +23,6 @@ export function embeddingFacts(
   const whole = dimensionsFact(view, modules, findings);
   const cut = truncateDim(view);
   const isCut = cut !== undefined && (whole === null || cut < whole);
-  const library = documentOf(view, libraryConfigName);
   return {
     kind,
     ...(kind === 'dense'
@@ -40,10 +30,7 @@ export function embeddingFacts(
       : {}),
     max_tokens: maxTokensFact(view, base, kind, findings),
     pooling: poolingFact(modules, findings) ?? ownPooling(view, modules),
-    similarity:
-      library === undefined && modules === undefined
-        ? null
-        : (textOf(library?.similarity_fn_name) ?? defaultSimilarities[kind]),
+    similarity: similarityFact(view, modules, kind),
     prompts: promptFacts(view),
     default_prompt_name: defaultPrompt(view, findings),
   };
@@ -97,6 +84,16 @@ function normalizedFact(view: ModelView, modules: readonly Module[] | undefined)
   // What other code does to the length of a vector can't be known.
   if (behind.some(({ custom }) => custom !== undefined)) return null;
   return last !== -1 && behind.every(({ kind }) => kind === 'Dropout');
+}
+
+/** What the library compares with, or its default for the kind; scores of a reranker are compared with nothing. */
+function similarityFact(view: ModelView, modules: readonly Module[] | undefined, kind: EmbeddingKind): string | null {
+  const library = documentOf(view, libraryConfigName);
+  const said = textOf(library?.similarity_fn_name)?.toLowerCase();
+  if (kind === 'reranker') return null;
+  if (kind === 'multi-vector') return said?.endsWith('maxsim') ? said : 'maxsim';
+  if (library === undefined && modules === undefined) return null;
+  return said ?? (kind === 'sparse' ? 'dot' : 'cosine');
 }
 
 /** How vectors of words become one where no Pooling says it: word vectors are averaged, SPLADE takes the largest or the sum. */

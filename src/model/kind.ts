@@ -56,7 +56,7 @@ export function kindOf(view: ModelView, modules: readonly Module[] | undefined, 
   const library = documentOf(view, libraryConfigName);
   const said = textOf(library?.model_type) ?? '';
   if (Object.hasOwn(kindsByLibrary, said)) return kindsByLibrary[said] ?? 'unknown';
-  if (textOf(library?.similarity_fn_name)?.toLowerCase() === 'maxsim') return 'multi-vector';
+  if (/maxsim$/i.test(textOf(library?.similarity_fn_name) ?? '')) return 'multi-vector';
   return modules === undefined ? kindByArchitecture(view) : kindByModules(view, modules, base);
 }
 

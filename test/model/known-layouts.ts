@@ -826,7 +826,7 @@ export const layouts: readonly Layout[] = [
         tensors: { ...colbert.weights.tensors, 'linear.weight': [128, 768] },
       },
     },
-    facts: { kind: 'multi-vector', max_tokens: 180, pooling: null, similarity: null },
+    facts: { kind: 'multi-vector', max_tokens: 180, pooling: null, similarity: 'maxsim' },
     told: ['warning pytorch_model.bin'],
   },
   {
@@ -843,7 +843,7 @@ export const layouts: readonly Layout[] = [
     },
     weights: { 'model.safetensors': modernBert(50370).weights, '1_Dense/model.safetensors': linear(128, 768, false) },
     facts: {
-      ...{ kind: 'multi-vector', max_tokens: 300, pooling: null, similarity: 'MaxSim' },
+      ...{ kind: 'multi-vector', max_tokens: 300, pooling: null, similarity: 'maxsim' },
       prompts: { query: '[Q] ', document: '[D] ' },
     },
   },
