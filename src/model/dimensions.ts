@@ -95,7 +95,10 @@ function widthBehind(
       in: configPath,
       at: `$.${key}`,
       message: `is ${value}, but ${before.said} is ${before.value}`,
-      hint: 'The two files are of different models: take those that belong together.',
+      hint:
+        kind === 'Pooling'
+          ? `If ${before.said} is right, write ${before.value}; else take the files that belong together.`
+          : 'The two files are of different models: take those that belong together.',
     });
   };
   switch (kind) {

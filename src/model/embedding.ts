@@ -49,13 +49,13 @@ function reportMissing(
     const folder = view.files.has('1_Pooling/config.json');
     findings.warning({
       message: `has no modules.json${folder ? ', which 1_Pooling belongs to' : ''}: nothing says how token vectors become one vector`,
-      hint: 'Add modules.json and its folders, or correct "include"; without them each loader guesses the pooling.',
+      hint: 'Add modules.json and its folders, or correct "include" or "exclude"; without them each loader guesses the pooling.',
     });
   }
   if (!config && modules === undefined) {
     findings.warning({
       message: 'has no config.json: dimensions and token limit are unknown',
-      hint: 'Add config.json.',
+      hint: 'Add config.json, or correct "include" or "exclude".',
     });
   }
 }

@@ -65,7 +65,7 @@ export function withoutPickles(files: readonly SourceFile[], patterns: FilePatte
         in: path,
         message: `is a pickle, which runs code when it is loaded, and no released file holds the same; lost without it: ${lostWithout(path)}`,
         hint: isWholeModel(path)
-          ? `Convert it: model.save_pretrained(…, safe_serialization=True) writes safetensors. If nobody needs it, ${exclude}.`
+          ? `Load the model and save it again: model.save_pretrained(folder) writes safetensors. If nobody needs it, ${exclude}.`
           : `Convert it to safetensors; or, if nobody needs it, ${exclude}.`,
       });
     }

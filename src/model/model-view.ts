@@ -51,7 +51,9 @@ export function inDirectory(directory: string, path: string): string {
 /** Finds files that are there in name only: Git LFS pointers, and empty files where content is needed. Answers with their paths. */
 export async function findHollowFiles(files: readonly SourceFile[], findings: Findings): Promise<Set<string>> {
   const empty = files.filter(({ path, sizeBytes }) => sizeBytes === 0 && needsContent(path)).map(({ path }) => path);
-  findings.errors(empty.map((path) => ({ in: path, message: 'is empty', hint: 'Get the file again.' })));
+  findings.errors(
+    empty.map((path) => ({ in: path, message: 'is empty', hint: 'Get the file again, or leave it out by "exclude".' })),
+  );
   const small = files.filter(({ sizeBytes }) => sizeBytes > 0 && sizeBytes <= pointerBytes);
   const pointers = await mapConcurrently(small, parallelReads, async (file) => {
     const text = (await readStart(file, pointerBytes)).toString('latin1');

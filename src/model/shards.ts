@@ -21,7 +21,7 @@ export function checkShards(view: ModelView, findings: Findings): void {
     stray.map((path) => ({
       in: path,
       message: 'is a shard that no index names',
-      hint: 'Add its model.safetensors.index.json, or remove the shard.',
+      hint: 'Add its model.safetensors.index.json, or leave the shard out by "exclude".',
     })),
   );
 }
@@ -50,7 +50,7 @@ function checkIndex(view: ModelView, path: string, findings: Findings): Set<stri
     findings.warning({
       in: path,
       message: `stands beside ${posix.basename(whole)}: some loaders take the one, some the other`,
-      hint: 'Remove one of them.',
+      hint: `Leave ${JSON.stringify(whole)} out by "exclude", or the index and all its shards.`,
     });
   }
   return new Set(shards.values());

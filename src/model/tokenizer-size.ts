@@ -1,4 +1,4 @@
-import type { Finding, Findings } from './findings.ts';
+import type { Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView, readStart } from './model-view.ts';
 import { tensorsIn, tokenEmbedding, wordVectors } from './network-weights.ts';
 import { type HighestIds, highest, idsOf } from './token-ids.ts';
@@ -18,13 +18,22 @@ export async function checkTokenizerSize(view: ModelView, base: string, findings
   const found = await highestIds(view, base);
   if (rows === undefined || found === undefined) return;
   const [path, { ordinary, special }] = found;
-  const finding = (id: number): Finding => ({
-    in: path,
-    message: `has ids up to ${id}, but the tensor ${rowsOf?.name} has ${rows} rows: texts with such tokens fail`,
-    hint: 'Take the tokenizer that belongs to the weights, or give the embedding a row for each token (model.resize_token_embeddings(len(tokenizer))) and save both.',
-  });
-  if (ordinary >= rows) findings.error(finding(ordinary));
-  else if (special >= rows) findings.warning(finding(special));
+  const but = `but the tensor ${rowsOf?.name} has ${rows} rows`;
+  const resize =
+    'give the embedding a row for each token (model.resize_token_embeddings(len(tokenizer))) and save both.';
+  if (ordinary >= rows) {
+    findings.error({
+      in: path,
+      message: `has ids up to ${ordinary}, ${but}: texts with such tokens fail`,
+      hint: `Take the tokenizer that belongs to the weights, or ${resize}`,
+    });
+  } else if (special >= rows) {
+    findings.warning({
+      in: path,
+      message: `has a special token with the id ${special}, ${but}: a text that spells it out fails`,
+      hint: `Take the token out of "added_tokens", or ${resize}`,
+    });
+  }
 }
 
 /** From tokenizer.json; where there is none, from vocab.txt (a token a line) or vocab.json. */

@@ -70,6 +70,9 @@ test('several pooling modes are told, and multiply the dimensions; no mode at al
   assert.equal(several.facts.embedding.pooling, 'cls+mean');
   const none = await inspectTiny(context, { ...sized, files: changed(path, { pooling_mode_mean_tokens: false }) });
   assert.match(told(none)[0] ?? '', /^warning 1_Pooling\/config\.json: chooses no pooling mode/);
+  assert.match(none.problems[0]?.hint ?? '', /such as "pooling_mode_mean_tokens": true/);
+  const followed = changed(path, { pooling_mode_mean_tokens: true });
+  assert.deepEqual(told(await inspectTiny(context, { ...sized, files: followed })), []);
 });
 
 test('a token limit that differs between files is told once, with every file, value and a remedy that works', async (context) => {

@@ -160,6 +160,14 @@ test('an index that is no map, or stands beside the whole file, is told', async 
   ]);
 });
 
+test('either half of the hint about a whole file beside shards ends the finding', async (context) => {
+  const whole = tinyModelFiles().get('model.safetensors') ?? Buffer.of();
+  const options = { shards: 2, files: { 'model.safetensors': whole } };
+  for (const exclude of [['model.safetensors'], ['*.index.json', 'model-0*']]) {
+    assert.deepEqual(told(await inspectTiny(context, options, { exclude })), []);
+  }
+});
+
 test('weights are never read: a sparse file of 100 GB is inspected in a moment', async (context) => {
   const { root } = await inspectTiny(context);
   const bytes = 100 * 2 ** 30;
