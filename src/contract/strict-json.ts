@@ -109,24 +109,29 @@ function checkStructure(text: string, options: StrictJsonOptions): void {
   }
 }
 
-/** Whether lists and objects of a JSON text nest deeper than so: whatever walks the parsed value would run out of stack. */
-export function nestsDeeper(text: string, maxDepth: number): boolean {
-  let depth = 0;
+/**
+ * How deep lists and objects of a JSON text nest, and how many values it has: whatever walks the parsed value needs stack for the
+ * one and memory for the other. Nothing is allocated.
+ */
+export function measureJson(text: string): { readonly depth: number; readonly values: number } {
+  let [depth, deepest, values] = [0, 0, 1];
   for (let at = 0; at < text.length; at++) {
     const character = text.charCodeAt(at);
     if (character === quote) {
       const end = stringEnd(text, at);
       // JSON.parse has words for a string without an end.
-      if (end === -1) return false;
+      if (end === -1) break;
       at = end;
     } else if (character === openBrace || character === openBracket) {
-      if (++depth > maxDepth) return true;
+      values++;
+      deepest = Math.max(deepest, ++depth);
     } else if (character === closeBrace || character === closeBracket) depth--;
+    else if (character === comma) values++;
   }
-  return false;
+  return { depth: deepest, values };
 }
 
-const [quote, openBrace, closeBrace, openBracket, closeBracket] = [0x22, 0x7b, 0x7d, 0x5b, 0x5d];
+const [quote, comma, openBrace, closeBrace, openBracket, closeBracket] = [0x22, 0x2c, 0x7b, 0x7d, 0x5b, 0x5d];
 
 /** Offset of the closing quote of the string that begins at `start`, or -1. */
 function stringEnd(text: string, start: number): number {

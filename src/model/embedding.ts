@@ -45,7 +45,7 @@ function reportMissing(
 ): void {
   const config = view.files.has(inDirectory(base, 'config.json'));
   const pools = (kind === 'dense' && !isModel2Vec(view) && !isTwoTower(view, base)) || kind === 'unknown';
-  if (modules === undefined && pools && !view.broken.has('modules.json')) {
+  if (modules === undefined && pools && !view.files.has('modules.json')) {
     const folder = view.files.has('1_Pooling/config.json');
     findings.warning({
       message: `has no modules.json${folder ? ', which 1_Pooling belongs to' : ''}: nothing says how token vectors become one vector`,

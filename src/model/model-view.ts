@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import type { SourceFile } from '../archive/pack.ts';
 import { isObject, type JsonObject } from '../contract/json-values.ts';
 import { limits } from '../contract/limits.ts';
-import { nestsDeeper, syntaxMessage } from '../contract/strict-json.ts';
+import { measureJson, syntaxMessage } from '../contract/strict-json.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { readFully } from '../core/files.ts';
 import type { SafetensorsHeader } from '../safetensors/header.ts';
@@ -14,12 +14,6 @@ import { outlineOf } from './token-ids.ts';
 const pointerBytes = 1024;
 
 const pointerStarts = ['version https://git-lfs.github.com/spec/', 'version https://hawser.github.com/spec/'];
-
-/** Largest JSON file that is read. The tokenizers of the largest vocabularies have about 35 MB. */
-const maxJsonBytes = 128 * 1024 * 1024;
-
-/** Documents up to this size are kept whole. Vocabularies and data lists are only checked to be JSON. */
-const maxKeptBytes = 4 * 1024 * 1024;
 
 const parallelReads = 8;
 
@@ -102,17 +96,18 @@ export async function readDocuments(
       broken.add(path);
       findings[level]({ in: path, message, hint });
     };
-    if (sizeBytes > maxKeptBytes && isConfig(path)) {
-      fault(`has ${sizeBytes} bytes, and no config has more than ${maxKeptBytes}`, 'Get the file again.');
+    const most = isConfig(path) ? limits.modelConfigBytes : limits.modelJsonBytes;
+    if (sizeBytes > most) {
+      fault(
+        `has ${sizeBytes} bytes, more than the limit of ${most}`,
+        'Get the file again, or leave it out by "exclude".',
+      );
       continue;
     }
-    if (sizeBytes > maxJsonBytes) {
-      findings.warning({ in: path, message: `has ${sizeBytes} bytes and is not checked to be JSON` });
-      continue;
-    }
-    const value = parseDocument(await readStart(file, maxJsonBytes), fault);
+    const value = parseDocument(await readStart(file, limits.modelJsonBytes), fault);
     if (value === undefined) continue;
-    if (sizeBytes <= maxKeptBytes) documents.set(path, value);
+    // Vocabularies and lists of data are only checked to be JSON.
+    if (sizeBytes <= limits.modelConfigBytes) documents.set(path, value);
     else if (path.endsWith('tokenizer.json')) documents.set(path, outlineOf(value));
   }
   return documents;
@@ -136,8 +131,10 @@ function parseDocument(bytes: Buffer, fault: (message: string, hint: string) => 
     fault('is not UTF-8 text, so it is not JSON', 'Save it as UTF-8.');
     return undefined;
   }
-  if (nestsDeeper(text, limits.jsonDepth)) {
-    fault(`is nested more than ${limits.jsonDepth} deep, which no loader's file is`, 'Get the file again.');
+  const { depth, values } = measureJson(text);
+  if (depth > limits.jsonDepth || values > limits.modelJsonValues) {
+    const fact = depth > limits.jsonDepth ? `is nested more than ${limits.jsonDepth} deep` : `has ${values} values`;
+    fault(`${fact}, which no file of a model has`, 'Get the file again, or leave it out by "exclude".');
     return undefined;
   }
   try {

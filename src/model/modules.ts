@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, objectOf, textOf } from '../contract/json-values.ts';
 import { jsonPath } from '../contract/problems-of.ts';
 import { isSafetensors, isTokenizerFile } from './file-kinds.ts';
-import type { Findings } from './findings.ts';
+import type { Finding, Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 
 /** One step of a sentence-transformers model, as modules.json names it. */
@@ -154,13 +154,14 @@ function routesOf(view: ModelView, directory: string, config: JsonObject, file: 
 
 /** Parts that modules.json names and that are missing: the model wouldn't load, or would load as another one. */
 export function checkModuleFiles(view: ModelView, modules: readonly Module[], findings: Findings): void {
+  const found: Finding[] = [];
   for (const module of everyModule(modules)) {
     const { directory, file, at, kind } = module;
     const own = [...view.files.keys()].filter((path) => directory === '' || path.startsWith(`${directory}/`));
     const missing = (what: string, hint: string): void => {
-      findings.error({ in: file, at, message: `names ${kind} in "${directory}", but ${what}`, hint });
+      found.push({ in: file, at, message: `names ${kind} in "${directory}", but ${what}`, hint });
     };
-    const add = 'Add it, or correct "include" in release.json.';
+    const add = 'Add it, or correct "include" or "exclude" in release.json.';
     if (own.length === 0 && directory !== '') {
       if (!withoutFiles.has(kind) || module.custom !== undefined) missing('that folder has no file', add);
       continue;
@@ -175,6 +176,7 @@ export function checkModuleFiles(view: ModelView, modules: readonly Module[], fi
       if (need === 'tokenizer' && !near.some(isTokenizerFile)) missing('that folder has no tokenizer', add);
     }
   }
+  findings.errors(found);
 }
 
 /** All modules, those of a router's ways behind it. */

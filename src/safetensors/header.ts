@@ -1,4 +1,5 @@
 import { isObject } from '../contract/json-values.ts';
+import { limits } from '../contract/limits.ts';
 import { compareBytes } from '../contract/names.ts';
 import { parseStrictJson } from '../contract/strict-json.ts';
 import { type AircherError, invalidError } from '../core/errors.ts';
@@ -6,9 +7,6 @@ import { dtypeBits } from './dtypes.ts';
 
 /** The header's length stands before it as an unsigned little-endian integer of so many bytes. */
 export const lengthBytes = 8;
-
-/** Longest header that the reference implementation reads. */
-export const maxHeaderBytes = 100_000_000;
 
 /** Deepest nesting of a header: file → tensor → shape. Members that nobody knows may nest a little. */
 const maxHeaderDepth = 16;
@@ -39,7 +37,12 @@ export function parseHeader(json: Uint8Array, fileSize: number, file = 'safetens
   let textEnd = json.length;
   while (json[textEnd - 1] === 0x20) textEnd--;
   if (json[textEnd - 1] !== 0x7d) throw invalid(file, 'the header does not end with } and spaces');
-  const members = parseStrictJson(json, { file, maxBytes: maxHeaderBytes, maxDepth: maxHeaderDepth });
+  const members = parseStrictJson(json, {
+    file,
+    maxBytes: limits.headerBytes,
+    maxValues: limits.headerValues,
+    maxDepth: maxHeaderDepth,
+  });
   if (!isObject(members)) throw invalid(file, 'the header is not an object');
 
   const metadata = Object.hasOwn(members, '__metadata__') ? readMetadata(members.__metadata__, file) : {};

@@ -1,7 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { limits } from '../contract/limits.ts';
 import { type AircherError, invalidError } from '../core/errors.ts';
 import { readFully } from '../core/files.ts';
-import { lengthBytes, maxHeaderBytes, parseHeader, type SafetensorsHeader } from './header.ts';
+import { lengthBytes, parseHeader, type SafetensorsHeader } from './header.ts';
 
 /** Reads and checks the header of a safetensors file, and nothing behind it. Throws AircherError `invalid` with the path. */
 export async function readHeader(path: string): Promise<SafetensorsHeader> {
@@ -23,9 +24,9 @@ export async function readHeaderFrom(
   const prefix = await readFully(handle, lengthBytes, 0);
   if (prefix.length < lengthBytes) throw damaged(file, `${fileSize} bytes are too few for a safetensors file`);
   const length = prefix.readBigUInt64LE();
-  if (length > BigInt(maxHeaderBytes)) {
+  if (length > BigInt(limits.headerBytes)) {
     if (/^\s*<[!?a-z]/i.test(prefix.toString('latin1'))) throw damaged(file, 'a web page or the like, not weights');
-    throw damaged(file, `a header of ${length} bytes is more than the limit of ${maxHeaderBytes}`);
+    throw damaged(file, `a header of ${length} bytes is more than the limit of ${limits.headerBytes}`);
   }
   const headerBytes = lengthBytes + Number(length);
   if (headerBytes > fileSize) throw damaged(file, `the header of ${length} bytes goes beyond the file's ${fileSize}`);

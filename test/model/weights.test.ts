@@ -99,10 +99,10 @@ test('JSON that nests without end, and configs of many megabytes, are refused wi
     'results.json': nested,
     'modules.json': `[${' '.repeat(5_000_000)}]`,
   };
-  const deep = "is nested more than 64 deep, which no loader's file is";
+  const deep = 'is nested more than 64 deep, which no file of a model has';
   assert.deepEqual(told(await inspectTiny(context, { files })).slice(0, 4), [
     `error config.json: ${deep}`,
-    'error modules.json: has 5000002 bytes, and no config has more than 4194304',
+    'error modules.json: has 5000002 bytes, more than the limit of 4194304',
     `warning results.json: ${deep}`,
     `error tokenizer.json: ${deep}`,
   ]);
