@@ -11,7 +11,7 @@ import { isCode, isLicenceText, isTokenizerFile } from './file-kinds.ts';
 import { Findings } from './findings.ts';
 import { checkReadmeLicence, commercialUse } from './licences.ts';
 import { documentOf, findHollowFiles, inDirectory, type ModelView, readDocuments, readStart } from './model-view.ts';
-import { checkModuleFiles, networkDirectory, readModules } from './modules.ts';
+import { checkModuleFiles, readModules, transformerDirectory } from './modules.ts';
 import { poolingFingerprint } from './pooling.ts';
 import { checkShards } from './shards.ts';
 import { checkTokenizerSize } from './tokenizer-size.ts';
@@ -40,14 +40,20 @@ export async function inspectModel(
   const { model, config, files } = options;
   const findings = new Findings(model, placeOf(options));
   const broken = await findHollowFiles(files, findings);
-  const documents = await readDocuments(files, broken, findings);
+  const { documents, tokenIds } = await readDocuments(files, broken, findings);
   const headers = await readHeaders(files, broken, findings);
-  const view: ModelView = { files: new Map(files.map((file) => [file.path, file])), documents, headers, broken };
+  const view: ModelView = {
+    files: new Map(files.map((file) => [file.path, file])),
+    documents,
+    tokenIds,
+    headers,
+    broken,
+  };
 
   checkShards(view, findings);
   const modules = readModules(view, findings);
   if (modules !== undefined) checkModuleFiles(view, modules, findings);
-  const base = networkDirectory(modules);
+  const base = transformerDirectory(modules);
   const embedding = embeddingFacts(view, modules, base, findings);
   await checkTokenizerSize(view, base, findings);
   const refersToCode = findCodeReferences(view, modules, config.allow_code === true, findings);

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { SourceFile } from '../archive/pack.ts';
-import { isObject, type JsonObject } from '../contract/json-values.ts';
+import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts';
 import { limits } from '../contract/limits.ts';
 import { measureJson, syntaxMessage } from '../contract/strict-json.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
@@ -8,7 +8,7 @@ import { readFully } from '../core/files.ts';
 import type { SafetensorsHeader } from '../safetensors/header.ts';
 import { isOtherWeights, isSafetensors, isShardIndex, isTokenizerFile } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
-import { outlineOf } from './token-ids.ts';
+import { type HighestIds, highestIds } from './token-ids.ts';
 
 /** Git LFS promises pointers below this size (git-lfs docs/spec.md). */
 const pointerBytes = 1024;
@@ -25,6 +25,8 @@ export interface ModelView {
   readonly files: ReadonlyMap<string, SourceFile>;
   /** Parsed JSON files by path; those that are broken, or big and without meaning for the checks, are missing. */
   readonly documents: ReadonlyMap<string, unknown>;
+  /** What each tokenizer.json numbers its tokens by, whatever its size. */
+  readonly tokenIds: ReadonlyMap<string, HighestIds>;
   /** Headers of the safetensors files by path; broken ones are missing. */
   readonly headers: ReadonlyMap<string, SafetensorsHeader>;
   /** Tells that a file is there but could not be read, so that nothing else is derived from its absence. */
@@ -86,8 +88,9 @@ export async function readDocuments(
   files: readonly SourceFile[],
   broken: Set<string>,
   findings: Findings,
-): Promise<Map<string, unknown>> {
+): Promise<Pick<ModelView, 'documents' | 'tokenIds'>> {
   const documents = new Map<string, unknown>();
+  const tokenIds = new Map<string, HighestIds>();
   for (const file of files) {
     const { path, sizeBytes } = file;
     if (!(path.endsWith('.json') || path === colbertMetadata) || broken.has(path)) continue;
@@ -106,11 +109,13 @@ export async function readDocuments(
     }
     const value = parseDocument(await readStart(file, limits.modelJsonBytes), fault);
     if (value === undefined) continue;
+    const isTokenizer = path.endsWith('tokenizer.json');
+    if (isTokenizer) tokenIds.set(path, highestIds(objectOf(value)));
     // Vocabularies and lists of data are only checked to be JSON.
     if (sizeBytes <= limits.modelConfigBytes) documents.set(path, value);
-    else if (path.endsWith('tokenizer.json')) documents.set(path, outlineOf(value));
+    else if (isTokenizer) documents.set(path, { truncation: objectOf(value).truncation });
   }
-  return documents;
+  return { documents, tokenIds };
 }
 
 /** Configs, tokenizers, modules.json and the index of shards. */

@@ -184,8 +184,8 @@ export function everyModule(modules: readonly Module[]): readonly Module[] {
   return modules.flatMap((module) => [module, ...module.routes.flat()]);
 }
 
-/** The folder of config.json and the tokenizer: that of the transformer, or of the word vectors where there is none. */
-export function networkDirectory(modules: readonly Module[] | undefined): string {
+/** The folder of config.json and the tokenizer: that of the first transformer, or of the word vectors where there is none. */
+export function transformerDirectory(modules: readonly Module[] | undefined): string {
   const all = everyModule(modules ?? []);
   const found = all.find(isNetwork) ?? all.find(({ kind }) => kind === 'StaticEmbedding' || kind === 'WordEmbeddings');
   return found?.directory ?? '';

@@ -7,7 +7,7 @@ export interface HighestIds {
 }
 
 /** From a parsed tokenizer.json. */
-export function idsOf(tokenizer: JsonObject): HighestIds {
+export function highestIds(tokenizer: JsonObject): HighestIds {
   const { vocab } = objectOf(tokenizer.model);
   const added = Array.isArray(tokenizer.added_tokens) ? tokenizer.added_tokens.filter(isObject) : [];
   const ids = (special: boolean): number =>
@@ -19,11 +19,4 @@ export function idsOf(tokenizer: JsonObject): HighestIds {
 
 export function highest(ids: readonly unknown[]): number {
   return ids.reduce<number>((most, id) => (typeof id === 'number' && id > most ? id : most), -1);
-}
-
-/** A big tokenizer.json without what makes it big: merges, and all of the vocabulary but its highest id. */
-export function outlineOf(tokenizer: unknown): JsonObject {
-  const { model, ...rest } = objectOf(tokenizer);
-  const { ordinary } = idsOf({ model });
-  return { ...rest, model: { vocab: { last: ordinary } } };
 }

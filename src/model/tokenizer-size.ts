@@ -1,7 +1,7 @@
 import type { Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView, readStart } from './model-view.ts';
 import { tensorsIn, tokenEmbedding, wordVectors } from './network-weights.ts';
-import { type HighestIds, highest, idsOf } from './token-ids.ts';
+import { type HighestIds, highest } from './token-ids.ts';
 
 /** Longest vocab.txt that is read; real ones have at most a few megabytes. */
 const maxVocabularyBytes = 32 * 1024 * 1024;
@@ -15,7 +15,7 @@ export async function checkTokenizerSize(view: ModelView, base: string, findings
   // model2vec may share rows between tokens: `mapping` has one number a token.
   const rowsOf = tensors.find(({ name }) => name === 'mapping') ?? tokenEmbedding(tensors) ?? wordVectors(tensors);
   const rows = rowsOf?.shape[0];
-  const found = await highestIds(view, base);
+  const found = await idsOf(view, base);
   if (rows === undefined || found === undefined) return;
   const [path, { ordinary, special }] = found;
   const but = `but the tensor ${rowsOf?.name} has ${rows} rows`;
@@ -37,10 +37,10 @@ export async function checkTokenizerSize(view: ModelView, base: string, findings
 }
 
 /** From tokenizer.json; where there is none, from vocab.txt (a token a line) or vocab.json. */
-async function highestIds(view: ModelView, base: string): Promise<readonly [string, HighestIds] | undefined> {
+async function idsOf(view: ModelView, base: string): Promise<readonly [string, HighestIds] | undefined> {
   const path = inDirectory(base, 'tokenizer.json');
-  const tokenizer = documentOf(view, path);
-  if (tokenizer !== undefined) return [path, idsOf(tokenizer)];
+  const ids = view.tokenIds.get(path);
+  if (ids !== undefined) return [path, ids];
   const list = view.files.get(inDirectory(base, 'vocab.txt'));
   if (list !== undefined && list.sizeBytes <= maxVocabularyBytes) {
     const lines = (await readStart(list, maxVocabularyBytes)).toString('latin1').trimEnd().split('\n').length;
