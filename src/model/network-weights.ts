@@ -133,12 +133,12 @@ export function checkNetworkWeights(
   const words = tokenEmbedding(tensors);
   if (words !== undefined && plainDtypes.has(words.dtype)) {
     checkWidth(config, path, words, hidden, findings);
-    checkRows(path, words, vocabularyIn(config), 'vocab_size', findings);
+    checkRows(path, words, vocabularyIn(config), findings);
   }
   const positions = tensors.find(
     ({ name, shape }) => positionEmbeddings.test(name) && shape.length === 2 && !imageParts.test(name),
   );
-  if (positions !== undefined) checkRows(path, positions, statedIn(config, positionKeys), positionKeys[0], findings);
+  if (positions !== undefined) checkRows(path, positions, statedIn(config, positionKeys), findings);
 }
 
 const otherModels = 'Weights and config.json are of different models: take those that belong together.';
@@ -158,8 +158,11 @@ function checkModelType(config: JsonObject, path: string, tensors: readonly Tens
   }
   if (fits(family, tensors)) return;
   const other = families.find((candidate) => fits(candidate, tensors));
-  if (other !== undefined)
-    found(`is "${type}", but the tensors are named as those of ${other.types.slice(0, 4).join(', ')}`);
+  found(
+    other === undefined
+      ? `is "${type}", but the weights have no attention of such a network`
+      : `is "${type}", but the tensors are named as those of ${other.types.slice(0, 4).join(', ')}`,
+  );
 }
 
 /** How transformers' classes call a model type, in lower case: `xlm-roberta` is XLMRobertaModel, `gemma3_text` Gemma3TextModel. */
@@ -198,16 +201,23 @@ function checkLayers(config: JsonObject, path: string, tensors: readonly Tensor[
     // Where there are several, no key says which one it means.
     if (stack === undefined || more.length > 0 || stated === undefined) continue;
     const [prefix, { layers }] = stack;
-    if (layers.size === stated.value) continue;
     const at = `${forImages ? '$.vision_config' : stated.prefix}.${stated.key}`;
-    findings.error({
-      in: path,
-      at,
-      message: `is ${stated.value}, but the weights have ${layers.size} layers (${prefix}.…)${
-        layers.size < stated.value ? ': loaders fill the others with random numbers' : ': loaders leave the others out'
-      }`,
-      hint: `If the weights are right, write ${layers.size}; else take the weights that belong to this config.json.`,
-    });
+    const missing = Array.from({ length: layers.size }, (_, layer) => layer).find((layer) => !layers.has(layer));
+    if (missing !== undefined) {
+      const message = `is ${stated.value}, but the weights have no ${prefix}.${missing}: loaders fill it with random numbers`;
+      findings.error({ in: path, at, message, hint: 'Get the weights again: a part of them is missing.' });
+    } else if (layers.size !== stated.value) {
+      findings.error({
+        in: path,
+        at,
+        message: `is ${stated.value}, but the weights have ${layers.size} layers (${prefix}.…)${
+          layers.size < stated.value
+            ? ': loaders fill the others with random numbers'
+            : ': loaders leave the others out'
+        }`,
+        hint: `If the weights are right, write ${layers.size}; else take the weights that belong to this config.json.`,
+      });
+    }
   }
 }
 
@@ -236,13 +246,13 @@ function vocabularyIn(config: JsonObject): Stated | undefined {
   return stated === undefined ? undefined : { ...stated, value: Math.ceil(stated.value / multiple) * multiple };
 }
 
-function checkRows(path: string, tensor: Tensor, stated: Stated | undefined, key: string, findings: Findings): void {
+function checkRows(path: string, tensor: Tensor, stated: Stated | undefined, findings: Findings): void {
   const [rows] = tensor.shape;
   if (stated === undefined || stated.value === rows) return;
   findings.error({
     in: path,
     at: `${stated.prefix}.${stated.key}`,
     message: `is ${stated.value}, but the tensor ${tensor.name} has the shape [${tensor.shape.join(', ')}]`,
-    hint: `If the weights are right, write ${rows} as "${key}"; else take the weights that belong to this config.json.`,
+    hint: `If the weights are right, write ${rows}; else take the weights that belong to this config.json.`,
   });
 }

@@ -27,7 +27,14 @@ test('more or fewer layers than the weights have is an error, since loaders fill
     'model.safetensors': safetensorsFile({ tensors: hole }),
     ...changed('config.json', { num_hidden_layers: 3 }),
   };
-  assert.match(told(await inspectTiny(context, { files }))[0] ?? '', /is 3, but the weights have 2 layers/);
+  assert.deepEqual(told(await inspectTiny(context, { files })), [
+    'error config.json $.num_hidden_layers: is 3, but the weights have no encoder.layer.1: loaders fill it with random numbers',
+  ]);
+  const bare = bertTensors().filter(({ name }) => !name.includes('layer'));
+  const none = await inspectTiny(context, { files: { 'model.safetensors': safetensorsFile({ tensors: bare }) } });
+  assert.deepEqual(told(none), [
+    'error config.json $.model_type: is "bert", but the weights have no attention of such a network',
+  ]);
 });
 
 test('layers are counted over all shards, and not where one is missing', async (context) => {

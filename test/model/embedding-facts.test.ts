@@ -200,9 +200,14 @@ test('dimensions that config, pooling, dense layer and tensors contradict are er
 });
 
 test('word embeddings narrower than the network, as in ALBERT, are no contradiction', async (context) => {
+  const attention = 'encoder.albert_layer_groups.0.albert_layers.0.attention.query.weight';
+  const tensors = [
+    { name: 'embeddings.word_embeddings.weight', shape: [64, 8] },
+    { name: attention, shape: [32, 32] },
+  ];
   const files = {
     ...changed('config.json', { architectures: ['AlbertModel'], model_type: 'albert', embedding_size: 8 }),
-    'model.safetensors': safetensorsFile({ tensors: [{ name: 'embeddings.word_embeddings.weight', shape: [64, 8] }] }),
+    'model.safetensors': safetensorsFile({ tensors }),
   };
   assert.deepEqual(told(await inspectTiny(context, { ...sized, files })), []);
 });

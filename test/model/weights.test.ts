@@ -140,6 +140,7 @@ test('tensors in another shard than the index says, unknown to it, or in two sha
   const files = {
     [first]: safetensorsFile({ tensors: [tensor('a'), tensor('both'), tensor('extra')] }),
     [second]: safetensorsFile({ tensors: [tensor('both'), tensor('b')] }),
+    'config.json': '{"hidden_size": 32}',
     [index]: JSON.stringify({ weight_map: { a: first, 'b.weight': second, b: first, both: second } }),
   };
   assert.deepEqual(told(await inspectTiny(context, { shards: 2, files })), [
