@@ -99,6 +99,40 @@ describe('bad input', () => {
     await fails(workspace.run(['pack']), 3, /LFS pointer/);
   });
 
+  it('configs, tokenizers and headers made to exhaust their reader are refused, by their place, without a stack trace', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    const header = `{"a": [${'[],'.repeat(2_000_000)}[]]}`;
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    const hostile: readonly (readonly [string, string | Buffer, RegExp])[] = [
+      ['config.json', `${'['.repeat(200_000)}${']'.repeat(200_000)}`, /nested more than 64 deep/],
+      ['tokenizer.json', `{"model": [${'0,'.repeat(5_000_000)}0]}`, /has 50000\d\d values/],
+      ['1_Pooling/config.json', `{"x": "${'x'.repeat(5_000_000)}"}`, /more than the limit of 4194304/],
+      [
+        'modules.json',
+        JSON.stringify(Array.from({ length: 20_000 }, () => ({ type: 'a.B', path: '' }))),
+        /more than 100/,
+      ],
+      ['model.safetensors', Buffer.concat([length, Buffer.from(header)]), /more than 2000000 values/],
+    ];
+    for (const [path, content] of hostile) await writeFile(workspace.path('models/alpha', path), content);
+    await workspace.run(['plan']);
+    const places = hostile.map(([path, , fault]) => new RegExp(`${path}.*: .*${fault.source}`));
+    await fails(workspace.run(['stage']), 3, ...places);
+  });
+
+  it('a file that exclude names stops nothing: a pickle that is no copy, a script, results that are no JSON', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    await writeFile(workspace.path('models/alpha/model_head.pkl'), 'x');
+    await writeFile(workspace.path('models/alpha/train_script.py'), '');
+    await writeFile(workspace.path('models/alpha/trainer_state.json'), '{"loss": NaN}');
+    await fails(workspace.run(['plan']), 3, /model_head\.pkl.*lost without it: the classifier/);
+    const models = { alpha: modelConfig('alpha', '1.0.0', { exclude: ['*.pkl', '*.py'] }), beta: modelConfig('beta') };
+    await workspace.configure({ models });
+    await fails(workspace.run(['plan']), 0);
+    await fails(workspace.run(['stage']), 0, /warning: .*trainer_state\.json: is not valid JSON/);
+  });
+
   it('a warning that two steps have is told once, at a path below the working directory', async (t) => {
     const workspace = await createReleaseWorkspace(t);
     await writeFile(workspace.path('models/alpha/pytorch_model.bin'), 'x');
@@ -106,7 +140,7 @@ describe('bad input', () => {
     assert.equal(exitCode, 0, stderr);
     assert.deepEqual(
       stderr.split('\n').filter((line) => line.includes('is a pickle')),
-      ['warning: models/alpha/pytorch_model.bin: is a pickle and is left out: the safetensors are released'],
+      ['warning: models/alpha/pytorch_model.bin: is a pickle and is left out: the safetensors beside it are released'],
     );
   });
 
