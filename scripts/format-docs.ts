@@ -1,40 +1,67 @@
 import { readFile } from 'node:fs/promises';
 import { limits } from '../src/contract/limits.ts';
-import { defaultValues, ignoredFields } from '../src/model/architecture.ts';
+import {
+  adapterDefaults,
+  defaultsByModel,
+  defaultsOfAll,
+  ignoredAdapterFields,
+  ignoredFields,
+} from '../src/model/config-defaults.ts';
+import { classDefaults, ignoredSettings, settingDefaults } from '../src/model/tokenizer-defaults.ts';
 
-const document = new URL('../docs/formats.md', import.meta.url);
+/** Documents with generated parts, by path; the rest of them is written by hand. */
+const documents: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+  'docs/formats.md': { limits: limitsPart },
+  'docs/spaces.md': {
+    'fields of config.json': () => reasonsTable(ignoredFields),
+    'defaults of config.json': () => [valuesLine('any', defaultsOfAll), ...valueLines(defaultsByModel)].join('\n'),
+    'fields of adapter_config.json': () => reasonsTable(ignoredAdapterFields),
+    'defaults of adapter_config.json': () => valuesLine('any', adapterDefaults),
+    'fields of tokenizer_config.json': () => reasonsTable(ignoredSettings),
+    'defaults of tokenizer_config.json': () =>
+      [valuesLine('any', settingDefaults), ...valueLines(classDefaults)].join('\n'),
+  },
+};
 
 /**
- * docs/formats.md with its generated parts up to date: what stands between `<!-- generated: NAME -->` and
- * `<!-- end of NAME -->`. The rest is written by hand. Throws where a part is missing.
+ * The documents with what stands between `<!-- generated: NAME -->` and `<!-- end of NAME -->` up to date. Throws where a part is
+ * missing.
  */
-export async function formatDocs(): Promise<string> {
-  let text = await readFile(document, 'utf8');
-  for (const [name, content] of Object.entries({ architecture: architecturePart(), limits: limitsPart() })) {
-    const [begin, end] = [`<!-- generated: ${name} -->\n`, `<!-- end of ${name} -->`];
-    const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-    if (from === -1 || to < from) throw new Error(`docs/formats.md has no part "${name}"`);
-    text = `${text.slice(0, from + begin.length)}\n${content}\n\n${text.slice(to)}`;
+export async function formatDocs(): Promise<Readonly<Record<string, string>>> {
+  const made: Record<string, string> = {};
+  for (const [path, parts] of Object.entries(documents)) {
+    let text = await readFile(new URL(`../${path}`, import.meta.url), 'utf8');
+    for (const [name, content] of Object.entries(parts)) {
+      const [begin, end] = [`<!-- generated: ${name} -->\n`, `<!-- end of ${name} -->`];
+      const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+      if (from === -1 || to < from) throw new Error(`${path} has no part "${name}"`);
+      text = `${text.slice(0, from + begin.length)}\n${content()}\n\n${text.slice(to)}`;
+    }
+    made[path] = text;
   }
-  return text;
+  return made;
 }
 
-/** The fields of config.json that don't count, by reason, and the values that say nothing. */
-function architecturePart(): string {
+/** Fields that don't count, by reason. */
+function reasonsTable(reasons: Readonly<Record<string, string>>): string {
   const byReason = new Map<string, string[]>();
-  for (const [field, reason] of Object.entries(ignoredFields)) {
+  for (const [field, reason] of Object.entries(reasons)) {
     byReason.set(reason, [...(byReason.get(reason) ?? []), `\`${field}\``]);
   }
-  const defaults = Object.entries(defaultValues).map(([field, value]) => `\`${field}\`: \`${JSON.stringify(value)}\``);
-  return [
-    '| these fields do not count | because they are |',
-    '|---|---|',
-    ...[...byReason].map(([reason, fields]) => `| ${fields.join(', ')} | ${reason} |`),
-    '',
-    'A field with one of these values counts as left out:',
-    '',
-    ...defaults.map((line) => `- ${line}`),
-  ].join('\n');
+  const rows = [...byReason].map(([reason, fields]) => `| ${fields.join(', ')} | ${reason} |`);
+  return ['| these fields do not count | because they are |', '|---|---|', ...rows].join('\n');
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+function valueLines(byName: Readonly<Record<string, Values>>): string[] {
+  return Object.entries(byName).map(([name, values]) => valuesLine(`\`${name}\``, values));
+}
+
+/** A list item with values that say the same as leaving the field out. */
+function valuesLine(name: string, values: Values): string {
+  const said = Object.entries(values).map(([field, value]) => `\`${field}\` ${JSON.stringify(value)}`);
+  return `- ${name}: ${said.join(', ')}`;
 }
 
 const limitMeanings: Readonly<Record<keyof typeof limits, string>> = {

@@ -11,7 +11,7 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
   return {
     ...jsonSchemas(),
     'docs/commands.md': commandDocs(),
-    'docs/formats.md': await formatDocs(),
+    ...(await formatDocs()),
     '.github/workflows/release-models.yml': releaseWorkflow(ownSetup),
     '.github/workflows/drift.yml': driftWorkflow(ownSetup),
     '.github/workflows/check-models.yml': checkWorkflow(ownSetup),

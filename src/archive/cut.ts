@@ -2,7 +2,7 @@ import { limits } from '../contract/limits.ts';
 import type { SafetensorsHeader } from '../safetensors/header.ts';
 
 /** A tensor of so many bytes or more is cut by itself; smaller neighbours are merged. */
-const ownChunkBytes = 64 * 1024;
+export const ownChunkBytes = 64 * 1024;
 
 /**
  * Lengths of a file's chunks, in order. A file without `header` is cut every 1 MiB. A safetensors file is cut at its header's end

@@ -17,8 +17,9 @@ import { writeAtomically, writeFileAtomically } from '../core/files.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { checkFormat } from './encode.ts';
-import { BufferPool, readSourceChunks, type SourceFile } from './source-chunks.ts';
+import { BufferPool, type ReadSource, readSourceChunks, type SourceFile } from './source-chunks.ts';
 import { type ArchiveEntry, encodeEntryHeader, endOfArchive, listEntries, padding } from './tar-entries.ts';
+import type { PackedTensor, TensorDigests } from './tensor-digests.ts';
 
 export type { SourceFile } from './source-chunks.ts';
 
@@ -47,6 +48,8 @@ export interface PackedArchive {
   readonly indexSha256: Sha256;
   /** In archive order. */
   readonly files: readonly IndexedFile[];
+  /** Tensors of the safetensors files, by path. */
+  readonly tensors: ReadonlyMap<string, readonly PackedTensor[]>;
 }
 
 /**
@@ -77,12 +80,14 @@ export async function packArchive(options: PackOptions): Promise<PackedArchive> 
     indexSizeBytes: indexBytes.length,
     indexSha256: sha256(indexBytes),
     files: packed.files,
+    tensors: packed.tensors,
   };
 }
 
 interface Written {
   readonly files: readonly IndexedFile[];
   readonly chunks: readonly ChunkTuple[];
+  readonly tensors: ReadonlyMap<string, readonly PackedTensor[]>;
   readonly sizeBytes: number;
   readonly sha256: Sha256;
 }
@@ -96,6 +101,7 @@ async function writeArchive(
   const pool = new BufferPool();
   const total = options.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const files: IndexedFile[] = [];
+  const digests = new Map<number, TensorDigests>();
   let done = 0;
   const onBytes = (count: number): void => {
     done += count;
@@ -108,25 +114,42 @@ async function writeArchive(
     for (const { path, file } of entries) {
       writer.addStructure(encodeEntryHeader(path, file?.sizeBytes ?? 0, options.mtimeSeconds));
       if (file === undefined) continue;
-      const digest = await writeFile(writer, file, files.length, pool, onBytes);
+      const { sha256: digest, tensors } = await writeFile(writer, file, files.length, pool, onBytes);
+      if (tensors !== undefined) digests.set(files.length, tensors);
       files.push({ path: file.path, size_bytes: file.sizeBytes, sha256: digest });
       writer.addStructure(padding(file.sizeBytes));
     }
     writer.addStructure(endOfArchive);
-    return { files, ...(await writer.finish()) };
+    const finished = await writer.finish();
+    return { files, tensors: tensorsOf(files, digests, finished.chunks), ...finished };
   } finally {
     await writer.abandon();
   }
 }
 
-/** Hands a file's chunks to the writer; gives the file's sha256. */
+/** Large tensors have their digest from the chunks that the index lists. */
+function tensorsOf(
+  files: readonly IndexedFile[],
+  digests: ReadonlyMap<number, TensorDigests>,
+  chunks: readonly ChunkTuple[],
+): Map<string, readonly PackedTensor[]> {
+  for (const [, , fileNumber, offset, , digest] of chunks) digests.get(fileNumber)?.addChunk(offset, digest);
+  return new Map(
+    files.flatMap(({ path }, number) => {
+      const tensors = digests.get(number)?.finish();
+      return tensors === undefined ? [] : [[path, tensors]];
+    }),
+  );
+}
+
+/** Hands a file's chunks to the writer; gives its digests. */
 async function writeFile(
   writer: ChunkWriter,
   file: SourceFile,
   fileNumber: number,
   pool: BufferPool,
   onBytes: (count: number) => void,
-): Promise<Sha256> {
+): Promise<ReadSource> {
   const chunks = readSourceChunks(file, pool);
   try {
     for (;;) {
@@ -137,7 +160,7 @@ async function writeFile(
     }
   } finally {
     // After a failure the reader still holds the file open.
-    await chunks.return('');
+    await chunks.return({ sha256: '', tensors: undefined });
   }
 }
 

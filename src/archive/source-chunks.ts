@@ -6,6 +6,7 @@ import { type AircherError, invalidError } from '../core/errors.ts';
 import type { Sha256 } from '../core/hashing.ts';
 import { readHeaderFrom } from '../safetensors/read-header.ts';
 import { cutFile } from './cut.ts';
+import { TensorDigests } from './tensor-digests.ts';
 
 /** A file that goes into an archive. */
 export interface SourceFile {
@@ -35,11 +36,18 @@ export interface SourceChunk {
   readonly release: () => void;
 }
 
+export interface ReadSource {
+  /** Of the whole file. */
+  readonly sha256: Sha256;
+  /** Undefined for a file that isn't safetensors. */
+  readonly tensors: TensorDigests | undefined;
+}
+
 /**
  * Reads a file once, from front to back, cut into its chunks; returns the sha256 of all of it. Throws AircherError `invalid`
  * where a safetensors file is broken, or the file is not, or no longer, what `file` says.
  */
-export async function* readSourceChunks(file: SourceFile, pool: BufferPool): AsyncGenerator<SourceChunk, Sha256> {
+export async function* readSourceChunks(file: SourceFile, pool: BufferPool): AsyncGenerator<SourceChunk, ReadSource> {
   const handle = await open(file.absolutePath);
   try {
     const before = await handle.stat();
@@ -48,6 +56,7 @@ export async function* readSourceChunks(file: SourceFile, pool: BufferPool): Asy
     const opened = file.path.endsWith('.safetensors')
       ? await readHeaderFrom(handle, before.size, file.absolutePath)
       : undefined;
+    const tensors = opened === undefined ? undefined : new TensorDigests(opened.header);
     const hash = createHash('sha256');
     let offset = 0;
     for (const length of cutFile(file.sizeBytes, opened?.header)) {
@@ -56,13 +65,14 @@ export async function* readSourceChunks(file: SourceFile, pool: BufferPool): Asy
       else fill(handle, buffer, length, offset, file);
       const bytes = buffer.subarray(0, length);
       hash.update(bytes);
+      tensors?.addBytes(bytes, offset);
       yield { bytes, offset, release: () => pool.give(buffer) };
       offset += length;
     }
     const after = await handle.stat();
     if (after.size !== before.size) throw changed(file, `grew or shrank to ${after.size} bytes while it was read`);
     if (after.mtimeMs !== before.mtimeMs) throw changed(file, 'was written to while it was read');
-    return hash.digest('hex');
+    return { sha256: hash.digest('hex'), tensors };
   } finally {
     await handle.close();
   }

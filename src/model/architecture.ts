@@ -1,79 +1,14 @@
 import { canonicalJson } from '../contract/canonical-json.ts';
-import { isObject, type JsonObject } from '../contract/json-values.ts';
+import { countOf, isObject, type JsonObject, textOf } from '../contract/json-values.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
-
-/*
- * The architecture's fingerprint takes every field of config.json but those listed here. The other way round, a list of fields that
- * count, would miss what the next architecture brings, and two networks that differ in such a field would share an embedding
- * space: wrong search results that nobody sees. A field that counts without need costs a version number, which everybody sees.
- * Fields were read off the configurations of transformers 4 and 5: BERT, RoBERTa, XLM-R, MPNet, DistilBERT, ALBERT, ELECTRA, DeBERTa, T5,
- * NomicBERT, GTE, ModernBERT, EuroBERT, Qwen 2 and 3, Mistral, Gemma 3.
- */
-
-/** Fields of config.json that change no vector, each with the reason. They count neither there nor in its `…_config` objects. */
-export const ignoredFields: Readonly<Record<string, string>> = {
-  _name_or_path: 'where the model was loaded from',
-  name_or_path: 'where the model was loaded from',
-  _commit_hash: 'where the model was loaded from',
-  transformers_version: 'which version wrote the file',
-  'transformers.js_config': 'settings of another runtime for its own weights',
-  unsloth_version: 'which version wrote the file',
-  unsloth_fixed: 'which program wrote the file',
-  use_cache: 'caching while text is generated',
-  gradient_checkpointing: 'training only',
-  initializer_range: 'random weights before training',
-  initializer_factor: 'random weights before training',
-  initializer_cutoff_factor: 'random weights before training',
-  attention_dropout: 'dropout, off outside training',
-  attention_probs_dropout_prob: 'dropout, off outside training',
-  attn_pdrop: 'dropout, off outside training',
-  classifier_dropout: 'dropout, off outside training',
-  classifier_dropout_prob: 'dropout, off outside training',
-  dropout: 'dropout, off outside training',
-  dropout_rate: 'dropout, off outside training',
-  embd_pdrop: 'dropout, off outside training',
-  embedding_dropout: 'dropout, off outside training',
-  hidden_dropout_prob: 'dropout, off outside training',
-  mlp_dropout: 'dropout, off outside training',
-  pooler_dropout: 'dropout, off outside training',
-  qa_dropout: 'dropout, off outside training',
-  resid_pdrop: 'dropout, off outside training',
-  seq_classif_dropout: 'dropout, off outside training',
-  summary_last_dropout: 'dropout, off outside training',
-  layerdrop: 'dropout, off outside training',
-  id2label: 'labels of a classifier',
-  label2id: 'labels of a classifier',
-  num_labels: 'labels of a classifier',
-  problem_type: 'labels of a classifier',
-  finetuning_task: 'labels of a classifier',
-  task_specific_params: 'settings for generating text',
-  classifier_activation: "a classifier's head",
-  classifier_bias: "a classifier's head",
-  classifier_pooling: "a classifier's head",
-  sparse_prediction: 'how a language-model head is trained',
-  sparse_pred_ignore_index: 'how a language-model head is trained',
-  repad_logits_with_grad: 'how a language-model head is trained',
-  tie_word_embeddings: 'the language-model head, which makes no vectors',
-  output_attentions: 'what is handed out beside the vectors',
-  output_hidden_states: 'what is handed out beside the vectors',
-  return_dict: 'the form in which results are handed out',
-  torchscript: 'how the program is run',
-  reference_compile: 'how the program is run',
-  deterministic_flash_attn: 'how the program is run',
-  chunk_size_feed_forward: 'the same sums in smaller pieces',
-  pretraining_tp: 'the same sums in smaller pieces',
-};
-
-/** Values that say the same as leaving the field out: newer versions of transformers write them, older ones don't, or the other way round. */
-export const defaultValues: Readonly<Record<string, unknown>> = {
-  position_embedding_type: 'absolute',
-  is_decoder: false,
-  add_cross_attention: false,
-  bos_token_id: null,
-  eos_token_id: null,
-  rope_scaling: null,
-  pruned_heads: {},
-};
+import {
+  adapterDefaults,
+  defaultsByModel,
+  defaultsOfAll,
+  ignoredAdapterFields,
+  ignoredFields,
+} from './config-defaults.ts';
+import { oneRope } from './rope-fields.ts';
 
 /** Names in config.json of the dtypes that safetensors files hold. */
 const dtypeNames: Readonly<Record<string, string>> = {
@@ -83,32 +18,144 @@ const dtypeNames: Readonly<Record<string, string>> = {
   BF16: 'bfloat16',
 };
 
+/** Parts of two-tower models, whose `model_type` old files leave out. */
+const partTypes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  clip: { text_config: 'clip_text_model', vision_config: 'clip_vision_model' },
+  siglip: { text_config: 'siglip_text_model', vision_config: 'siglip_vision_model' },
+  siglip2: { text_config: 'siglip2_text_model', vision_config: 'siglip2_vision_model' },
+};
+
+/** Digest of what config.json says about the network, and adapter_config.json where there is an adapter. */
+export function architectureFingerprint(
+  config: JsonObject | undefined,
+  adapter: JsonObject | undefined,
+  storedDtypes: Iterable<string>,
+): Sha256 | null {
+  if (config === undefined && adapter === undefined) return null;
+  const network = config === undefined ? undefined : networkFields(config, storedDtypes);
+  return sha256(canonicalJson({ network, adapter: adapter === undefined ? undefined : adapterFields(adapter) }));
+}
+
 /**
- * What of config.json decides the vectors. `dtype` (`torch_dtype` before transformers 5) is the precision that loaders compute in; left
- * out, it is that of the stored tensors, so it counts where it is another one. `storedDtypes` are the dtypes of all tensors.
+ * What of config.json decides the vectors, in one form for all versions of transformers: without what says nothing
+ * (config-defaults.ts), and without what follows from the other fields. `dtype` (`torch_dtype` before transformers 5) is the precision that
+ * loaders compute in; left out, it is that of the stored tensors, so it counts where it is another one. `storedDtypes` are the
+ * dtypes of all tensors.
  */
 export function networkFields(config: JsonObject, storedDtypes: Iterable<string>): JsonObject {
   const stored = [...storedDtypes].map((dtype) => dtypeNames[dtype]).filter((name) => name !== undefined);
-  return strip(config, stored.length === 1 ? stored[0] : undefined);
+  return fieldsOf(config, textOf(config.model_type), stored.length === 1 ? stored[0] : undefined);
 }
 
-function strip(config: JsonObject, stored: string | undefined): JsonObject {
-  const kept: [string, unknown][] = [];
-  for (const [name, value] of Object.entries(config)) {
-    if (Object.hasOwn(ignoredFields, name)) continue;
-    if (Object.hasOwn(defaultValues, name) && canonicalJson(value) === canonicalJson(defaultValues[name])) continue;
-    if (name === 'dtype' || name === 'torch_dtype') {
-      const dtype = typeof value === 'string' ? value.replace(/^torch\./, '') : value;
-      if (dtype !== null && dtype !== stored) kept.push(['dtype', dtype]);
-    } else if (name.endsWith('_config') && isObject(value)) {
-      kept.push([name, strip(value, stored)]);
-    } else {
-      kept.push([name, value]);
-    }
-  }
+function fieldsOf(config: JsonObject, type: string | undefined, stored: string | undefined): JsonObject {
+  const renamed = withoutDerived(oneRope(oneDtype(config, stored), type), type);
+  const own = (type !== undefined && Object.hasOwn(defaultsByModel, type) && defaultsByModel[type]) || {};
+  const kept = Object.entries(renamed).flatMap(([name, value]): [string, unknown][] => {
+    if (Object.hasOwn(ignoredFields, name) || isDefault(defaultsOfAll, name, value) || isDefault(own, name, value)) return [];
+    if (!name.endsWith('_config') || name === 'quantization_config' || !isObject(value)) return [[name, value]];
+    const usual = type === undefined || !Object.hasOwn(partTypes, type) ? undefined : partTypes[type]?.[name];
+    const { model_type: partType = usual, ...part } = fieldsOf(value, textOf(value.model_type) ?? usual, stored);
+    if (partType !== usual) return [[name, { ...part, model_type: partType }]];
+    return usual !== undefined && Object.keys(part).length === 0 ? [] : [[name, part]];
+  });
   return Object.fromEntries(kept);
 }
 
-export function architectureFingerprint(config: JsonObject, storedDtypes: Iterable<string>): Sha256 {
-  return sha256(canonicalJson(networkFields(config, storedDtypes)));
+function oneDtype({ torch_dtype: old, dtype = old, ...rest }: JsonObject, stored: string | undefined): JsonObject {
+  const name = typeof dtype === 'string' ? dtype.replace(/^torch\./, '') : dtype;
+  return name === undefined || name === null || name === stored ? rest : { ...rest, dtype: name };
+}
+
+/** Leaves out fields that newer versions write and older ones compute from the others, where they say what would be computed. */
+function withoutDerived(config: JsonObject, type = ''): JsonObject {
+  const kept: Record<string, unknown> = { ...config };
+  const drop = (name: string, derived: unknown): void => {
+    if (Object.hasOwn(kept, name) && isSame(kept[name], derived)) delete kept[name];
+  };
+  const layers = countOf(config.num_hidden_layers) ?? 0;
+  const everyNth = (n: number, first: string, others: string, shift = 0): string[] =>
+    Array.from({ length: Math.min(layers, mostLayers) }, (_, layer) => ((layer + shift) % n === 0 ? first : others));
+  // Of a language-model head, which a class without one doesn't have.
+  if (isHeadless(config.architectures)) delete kept.tie_word_embeddings;
+  switch (type) {
+    case 'llama':
+    case 'mistral':
+    case 'mixtral':
+      drop('head_dim', null);
+      drop('head_dim', Number(config.hidden_size) / Number(config.num_attention_heads));
+      break;
+    case 'qwen2':
+    case 'qwen2_moe':
+    case 'qwen3':
+    case 'qwen3_moe':
+      if (config.use_sliding_window === true) break;
+      // Read only where the window is used; 4.57 writes null for it, and a type for each layer.
+      delete kept.sliding_window;
+      delete kept.max_window_layers;
+      drop('layer_types', everyNth(1, 'full_attention', ''));
+      break;
+    case 'gemma2':
+      drop('layer_types', everyNth(2, 'full_attention', 'sliding_attention', 1));
+      break;
+    case 'gemma3_text': {
+      const pattern = countOf(config.sliding_window_pattern) ?? countOf(config._sliding_window_pattern) ?? 6;
+      const types = everyNth(pattern, 'full_attention', 'sliding_attention', 1);
+      if (config.layer_types !== undefined && !isSame(config.layer_types, types)) break;
+      delete kept.layer_types;
+      delete kept.sliding_window_pattern;
+      delete kept._sliding_window_pattern;
+      if (pattern !== 6) kept.sliding_window_pattern = pattern;
+      break;
+    }
+    case 'modernbert':
+      drop('layer_types', everyNth(countOf(config.global_attn_every_n_layers) ?? 3, 'full_attention', 'sliding_attention'));
+      break;
+    case 't5':
+    case 'mt5':
+    case 'umt5':
+    case 'longt5': {
+      const said = textOf(config.feed_forward_proj) ?? '';
+      drop('is_gated_act', said.startsWith('gated-'));
+      drop('dense_act_fn', said === 'gated-gelu' ? 'gelu_new' : said.split('-').at(-1));
+      break;
+    }
+    case 'deberta':
+    case 'deberta-v2':
+      drop('pooler_hidden_size', config.hidden_size);
+      if (typeof config.pos_att_type === 'string') kept.pos_att_type = config.pos_att_type.toLowerCase().split('|');
+      break;
+    case 'siglip_text_model':
+      drop('projection_size', config.hidden_size ?? defaultsByModel.siglip_text_model?.hidden_size);
+  }
+  return kept;
+}
+
+function isHeadless(architectures: unknown): boolean {
+  return Array.isArray(architectures) && architectures.length > 0 && architectures.every((name) => /Model$/.test(String(name)));
+}
+
+/** More layers than any model has; a hostile number must not ask for a list of its length. */
+const mostLayers = 10_000;
+
+/** An adapter counts with its scale, its base and where it sits; sets, which peft writes in any order, are sorted. */
+function adapterFields(adapter: JsonObject): JsonObject {
+  const kept = Object.entries(adapter).filter(
+    ([name, value]) =>
+      value !== null && !Object.hasOwn(ignoredAdapterFields, name) && !isDefault(adapterDefaults, name, value),
+  );
+  return Object.fromEntries(kept.map(([name, value]) => [name, adapterSets.has(name) ? sorted(value) : value]));
+}
+
+const adapterSets = new Set(['target_modules', 'exclude_modules', 'modules_to_save']);
+
+function sorted(value: unknown): unknown {
+  return Array.isArray(value) ? value.map(canonicalJson).sort() : value;
+}
+
+function isDefault(defaults: JsonObject, name: string, value: unknown): boolean {
+  return Object.hasOwn(defaults, name) && isSame(defaults[name], value);
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return canonicalJson(one ?? null) === canonicalJson(other ?? null);
 }

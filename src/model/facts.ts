@@ -1,5 +1,7 @@
 import type { Sha256 } from '../core/hashing.ts';
 import type { EmbeddingKind } from './kind.ts';
+import type { LoadedWeights } from './module-files.ts';
+import type { TokenizerFacts } from './tokenizer-fingerprint.ts';
 
 /** What a model's own files say about its vectors; null where they don't say it. */
 export interface EmbeddingFacts {
@@ -20,7 +22,7 @@ export interface EmbeddingFacts {
   readonly default_prompt_name: string | null;
 }
 
-/** Counts over all safetensors files: tensors, their elements, and the elements by dtype. */
+/** Counts over the safetensors files that the modules load: tensors, their elements, and the elements by dtype. */
 export interface TensorFacts {
   readonly count: number;
   readonly parameters: number;
@@ -34,18 +36,14 @@ export interface TensorFacts {
 export interface ModelFacts {
   readonly tensors?: TensorFacts;
   readonly embedding: EmbeddingFacts;
-  /** Digests of canonical JSON, ready for the manifest's fingerprints of the same name; null where the model has no such part. */
-  readonly layout: Sha256 | null;
+  /** Digests of what the configs say, ready for the fingerprints of the same name; null where the model has no such part. */
   readonly pooling: Sha256 | null;
   readonly architecture: Sha256 | null;
-  /** Files whose digests make the tokenizer's fingerprint. */
-  readonly tokenizerFiles: readonly string[];
-  /** Files that the pooling fingerprint was made of. */
-  readonly poolingFiles: readonly string[];
+  readonly tokenizer: TokenizerFacts;
   /** Python files; their digests are part of the architecture's fingerprint. */
   readonly codeFiles: readonly string[];
-  /** Safetensors files, and where each one's tensor data begins. */
-  readonly weightFiles: readonly { readonly path: string; readonly headerBytes: number }[];
+  /** Safetensors files that the modules load. */
+  readonly weights: readonly LoadedWeights[];
   /** Null where the licence doesn't tell and release.json doesn't say. */
   readonly commercialUse: boolean | null;
   /** Loaders would run code of the model, or of a repository that it names. */

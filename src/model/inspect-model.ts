@@ -7,15 +7,17 @@ import { architectureFingerprint } from './architecture.ts';
 import { findCodeReferences } from './code.ts';
 import { embeddingFacts } from './embedding.ts';
 import type { ModelFacts } from './facts.ts';
-import { isCode, isLicenceText, isTokenizerFile } from './file-kinds.ts';
+import { isCode, isLicenceText } from './file-kinds.ts';
 import { Findings } from './findings.ts';
 import { checkReadmeLicence, commercialUse } from './licences.ts';
 import { documentOf, findHollowFiles, inDirectory, type ModelView, readDocuments, readStart } from './model-view.ts';
+import { loadedWeights, modulePlaces } from './module-files.ts';
 import { checkModuleFiles, readModules, transformerDirectory } from './modules.ts';
-import { poolingFingerprint } from './pooling.ts';
+import { poolingFingerprint } from './pooling-fingerprint.ts';
 import { checkShards } from './shards.ts';
 import { checkTokenizerSize } from './tokenizer-size.ts';
-import { countTensors, layoutFingerprint, readHeaders } from './weights.ts';
+import { tokenizerFacts } from './tokenizer-fingerprint.ts';
+import { countTensors, readHeaders } from './weights.ts';
 
 /** Front matter stands at the beginning; nobody's is longer. */
 const maxReadmeBytes = 256 * 1024;
@@ -59,30 +61,29 @@ export async function inspectModel(
   const refersToCode = findCodeReferences(view, modules, config.allow_code === true, findings);
   const commercial = await checkLicence(options, view, findings);
 
-  const paths = files.map(({ path }) => path);
-  const codeFiles = paths.filter(isCode);
-  const tokenizerFiles = paths.filter(isTokenizerFile);
-  if (tokenizerFiles.length === 0) {
+  const codeFiles = files.map(({ path }) => path).filter(isCode);
+  const places = modulePlaces(modules);
+  const tokenizer = tokenizerFacts(view, places, modules !== undefined, embedding.max_tokens);
+  if (tokenizer.described === null) {
     findings.warning({
       message: 'has no tokenizer',
       hint: 'Add tokenizer.json, or correct "include" in release.json.',
     });
   }
-  const tensors = countTensors(headers);
+  const weights = loadedWeights(view, places, findings);
+  const tensors = countTensors(weights.flatMap(({ path }) => headers.get(path) ?? []));
   const network = documentOf(view, inDirectory(base, 'config.json'));
-  const pooling = poolingFingerprint(view, modules, base);
+  const adapter = documentOf(view, inDirectory(base, 'adapter_config.json'));
   return {
     problems: findings.problems,
     facts: {
       ...(tensors === undefined ? {} : { tensors }),
       embedding,
-      layout: layoutFingerprint(headers),
-      pooling: pooling.digest,
-      architecture: network === undefined ? null : architectureFingerprint(network, Object.keys(tensors?.dtypes ?? {})),
-      tokenizerFiles,
-      poolingFiles: pooling.files,
+      pooling: poolingFingerprint(view, modules, base),
+      architecture: architectureFingerprint(network, adapter, Object.keys(tensors?.dtypes ?? {})),
+      tokenizer,
       codeFiles,
-      weightFiles: [...headers].map(([path, { headerBytes }]) => ({ path, headerBytes })),
+      weights,
       commercialUse: commercial,
       hasCode: refersToCode || codeFiles.length > 0,
     },

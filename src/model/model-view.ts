@@ -1,14 +1,17 @@
 import { open } from 'node:fs/promises';
+import { posix } from 'node:path';
 import type { SourceFile } from '../archive/pack.ts';
 import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts';
 import { limits } from '../contract/limits.ts';
 import { measureJson, syntaxMessage } from '../contract/strict-json.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { readFully } from '../core/files.ts';
+import { sha256 } from '../core/hashing.ts';
 import type { SafetensorsHeader } from '../safetensors/header.ts';
 import { isOtherWeights, isSafetensors, isShardIndex, isTokenizerFile } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
 import { type HighestIds, highestIds } from './token-ids.ts';
+import { condensedTokenizer } from './tokenizer-content.ts';
 
 /** Git LFS promises pointers below this size (git-lfs docs/spec.md). */
 const pointerBytes = 1024;
@@ -23,7 +26,7 @@ export const colbertMetadata = 'artifact.metadata';
 /** A model's directory as the checks see it. */
 export interface ModelView {
   readonly files: ReadonlyMap<string, SourceFile>;
-  /** Parsed JSON files by path; those that are broken, or big and without meaning for the checks, are missing. */
+  /** Parsed JSON files by path, tokenizers condensed, a digest in the place of very large ones; broken ones are missing. */
   readonly documents: ReadonlyMap<string, unknown>;
   /** What each tokenizer.json numbers its tokens by, whatever its size. */
   readonly tokenIds: ReadonlyMap<string, HighestIds>;
@@ -107,13 +110,18 @@ export async function readDocuments(
       );
       continue;
     }
-    const value = parseDocument(await readStart(file, limits.modelJsonBytes), fault);
+    const bytes = await readStart(file, limits.modelJsonBytes);
+    const value = parseDocument(bytes, fault);
     if (value === undefined) continue;
-    const isTokenizer = path.endsWith('tokenizer.json');
-    if (isTokenizer) tokenIds.set(path, highestIds(objectOf(value)));
-    // Vocabularies and lists of data are only checked to be JSON.
-    if (sizeBytes <= limits.modelConfigBytes) documents.set(path, value);
-    else if (isTokenizer) documents.set(path, { truncation: objectOf(value).truncation });
+    if (posix.basename(path) === 'tokenizer.json') {
+      tokenIds.set(path, highestIds(objectOf(value)));
+      documents.set(path, condensedTokenizer(objectOf(value)));
+    } else if (sizeBytes <= limits.modelConfigBytes || isShardIndex(path)) {
+      documents.set(path, value);
+    } else {
+      // A field that nobody knows: what is made of the document differs where the document does.
+      documents.set(path, { sha256_of_large_document: sha256(bytes) });
+    }
   }
   return { documents, tokenIds };
 }

@@ -47,7 +47,7 @@ function checkIndex(view: ModelView, path: string, findings: Findings): Set<stri
   reportTensors(view, path, fileOf, shards, findings);
   const whole = path.replace(/\.index\.json$/, '');
   if (view.files.has(whole)) {
-    findings.warning({
+    findings.error({
       in: path,
       message: `stands beside ${posix.basename(whole)}: some loaders take the one, some the other`,
       hint: `Leave ${JSON.stringify(whole)} out by "exclude", or the index and all its shards.`,

@@ -1,10 +1,13 @@
+import { posix } from 'node:path';
 import semver from 'semver';
 import type { IndexedFile } from '../contract/chunk-index.ts';
 import type { Embedding, Fingerprints, ManifestModel } from '../contract/manifest.ts';
 import { compareBytes } from '../contract/names.ts';
 import type { Problem } from '../core/errors.ts';
+import type { Sha256 } from '../core/hashing.ts';
 import { isSafetensors, isTokenizerFile } from './file-kinds.ts';
 import { type FingerprintName, fingerprintNames } from './fingerprints.ts';
+import { transformerConfigNames } from './pooling.ts';
 
 export type Bump = 'major' | 'minor' | 'patch' | 'none';
 
@@ -23,8 +26,6 @@ export function contentOf(entry: ManifestModel): ModelContent {
 }
 
 export interface Change {
-  /** Vectors of the two versions must not be compared; also where the previous version doesn't say what it is. */
-  readonly spaceChanged: boolean;
   /** What changed, in words that a message or release notes can list: `tokenizer (tokenizer.json, vocab.txt)`. */
   readonly changed: readonly string[];
   /** The least raise of the version that these changes need. */
@@ -37,7 +38,7 @@ const bumps: readonly Bump[] = ['none', 'patch', 'minor', 'major'];
 export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 'version'>): Change {
   const files = changedFiles(previous.files, next.files);
   // The same bytes are the same model, whatever another version of this program makes of them.
-  if (files?.length === 0) return { spaceChanged: false, changed: [], needed: 'none' };
+  if (files?.length === 0) return { changed: [], needed: 'none' };
   const parts = fingerprintNames.filter((name) => isChanged(previous.fingerprints?.[name], next.fingerprints[name]));
   const told = new Set<string>();
   const changed = parts.map((name) => {
@@ -57,8 +58,22 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
   const others = files?.filter((path) => !told.has(path)) ?? [];
   if (others.length > 0) changed.push(`files (${listed(others)})`);
   if ((files?.length ?? 0) > 0) need('patch');
-  const unknown = fingerprintNames.some((name) => previous.fingerprints?.[name] === undefined);
-  return { spaceChanged: parts.length > 0 || unknown, changed, needed };
+  return { changed, needed };
+}
+
+/**
+ * The embedding space of a new version: the previous version's, where all fingerprints are equal, or all files (whatever another
+ * version of this program makes of them); else its own.
+ */
+export function spaceAfter(
+  previous: ManifestModel | null,
+  next: Pick<ModelContent, 'fingerprints' | 'files'> & { readonly space: Sha256 },
+): Sha256 {
+  const before = previous?.fingerprints ?? {};
+  const equal =
+    fingerprintNames.every((name) => before[name] !== undefined && before[name] === next.fingerprints[name]) ||
+    changedFiles(previous?.files, next.files)?.length === 0;
+  return equal ? (previous?.embedding?.space ?? next.space) : next.space;
 }
 
 /**
@@ -121,10 +136,23 @@ function changedFiles(previous: ManifestModel['files'], next: readonly IndexedFi
 }
 
 function belongsTo(part: FingerprintName, path: string): boolean {
-  if (part === 'weights' || part === 'layout') return isSafetensors(path);
-  if (part === 'tokenizer') return isTokenizerFile(path);
-  if (part === 'architecture') return path === 'config.json' || path.endsWith('.py');
-  return path.endsWith('.json') && path !== 'config.json' && !isTokenizerFile(path);
+  const name = posix.basename(path);
+  switch (part) {
+    case 'weights':
+    case 'layout':
+      return isSafetensors(path);
+    case 'tokenizer':
+      return isTokenizerFile(path) || isTransformerConfig(name) || /template|processor/.test(name);
+    case 'architecture':
+      return ['config.json', 'adapter_config.json'].includes(path) || path.endsWith('.py');
+    case 'pooling':
+      return path.endsWith('.json') && path !== 'config.json' && !isTokenizerFile(path);
+  }
+}
+
+/** Of sentence-transformers: the token limit in it is the tokenizer's, the rest the pooling's. */
+function isTransformerConfig(name: string): boolean {
+  return transformerConfigNames.some((known) => known === name);
 }
 
 function listed(paths: readonly string[]): string {

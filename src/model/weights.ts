@@ -1,10 +1,7 @@
-import { posix } from 'node:path';
 import type { SourceFile } from '../archive/pack.ts';
-import { canonicalJson } from '../contract/canonical-json.ts';
 import { compareBytes } from '../contract/names.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { AircherError } from '../core/errors.ts';
-import { type Sha256, sha256 } from '../core/hashing.ts';
 import type { SafetensorsHeader } from '../safetensors/header.ts';
 import { readHeader } from '../safetensors/read-header.ts';
 import type { TensorFacts } from './facts.ts';
@@ -50,12 +47,13 @@ export async function readHeaders(
   return new Map([...headers].sort(([a], [b]) => compareBytes(a, b)));
 }
 
-export function countTensors(headers: ReadonlyMap<string, SafetensorsHeader>): TensorFacts | undefined {
-  if (headers.size === 0) return undefined;
+/** Counts over the given headers; undefined where there are none. */
+export function countTensors(headers: readonly SafetensorsHeader[]): TensorFacts | undefined {
+  if (headers.length === 0) return undefined;
   const dtypes = new Map<string, number>();
   let count = 0;
   let parameters = 0;
-  for (const { tensors } of headers.values()) {
+  for (const { tensors } of headers) {
     for (const { dtype, shape } of tensors) {
       const elements = shape.reduce((product, size) => product * size, 1);
       dtypes.set(dtype, (dtypes.get(dtype) ?? 0) + elements);
@@ -64,17 +62,4 @@ export function countTensors(headers: ReadonlyMap<string, SafetensorsHeader>): T
     }
   }
   return { count, parameters, dtypes: Object.fromEntries([...dtypes].sort(([a], [b]) => compareBytes(a, b))) };
-}
-
-/**
- * Digest of the names, dtypes and shapes of all tensors. The folder counts, since modules use the same names (`linear.weight` of
- * two dense layers), and the file doesn't: the same tensors in other shards are the same layout.
- */
-export function layoutFingerprint(headers: ReadonlyMap<string, SafetensorsHeader>): Sha256 | null {
-  if (headers.size === 0) return null;
-  const lines = [...headers].flatMap(([path, { tensors }]) => {
-    const directory = posix.dirname(path);
-    return tensors.map(({ name, dtype, shape }) => canonicalJson([directory, name, dtype, shape]));
-  });
-  return sha256(canonicalJson(lines.sort(compareBytes)));
 }

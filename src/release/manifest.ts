@@ -12,7 +12,7 @@ import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError, type Problem, throwProblems } from '../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
-import { contentOf, versionProblems } from '../model/version-rules.ts';
+import { contentOf, spaceAfter, versionProblems } from '../model/version-rules.ts';
 import { configuredKinds, fileUrl, fileUrls, indexName } from './addresses.ts';
 import { mergePublished } from './carry-forward.ts';
 import { formatTime } from './generation-time.ts';
@@ -147,7 +147,7 @@ function packedEntry(config: ReleaseConfig, plan: Plan, planned: PlannedModel, r
         : {}),
     })),
     ...(facts.tensors === undefined ? {} : { tensors: { ...facts.tensors, dtypes: { ...facts.tensors.dtypes } } }),
-    embedding: { ...facts.embedding, space: record.space },
+    embedding: { ...facts.embedding, space: spaceAfter(planned.previous, record) },
     fingerprints: record.fingerprints,
     ...('huggingface' in planned.source ? { source: planned.source } : {}),
     ...publishedBefore(config, plan, planned),

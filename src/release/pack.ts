@@ -77,7 +77,7 @@ async function packModel(staged: StagedModel, format: ArchiveFormat, workspace: 
     index: { name: indexName(name, format), size_bytes: packed.indexSizeBytes, sha256: packed.indexSha256 },
     files: packed.files,
     facts: staged.facts,
-    ...fingerprintsOf(staged.facts, packed.files, packed.index),
+    ...fingerprintsOf(staged.facts, packed),
     made_from: madeFrom,
     stamps: await stampArtifacts(name, format, workspace),
   };

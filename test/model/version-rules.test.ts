@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ManifestModel } from '../../src/contract/manifest.ts';
 import { sha256 } from '../../src/core/hashing.ts';
-import { changeKind, type ModelContent, versionProblems } from '../../src/model/version-rules.ts';
+import { changeKind, type ModelContent, spaceAfter, versionProblems } from '../../src/model/version-rules.ts';
 
 const paths = ['README.md', 'config.json', 'model.safetensors', 'modules.json', 'tokenizer.json', 'vocab.txt'];
 
@@ -53,7 +53,7 @@ function messages(previous: string, version: string, next: typeof content): stri
 test('unchanged content needs no new version, and may have one', () => {
   assert.deepEqual(messages('1.2.0', '1.2.0', content), []);
   assert.deepEqual(messages('1.2.0', '1.2.1', content), []);
-  assert.deepEqual(changeKind(published('1.2.0'), content), { spaceChanged: false, changed: [], needed: 'none' });
+  assert.deepEqual(changeKind(published('1.2.0'), content), { changed: [], needed: 'none' });
 });
 
 test('a version that goes back is refused', () => {
@@ -77,10 +77,8 @@ test('other weights need a minor version, and metadata a patch', () => {
     '1.2.1 after 1.2.0 raises the patch version, but the changes need a minor one: weights (model.safetensors) | Write 1.3.0.',
   ]);
   assert.deepEqual(messages('1.2.0', '1.3.0', retrained), []);
-  assert.equal(changeKind(published('1.2.0'), retrained).spaceChanged, true);
   const metadata = changed(['model.safetensors']);
   assert.deepEqual(messages('1.2.0', '1.2.1', metadata), []);
-  assert.equal(changeKind(published('1.2.0'), metadata).spaceChanged, false);
 });
 
 test('another layout, tokenizer, pooling or architecture needs a major version', () => {
@@ -120,10 +118,30 @@ test('a prerelease may change whatever the version that it prepares may', () => 
   assert.equal(messages('1.2.0', '1.2.1-rc.1', weights).length, 1);
 });
 
-test('an entry of the first draft, without files and fingerprints, forbids nothing but counts as another space', () => {
+test('an entry of the first draft, without files and fingerprints, forbids nothing', () => {
   const draft = published('1.0.0', { files: undefined, fingerprints: undefined, embedding: undefined });
   assert.deepEqual(versionProblems(draft, { version: '1.0.0', ...content }, place), []);
-  assert.equal(changeKind(draft, content).spaceChanged, true);
+});
+
+test('the space is the previous one where fingerprints or files are equal, whatever number that has', () => {
+  const [old, own] = [sha256('old space'), sha256('own space')];
+  const previous = published('1.0.0', { embedding: { ...content.embedding, space: old } });
+  const space = (next: typeof content): string => spaceAfter(previous, { ...next, space: own });
+  assert.equal(space(changed(['README.md'])), old);
+  for (const part of Object.keys(content.fingerprints)) {
+    assert.equal(space(changed(['config.json'], [part])), own, part);
+    // Another version of this program may make other fingerprints of the same files.
+    assert.equal(space(changed([], [part])), old, part);
+  }
+});
+
+test('a version before the first, without a space or without fingerprints gives its space to nobody', () => {
+  const next = { ...changed(['README.md']), space: sha256('own space') };
+  assert.equal(spaceAfter(null, next), next.space);
+  assert.equal(spaceAfter(published('1.0.0'), next), next.space, 'no space');
+  const { layout: _, ...less } = content.fingerprints;
+  const embedding = { space: sha256('old space') };
+  assert.equal(spaceAfter(published('1.0.0', { fingerprints: less, embedding }), next), next.space, 'no layout');
 });
 
 test('a fact that one side does not know is no change', () => {

@@ -16,8 +16,8 @@ test('a sound model passes without a word, and its tensors are counted', async (
   // Embeddings 16×8 + 16×8 + 2×8 + 2×8; a layer 4×(8×8+8) + 32×8+32 + 8×32+8 + 4×8; pooler 8×8+8.
   assert.deepEqual(inspected.facts.tensors, { count: 23, parameters: 1232, dtypes: { F32: 1232 } });
   assert.deepEqual(
-    inspected.facts.weightFiles.map(({ path }) => path),
-    ['model.safetensors'],
+    inspected.facts.weights,
+    [{ path: 'model.safetensors', module: '0' }],
   );
 });
 
@@ -113,13 +113,12 @@ test('a vocabulary may hold __proto__ and the same key twice: no loader minds', 
   assert.deepEqual(told(await inspectTiny(context, { files })), []);
 });
 
-test('a sharded model passes, and has the same layout as in one file', async (context) => {
+test('a sharded model passes, and has the same tensors as in one file', async (context) => {
   const whole = await inspectTiny(context);
   const sharded = await inspectTiny(context, { shards: 3 });
   assert.deepEqual(told(sharded), []);
-  assert.equal(sharded.facts.layout, whole.facts.layout);
   assert.deepEqual(sharded.facts.tensors, whole.facts.tensors);
-  assert.equal(sharded.facts.weightFiles.length, 3);
+  assert.equal(sharded.facts.weights.length, 3);
 });
 
 test('a missing shard is told by name, and its tensors are not told one by one', async (context) => {
@@ -157,7 +156,7 @@ test('an index that is no map, or stands beside the whole file, is told', async 
   const whole = tinyModelFiles().get('model.safetensors') ?? Buffer.of();
   const both = await inspectTiny(context, { shards: 2, files: { 'model.safetensors': whole } });
   assert.deepEqual(told(both), [
-    `warning ${index}: stands beside model.safetensors: some loaders take the one, some the other`,
+    `error ${index}: stands beside model.safetensors: some loaders take the one, some the other`,
   ]);
 });
 

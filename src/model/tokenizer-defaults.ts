@@ -1,0 +1,149 @@
+/*
+ * What of a tokenizer's files says nothing about the ids that it makes. As for config.json, all that isn't listed counts. Sources: the
+ * serialization of tokenizers 0.19 to 0.23 (`#[serde(default)]`, and the readers of older forms), tokenizers that transformers 4.41.2, 4.57.1
+ * and 5.24.0 saved again, and the signatures of their classes.
+ */
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** Members of tokenizer.json as a whole that change no id. `padding` is masked, `decoder` is for the way back. */
+export const ignoredInTokenizer: ReadonlySet<string> = new Set(['version', 'padding', 'decoder']);
+
+/** Values of tokenizer.json that say the same as leaving them out, by the `type` of the part. A null always does. */
+export const partDefaults: Readonly<Record<string, Values>> = {
+  BPE: {
+    ...{ fuse_unk: false, byte_fallback: false, ignore_merges: false },
+    ...{ continuing_subword_prefix: '', end_of_word_suffix: '' },
+  },
+  WordPiece: { continuing_subword_prefix: '##', max_input_chars_per_word: 100 },
+  Unigram: { byte_fallback: false },
+  ByteLevel: { use_regex: true },
+  Metaspace: { prepend_scheme: 'always', split: true },
+  truncation: { direction: 'Right', strategy: 'LongestFirst', stride: 0 },
+};
+
+/** Types of models, which the files of old versions leave out, by a member that only such a model has. */
+export const typeByMember: Readonly<Record<string, string>> = {
+  merges: 'BPE',
+  max_input_chars_per_word: 'WordPiece',
+  unk_id: 'Unigram',
+};
+
+/** Members of a part that concern only the places of tokens in the text. */
+export const ignoredInParts: Readonly<Record<string, readonly string[]>> = {
+  ByteLevel: ['trim_offsets'],
+  RobertaProcessing: ['trim_offsets', 'add_prefix_space'],
+};
+
+/** Fields of tokenizer_config.json that change no id, each with the reason. */
+export const ignoredSettings: Readonly<Record<string, string>> = {
+  ...because('where the tokenizer was loaded from', [
+    ...['name_or_path', 'special_tokens_map_file', 'tokenizer_file', 'vocab_file', 'merges_file', 'is_local'],
+    ...['local_files_only', 'files_loaded', 'from_slow', 'use_fast', 'backend'],
+  ]),
+  ...because('for the way back from ids to text', [
+    ...['clean_up_tokenization_spaces', 'spaces_between_special_tokens', 'errors'],
+  ]),
+  ...because('the place of tokens in the text', ['trim_offsets']),
+  ...because('of padding, which attention leaves out', ['pad_to_multiple_of', 'pad_token_type_id']),
+  ...because("copied from tokenizer.json's truncation and padding, and not read", [
+    ...['max_length', 'stride', 'truncation_strategy'],
+  ]),
+  ...because('counted as the token limit', ['model_max_length']),
+  ...because('counted where a chat template is used', ['chat_template', 'use_default_system_prompt']),
+};
+
+function because(reason: string, fields: readonly string[]): Record<string, string> {
+  return Object.fromEntries(fields.map((field) => [field, reason]));
+}
+
+/** Fields of tokenizer_config.json at values that say the same as leaving them out, for every class. */
+export const settingDefaults: Values = {
+  do_basic_tokenize: true,
+  init_inputs: [],
+  never_split: null,
+  padding_side: 'right',
+  sp_model_kwargs: {},
+  split_special_tokens: false,
+};
+
+const bert: Values = {
+  ...{ unk_token: '[UNK]', sep_token: '[SEP]', pad_token: '[PAD]', cls_token: '[CLS]', mask_token: '[MASK]' },
+  ...{ do_lower_case: true, tokenize_chinese_chars: true, strip_accents: null },
+};
+const roberta: Values = {
+  ...{ bos_token: '<s>', eos_token: '</s>', sep_token: '</s>', cls_token: '<s>', unk_token: '<unk>' },
+  ...{ pad_token: '<pad>', mask_token: '<mask>', add_prefix_space: false },
+};
+const xlmRoberta: Values = { ...roberta, add_prefix_space: true };
+const t5: Values = { eos_token: '</s>', unk_token: '<unk>', pad_token: '<pad>', extra_ids: 100, add_prefix_space: null };
+const deberta: Values = {
+  ...{ bos_token: '[CLS]', eos_token: '[SEP]', sep_token: '[SEP]', cls_token: '[CLS]', unk_token: '[UNK]' },
+  ...{ pad_token: '[PAD]', mask_token: '[MASK]' },
+};
+
+/**
+ * What a class of transformers takes where tokenizer_config.json leaves a field out; the classes' newer name comes without `Fast`.
+ * Only defaults that 4.41.2, 4.57.1 and 5.24.0 share, or that one of them is the first to have.
+ */
+export const classDefaults: Readonly<Record<string, Values>> = {
+  BertTokenizer: bert,
+  MobileBertTokenizer: bert,
+  MPNetTokenizer: {
+    ...{ ...bert, bos_token: '<s>', eos_token: '</s>', sep_token: '</s>', cls_token: '<s>' },
+    ...{ pad_token: '<pad>', mask_token: '<mask>' },
+  },
+  RobertaTokenizer: roberta,
+  XLMRobertaTokenizer: xlmRoberta,
+  AlbertTokenizer: {
+    ...{ bos_token: '[CLS]', eos_token: '[SEP]', unk_token: '<unk>', sep_token: '[SEP]', pad_token: '<pad>' },
+    ...{ cls_token: '[CLS]', mask_token: '[MASK]', do_lower_case: true, keep_accents: false, remove_space: true },
+    add_prefix_space: true,
+  },
+  T5Tokenizer: t5,
+  DebertaTokenizer: { ...deberta, add_prefix_space: false },
+  DebertaV2Tokenizer: { ...deberta, add_prefix_space: true, do_lower_case: false, split_by_punct: false },
+  GPT2Tokenizer: { unk_token: '<|endoftext|>', bos_token: '<|endoftext|>', eos_token: '<|endoftext|>', add_prefix_space: false },
+  // Its unk_token isn't here: a null that is written means none.
+  Qwen2Tokenizer: { eos_token: '<|endoftext|>', pad_token: '<|endoftext|>', add_prefix_space: false, add_bos_token: false },
+  LlamaTokenizer: {
+    ...{ unk_token: '<unk>', bos_token: '<s>', eos_token: '</s>', padding_side: 'left', add_bos_token: true },
+    add_eos_token: false,
+  },
+  GemmaTokenizer: {
+    ...{ unk_token: '<unk>', bos_token: '<bos>', eos_token: '<eos>', pad_token: '<pad>', mask_token: '<mask>' },
+    ...{ padding_side: 'left', add_bos_token: true, add_eos_token: false },
+  },
+  CLIPTokenizer: {
+    ...{ unk_token: '<|endoftext|>', bos_token: '<|startoftext|>', eos_token: '<|endoftext|>', pad_token: '<|endoftext|>' },
+  },
+  XLNetTokenizer: { padding_side: 'left' },
+};
+
+/** Classes that 5.24 writes under another one's name; they were the same code before. */
+export const classNames: Readonly<Record<string, string>> = {
+  DistilBertTokenizer: 'BertTokenizer',
+  ElectraTokenizer: 'BertTokenizer',
+  LongformerTokenizer: 'RobertaTokenizer',
+  TokenizersBackend: 'PreTrainedTokenizer',
+};
+
+/** The class where neither tokenizer_config.json nor config.json names one, by `model_type` (`TOKENIZER_MAPPING_NAMES`). */
+export const classOfModel: Readonly<Record<string, string>> = {
+  albert: 'AlbertTokenizer',
+  bert: 'BertTokenizer',
+  clip: 'CLIPTokenizer',
+  'deberta-v2': 'DebertaV2Tokenizer',
+  deberta: 'DebertaTokenizer',
+  distilbert: 'BertTokenizer',
+  electra: 'BertTokenizer',
+  gemma: 'GemmaTokenizer',
+  gemma3_text: 'GemmaTokenizer',
+  longformer: 'RobertaTokenizer',
+  mpnet: 'MPNetTokenizer',
+  qwen2: 'Qwen2Tokenizer',
+  qwen3: 'Qwen2Tokenizer',
+  roberta: 'RobertaTokenizer',
+  t5: 'T5Tokenizer',
+  'xlm-roberta': 'XLMRobertaTokenizer',
+};

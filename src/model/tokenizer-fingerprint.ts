@@ -1,0 +1,161 @@
+import { posix } from 'node:path';
+import { canonicalJson } from '../contract/canonical-json.ts';
+import { isObject, type JsonObject, objectOf, textOf } from '../contract/json-values.ts';
+import { compareBytes } from '../contract/names.ts';
+import { type Sha256, sha256 } from '../core/hashing.ts';
+import { isTokenizerFile } from './file-kinds.ts';
+import { documentOf, inDirectory, type ModelView } from './model-view.ts';
+import type { ModulePlace } from './module-files.ts';
+import { transformerConfigPath } from './pooling.ts';
+import {
+  ignoredInParts,
+  ignoredInTokenizer,
+  partDefaults,
+  typeByMember,
+} from './tokenizer-defaults.ts';
+import { tokenizerSettings } from './tokenizer-settings.ts';
+
+/** What the tokenizers of a model do, as far as the gate can tell without reading vocabularies that are no JSON. */
+export interface TokenizerFacts {
+  /** Digest of what the JSON files say; null where there is no tokenizer. */
+  readonly described: Sha256 | null;
+  /** Files that count by their bytes, by what they are; packing knows their digests. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** Read in any case, as far as they say something. */
+const settingsFiles = ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json'];
+
+const preprocessorFiles = [
+  'preprocessor_config.json',
+  'processor_config.json',
+  'image_processor_config.json',
+  'video_preprocessor_config.json',
+  'feature_extractor_config.json',
+];
+
+/**
+ * What the tokenizers that the modules load do with a text: tokenizer.json, the settings beside it, and the token limit. Where there is
+ * no tokenizer.json, vocabularies and merges count as files. Copies in other folders don't count. `maxTokens`: how many tokens of
+ * a text count.
+ */
+export function tokenizerFacts(
+  view: ModelView,
+  places: readonly ModulePlace[],
+  hasModules: boolean,
+  maxTokens: number | null,
+): TokenizerFacts {
+  const described: Record<string, unknown> = {};
+  const files: Record<string, string> = {};
+  const seen = new Set<string>();
+  for (const place of places) {
+    if (seen.has(place.directory)) continue;
+    seen.add(place.directory);
+    const near = [...view.files.keys()].filter((path) => posix.dirname(path) === (place.directory || '.'));
+    const inputs = inputsOf(view, place, hasModules);
+    const own = near.filter(isTokenizerFile);
+    const tokenizer = documentOf(view, inDirectory(place.directory, 'tokenizer.json'));
+    if (tokenizer === undefined) {
+      for (const path of own) {
+        const name = posix.basename(path);
+        if (!settingsFiles.includes(name)) files[`${place.key}/${name}`] = path;
+      }
+    }
+    const chat = inputs.messages ? chatTemplates(view, place, files) : undefined;
+    const preprocessors = inputs.others ? preprocessorsOf(view, place.directory) : undefined;
+    if (own.length === 0 && chat === undefined && preprocessors === undefined) continue;
+    described[place.key] = {
+      tokenizer: tokenizer === undefined ? undefined : tokenizerContent(tokenizer),
+      settings: tokenizerSettings(view, place.directory, tokenizer),
+      chat,
+      preprocessors,
+    };
+  }
+  if (Object.keys(described).length === 0) return { described: null, files: {} };
+  return { described: sha256(canonicalJson({ ...described, max_tokens: maxTokens })), files };
+}
+
+/** Whether the module gives texts to a chat template, and whether it takes other inputs than text. */
+function inputsOf(
+  view: ModelView,
+  { directory, kind, custom }: ModulePlace,
+  hasModules: boolean,
+): { readonly messages: boolean; readonly others: boolean } {
+  // A loader that finds no modules.json looks at the files and decides.
+  if (!hasModules || custom) return { messages: true, others: true };
+  const path = transformerConfigPath(view, directory);
+  const settings = path === undefined ? undefined : documentOf(view, path);
+  const modalities = Object.keys(objectOf(settings?.modality_config));
+  const messages =
+    modalities.includes('message') || objectOf(settings?.processing_kwargs).chat_template !== undefined;
+  const config = documentOf(view, inDirectory(directory, 'config.json'));
+  const towers = config?.vision_config !== undefined || config?.audio_config !== undefined;
+  return { messages, others: kind === 'CLIPModel' || towers || modalities.some((name) => name !== 'text') };
+}
+
+/** Digests of the chat templates in tokenizer_config.json by name; those in files of their own take their place. */
+function chatTemplates(view: ModelView, { directory, key }: ModulePlace, files: Record<string, string>): JsonObject | undefined {
+  const { chat_template: said } = documentOf(view, inDirectory(directory, 'tokenizer_config.json')) ?? {};
+  const named = Array.isArray(said)
+    ? said.map((entry): [string, unknown] => [String(objectOf(entry).name), objectOf(entry).template])
+    : Object.entries(isObject(said) ? said : { default: said });
+  const processor = documentOf(view, inDirectory(directory, 'chat_template.json'))?.chat_template;
+  if (processor !== undefined) named.push(['default', processor]);
+  const texts = new Map(named.flatMap(([name, text]) => (typeof text === 'string' ? [[name, sha256(text)]] : [])));
+  const inFiles: Record<string, string> = { default: 'chat_template.jinja' };
+  const folder = inDirectory(directory, 'additional_chat_templates');
+  for (const path of view.files.keys()) {
+    if (posix.dirname(path) === folder) inFiles[posix.basename(path, '.jinja')] = posix.relative(directory, path);
+  }
+  for (const [name, file] of Object.entries(inFiles)) {
+    const path = inDirectory(directory, file);
+    if (!view.files.has(path)) continue;
+    texts.delete(name);
+    files[`${key}/chat template ${name}`] = path;
+  }
+  return texts.size === 0 ? undefined : Object.fromEntries(texts);
+}
+
+function preprocessorsOf(view: ModelView, directory: string): JsonObject | undefined {
+  const found = preprocessorFiles.flatMap((name) => {
+    const { transformers_version: _, ...said } = documentOf(view, inDirectory(directory, name)) ?? {};
+    return Object.keys(said).length === 0 ? [] : [[name, said]];
+  });
+  return found.length === 0 ? undefined : Object.fromEntries(found);
+}
+
+/** tokenizer.json, condensed, in one form for all versions of the library. */
+export function tokenizerContent(tokenizer: JsonObject): JsonObject {
+  const { added_tokens: added, ...rest } = tokenizer;
+  const kept = Object.entries(rest).flatMap(([name, value]) =>
+    ignoredInTokenizer.has(name) || value === null ? [] : [[name, onePart(value, name === 'model' ? modelType(value) : name)]],
+  );
+  return { ...Object.fromEntries(kept), added_tokens: Array.isArray(added) ? added.map(canonicalJson).sort(compareBytes) : added };
+}
+
+function modelType(model: unknown): string | undefined {
+  const member = Object.keys(typeByMember).find((name) => objectOf(model)[name] !== undefined);
+  return textOf(objectOf(model).type) ?? (member === undefined ? undefined : typeByMember[member]);
+}
+
+/** A part without what its type takes by itself; `usual`: its type where it names none. */
+function onePart(value: unknown, usual?: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => onePart(item));
+  if (!isObject(value)) return value;
+  const type = textOf(value.type) ?? usual ?? '';
+  const said = type === 'Metaspace' ? oneMetaspace(value) : value;
+  const ignored = Object.hasOwn(ignoredInParts, type) ? ignoredInParts[type] : undefined;
+  const defaults: JsonObject = Object.hasOwn(partDefaults, type) ? (partDefaults[type] ?? {}) : {};
+  const kept = Object.entries(said).flatMap(([name, member]) => {
+    if (member === null || ignored?.includes(name)) return [];
+    if (Object.hasOwn(defaults, name) && defaults[name] === member) return [];
+    return [[name, onePart(member)]];
+  });
+  return { ...Object.fromEntries(kept), ...(type === '' ? {} : { type }) };
+}
+
+/** tokenizers before 0.19 wrote `add_prefix_space` for what is `prepend_scheme` now, and the replacement twice. */
+function oneMetaspace({ add_prefix_space: old, str_rep: _, ...rest }: JsonObject): JsonObject {
+  if (rest.prepend_scheme !== undefined || old === undefined) return rest;
+  return { ...rest, prepend_scheme: old === true ? 'always' : 'never' };
+}

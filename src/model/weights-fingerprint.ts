@@ -1,0 +1,46 @@
+import type { PackedTensor } from '../archive/tensor-digests.ts';
+import { tensorDigest } from '../archive/tensor-digests.ts';
+import { canonicalJson } from '../contract/canonical-json.ts';
+import { compareBytes } from '../contract/names.ts';
+import { type Sha256, sha256 } from '../core/hashing.ts';
+import type { LoadedWeights } from './module-files.ts';
+
+/**
+ * Buffers that old versions of transformers saved with the weights and new ones leave out. They don't count as long as they hold
+ * what every version puts there itself: the whole numbers from 0.
+ */
+export const countingBuffers = /(?:^|\.)embeddings\.position_ids$/;
+
+/** More positions than any model has; beyond it the buffer counts. */
+const mostPositions = 1 << 20;
+
+/**
+ * Digests of the tensors that the modules load: `weights` of module, name, dtype, shape and data; `layout` of the same without
+ * the data. Order, shards and names of files don't count. Null where there are none.
+ */
+export function weightsFingerprints(
+  loaded: readonly LoadedWeights[],
+  packed: ReadonlyMap<string, readonly PackedTensor[]>,
+): { readonly weights: Sha256 | null; readonly layout: Sha256 | null } {
+  if (loaded.length === 0) return { weights: null, layout: null };
+  const tensors = loaded.flatMap(({ path, module }) => {
+    const found = packed.get(path);
+    // Facts and packed files come from one list; if they don't, a fingerprint that leaves a file out would call different models equal.
+    if (found === undefined) throw new Error(`${path} was inspected but not packed`);
+    return found.filter((tensor) => !isArange(tensor)).map((tensor) => ({ module, ...tensor }));
+  });
+  const digestOf = (lines: readonly string[]): Sha256 => sha256(canonicalJson([...lines].sort(compareBytes)));
+  return {
+    weights: digestOf(tensors.map(({ module, name, dtype, shape, sha256: data }) => canonicalJson([module, name, dtype, shape, data]))),
+    layout: digestOf(tensors.map(({ module, name, dtype, shape }) => canonicalJson([module, name, dtype, shape]))),
+  };
+}
+
+/** Whether it is such a buffer, `[n]` or `[1, n]`, and holds 0, 1, … n - 1. */
+function isArange({ name, dtype, shape, sha256: digest }: PackedTensor): boolean {
+  const count = shape.at(-1) ?? 0;
+  const flat = shape.length === 1 || (shape.length === 2 && shape[0] === 1);
+  if (!countingBuffers.test(name) || dtype !== 'I64' || !flat || count > mostPositions) return false;
+  const numbers = BigInt64Array.from({ length: count }, (_, at) => BigInt(at));
+  return digest === tensorDigest(new Uint8Array(numbers.buffer));
+}
