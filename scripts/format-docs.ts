@@ -14,12 +14,11 @@ const documents: Readonly<Record<string, Readonly<Record<string, () => string>>>
   'docs/formats.md': { limits: limitsPart },
   'docs/spaces.md': {
     'fields of config.json': () => reasonsTable(ignoredFields),
-    'defaults of config.json': () => [valuesLine('any', defaultsOfAll), ...valueLines(defaultsByModel)].join('\n'),
+    'defaults of config.json': () => valuesTable({ any: defaultsOfAll, ...defaultsByModel }),
     'fields of adapter_config.json': () => reasonsTable(ignoredAdapterFields),
-    'defaults of adapter_config.json': () => valuesLine('any', adapterDefaults),
+    'defaults of adapter_config.json': () => valuesTable({ LORA: adapterDefaults }),
     'fields of tokenizer_config.json': () => reasonsTable(ignoredSettings),
-    'defaults of tokenizer_config.json': () =>
-      [valuesLine('any', settingDefaults), ...valueLines(classDefaults)].join('\n'),
+    'defaults of tokenizer_config.json': () => valuesTable({ any: settingDefaults, ...classDefaults }),
   },
 };
 
@@ -52,16 +51,13 @@ function reasonsTable(reasons: Readonly<Record<string, string>>): string {
   return ['| these fields do not count | because they are |', '|---|---|', ...rows].join('\n');
 }
 
-type Values = Readonly<Record<string, unknown>>;
-
-function valueLines(byName: Readonly<Record<string, Values>>): string[] {
-  return Object.entries(byName).map(([name, values]) => valuesLine(`\`${name}\``, values));
-}
-
-/** A list item with values that say the same as leaving the field out. */
-function valuesLine(name: string, values: Values): string {
-  const said = Object.entries(values).map(([field, value]) => `\`${field}\` ${JSON.stringify(value)}`);
-  return `- ${name}: ${said.join(', ')}`;
+/** Values that say the same as leaving the field out, by what has them. */
+function valuesTable(byName: Readonly<Record<string, Readonly<Record<string, unknown>>>>): string {
+  const rows = Object.entries(byName).map(([name, values]) => {
+    const said = Object.entries(values).map(([field, value]) => `\`${field}\` ${JSON.stringify(value).replaceAll('|', '\\|')}`);
+    return `| ${name} | ${said.join(', ')} |`;
+  });
+  return ['| of | values |', '|---|---|', ...rows].join('\n');
 }
 
 const limitMeanings: Readonly<Record<keyof typeof limits, string>> = {

@@ -25,11 +25,12 @@ export function fingerprintsOf(
     return digest;
   };
   const code = facts.codeFiles.map((path) => ({ path, sha256: digestOf(path) }));
-  const { described, files } = facts.tokenizer;
-  const asFiles = Object.entries(files).map(([what, path]) => [what, digestOf(path)]);
+  const { described, files, texts } = facts.tokenizer;
+  const inFiles = Object.entries(files).map(([what, path]) => [what, digestOf(path)]);
+  const contents = { ...texts, ...Object.fromEntries(inFiles) };
   const fingerprints: ModelFingerprints = {
     ...weightsFingerprints(facts.weights, packed.tensors),
-    tokenizer: described === null ? null : sha256(canonicalJson({ described, files: Object.fromEntries(asFiles) })),
+    tokenizer: described === null ? null : sha256(canonicalJson({ described, contents })),
     pooling: facts.pooling,
     // Code that a loader runs makes the network as much as config.json does.
     architecture: code.length === 0 ? facts.architecture : sha256(canonicalJson({ config: facts.architecture, code })),

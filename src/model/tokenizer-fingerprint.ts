@@ -21,6 +21,8 @@ export interface TokenizerFacts {
   readonly described: Sha256 | null;
   /** Files that count by their bytes, by what they are; packing knows their digests. */
   readonly files: Readonly<Record<string, string>>;
+  /** Digests of texts that others have as files, likewise. */
+  readonly texts: Readonly<Record<string, Sha256>>;
 }
 
 /** Read in any case, as far as they say something. */
@@ -47,6 +49,7 @@ export function tokenizerFacts(
 ): TokenizerFacts {
   const described: Record<string, unknown> = {};
   const files: Record<string, string> = {};
+  const texts: Record<string, Sha256> = {};
   const seen = new Set<string>();
   for (const place of places) {
     if (seen.has(place.directory)) continue;
@@ -61,18 +64,21 @@ export function tokenizerFacts(
         if (!settingsFiles.includes(name)) files[`${place.key}/${name}`] = path;
       }
     }
-    const chat = inputs.messages ? chatTemplates(view, place, files) : undefined;
+    if (inputs.messages) {
+      const chat = chatTemplates(view, place);
+      Object.assign(files, chat.files);
+      Object.assign(texts, chat.texts);
+    }
     const preprocessors = inputs.others ? preprocessorsOf(view, place.directory) : undefined;
-    if (own.length === 0 && chat === undefined && preprocessors === undefined) continue;
+    if (own.length === 0 && preprocessors === undefined) continue;
     described[place.key] = {
       tokenizer: tokenizer === undefined ? undefined : tokenizerContent(tokenizer),
       settings: tokenizerSettings(view, place.directory, tokenizer),
-      chat,
       preprocessors,
     };
   }
-  if (Object.keys(described).length === 0) return { described: null, files: {} };
-  return { described: sha256(canonicalJson({ ...described, max_tokens: maxTokens })), files };
+  if (Object.keys(described).length === 0) return { described: null, files: {}, texts: {} };
+  return { described: sha256(canonicalJson({ ...described, max_tokens: maxTokens })), files, texts };
 }
 
 /** Whether the module gives texts to a chat template, and whether it takes other inputs than text. */
@@ -93,27 +99,26 @@ function inputsOf(
   return { messages, others: kind === 'CLIPModel' || towers || modalities.some((name) => name !== 'text') };
 }
 
-/** Digests of the chat templates in tokenizer_config.json by name; those in files of their own take their place. */
-function chatTemplates(view: ModelView, { directory, key }: ModulePlace, files: Record<string, string>): JsonObject | undefined {
+/** The chat templates by name: in tokenizer_config.json, or in files of their own, which take its place. */
+function chatTemplates(view: ModelView, { directory, key }: ModulePlace): Omit<TokenizerFacts, 'described'> {
   const { chat_template: said } = documentOf(view, inDirectory(directory, 'tokenizer_config.json')) ?? {};
+  const processor = documentOf(view, inDirectory(directory, 'chat_template.json'))?.chat_template;
   const named = Array.isArray(said)
     ? said.map((entry): [string, unknown] => [String(objectOf(entry).name), objectOf(entry).template])
     : Object.entries(isObject(said) ? said : { default: said });
-  const processor = documentOf(view, inDirectory(directory, 'chat_template.json'))?.chat_template;
   if (processor !== undefined) named.push(['default', processor]);
-  const texts = new Map(named.flatMap(([name, text]) => (typeof text === 'string' ? [[name, sha256(text)]] : [])));
-  const inFiles: Record<string, string> = { default: 'chat_template.jinja' };
+  const files = new Map([['default', inDirectory(directory, 'chat_template.jinja')]]);
   const folder = inDirectory(directory, 'additional_chat_templates');
   for (const path of view.files.keys()) {
-    if (posix.dirname(path) === folder) inFiles[posix.basename(path, '.jinja')] = posix.relative(directory, path);
+    if (posix.dirname(path) === folder) files.set(posix.basename(path, '.jinja'), path);
   }
-  for (const [name, file] of Object.entries(inFiles)) {
-    const path = inDirectory(directory, file);
-    if (!view.files.has(path)) continue;
-    texts.delete(name);
-    files[`${key}/chat template ${name}`] = path;
-  }
-  return texts.size === 0 ? undefined : Object.fromEntries(texts);
+  const found = [...files].filter(([, path]) => view.files.has(path));
+  const texts = named.filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  const as = (name: string): string => `${key}/chat template ${name}`;
+  return {
+    files: Object.fromEntries(found.map(([name, path]) => [as(name), path])),
+    texts: Object.fromEntries(texts.map(([name, text]) => [as(name), sha256(text)])),
+  };
 }
 
 function preprocessorsOf(view: ModelView, directory: string): JsonObject | undefined {
