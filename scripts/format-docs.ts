@@ -54,7 +54,9 @@ function reasonsTable(reasons: Readonly<Record<string, string>>): string {
 /** Values that say the same as leaving the field out, by what has them. */
 function valuesTable(byName: Readonly<Record<string, Readonly<Record<string, unknown>>>>): string {
   const rows = Object.entries(byName).map(([name, values]) => {
-    const said = Object.entries(values).map(([field, value]) => `\`${field}\` ${JSON.stringify(value).replaceAll('|', '\\|')}`);
+    const said = Object.entries(values).map(
+      ([field, value]) => `\`${field}\` ${JSON.stringify(value).replaceAll('|', '\\|')}`,
+    );
     return `| ${name} | ${said.join(', ')} |`;
   });
   return ['| of | values |', '|---|---|', ...rows].join('\n');

@@ -70,7 +70,12 @@ export class TensorDigests {
 
   finish(): readonly PackedTensor[] {
     if (this.#large < this.#tensors.length) this.#endLarge();
-    return this.#tensors.map(({ name, dtype, shape }, place) => ({ name, dtype, shape, sha256: this.#digests[place]! }));
+    return this.#tensors.map(({ name, dtype, shape }, place) => ({
+      name,
+      dtype,
+      shape,
+      sha256: this.#digests[place]!,
+    }));
   }
 
   #endLarge(): void {

@@ -51,7 +51,8 @@ function fieldsOf(config: JsonObject, type: string | undefined, stored: string |
   const renamed = withoutDerived(oneRope(oneDtype(config, stored), type), type);
   const own = (type !== undefined && Object.hasOwn(defaultsByModel, type) && defaultsByModel[type]) || {};
   const kept = Object.entries(renamed).flatMap(([name, value]): [string, unknown][] => {
-    if (Object.hasOwn(ignoredFields, name) || isDefault(defaultsOfAll, name, value) || isDefault(own, name, value)) return [];
+    if (Object.hasOwn(ignoredFields, name) || isDefault(defaultsOfAll, name, value) || isDefault(own, name, value))
+      return [];
     if (!name.endsWith('_config') || name === 'quantization_config' || !isObject(value)) return [[name, value]];
     const usual = type === undefined || !Object.hasOwn(partTypes, type) ? undefined : partTypes[type]?.[name];
     const { model_type: partType = usual, ...part } = fieldsOf(value, textOf(value.model_type) ?? usual, stored);
@@ -108,7 +109,10 @@ function withoutDerived(config: JsonObject, type = ''): JsonObject {
       break;
     }
     case 'modernbert':
-      drop('layer_types', everyNth(countOf(config.global_attn_every_n_layers) ?? 3, 'full_attention', 'sliding_attention'));
+      drop(
+        'layer_types',
+        everyNth(countOf(config.global_attn_every_n_layers) ?? 3, 'full_attention', 'sliding_attention'),
+      );
       break;
     case 't5':
     case 'mt5':
@@ -131,7 +135,11 @@ function withoutDerived(config: JsonObject, type = ''): JsonObject {
 }
 
 function isHeadless(architectures: unknown): boolean {
-  return Array.isArray(architectures) && architectures.length > 0 && architectures.every((name) => /Model$/.test(String(name)));
+  return (
+    Array.isArray(architectures) &&
+    architectures.length > 0 &&
+    architectures.every((name) => /Model$/.test(String(name)))
+  );
 }
 
 /** More layers than any model has; a hostile number must not ask for a list of its length. */

@@ -111,7 +111,13 @@ export const defaultsByModel: Readonly<Record<string, Values>> = {
   umt5: { scale_decoder_outputs: true, relative_attention_max_distance: 128 },
   // Parts of two-tower models: 4.41 writes only what differs from these, later versions write all.
   clip_text_model: {
-    ...{ bos_token_id: 49406, eos_token_id: 49407, hidden_act: 'quick_gelu', hidden_size: 512, intermediate_size: 2048 },
+    ...{
+      bos_token_id: 49406,
+      eos_token_id: 49407,
+      hidden_act: 'quick_gelu',
+      hidden_size: 512,
+      intermediate_size: 2048,
+    },
     ...{ is_encoder_decoder: false, layer_norm_eps: 1e-5, max_position_embeddings: 77, num_attention_heads: 8 },
     ...{ num_hidden_layers: 12, pad_token_id: 1, projection_dim: 512, vocab_size: 49408 },
   },

@@ -70,10 +70,13 @@ function weightsIn(view: ModelView, { directory, custom }: ModulePlace, places: 
   }
   const whole = inDirectory(directory, 'model.safetensors');
   const index = view.documents.get(`${whole}.index.json`);
-  const shards = new Set(Object.values(objectOf(objectOf(index).weight_map)).map((name) => inDirectory(directory, String(name))));
+  const shards = new Set(
+    Object.values(objectOf(objectOf(index).weight_map)).map((name) => inDirectory(directory, String(name))),
+  );
   const named = near.filter((path) => path === whole || (!near.includes(whole) && shards.has(path)));
   const adapter = near.filter((path) => posix.basename(path) === 'adapter_model.safetensors');
-  const found = documentOf(view, inDirectory(directory, 'adapter_config.json')) === undefined ? named : [...named, ...adapter];
+  const found =
+    documentOf(view, inDirectory(directory, 'adapter_config.json')) === undefined ? named : [...named, ...adapter];
   return found.length > 0 ? found : near;
 }
 

@@ -43,7 +43,11 @@ const renamedArguments: Readonly<Record<string, string>> = {
  * sentence-transformers (2 to 6) saved again stays the same. The token limit isn't here: it is the tokenizer's. Null where the model
  * has none of it.
  */
-export function poolingFingerprint(view: ModelView, modules: readonly Module[] | undefined, base: string): Sha256 | null {
+export function poolingFingerprint(
+  view: ModelView,
+  modules: readonly Module[] | undefined,
+  base: string,
+): Sha256 | null {
   const chain = modules?.map((module) => describeModule(view, module, base));
   const alone = modules === undefined ? transformerSettings(view, base, 'Transformer') : undefined;
   const library = librarySettings(documentOf(view, libraryConfigName) ?? {});
@@ -72,7 +76,10 @@ function describeModule(view: ModelView, module: Module, base: string): JsonObje
       !isShardIndex(path),
   );
   const settings = kind === 'Pooling' ? poolingSettings(config) : moduleSettings(config);
-  const rest = others.map(([path, value]) => [path.slice(directory.length), isObject(value) ? moduleSettings(value) : value]);
+  const rest = others.map(([path, value]) => [
+    path.slice(directory.length),
+    isObject(value) ? moduleSettings(value) : value,
+  ]);
   return { ...described, config: settings, others: Object.fromEntries(rest) };
 }
 

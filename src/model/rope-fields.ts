@@ -17,7 +17,9 @@ const oldNames = [
  * configurations of Gemma 3 and ModernBERT in 4.57.
  */
 export function oneRope(config: JsonObject, type: string | undefined): JsonObject {
-  const old = Object.fromEntries(oldNames.flatMap((name) => (Object.hasOwn(config, name) ? [[name, config[name]]] : [])));
+  const old = Object.fromEntries(
+    oldNames.flatMap((name) => (Object.hasOwn(config, name) ? [[name, config[name]]] : [])),
+  );
   const rest = Object.fromEntries(Object.entries(config).filter(([name]) => !Object.hasOwn(old, name)));
   if (Object.hasOwn(config, 'rope_parameters')) {
     const parameters = oneForm(config.rope_parameters);
@@ -33,15 +35,24 @@ function inNewWords(old: JsonObject, type: string | undefined): unknown {
   const { rope_theta, rope_scaling, rope_local_base_freq, global_rope_theta, local_rope_theta, ...rest } = old;
   if (type === 'modernbert') {
     return {
-      full_attention: { rope_type: 'default', rope_theta: global_rope_theta === undefined ? 160_000 : global_rope_theta },
-      sliding_attention: { rope_type: 'default', rope_theta: local_rope_theta === undefined ? 10_000 : local_rope_theta },
+      full_attention: {
+        rope_type: 'default',
+        rope_theta: global_rope_theta === undefined ? 160_000 : global_rope_theta,
+      },
+      sliding_attention: {
+        rope_type: 'default',
+        rope_theta: local_rope_theta === undefined ? 10_000 : local_rope_theta,
+      },
     };
   }
   const main = { rope_theta, ...objectOf(rope_scaling), ...rest };
   if (type === 'gemma3_text') {
     return {
       full_attention: oneForm({ ...main, rope_theta: rope_theta === undefined ? 1_000_000 : rope_theta }),
-      sliding_attention: { rope_type: 'default', rope_theta: rope_local_base_freq === undefined ? 10_000 : rope_local_base_freq },
+      sliding_attention: {
+        rope_type: 'default',
+        rope_theta: rope_local_base_freq === undefined ? 10_000 : rope_local_base_freq,
+      },
     };
   }
   const others = { rope_local_base_freq, global_rope_theta, local_rope_theta };

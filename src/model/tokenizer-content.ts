@@ -1,8 +1,7 @@
-import { canonicalJson } from '../contract/canonical-json.ts';
 import { isObject, type JsonObject } from '../contract/json-values.ts';
 import { type Sha256, startHash } from '../core/hashing.ts';
 
-/** Strings are gathered up to so many before they are hashed. */
+/** Entries are written as JSON and hashed so many at a time, so that no second copy of them all is made. */
 const hashedAtOnce = 4096;
 
 /**
@@ -18,17 +17,26 @@ export function condensedTokenizer(tokenizer: JsonObject): JsonObject {
     ...tokenizer,
     model: {
       ...model,
-      ...(vocab === undefined ? {} : { vocab: Array.isArray(vocab) ? digestOf(vocab.map(scored)) : vocabularyDigest(vocab) }),
-      ...(Array.isArray(merges) ? { merges: digestOf(merges.map(pair)) } : {}),
+      ...(vocab === undefined
+        ? {}
+        : { vocab: Array.isArray(vocab) ? digestOf(vocab, scored) : vocabularyDigest(vocab) }),
+      ...(Array.isArray(merges) ? { merges: digestOf(merges, pair) } : {}),
     },
   };
 }
 
+/** A vocabulary in the order of its ids, whatever its file's order. */
 function vocabularyDigest(vocab: unknown): unknown {
   if (!isObject(vocab)) return vocab;
-  const entries = Object.entries(vocab).map(([token, id]): [unknown, string] => [id, token]);
-  entries.sort(([a, one], [b, other]) => Number(a) - Number(b) || (one < other ? -1 : 1));
-  return digestOf(entries);
+  const tokens = Object.keys(vocab);
+  const byId = new Array<string | undefined>(tokens.length);
+  for (const token of tokens) {
+    const id = vocab[token];
+    if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < byId.length) byId[id] = token;
+  }
+  if (!byId.includes(undefined)) return digestOf(byId);
+  // Ids with gaps, or twice.
+  return digestOf(tokens.sort().map((token) => [token, vocab[token]]));
 }
 
 function scored(entry: unknown): unknown {
@@ -41,10 +49,14 @@ function pair(merge: unknown): unknown {
   return parts.length === 2 ? parts : merge;
 }
 
-function digestOf(items: readonly unknown[]): { readonly count: number; readonly sha256: Sha256 } {
+function digestOf(
+  items: readonly unknown[],
+  form?: (item: unknown) => unknown,
+): { readonly count: number; readonly sha256: Sha256 } {
   const hash = startHash();
   for (let at = 0; at < items.length; at += hashedAtOnce) {
-    hash.update(items.slice(at, at + hashedAtOnce).map((item) => `${canonicalJson(item)}\n`).join(''));
+    const some = items.slice(at, at + hashedAtOnce);
+    hash.update(JSON.stringify(form === undefined ? some : some.map(form)));
   }
   return { count: items.length, sha256: hash.digest('hex') };
 }

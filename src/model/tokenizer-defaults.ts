@@ -76,7 +76,13 @@ const roberta: Values = {
   ...{ pad_token: '<pad>', mask_token: '<mask>', add_prefix_space: false },
 };
 const xlmRoberta: Values = { ...roberta, add_prefix_space: true };
-const t5: Values = { eos_token: '</s>', unk_token: '<unk>', pad_token: '<pad>', extra_ids: 100, add_prefix_space: null };
+const t5: Values = {
+  eos_token: '</s>',
+  unk_token: '<unk>',
+  pad_token: '<pad>',
+  extra_ids: 100,
+  add_prefix_space: null,
+};
 const deberta: Values = {
   ...{ bos_token: '[CLS]', eos_token: '[SEP]', sep_token: '[SEP]', cls_token: '[CLS]', unk_token: '[UNK]' },
   ...{ pad_token: '[PAD]', mask_token: '[MASK]' },
@@ -103,9 +109,19 @@ export const classDefaults: Readonly<Record<string, Values>> = {
   T5Tokenizer: t5,
   DebertaTokenizer: { ...deberta, add_prefix_space: false },
   DebertaV2Tokenizer: { ...deberta, add_prefix_space: true, do_lower_case: false, split_by_punct: false },
-  GPT2Tokenizer: { unk_token: '<|endoftext|>', bos_token: '<|endoftext|>', eos_token: '<|endoftext|>', add_prefix_space: false },
+  GPT2Tokenizer: {
+    unk_token: '<|endoftext|>',
+    bos_token: '<|endoftext|>',
+    eos_token: '<|endoftext|>',
+    add_prefix_space: false,
+  },
   // Its unk_token isn't here: a null that is written means none.
-  Qwen2Tokenizer: { eos_token: '<|endoftext|>', pad_token: '<|endoftext|>', add_prefix_space: false, add_bos_token: false },
+  Qwen2Tokenizer: {
+    eos_token: '<|endoftext|>',
+    pad_token: '<|endoftext|>',
+    add_prefix_space: false,
+    add_bos_token: false,
+  },
   LlamaTokenizer: {
     ...{ unk_token: '<unk>', bos_token: '<s>', eos_token: '</s>', padding_side: 'left', add_bos_token: true },
     add_eos_token: false,
@@ -115,7 +131,12 @@ export const classDefaults: Readonly<Record<string, Values>> = {
     ...{ padding_side: 'left', add_bos_token: true, add_eos_token: false },
   },
   CLIPTokenizer: {
-    ...{ unk_token: '<|endoftext|>', bos_token: '<|startoftext|>', eos_token: '<|endoftext|>', pad_token: '<|endoftext|>' },
+    ...{
+      unk_token: '<|endoftext|>',
+      bos_token: '<|startoftext|>',
+      eos_token: '<|endoftext|>',
+      pad_token: '<|endoftext|>',
+    },
   },
   XLNetTokenizer: { padding_side: 'left' },
 };

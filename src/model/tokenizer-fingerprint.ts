@@ -7,12 +7,7 @@ import { isTokenizerFile } from './file-kinds.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import type { ModulePlace } from './module-files.ts';
 import { transformerConfigPath } from './pooling.ts';
-import {
-  ignoredInParts,
-  ignoredInTokenizer,
-  partDefaults,
-  typeByMember,
-} from './tokenizer-defaults.ts';
+import { ignoredInParts, ignoredInTokenizer, partDefaults, typeByMember } from './tokenizer-defaults.ts';
 import { tokenizerSettings } from './tokenizer-settings.ts';
 
 /** What the tokenizers of a model do, as far as the gate can tell without reading vocabularies that are no JSON. */
@@ -92,8 +87,7 @@ function inputsOf(
   const path = transformerConfigPath(view, directory);
   const settings = path === undefined ? undefined : documentOf(view, path);
   const modalities = Object.keys(objectOf(settings?.modality_config));
-  const messages =
-    modalities.includes('message') || objectOf(settings?.processing_kwargs).chat_template !== undefined;
+  const messages = modalities.includes('message') || objectOf(settings?.processing_kwargs).chat_template !== undefined;
   const config = documentOf(view, inDirectory(directory, 'config.json'));
   const towers = config?.vision_config !== undefined || config?.audio_config !== undefined;
   return { messages, others: kind === 'CLIPModel' || towers || modalities.some((name) => name !== 'text') };
@@ -133,9 +127,14 @@ function preprocessorsOf(view: ModelView, directory: string): JsonObject | undef
 export function tokenizerContent(tokenizer: JsonObject): JsonObject {
   const { added_tokens: added, ...rest } = tokenizer;
   const kept = Object.entries(rest).flatMap(([name, value]) =>
-    ignoredInTokenizer.has(name) || value === null ? [] : [[name, onePart(value, name === 'model' ? modelType(value) : name)]],
+    ignoredInTokenizer.has(name) || value === null
+      ? []
+      : [[name, onePart(value, name === 'model' ? modelType(value) : name)]],
   );
-  return { ...Object.fromEntries(kept), added_tokens: Array.isArray(added) ? added.map(canonicalJson).sort(compareBytes) : added };
+  return {
+    ...Object.fromEntries(kept),
+    added_tokens: Array.isArray(added) ? added.map(canonicalJson).sort(compareBytes) : added,
+  };
 }
 
 function modelType(model: unknown): string | undefined {

@@ -40,7 +40,9 @@ export function tokenizerSettings(view: ModelView, directory: string, tokenizer:
     contradicted: nonEmpty(
       [...roles].filter((role) => map[role] && settings[role] && known.text(map[role]) !== known.text(settings[role])),
     ),
-    named_special_tokens: isObject(said.extra_special_tokens) ? nonEmpty(Object.entries(said.extra_special_tokens)) : undefined,
+    named_special_tokens: isObject(said.extra_special_tokens)
+      ? nonEmpty(Object.entries(said.extra_special_tokens))
+      : undefined,
     extra_special_tokens: nonEmpty(known.others(listOf(settings) ?? listOf(map) ?? [])),
     added_tokens: nonEmpty([
       ...Object.entries(objectOf(settings.added_tokens_decoder)).filter(([id, token]) => !known.has(id, token)),
@@ -52,7 +54,10 @@ export function tokenizerSettings(view: ModelView, directory: string, tokenizer:
 function classOf(settings: JsonObject, config: JsonObject): string {
   const type = textOf(config.model_type) ?? '';
   const said = textOf(settings.tokenizer_class) ?? textOf(config.tokenizer_class);
-  const name = (said ?? (Object.hasOwn(classOfModel, type) ? classOfModel[type] : undefined) ?? '').replace(/Fast$/, '');
+  const name = (said ?? (Object.hasOwn(classOfModel, type) ? classOfModel[type] : undefined) ?? '').replace(
+    /Fast$/,
+    '',
+  );
   return (Object.hasOwn(classNames, name) ? classNames[name] : undefined) ?? name;
 }
 
@@ -66,7 +71,10 @@ function sidesOf(tokenizer: JsonObject | undefined, own: JsonObject | undefined)
 }
 
 /** Tokens without a role: a list under one of two names, the newer of which may be a map of named ones instead. */
-function listOf({ additional_special_tokens: old, extra_special_tokens: extra }: JsonObject): readonly unknown[] | undefined {
+function listOf({
+  additional_special_tokens: old,
+  extra_special_tokens: extra,
+}: JsonObject): readonly unknown[] | undefined {
   if (Array.isArray(old)) return old;
   return Array.isArray(extra) ? extra : undefined;
 }
@@ -98,7 +106,9 @@ class KnownTokens {
 
   /** Those that tokenizer.json doesn't know as special already. */
   others(tokens: readonly unknown[]): readonly unknown[] {
-    return tokens.map((token) => this.nameOf(token)).filter((token) => this.#tokens.get(String(token))?.special !== true);
+    return tokens
+      .map((token) => this.nameOf(token))
+      .filter((token) => this.#tokens.get(String(token))?.special !== true);
   }
 
   has(id: string, token: unknown): boolean {

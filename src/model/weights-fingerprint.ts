@@ -31,7 +31,9 @@ export function weightsFingerprints(
   });
   const digestOf = (lines: readonly string[]): Sha256 => sha256(canonicalJson([...lines].sort(compareBytes)));
   return {
-    weights: digestOf(tensors.map(({ module, name, dtype, shape, sha256: data }) => canonicalJson([module, name, dtype, shape, data]))),
+    weights: digestOf(
+      tensors.map(({ module, name, dtype, shape, sha256: data }) => canonicalJson([module, name, dtype, shape, data])),
+    ),
     layout: digestOf(tensors.map(({ module, name, dtype, shape }) => canonicalJson([module, name, dtype, shape]))),
   };
 }

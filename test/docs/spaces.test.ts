@@ -8,7 +8,11 @@ import { triedChanges } from '../model/spaces/tried-changes.ts';
 const document = await readFile(new URL('../../docs/spaces.md', import.meta.url), 'utf8');
 
 /** Rows of the table of tried changes: the change, and its outcome. */
-const rows = [...(/\| change \| outcome \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(document)?.[1] ?? '').matchAll(/^\| (.+) \| (.+) \|$/gm)];
+const rows = [
+  ...(/\| change \| outcome \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(document)?.[1] ?? '').matchAll(
+    /^\| (.+) \| (.+) \|$/gm,
+  ),
+];
 
 test('the table of tried changes has every change that is tried, and no other', () => {
   assert.deepEqual(

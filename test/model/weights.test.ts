@@ -15,10 +15,7 @@ test('a sound model passes without a word, and its tensors are counted', async (
   assert.deepEqual(told(inspected), []);
   // Embeddings 16×8 + 16×8 + 2×8 + 2×8; a layer 4×(8×8+8) + 32×8+32 + 8×32+8 + 4×8; pooler 8×8+8.
   assert.deepEqual(inspected.facts.tensors, { count: 23, parameters: 1232, dtypes: { F32: 1232 } });
-  assert.deepEqual(
-    inspected.facts.weights,
-    [{ path: 'model.safetensors', module: '0' }],
-  );
+  assert.deepEqual(inspected.facts.weights, [{ path: 'model.safetensors', module: '0' }]);
 });
 
 test('Git LFS pointers are told as what they are, with the command that gets the files', async (context) => {

@@ -26,13 +26,21 @@ test('more values than memory holds are refused before they are parsed', async (
 });
 
 test('brackets inside strings are no nesting', async (context) => {
-  const inspected = await inspectTiny(context, { files: { 'data.json': JSON.stringify(['['.repeat(1000), '\\"{'.repeat(99)]) } });
+  const inspected = await inspectTiny(context, {
+    files: { 'data.json': JSON.stringify(['['.repeat(1000), '\\"{'.repeat(99)]) },
+  });
   assert.deepEqual(told(inspected), []);
 });
 
 test('configs of any form make a fingerprint, or an error, and never a crash', async () => {
   const odd = [null, 1, '', [], {}, { type: null }, [[1]], { model: [], added_tokens: {}, truncation: 1, vocab: null }];
-  for (const path of [...configs, 'special_tokens_map.json', 'added_tokens.json', 'adapter_config.json', 'chat_template.json']) {
+  for (const path of [
+    ...configs,
+    'special_tokens_map.json',
+    'added_tokens.json',
+    'adapter_config.json',
+    'chat_template.json',
+  ]) {
     for (const value of odd) {
       const model = baseModels.messages();
       model.write(path, JSON.stringify(value));

@@ -92,7 +92,12 @@ export async function fingerprint({ files: content }: ModelFiles): Promise<Finge
       await mkdir(dirname(join(root, path)), { recursive: true });
       await writeFile(join(root, path), bytes);
     }
-    const config: ModelConfig = { version: '1.0.0', license: 'Apache-2.0', source: { directory: root }, allow_code: true };
+    const config: ModelConfig = {
+      version: '1.0.0',
+      license: 'Apache-2.0',
+      source: { directory: root },
+      allow_code: true,
+    };
     const { files } = await listSourceFiles({ model: 'tiny', root, allowCode: true });
     const { facts, problems } = await inspectModel({ model: 'tiny', config, files });
     const packed = await packArchive({ model: 'tiny', files, format: 'tar', output: `${root}.tar`, mtimeSeconds: 0 });

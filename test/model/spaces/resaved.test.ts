@@ -12,10 +12,12 @@ const golden = new URL('../../golden/resaved/', import.meta.url);
 
 async function read<T>(folder: string): Promise<Map<string, Record<string, T>>> {
   const names = await readdir(new URL(folder, golden));
-  const entries = names.map(async (name): Promise<[string, Record<string, T>]> => [
-    name.replace('.json', ''),
-    JSON.parse(await readFile(new URL(`${folder}/${name}`, golden), 'utf8')),
-  ]);
+  const entries = names.map(
+    async (name): Promise<[string, Record<string, T>]> => [
+      name.replace('.json', ''),
+      JSON.parse(await readFile(new URL(`${folder}/${name}`, golden), 'utf8')),
+    ],
+  );
   return new Map(await Promise.all(entries));
 }
 
@@ -60,7 +62,8 @@ function* changedNumbers(value: JsonObject, path = ''): Generator<[string, JsonO
     const at = `${path}.${key}`;
     if (typeof member === 'number') yield [at, { ...value, [key]: member + 1 }];
     else if (typeof member === 'object' && member !== null && !Array.isArray(member)) {
-      for (const [inner, changed] of changedNumbers(member as JsonObject, at)) yield [inner, { ...value, [key]: changed }];
+      for (const [inner, changed] of changedNumbers(member as JsonObject, at))
+        yield [inner, { ...value, [key]: changed }];
     }
   }
 }

@@ -11,7 +11,8 @@ const numRuns = Number(process.env.AIRCHER_TEST_RUNS ?? 30);
 const resaves: Readonly<Record<string, (model: ModelFiles, seed: number) => void>> = {
   'order of keys': (model, seed) => eachJson(model, (value) => JSON.stringify(shuffledKeys(value, seed))),
   'white space': (model, seed) => eachJson(model, (value) => JSON.stringify(value, null, seed % 9)),
-  'order of tensors': (model, seed) => eachWeights(model, (path) => model.weights(path, (tensors) => shuffled(tensors, seed))),
+  'order of tensors': (model, seed) =>
+    eachWeights(model, (path) => model.weights(path, (tensors) => shuffled(tensors, seed))),
   shards: (model, seed) => {
     if (model.files.has('model.safetensors')) model.shard(1 + (seed % 9));
   },
@@ -28,7 +29,9 @@ const resaves: Readonly<Record<string, (model: ModelFiles, seed: number) => void
   'either form of merges': (model, seed) =>
     model.json('tokenizer.json', ({ model: pairs }) => {
       if (pairs.merges === undefined) return;
-      const parts = pairs.merges.map((merge: string | string[]) => (typeof merge === 'string' ? merge.split(' ') : merge));
+      const parts = pairs.merges.map((merge: string | string[]) =>
+        typeof merge === 'string' ? merge.split(' ') : merge,
+      );
       pairs.merges = seed % 2 === 0 ? parts : parts.map((pair: string[]) => pair.join(' '));
     }),
   'defaults written out': (model) => {
@@ -41,7 +44,8 @@ const resaves: Readonly<Record<string, (model: ModelFiles, seed: number) => void
     });
     for (const path of ['config.json', 'adapter_config.json']) {
       if (!model.files.has(path)) continue;
-      const values = path === 'config.json' ? { is_decoder: false, pruned_heads: {} } : { use_dora: false, alpha_pattern: {} };
+      const values =
+        path === 'config.json' ? { is_decoder: false, pruned_heads: {} } : { use_dora: false, alpha_pattern: {} };
       model.json(path, (config) => ({ ...values, ...config }));
     }
   },
@@ -60,14 +64,20 @@ function eachWeights(model: ModelFiles, change: (path: string) => void): void {
 /** An order that the seed decides: by a multiplicative hash of the place. */
 function shuffled<T>(items: readonly T[], seed: number): T[] {
   const rank = (place: number): number => Math.imul(place + 1, (seed | 1) * 2654435761) >>> 0;
-  return items.map((item, place) => ({ item, rank: rank(place) })).sort((a, b) => a.rank - b.rank).map(({ item }) => item);
+  return items
+    .map((item, place) => ({ item, rank: rank(place) }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ item }) => item);
 }
 
 function shuffledKeys(value: unknown, seed: number): unknown {
   if (Array.isArray(value)) return value.map((item) => shuffledKeys(item, seed));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    shuffled(Object.entries(value), seed).map(([key, member]): [string, unknown] => [key, shuffledKeys(member, seed + 1)]),
+    shuffled(Object.entries(value), seed).map(([key, member]): [string, unknown] => [
+      key,
+      shuffledKeys(member, seed + 1),
+    ]),
   );
 }
 
@@ -75,7 +85,10 @@ function* encodeUtf16(character: string): Generator<string> {
   for (let at = 0; at < character.length; at++) yield `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`;
 }
 
-const someResaves = fc.array(fc.tuple(fc.constantFrom(...Object.keys(resaves)), fc.nat()), { minLength: 1, maxLength: 5 });
+const someResaves = fc.array(fc.tuple(fc.constantFrom(...Object.keys(resaves)), fc.nat()), {
+  minLength: 1,
+  maxLength: 5,
+});
 
 function saveAgain(model: ModelFiles, chosen: readonly (readonly [string, number])[]): void {
   for (const [name, seed] of chosen) resaves[name]!(model, seed);

@@ -16,7 +16,11 @@ const weights = 'model.safetensors';
 function reversed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(reversed);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]): [string, unknown] => [key, reversed(member)]).reverse());
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([key, member]): [string, unknown] => [key, reversed(member)])
+      .reverse(),
+  );
 }
 
 function eachJson(model: ModelFiles, change: (value: unknown) => string): void {
@@ -56,7 +60,8 @@ export const triedChanges: Readonly<Record<string, TriedChange>> = {
   },
   // Saved again.
   'order of keys, white space and line ends in every JSON file': {
-    make: (model) => eachJson(model, (value) => `${JSON.stringify(reversed(value), null, 4).replaceAll('\n', '\r\n')}\r\n`),
+    make: (model) =>
+      eachJson(model, (value) => `${JSON.stringify(reversed(value), null, 4).replaceAll('\n', '\r\n')}\r\n`),
   },
   'weights cut into shards, or in another order': {
     make: (model) => {
@@ -80,7 +85,13 @@ export const triedChanges: Readonly<Record<string, TriedChange>> = {
     make: (model) =>
       model.json('config.json', (config) => {
         const { torch_dtype: dtype, position_embedding_type: _, ...rest } = config;
-        const written = { dtype, add_cross_attention: false, is_decoder: false, bos_token_id: null, eos_token_id: null };
+        const written = {
+          dtype,
+          add_cross_attention: false,
+          is_decoder: false,
+          bos_token_id: null,
+          eos_token_id: null,
+        };
         return { ...rest, ...written, tie_word_embeddings: true, transformers_version: '5.24.0' };
       }),
   },
@@ -119,7 +130,11 @@ export const triedChanges: Readonly<Record<string, TriedChange>> = {
         modules[3].type = `${base}dense.Dense`;
         modules[4].type = `${base}normalize.Normalize`;
       });
-      model.json('1_Pooling/config.json', () => ({ embedding_dimension: 16, pooling_mode: 'mean', include_prompt: true }));
+      model.json('1_Pooling/config.json', () => ({
+        embedding_dimension: 16,
+        pooling_mode: 'mean',
+        include_prompt: true,
+      }));
       model.json('sentence_bert_config.json', () => ({
         transformer_task: 'feature-extraction',
         modality_config: { text: { method: 'forward', method_output_name: 'last_hidden_state' } },
@@ -151,7 +166,13 @@ export const triedChanges: Readonly<Record<string, TriedChange>> = {
   'padding of the tokenizer; dropout and labels in config.json': {
     make: (model) => {
       model.json('tokenizer.json', (tokenizer) => {
-        tokenizer.padding = { strategy: 'BatchLongest', direction: 'Right', pad_id: 0, pad_type_id: 0, pad_token: '[PAD]' };
+        tokenizer.padding = {
+          strategy: 'BatchLongest',
+          direction: 'Right',
+          pad_id: 0,
+          pad_type_id: 0,
+          pad_token: '[PAD]',
+        };
       });
       model.json('config.json', (config) => {
         config.hidden_dropout_prob = 0;
