@@ -15,8 +15,8 @@ import { loadedWeights, modulePlaces } from './module-files.ts';
 import { checkModuleFiles, readModules, transformerDirectory } from './modules.ts';
 import { poolingFingerprint } from './pooling-fingerprint.ts';
 import { checkShards } from './shards.ts';
-import { checkTokenizerSize } from './tokenizer-size.ts';
 import { tokenizerFacts } from './tokenizer-fingerprint.ts';
+import { checkTokenizerSize } from './tokenizer-size.ts';
 import { countTensors, readHeaders } from './weights.ts';
 
 /** Front matter stands at the beginning; nobody's is longer. */
