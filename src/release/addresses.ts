@@ -44,6 +44,17 @@ export function fileUrls(config: ReleaseConfig, kinds: readonly HostKind[], tag:
   return Object.fromEntries(kinds.map((kind) => [kind, fileUrl(config, kind, tag, name)]));
 }
 
+/** A mirror's public addresses: of its root pointer, and of a file of a release. */
+export function mirrorAddresses(config: ReleaseConfig): {
+  readonly root: string;
+  readonly of: (tag: string, name: string) => string;
+} {
+  return {
+    root: `${base(config.mirror?.base_url ?? '')}/manifest.json`,
+    of: (tag, name) => fileUrl(config, 'mirror', tag, name),
+  };
+}
+
 /** The manifest sources that the bundled client asks by default. */
 export function manifestSources(config: ReleaseConfig): readonly string[] {
   const sources: string[] = [];

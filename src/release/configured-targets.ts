@@ -3,7 +3,7 @@ import type { ReleaseConfig } from '../contract/release-config.ts';
 import { createMirrorTarget } from '../targets/mirror.ts';
 import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
-import { fileUrl, githubInstallation } from './addresses.ts';
+import { githubInstallation, mirrorAddresses } from './addresses.ts';
 import type { Workspace } from './workspace.ts';
 
 /**
@@ -52,7 +52,7 @@ export async function configuredTargets(
       createMirrorTarget({
         directory: resolve(workspace.directory, directory),
         tagPrefix,
-        ...(probe && { addressOf: (tag: string, name: string) => fileUrl(config, 'mirror', tag, name) }),
+        ...(probe && { addresses: mirrorAddresses(config) }),
         tuning,
       }),
     );

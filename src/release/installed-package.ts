@@ -16,9 +16,13 @@ export async function requirePackage(directory: string): Promise<PackageOrigin> 
   const text = await readFileIfThere(join(directory, 'package-lock.json'));
   const entry = text === undefined ? undefined : lockedEntry(text.toString());
   if (entry === undefined) {
-    throw new AircherError('invalid', 'package-lock.json does not name aircher-models, and the workflows run nothing else', {
-      hint: 'Put the tarball of aircher-models into this repository, `npm install --save-dev ./TARBALL`, and run init again.',
-    });
+    throw new AircherError(
+      'invalid',
+      'package-lock.json does not name aircher-models, and the workflows run nothing else',
+      {
+        hint: 'Put the tarball of aircher-models into this repository, `npm install --save-dev ./TARBALL`, and run init again.',
+      },
+    );
   }
   if (entry.link === true) return 'outside';
   const file = /^file:(.*)$/.exec(String(entry.resolved ?? ''))?.[1];

@@ -59,7 +59,10 @@ export async function publishRelease(
   const written = await readManifest(workspace);
   const destinations: Destination[] = [];
   for (const target of targets) {
-    destinations.push({ target, release: await targetRelease(loaded.config, plan, written, target, workspace) });
+    destinations.push({
+      target,
+      release: await targetRelease(loaded.config, plan, written, target, targets, workspace),
+    });
   }
   await preflight(loaded, plan, written, destinations, workspace, options);
 

@@ -3,6 +3,7 @@ import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
 import type { WrittenManifest } from './manifest.ts';
 import { notesName, readNotes, sameNotes } from './notes.ts';
 import type { Plan } from './plan-record.ts';
+import { isPublished } from './published/accepted-releases.ts';
 import { carriedModels, hubLayout, releaseFiles } from './release-files.ts';
 import { type SignatureCheck, signatureChecks } from './signature-check.ts';
 import { findTargetCommit } from './target-commit.ts';
@@ -14,6 +15,7 @@ export async function targetRelease(
   plan: Plan,
   written: WrittenManifest,
   target: Target,
+  targets: readonly Target[],
   workspace: Workspace,
 ): Promise<TargetRelease> {
   const options = { rawFiles: config.huggingface?.raw_files === true };
@@ -30,6 +32,7 @@ export async function targetRelease(
     layout: hubLayout(written.manifest, options),
     notes,
     targetCommit: target.kind === 'github' ? await findTargetCommit(config, workspace) : undefined,
+    isOurs: (tag) => isPublished(config, tag, targets, workspace),
   };
 }
 

@@ -10,6 +10,7 @@ import { AircherError, type Problem } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
 import { isWritable } from '../core/files.ts';
 import { hashFile } from '../core/hashing.ts';
+import { exchange, readAnswer } from './exchange.ts';
 import {
   isDirectory,
   makeReadable,
@@ -23,6 +24,7 @@ import {
 import { rangeFault } from './public-address.ts';
 import { versionOf } from './published-tags.ts';
 import { createPatience, lookUntil, type Patience, type RemoteTuning } from './remote.ts';
+import { RequestFailure } from './request-failure.ts';
 import type {
   InspectedFile,
   ListedRelease,
@@ -38,8 +40,8 @@ export interface MirrorOptions {
   /** The directory that a web server serves as `base_url`. */
   readonly directory: string;
   readonly tagPrefix: string;
-  /** Public address of a file of a release, which is asked before pointers move; undefined where it can't be reached from here. */
-  readonly addressOf?: ((tag: string, name: string) => string) | undefined;
+  /** Public addresses, which are asked before pointers move; undefined where they can't be reached from here. */
+  readonly addresses?: { readonly root: string; readonly of: (tag: string, name: string) => string } | undefined;
   readonly tuning?: RemoteTuning;
 }
 
@@ -50,12 +52,16 @@ const pointers = ['manifest.json.minisig', 'manifest.json.asc', 'manifest.json']
  * once its manifest.json stands there, which is written last.
  */
 export function createMirrorTarget(options: MirrorOptions): Target {
-  const { directory, tagPrefix, addressOf } = options;
+  const { directory, tagPrefix, addresses } = options;
   const patience = createPatience(options.tuning ?? {});
   return {
     kind: 'mirror',
     place: directory,
-    published: async () => (await listReleases(directory, tagPrefix)).filter(({ state }) => state === 'public'),
+    published: async (context) => {
+      const releases = (await listReleases(directory, tagPrefix)).filter(({ state }) => state === 'public');
+      if (addresses) await requireServed(directory, addresses.root, tagPrefix, releases, patience, context);
+      return releases;
+    },
     list: () => listReleases(directory, tagPrefix),
     pointer: () => readPointer(directory),
     readDocument: (tag, name) => readDocument(directory, tag, name),
@@ -63,7 +69,7 @@ export function createMirrorTarget(options: MirrorOptions): Target {
     missing: (release, context) => missingFiles(directory, release, context),
     upload: (release, context) => upload(directory, release, context),
     makePublic: async (release, context) => {
-      if (addressOf) await awaitPublicFiles(directory, release, addressOf, patience, context);
+      if (addresses) await awaitPublicFiles(directory, release, addresses.of, patience, context);
     },
     movePointers: (release) => movePointers(directory, release),
     inspect: (tag, context) => inspect(directory, tag, context),
@@ -81,6 +87,43 @@ async function listReleases(directory: string, tagPrefix: string): Promise<reado
   return found.sort((a, b) => semver.rcompare(a.version, b.version));
 }
 
+/**
+ * Throws `conflict` where the public address leads to a release that the directory lacks: it is another directory than the one
+ * that is served, or not mounted, or was emptied. An address that doesn't answer says nothing: a new mirror has none yet.
+ */
+async function requireServed(
+  directory: string,
+  root: string,
+  tagPrefix: string,
+  releases: readonly ListedRelease[],
+  patience: Patience,
+  context: RunContext,
+): Promise<void> {
+  const served = await servedRelease(root, patience, context);
+  if (served === undefined || versionOf(served, tagPrefix) === undefined) return;
+  if (releases.some(({ tag }) => tag === served)) return;
+  throw new AircherError('conflict', `${root} names ${served}, which ${directory} lacks`, {
+    hint:
+      'Correct "mirror.directory" in release.json, or mount it. If the mirror was emptied on purpose, remove the manifest.json ' +
+      'that is still served; if that address is not served from here, set "probe": false beside it.',
+  });
+}
+
+const rootDeadlines = { connectMs: 3000, stallMs: 3000, totalMs: 5000 };
+
+async function servedRelease(root: string, patience: Patience, context: RunContext): Promise<string | undefined> {
+  try {
+    const deadlines = { ...patience.deadlines, ...rootDeadlines };
+    const bytes = await exchange(root, { deadlines, signal: context.signal }, async (answer) =>
+      answer.status === 200 ? await readAnswer(answer, limits.manifestBytes) : undefined,
+    );
+    return bytes && releaseIn(bytes, root);
+  } catch (error) {
+    if (error instanceof RequestFailure) return undefined;
+    throw error;
+  }
+}
+
 async function readDocument(directory: string, tag: string, name: string): Promise<Buffer | undefined> {
   const root = join(directory, tag);
   return (await isDirectory(root)) ? readOrdinary(join(root, name), limits.manifestBytes) : undefined;
@@ -89,7 +132,7 @@ async function readDocument(directory: string, tag: string, name: string): Promi
 async function readPointer(directory: string): Promise<Pointer> {
   const file = join(directory, 'manifest.json');
   const bytes = await readOrdinary(file, limits.manifestBytes);
-  return { name: 'manifest.json at its root', tag: bytes && parseManifest(bytes, file).release };
+  return { name: 'manifest.json at its root', tag: bytes && releaseIn(bytes, file) };
 }
 
 async function preflight(directory: string, release: TargetRelease): Promise<readonly Problem[]> {
@@ -254,9 +297,19 @@ async function namesNewer(directory: string, release: TargetRelease): Promise<bo
   const path = join(directory, 'manifest.json');
   const bytes = await readOrdinary(path, limits.manifestBytes);
   if (bytes === undefined) return false;
-  const tag = parseManifest(bytes, path).release ?? '';
+  const tag = releaseIn(bytes, path) ?? '';
   const version = tag.slice(release.tag.length - release.version.length);
-  return semver.valid(version) !== null && semver.gt(version, release.version);
+  return semver.valid(version) !== null && semver.gt(version, release.version) && (await release.isOurs(tag));
+}
+
+/** The release that a manifest names; undefined for what is no manifest. */
+function releaseIn(bytes: Buffer, path: string): string | undefined {
+  try {
+    return parseManifest(bytes, path).release;
+  } catch (error) {
+    if (error instanceof AircherError) return undefined;
+    throw error;
+  }
 }
 
 async function inspect(directory: string, tag: string, context: RunContext): Promise<TargetInspection> {

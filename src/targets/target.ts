@@ -51,6 +51,8 @@ export interface TargetRelease {
   readonly notes: string;
   /** The commit that GitHub's tag is to name, where it is known. */
   readonly targetCommit: string | undefined;
+  /** Whether the release under this tag is one of ours: a pointer to something newer that is not may be moved back. */
+  readonly isOurs: (tag: string) => Promise<boolean>;
 }
 
 /** A public release that a target has. */

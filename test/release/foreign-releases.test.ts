@@ -16,7 +16,7 @@ import {
   putForged,
   withEvilAlpha,
 } from './foreign-scene.ts';
-import { modelsAt } from './publish-scene.ts';
+import { modelsAt, repository, tokens } from './publish-scene.ts';
 
 /** models-v1.0.0 with alpha and beta 1.0.0, on all three hosts; signed where asked. */
 async function oneRelease(
@@ -190,6 +190,46 @@ describe('the only host', () => {
     });
     assert.equal(error, undefined, said);
     assert.match(said, /models-v99\.0\.0: its manifest\.json is no manifest; it counts for nothing/);
+  });
+});
+
+describe('a pointer that somebody else has moved to a release of their own', () => {
+  for (const signed of [true, false]) {
+    it(`is moved back by the next release (${signed ? 'with' : 'without'} keys)`, async (t) => {
+      const { scene, key, signing } = await oneRelease(t, signed);
+      const forged = formatManifest({ ...withEvilAlpha(await scene.manifest()), release: 'models-v99.0.0' });
+      await writeFile(scene.workspace.path('mirror/manifest.json'), forged);
+      const main = `${scene.hub.url}/api/models/${repository}/commit/main`;
+      const lines = [
+        { key: 'header', value: { summary: 'Foreign' } },
+        {
+          key: 'file',
+          value: { path: 'manifest.json', encoding: 'base64', content: Buffer.from(forged).toString('base64') },
+        },
+      ];
+      const committed = await fetch(main, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${tokens.hub}`, 'content-type': 'application/x-ndjson' },
+        body: lines.map((line) => JSON.stringify(line)).join('\n'),
+      });
+      assert.equal(committed.status, 200, await committed.text());
+      const mirror = { base_url: scene.mirror.url, directory: 'mirror', probe: false };
+      const { error, said } = await scene.release({ ...signing, release: '1.0.1', mirror }, key);
+      assert.equal(error, undefined, said);
+      const status = JSON.parse(String((await scene.start(['status', '--json'])).stdout));
+      const pointers = status.targets.map(({ pointer }: { pointer: { tag: string } }) => pointer.tag);
+      assert.deepEqual(pointers, ['models-v1.0.1', 'models-v1.0.1', 'models-v1.0.1']);
+    });
+  }
+});
+
+describe('a mirror directory', () => {
+  it('that lacks the release which its public address names is exit 6: it is not the one that is served', async (t) => {
+    const { scene } = await oneRelease(t, false);
+    const mirror = { base_url: scene.mirror.url, directory: 'not-mounted' };
+    const { error, said } = await scene.release({ release: '1.0.1', mirror });
+    assert.equal(error?.code, 'conflict', said);
+    assert.match(said, /manifest\.json names models-v1\.0\.0, which .*not-mounted lacks/);
   });
 });
 

@@ -135,7 +135,7 @@ async function checkHosts(scene: PublishScene, tag: string): Promise<void> {
   const written = await readManifest(workspace);
   const filesOf = async (kind: string): Promise<readonly ReleaseFile[]> => {
     const target = targets.find((candidate) => candidate.kind === kind);
-    return (await targetRelease(loaded.config, plan, written, target!, workspace)).files;
+    return (await targetRelease(loaded.config, plan, written, target!, targets, workspace)).files;
   };
 
   const assets = await filesOf('github');

@@ -71,7 +71,7 @@ async function planned(scene: PublishScene): Promise<Readonly<Record<string, num
   const written = await readManifest(workspace);
   const sizes: Record<string, number> = {};
   for (const target of targets) {
-    const { files } = await targetRelease(loaded.config, plan, written, target, workspace);
+    const { files } = await targetRelease(loaded.config, plan, written, target, targets, workspace);
     sizes[target.kind] = sum([...new Map(files.map((file) => [file.sha256, file.sizeBytes])).values()]);
   }
   return sizes;

@@ -36,7 +36,7 @@ async function mirrorScene(t: TestContext): Promise<Scene> {
       createMirrorTarget({
         directory,
         tagPrefix: 'models-v',
-        addressOf: (tag, name) => `${address}/${tag}/${name}`,
+        addresses: { root: `${address}/manifest.json`, of: (tag, name) => `${address}/${tag}/${name}` },
         tuning: { ...quick, publicMs: 60 },
       }),
   };

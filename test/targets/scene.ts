@@ -129,6 +129,7 @@ export async function makeRelease(t: TestContext, options: ReleaseOptions): Prom
     layout: files.map((file) => file.name),
     notes: '# Release\n\nNotes.\n',
     targetCommit: undefined,
+    isOurs: async () => true,
     ...options,
     version,
     files,

@@ -22,10 +22,7 @@ const templates = new Map([
   ['drift.yml', driftWorkflow],
 ]);
 /** Our own workflows, and those that `init` writes. */
-const all = [
-  ...texts,
-  ...[...templates].map(([name, render]) => [`another's ${name}`, render(others)] as const),
-];
+const all = [...texts, ...[...templates].map(([name, render]) => [`another's ${name}`, render(others)] as const)];
 
 interface Workflow {
   readonly on: Readonly<Record<string, unknown>>;

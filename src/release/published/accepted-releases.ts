@@ -156,6 +156,18 @@ export async function* acceptedReleases(
   }
 }
 
+/** Whether a tag is a release that is accepted. */
+export async function isPublished(
+  config: ReleaseConfig,
+  tag: string,
+  targets: readonly Target[],
+  workspace: Workspace,
+): Promise<boolean> {
+  const published = await listPublished(config, targets, workspace, { withOwn: true });
+  const found = published.tags.find((listed) => listed.tag === tag);
+  return found !== undefined && (await published.look(found)).release !== undefined;
+}
+
 /** The newest published release that is no prerelease: what clients find. Throws `invalid` where there is none. */
 export async function newestRelease(
   config: ReleaseConfig,

@@ -31,7 +31,7 @@ export async function moveMain(
     summary: `Release ${release.tag}`,
     plan: async (tree, head) => {
       const manifest = await manifestAt(api, head, tree);
-      const newer = newerRelease(manifest, release, prefix);
+      const newer = await newerRelease(manifest, release, prefix);
       if (newer !== undefined) {
         api.context.onEvent?.({ type: 'notice', message: `The Hub's main stays at the newer release ${newer}.` });
         return [];
@@ -43,10 +43,16 @@ export async function moveMain(
   });
 }
 
-function newerRelease(manifest: Manifest | undefined, release: TargetRelease, prefix: string): string | undefined {
+/** What somebody else has put there may say anything: only a release of ours keeps main where it is. */
+async function newerRelease(
+  manifest: Manifest | undefined,
+  release: TargetRelease,
+  prefix: string,
+): Promise<string | undefined> {
   const tag = manifest?.release;
   const version = tag === undefined ? undefined : versionOf(tag, prefix);
-  return version !== undefined && semver.gt(version, release.version) ? tag : undefined;
+  if (tag === undefined || version === undefined || semver.lte(version, release.version)) return undefined;
+  return (await release.isOurs(tag)) ? tag : undefined;
 }
 
 async function difference(
