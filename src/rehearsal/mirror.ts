@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
 import { readFully } from '../core/files.ts';
@@ -79,7 +79,8 @@ async function serveFile(exchange: Exchange, directory: string, prefix: string):
 const wholeBytes = 1024 * 1024;
 
 async function openFile(path: string): Promise<{ readonly found: Stats; readonly body: ReplyBody } | undefined> {
-  const handle = await open(path).catch(() => undefined);
+  // A named pipe would otherwise keep this waiting for whoever writes to it.
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(() => undefined);
   if (handle === undefined) return undefined;
   try {
     const found = await handle.stat();
