@@ -8,6 +8,7 @@ import { secretMask } from '../../src/cli/mask-secrets.ts';
 import { problemPlace } from '../../src/cli/problem-place.ts';
 import { AircherError } from '../../src/core/errors.ts';
 import { createReleaseWorkspace, modelConfig } from '../fixtures/release-workspace.ts';
+import { hubScene } from '../targets/scene.ts';
 
 async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'aircher-job-'));
@@ -147,6 +148,15 @@ describe('verify for the weekly job', () => {
     const none = await workspace.run(['verify', '--latest']);
     assert.equal(none.exitCode, 3);
     assert.match(none.stderr, /nothing is published/);
+    // Before a first release, the host's repository may not be there either.
+    const hub = await hubScene(t);
+    await workspace.configure({ huggingface: { repository: 'acme/not-made-yet' } });
+    const early = await workspace.run(['verify', '--latest', '--allow-none'], { env: { HF_ENDPOINT: hub.url } });
+    assert.equal(early.exitCode, 0, early.stderr);
+    assert.match(early.stdout, /Nothing is published yet/);
+    // A token that is not valid any more says nothing of what is there.
+    const expired = { HF_ENDPOINT: hub.url, HF_TOKEN: 'hf_expired' };
+    assert.equal((await workspace.run(['verify', '--latest', '--allow-none'], { env: expired })).exitCode, 6);
     const release = async (version: string, signing: object) => {
       await workspace.configure({ release: version, signing });
       await workspace.json(['release']);

@@ -16,10 +16,17 @@ export async function isUnpublished(
   if ((await localHolder(config, workspace)).tags.length > 0) return false;
   for (const target of targets) {
     const tags = await target.published(workspace).catch((error: unknown) => {
-      if (isAircherError(error) && error.details.status === 404) return [];
+      if (isNotThere(error, target, workspace)) return [];
       throw error;
     });
     if (tags.length > 0) return false;
   }
   return true;
+}
+
+/** The Hub tells nobody without a token which repositories there are not: it answers 401. */
+function isNotThere(error: unknown, { kind }: Target, { environment }: Workspace): boolean {
+  if (!isAircherError(error)) return false;
+  const { status } = error.details;
+  return status === 404 || (status === 401 && kind === 'huggingface' && environment.hfToken === undefined);
 }
