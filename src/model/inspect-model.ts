@@ -67,7 +67,7 @@ export async function inspectModel(
   if (tokenizer.described === null) {
     findings.warning({
       message: 'has no tokenizer',
-      hint: 'Add tokenizer.json, or correct "include" in release.json.',
+      hint: 'Add tokenizer.json, or correct "include" or "exclude" in release.json.',
     });
   }
   const weights = loadedWeights(view, places, findings);

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { objectOf } from '../contract/json-values.ts';
-import { isShard } from './file-kinds.ts';
+import { isSafetensors, isShard } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import type { Module } from './modules.ts';
@@ -68,16 +68,26 @@ function weightsIn(view: ModelView, { directory, custom }: ModulePlace, places: 
     const others = places.map((place) => place.directory).filter((other) => other.length > directory.length);
     return all.filter((path) => isBelow(path, directory) && !others.some((other) => isBelow(path, other)));
   }
-  const whole = inDirectory(directory, 'model.safetensors');
-  const index = view.documents.get(`${whole}.index.json`);
-  const shards = new Set(
-    Object.values(objectOf(objectOf(index).weight_map)).map((name) => inDirectory(directory, String(name))),
-  );
-  const named = near.filter((path) => path === whole || (!near.includes(whole) && shards.has(path)));
-  const adapter = near.filter((path) => posix.basename(path) === 'adapter_model.safetensors');
-  const found =
-    documentOf(view, inDirectory(directory, 'adapter_config.json')) === undefined ? named : [...named, ...adapter];
+  const paths = new Set(weightPaths(view, directory));
+  if (documentOf(view, inDirectory(directory, 'adapter_config.json')) !== undefined) {
+    paths.add(inDirectory(directory, 'adapter_model.safetensors'));
+  }
+  const found = near.filter((path) => paths.has(path));
   return found.length > 0 ? found : near;
+}
+
+/**
+ * Where a loader looks for the weights in a folder: model.safetensors, else the shards that its index names (whether they are there or
+ * not), else all safetensors there.
+ */
+export function weightPaths(view: ModelView, directory: string): readonly string[] {
+  const whole = inDirectory(directory, 'model.safetensors');
+  if (view.files.has(whole)) return [whole];
+  const index = documentOf(view, `${whole}.index.json`);
+  if (index === undefined) {
+    return [...view.files.keys()].filter((path) => isSafetensors(path) && posix.dirname(path) === (directory || '.'));
+  }
+  return [...new Set(Object.values(objectOf(index.weight_map)))].map((name) => inDirectory(directory, String(name)));
 }
 
 function isBelow(path: string, directory: string): boolean {
@@ -97,7 +107,7 @@ function reportDoubles(view: ModelView, loaded: readonly LoadedWeights[], findin
         findings.error({
           in: path,
           message: `holds the tensor ${JSON.stringify(name)}, which ${other} holds too`,
-          hint: 'Remove one of the two files, or correct "include" in release.json.',
+          hint: 'Leave one of the two files out by "exclude".',
         });
         break;
       }

@@ -171,7 +171,10 @@ export function checkModuleFiles(view: ModelView, modules: readonly Module[], fi
     for (const need of module.custom === undefined ? (needs[kind] ?? []) : []) {
       if (need === 'config' && !view.files.has(module.configPath)) missing(`${module.configPath} is missing`, add);
       if (need === 'weights' && !near.some(isSafetensors)) {
-        missing('that folder has no safetensors', 'Convert its weights to safetensors, or correct "include".');
+        missing(
+          'that folder has no safetensors',
+          'Convert its weights to safetensors, or correct "include" or "exclude".',
+        );
       }
       if (need === 'tokenizer' && !near.some(isTokenizerFile)) missing('that folder has no tokenizer', add);
     }

@@ -1,9 +1,8 @@
-import { posix } from 'node:path';
 import { countOf, type JsonObject, objectOf } from '../contract/json-values.ts';
 import type { Tensor } from '../safetensors/header.ts';
-import { isSafetensors } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
+import { weightPaths } from './module-files.ts';
 import { checkModelType, otherModels } from './network-families.ts';
 
 /*
@@ -52,21 +51,9 @@ export function statedIn(config: JsonObject | undefined, keys: readonly string[]
   return undefined;
 }
 
-/**
- * Tensors that a loader takes from a module's folder: those of model.safetensors or of the shards that its index names, else those of all
- * safetensors there. Undefined where a part is missing or broken, which has its own finding.
- */
+/** The tensors that a loader takes from a folder; undefined where a part is missing or broken, which has its own finding. */
 export function tensorsIn(view: ModelView, directory: string): readonly Tensor[] | undefined {
-  const near = [...view.files.keys()].filter((path) => posix.dirname(path) === (directory || '.'));
-  const whole = inDirectory(directory, 'model.safetensors');
-  const index = `${whole}.index.json`;
-  let paths = near.filter(isSafetensors);
-  if (paths.includes(whole)) paths = [whole];
-  else if (near.includes(index)) {
-    const named = Object.values(objectOf(documentOf(view, index)?.weight_map));
-    paths = [...new Set(named)].map((name) => inDirectory(directory, String(name)));
-  }
-  const headers = paths.map((path) => view.headers.get(path));
+  const headers = weightPaths(view, directory).map((path) => view.headers.get(path));
   if (headers.length === 0 || headers.includes(undefined)) return undefined;
   return headers.flatMap((header) => header?.tensors ?? []);
 }

@@ -71,7 +71,7 @@ function reportMissingShards(
               in: index,
               at: '$.weight_map',
               message: `names ${JSON.stringify(name)}, which is missing`,
-              hint: 'Add the shard, or correct "include" in release.json.',
+              hint: 'Add the shard, or correct "include" or "exclude" in release.json.',
             },
           ],
     ),

@@ -72,7 +72,10 @@ function choose(
   const sound = allowCode ? found : withoutCode(found, patterns, findings);
   const files = withoutPickles(sound, patterns, findings);
   if (files.length === 0 && findings.problems.every(({ level }) => level !== 'error')) {
-    findings.error({ message: 'has no file to release', hint: 'Check the directory, and "include" in release.json.' });
+    findings.error({
+      message: 'has no file to release',
+      hint: 'Check the directory, and "include" or "exclude" in release.json.',
+    });
   }
   return { files: sortByPath(files), problems: findings.problems };
 }

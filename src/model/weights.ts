@@ -21,7 +21,7 @@ export async function readHeaders(
   if (weights.length === 0 && !files.some(({ path }) => isPickle(path))) {
     findings.error({
       message: 'has no weights: no .safetensors file is released',
-      hint: 'Add model.safetensors, or correct "include" in release.json.',
+      hint: 'Add model.safetensors, or correct "include" or "exclude" in release.json.',
     });
   }
   const headers = new Map<string, SafetensorsHeader>();
