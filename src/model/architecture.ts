@@ -7,7 +7,9 @@ import {
   defaultsOfAll,
   ignoredAdapterFields,
   ignoredFields,
+  originFields,
 } from './config-defaults.ts';
+import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { oneRope } from './rope-fields.ts';
 
 /** Names in config.json of the dtypes that safetensors files hold. */
@@ -25,12 +27,13 @@ const partTypes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   siglip2: { text_config: 'siglip2_text_model', vision_config: 'siglip2_vision_model' },
 };
 
-/** Digest of what config.json says about the network, and adapter_config.json where there is an adapter. */
-export function architectureFingerprint(
-  config: JsonObject | undefined,
-  adapter: JsonObject | undefined,
-  storedDtypes: Iterable<string>,
-): Sha256 | null {
+/**
+ * Digest of what the config.json of a folder says about the network, and its adapter_config.json where there is an adapter; null where
+ * there is neither. `storedDtypes` are the dtypes of all tensors.
+ */
+export function architectureOf(view: ModelView, directory: string, storedDtypes: Iterable<string>): Sha256 | null {
+  const config = documentOf(view, inDirectory(directory, 'config.json'));
+  const adapter = documentOf(view, inDirectory(directory, 'adapter_config.json'));
   if (config === undefined && adapter === undefined) return null;
   const network = config === undefined ? undefined : networkFields(config, storedDtypes);
   return sha256(canonicalJson({ network, adapter: adapter === undefined ? undefined : adapterFields(adapter) }));
@@ -48,18 +51,25 @@ export function networkFields(config: JsonObject, storedDtypes: Iterable<string>
 }
 
 function fieldsOf(config: JsonObject, type: string | undefined, stored: string | undefined): JsonObject {
-  const renamed = withoutDerived(oneRope(oneDtype(config, stored), type), type);
-  const own = (type !== undefined && Object.hasOwn(defaultsByModel, type) && defaultsByModel[type]) || {};
-  const kept = Object.entries(renamed).flatMap(([name, value]): [string, unknown][] => {
-    if (Object.hasOwn(ignoredFields, name) || isDefault(defaultsOfAll, name, value) || isDefault(own, name, value))
-      return [];
+  const typed = oneDtype(config, stored);
+  if (config.auto_map !== undefined) return without(typed, (name) => Object.hasOwn(originFields, name));
+  const own = type !== undefined && Object.hasOwn(defaultsByModel, type) ? defaultsByModel[type] : undefined;
+  const defaults: JsonObject = { ...defaultsOfAll, ...own };
+  const said = without(withoutDerived(oneRope(typed, type), type), (name, value) => {
+    return Object.hasOwn(ignoredFields, name) || isDefault(defaults, name, value);
+  });
+  const parts = Object.entries(said).flatMap(([name, value]): [string, unknown][] => {
     if (!name.endsWith('_config') || name === 'quantization_config' || !isObject(value)) return [[name, value]];
     const usual = type === undefined || !Object.hasOwn(partTypes, type) ? undefined : partTypes[type]?.[name];
     const { model_type: partType = usual, ...part } = fieldsOf(value, textOf(value.model_type) ?? usual, stored);
     if (partType !== usual) return [[name, { ...part, model_type: partType }]];
     return usual !== undefined && Object.keys(part).length === 0 ? [] : [[name, part]];
   });
-  return Object.fromEntries(kept);
+  return Object.fromEntries(parts);
+}
+
+function without(object: JsonObject, drops: (name: string, value: unknown) => boolean): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([name, value]) => !drops(name, value)));
 }
 
 function oneDtype({ torch_dtype: old, dtype = old, ...rest }: JsonObject, stored: string | undefined): JsonObject {
@@ -83,7 +93,7 @@ function withoutDerived(config: JsonObject, type = ''): JsonObject {
     case 'mistral':
     case 'mixtral':
       drop('head_dim', null);
-      drop('head_dim', Number(config.hidden_size) / Number(config.num_attention_heads));
+      drop('head_dim', (countOf(config.hidden_size) ?? 0) / (countOf(config.num_attention_heads) ?? 1));
       break;
     case 'qwen2':
     case 'qwen2_moe':
@@ -147,11 +157,12 @@ const mostLayers = 10_000;
 
 /** An adapter counts with its scale, its base and where it sits; sets, which peft writes in any order, are sorted. */
 function adapterFields(adapter: JsonObject): JsonObject {
-  const kept = Object.entries(adapter).filter(
-    ([name, value]) =>
-      value !== null && !Object.hasOwn(ignoredAdapterFields, name) && !isDefault(adapterDefaults, name, value),
+  const kept = without(adapter, (name, value) => {
+    return value === null || Object.hasOwn(ignoredAdapterFields, name) || isDefault(adapterDefaults, name, value);
+  });
+  return Object.fromEntries(
+    Object.entries(kept).map(([name, value]) => [name, adapterSets.has(name) ? sorted(value) : value]),
   );
-  return Object.fromEntries(kept.map(([name, value]) => [name, adapterSets.has(name) ? sorted(value) : value]));
 }
 
 const adapterSets = new Set(['target_modules', 'exclude_modules', 'modules_to_save']);

@@ -7,10 +7,18 @@
  * by the others, and the signatures of their configuration classes.
  */
 
-/** Fields of config.json that change no vector, each with the reason. They count neither there nor in its `…_config` objects. */
-export const ignoredFields: Readonly<Record<string, string>> = {
+/** Fields of any config.json that say where it comes from. */
+export const originFields: Readonly<Record<string, string>> = {
   ...because('where the model was loaded from', ['_name_or_path', 'name_or_path', '_commit_hash']),
   ...because('which program wrote the file', ['transformers_version', 'unsloth_version', 'unsloth_fixed']),
+};
+
+/**
+ * Fields of config.json that change no vector, each with the reason. They count neither there nor in its `…_config` objects. Code of
+ * the model (`auto_map`) may mean anything by them: there only the origin doesn't count.
+ */
+export const ignoredFields: Readonly<Record<string, string>> = {
+  ...originFields,
   ...because('settings of another runtime for its own weights', ['transformers.js_config']),
   ...because('caching while text is generated', ['use_cache', 'cache_implementation']),
   ...because('training only', ['gradient_checkpointing']),
@@ -55,9 +63,9 @@ function because(reason: string, fields: readonly string[]): Record<string, stri
 type Values = Readonly<Record<string, unknown>>;
 
 /**
- * Values that say the same as leaving the field out, in any model: the defaults of the base class of transformers' configurations
- * (4.41 to 4.57), which writes none of them, while the classes of 5.24 do. A null there is no default for a field of some class
- * that isn't null: only these fields are known to be left alone by every network.
+ * Values that say the same as leaving the field out, in any model whose row below doesn't say another: the defaults of the base class
+ * of transformers' configurations (4.41 to 4.57), which writes none of them, while the classes of 5.24 do. The ids that are null here change no
+ * vector where they may be null: networks that use them (RoBERTa the padding's, CLIP the end's) fail without.
  */
 export const defaultsOfAll: Values = {
   add_cross_attention: false,
@@ -67,14 +75,11 @@ export const defaultsOfAll: Values = {
   eos_token_id: null,
   is_decoder: false,
   pad_token_id: null,
-  position_embedding_type: 'absolute',
   prefix: null,
   pruned_heads: {},
-  rope_scaling: null,
   sep_token_id: null,
   text_config_dict: null,
   tie_encoder_decoder: false,
-  tie_word_embeddings: true,
   use_bidirectional_attention: null,
   vision_config_dict: null,
 };
@@ -84,7 +89,10 @@ const siglipText: Values = {
   ...{ intermediate_size: 3072, layer_norm_eps: 1e-6, max_position_embeddings: 64, num_attention_heads: 12 },
   ...{ num_hidden_layers: 12, pad_token_id: 1, vocab_size: 32000 },
 };
-const encoder: Values = { pad_token_id: 0, layer_norm_eps: 1e-12 };
+const tied: Values = { tie_word_embeddings: true };
+const absolute: Values = { ...tied, position_embedding_type: 'absolute' };
+const encoder: Values = { ...absolute, pad_token_id: 0, layer_norm_eps: 1e-12 };
+const t5: Values = { ...tied, scale_decoder_outputs: true, relative_attention_max_distance: 128 };
 const theta10000: Values = { rope_parameters: { rope_theta: 10_000, rope_type: 'default' } };
 
 /**
@@ -93,22 +101,31 @@ const theta10000: Values = { rope_parameters: { rope_theta: 10_000, rope_type: '
  * (Qwen 2's sliding window) must not stand here.
  */
 export const defaultsByModel: Readonly<Record<string, Values>> = {
+  albert: absolute,
   bert: encoder,
-  deberta: { pad_token_id: 0, legacy: true, pooler_hidden_act: 'gelu' },
-  'deberta-v2': { pad_token_id: 0, legacy: true, pooler_hidden_act: 'gelu' },
-  distilbert: { pad_token_id: 0 },
+  blip_text_model: { is_decoder: true },
+  camembert: absolute,
+  deberta: { ...tied, pad_token_id: 0, legacy: true, pooler_hidden_act: 'gelu' },
+  'deberta-v2': { ...tied, pad_token_id: 0, legacy: true, pooler_hidden_act: 'gelu' },
+  distilbert: { ...tied, pad_token_id: 0 },
   electra: encoder,
-  gemma2: theta10000,
-  gemma: theta10000,
+  gemma2: { ...tied, ...theta10000 },
+  gemma3_text: tied,
+  gemma: { ...tied, ...theta10000 },
   llama: { ...theta10000, attention_bias: false, mlp_bias: false },
-  longt5: { scale_decoder_outputs: true, relative_attention_max_distance: 128 },
+  longt5: t5,
   mistral: theta10000,
-  mpnet: { pad_token_id: 1 },
+  modernbert: absolute,
+  mpnet: { ...tied, pad_token_id: 1 },
   mt5: { scale_decoder_outputs: true, relative_attention_max_distance: 128 },
+  pix2struct_text_model: { is_decoder: true },
+  prophetnet: { add_cross_attention: true },
   qwen2: theta10000,
   qwen2_moe: { qkv_bias: true },
-  t5: { scale_decoder_outputs: true, relative_attention_max_distance: 128 },
-  umt5: { scale_decoder_outputs: true, relative_attention_max_distance: 128 },
+  roberta: absolute,
+  t5,
+  umt5: t5,
+  'xlm-roberta': absolute,
   // Parts of two-tower models: 4.41 writes only what differs from these, later versions write all.
   clip_text_model: {
     ...{
@@ -119,7 +136,7 @@ export const defaultsByModel: Readonly<Record<string, Values>> = {
       intermediate_size: 2048,
     },
     ...{ is_encoder_decoder: false, layer_norm_eps: 1e-5, max_position_embeddings: 77, num_attention_heads: 8 },
-    ...{ num_hidden_layers: 12, pad_token_id: 1, projection_dim: 512, vocab_size: 49408 },
+    ...{ num_hidden_layers: 12, pad_token_id: 1, projection_dim: 512, tie_word_embeddings: true, vocab_size: 49408 },
   },
   clip_vision_model: {
     ...{ hidden_act: 'quick_gelu', hidden_size: 768, image_size: 224, intermediate_size: 3072 },

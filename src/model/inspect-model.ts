@@ -3,14 +3,14 @@ import type { SourceFile } from '../archive/pack.ts';
 import { jsonPath } from '../contract/problems-of.ts';
 import type { ModelConfig } from '../contract/release-config.ts';
 import type { Problem } from '../core/errors.ts';
-import { architectureFingerprint } from './architecture.ts';
+import { architectureOf } from './architecture.ts';
 import { findCodeReferences } from './code.ts';
 import { embeddingFacts } from './embedding.ts';
 import type { ModelFacts } from './facts.ts';
 import { isCode, isLicenceText } from './file-kinds.ts';
 import { Findings } from './findings.ts';
 import { checkReadmeLicence, commercialUse } from './licences.ts';
-import { documentOf, findHollowFiles, inDirectory, type ModelView, readDocuments, readStart } from './model-view.ts';
+import { findHollowFiles, type ModelView, readDocuments, readStart } from './model-view.ts';
 import { loadedWeights, modulePlaces } from './module-files.ts';
 import { checkModuleFiles, readModules, transformerDirectory } from './modules.ts';
 import { poolingFingerprint } from './pooling-fingerprint.ts';
@@ -72,15 +72,13 @@ export async function inspectModel(
   }
   const weights = loadedWeights(view, places, findings);
   const tensors = countTensors(weights.flatMap(({ path }) => headers.get(path) ?? []));
-  const network = documentOf(view, inDirectory(base, 'config.json'));
-  const adapter = documentOf(view, inDirectory(base, 'adapter_config.json'));
   return {
     problems: findings.problems,
     facts: {
       ...(tensors === undefined ? {} : { tensors }),
       embedding,
       pooling: poolingFingerprint(view, modules, base),
-      architecture: architectureFingerprint(network, adapter, Object.keys(tensors?.dtypes ?? {})),
+      architecture: architectureOf(view, base, Object.keys(tensors?.dtypes ?? {})),
       tokenizer,
       codeFiles,
       weights,

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../contract/canonical-json.ts';
 import { isObject, type JsonObject, objectOf, textOf } from '../contract/json-values.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
-import { networkFields } from './architecture.ts';
+import { architectureOf, networkFields } from './architecture.ts';
 import { isShardIndex, isTokenizerFile } from './file-kinds.ts';
 import { colbertMetadata, documentOf, type ModelView } from './model-view.ts';
 import { isNetwork, type Module } from './modules.ts';
@@ -66,7 +66,8 @@ function describeModule(view: ModelView, module: Module, base: string): JsonObje
     transformer: network || custom !== undefined ? transformerSettings(view, directory, kind) : undefined,
   };
   // Its config.json is the architecture, and the rest of its folder the tokenizer's.
-  if (network) return directory === base ? described : { ...described, config: networkFields(config, []) };
+  if (network && directory === base) return described;
+  if (network) return { ...described, network: architectureOf(view, directory, []) };
   const folders = [...(directory === '' ? [] : [directory]), ...module.routes.flat().map((part) => part.directory)];
   const others = [...view.documents].filter(
     ([path]) =>

@@ -39,7 +39,7 @@ export const ignoredInParts: Readonly<Record<string, readonly string[]>> = {
 export const ignoredSettings: Readonly<Record<string, string>> = {
   ...because('where the tokenizer was loaded from', [
     ...['name_or_path', 'special_tokens_map_file', 'tokenizer_file', 'vocab_file', 'merges_file', 'is_local'],
-    ...['local_files_only', 'files_loaded', 'from_slow', 'use_fast', 'backend'],
+    ...['local_files_only', 'files_loaded', 'backend'],
   ]),
   ...because('for the way back from ids to text', [
     ...['clean_up_tokenization_spaces', 'spaces_between_special_tokens', 'errors'],
@@ -60,6 +60,7 @@ function because(reason: string, fields: readonly string[]): Record<string, stri
 /** Fields of tokenizer_config.json at values that say the same as leaving them out, for every class. */
 export const settingDefaults: Values = {
   do_basic_tokenize: true,
+  from_slow: false,
   init_inputs: [],
   never_split: null,
   padding_side: 'right',

@@ -1,5 +1,4 @@
-import type { PackedTensor } from '../archive/tensor-digests.ts';
-import { tensorDigest } from '../archive/tensor-digests.ts';
+import { type PackedTensor, tensorDigest } from '../archive/tensor-digests.ts';
 import { canonicalJson } from '../contract/canonical-json.ts';
 import { compareBytes } from '../contract/names.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
@@ -9,7 +8,7 @@ import type { LoadedWeights } from './module-files.ts';
  * Buffers that old versions of transformers saved with the weights and new ones leave out. They don't count as long as they hold
  * what every version puts there itself: the whole numbers from 0.
  */
-export const countingBuffers = /(?:^|\.)embeddings\.position_ids$/;
+const droppedBuffers = /(?:^|\.)embeddings\.position_ids$/;
 
 /** More positions than any model has; beyond it the buffer counts. */
 const mostPositions = 1 << 20;
@@ -42,7 +41,7 @@ export function weightsFingerprints(
 function isArange({ name, dtype, shape, sha256: digest }: PackedTensor): boolean {
   const count = shape.at(-1) ?? 0;
   const flat = shape.length === 1 || (shape.length === 2 && shape[0] === 1);
-  if (!countingBuffers.test(name) || dtype !== 'I64' || !flat || count > mostPositions) return false;
+  if (!droppedBuffers.test(name) || dtype !== 'I64' || !flat || count > mostPositions) return false;
   const numbers = BigInt64Array.from({ length: count }, (_, at) => BigInt(at));
   return digest === tensorDigest(new Uint8Array(numbers.buffer));
 }

@@ -23,9 +23,13 @@ test('configs of any form make a fingerprint, or an error, and never a crash', a
   const oddFields = [
     ...[{ rope_scaling: [1] }, { rope_parameters: { full_attention: { a: 1 } } }, { num_hidden_layers: 9e15 }],
     ...[{ model_type: '__proto__' }, { text_config: { model_type: 'toString' } }, { architectures: [null] }],
+    ...[
+      { hidden_size: 'x', head_dim: 4 },
+      { num_attention_heads: 0, head_dim: 4 },
+    ],
   ];
   for (const fields of oddFields) {
-    for (const type of ['bert', 'gemma3_text', 'qwen2', 'modernbert', 't5']) {
+    for (const type of ['bert', 'gemma3_text', 'llama', 'qwen2', 'modernbert', 't5']) {
       const model = baseModels.sentence();
       model.json('config.json', (config) => ({ ...config, model_type: type, ...fields }));
       await fingerprint(model);
