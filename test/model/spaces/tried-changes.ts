@@ -218,8 +218,16 @@ export const triedChanges: Readonly<Record<string, TriedChange>> = {
         });
       }),
   },
-  'another dtype, or another tensor': {
+  'another tensor': {
     make: (model) => model.weights(weights, (tensors) => [...tensors, { ...positions(4), name: 'embeddings.more' }]),
+  },
+  'another dtype of one tensor': {
+    // F16 has half the bytes; what they are doesn't matter here.
+    make: (model) =>
+      model.weights(weights, ([first, ...rest]) => [
+        { ...first!, dtype: 'F16', data: first!.data.subarray(first!.data.length / 2) },
+        ...rest,
+      ]),
   },
   'position ids that do not count from 0': {
     make: (model) => model.weights(weights, (tensors) => [positions(64, 1), ...tensors]),
@@ -249,7 +257,14 @@ export const triedChanges: Readonly<Record<string, TriedChange>> = {
         config.do_lower_case = false;
       }),
   },
-  'one special token; one flag of it': {
+  'one special token': {
+    make: (model) =>
+      model.json(
+        'tokenizer.json',
+        ({ added_tokens: added }) => void added.push({ id: 9, content: 'word9', special: true }),
+      ),
+  },
+  'one flag of a special token': {
     make: (model) =>
       model.json('tokenizer.json', ({ added_tokens: [, , , , mask] }) => {
         mask.lstrip = true;
@@ -291,7 +306,13 @@ export const triedChanges: Readonly<Record<string, TriedChange>> = {
   'Normalize left out': {
     make: (model) => model.json('modules.json', (modules) => modules.slice(0, -1)),
   },
-  'one letter of a prompt; another default prompt': {
+  'another default prompt': {
+    make: (model) =>
+      model.json('config_sentence_transformers.json', (config) => {
+        config.default_prompt_name = 'query';
+      }),
+  },
+  'one letter of a prompt': {
     make: (model) =>
       model.json('config_sentence_transformers.json', ({ prompts }) => {
         prompts.query = 'Query: ';
