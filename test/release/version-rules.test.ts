@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Manifest } from '../../src/contract/manifest.ts';
 import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
 
 async function refused(workspace: ReleaseWorkspace, changes: Readonly<Record<string, unknown>>): Promise<string> {
@@ -57,5 +58,22 @@ describe('version rules, against what is published', () => {
     });
     await workspace.configure(next('1.0.1'));
     await workspace.json(['release']);
+  });
+
+  it('a model that was only saved again needs a patch, and keeps the space', async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    const spaces = async () => {
+      const { models } = (await workspace.readJson('release/manifest.json')) as Manifest;
+      return models.alpha?.embedding?.space;
+    };
+    await workspace.json(['release']);
+    const before = await spaces();
+    await workspace.writeModel('alpha', { seed: 1, shards: 3, files: { 'vocab.txt': undefined } });
+    await workspace.configure({
+      release: '1.1.0',
+      models: { alpha: modelConfig('alpha', '1.0.1'), beta: modelConfig('beta') },
+    });
+    await workspace.json(['release']);
+    assert.equal(await spaces(), before);
   });
 });
