@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import type { Manifest } from '../../src/contract/manifest.ts';
 import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
@@ -68,6 +69,7 @@ describe('version rules, against what is published', () => {
     };
     await workspace.json(['release']);
     const before = await spaces();
+    for (const file of ['model.safetensors', 'vocab.txt']) await rm(workspace.path(`models/alpha/${file}`));
     await workspace.writeModel('alpha', { seed: 1, shards: 3, files: { 'vocab.txt': undefined } });
     await workspace.configure({
       release: '1.1.0',
