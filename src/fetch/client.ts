@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { remoteError } from '../core/errors.ts';
 import { headerToken } from '../core/token.ts';
+import { createHttp } from '../http/create-http.ts';
+import type { Http, HttpOptions } from '../http/http-client.ts';
 import { baked, defaultNamespace } from './baked.ts';
 import { type CacheLayout, cacheLayout } from './cache/layout.ts';
 import { locateCache } from './cache/locate.ts';
 import { type Preferences, readPreferences } from './cache/preferences.ts';
-import { createHttp } from './http/client.ts';
-import type { Http, HttpOptions } from './http/types.ts';
 
 /** How a client is set up. Everything has a default, but for what no default can know: where manifests come from. */
 export interface ClientOptions {

@@ -1,8 +1,8 @@
 /** The client's library: `aircher-models/fetch`. */
 export { AircherError, type ErrorCode, isAircherError, type Problem } from '../core/errors.ts';
 export type { Event, OnEvent, RunContext } from '../core/events.ts';
+export type { HttpOptions } from '../http/http-client.ts';
 export type { ClientOptions } from './client.ts';
-export type { HttpOptions } from './http/types.ts';
 export type { InstallReport } from './install/install-version.ts';
 export { ensureModel, ModelManager } from './model-manager.ts';
 export type { LicenseReport } from './operations/check-licenses.ts';

@@ -2,7 +2,7 @@ import type { ManifestModel } from '../contract/manifest.ts';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import type { Problem } from '../core/errors.ts';
-import type { Http } from '../fetch/http/types.ts';
+import type { Http } from '../http/http-client.ts';
 import type { Target, TargetInspection } from '../targets/target.ts';
 import { type ExpectedFile, expectedOfModel, judge, type VerifyState } from './verify/expected-files.ts';
 import { hashRemote } from './verify/hash-remote.ts';

@@ -9,7 +9,7 @@ import { fetchFromSource } from '../../src/fetch/sources/fetch-from-source.ts';
 import { fetchRelease, tagPrefixOf } from '../../src/fetch/sources/fetch-release.ts';
 import { parseRefAdvertisement, releaseTags } from '../../src/fetch/sources/git-tags.ts';
 import { parseSource } from '../../src/fetch/sources/source.ts';
-import { startServer, type TestServer } from './http-fixture.ts';
+import { startServer, type TestServer } from '../http/http-fixture.ts';
 import { http, temporary } from './transfer-fixture.ts';
 
 const manifest = (release: string): string => JSON.stringify({ manifest_version: '1.0.0', release, models: {} });

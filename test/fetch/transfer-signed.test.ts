@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
 import { planTransfer } from '../../src/fetch/transfer/plan-transfer.ts';
 import { runTransfer } from '../../src/fetch/transfer/run-transfer.ts';
-import { startServer } from './http-fixture.ts';
+import { startServer } from '../http/http-fixture.ts';
 import { differences, http, model, type Published, publish, request, serve } from './transfer-fixture.ts';
 
 /** A host that redirects to signed addresses on another one, each good for so many requests. */

@@ -6,8 +6,8 @@ import { type TestContext, test } from 'node:test';
 import { buildClientBundle } from '../../scripts/build-client-bundle.ts';
 import { formatManifest } from '../../src/contract/manifest.ts';
 import { runModelCommand } from '../../src/fetch/command-line.ts';
-import { startProxy, startServer, type TestServer } from '../fetch/http-fixture.ts';
 import { createWorld, type RunResult, type World } from '../fetch/world.ts';
+import { startProxy, startServer, type TestServer } from '../http/http-fixture.ts';
 
 const secrets = {
   HF_TOKEN: 'hf_canaryOfTheHub0123456789',

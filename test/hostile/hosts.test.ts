@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { startServer } from '../fetch/http-fixture.ts';
+import { startServer } from '../http/http-fixture.ts';
 import { createArena, requireRefused } from './arena.ts';
 
 test('how a manifest’s host may answer', async (t) => {

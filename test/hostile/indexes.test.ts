@@ -7,7 +7,7 @@ import { type ChunkIndex, type ChunkTuple, formatChunkIndex, structure } from '.
 import { limits } from '../../src/contract/limits.ts';
 import type { ManifestModel } from '../../src/contract/manifest.ts';
 import { sha256 } from '../../src/core/hashing.ts';
-import { startServer } from '../fetch/http-fixture.ts';
+import { startServer } from '../http/http-fixture.ts';
 import { type Arena, createArena, requireRefused } from './arena.ts';
 
 type Json = Readonly<Record<string, unknown>>;

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { limits } from '../../src/contract/limits.ts';
 import { sha256 } from '../../src/core/hashing.ts';
-import { startServer } from '../fetch/http-fixture.ts';
+import { startServer } from '../http/http-fixture.ts';
 import { createArena, requireRefused } from './arena.ts';
 
 /** The most memory that the client may ever hold, whatever it is sent: bytes. */

@@ -68,11 +68,17 @@ describe('import rules', () => {
     for (const path of reached) assert.match(path, /^src\/(core|contract)\//);
   });
 
+  it('http knows core and contract only', () => {
+    const { files: reached, packages } = reach(below('http'));
+    assertOnly(packages, /^(node:.*|zod\/mini|semver(\/.*)?)$/);
+    for (const path of reached) assert.match(path, /^src\/(core|contract|http)\//);
+  });
+
   it('the client reaches node:*, zod/mini and a small decoder, and no room but those it may', () => {
     const { files: reached, packages } = reach(['src/fetch-cli.ts', ...below('fetch')]);
     assertOnly(packages, /^(node:.*|zod\/mini|fzstd)$/);
     for (const path of reached)
-      assert.match(path, /^src\/(fetch-cli\.ts|(core|contract|safetensors|archive|trust|fetch)\/)/);
+      assert.match(path, /^src\/(fetch-cli\.ts|(core|contract|http|safetensors|archive|trust|fetch)\/)/);
   });
 
   it('the client reads archives and checks signatures, and never packs or signs', () => {

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { parseManifest } from '../../src/contract/manifest.ts';
 import { AircherError } from '../../src/core/errors.ts';
 import { exitCodeOf } from '../../src/core/exit-codes.ts';
-import { createHttp } from '../../src/fetch/http/client.ts';
+import { createHttp } from '../../src/http/create-http.ts';
 import type { FaultAction, FaultRule } from '../../src/rehearsal/faults.ts';
 import type { LogEntry } from '../../src/rehearsal/request-log.ts';
 import { runRelease } from '../../src/release/pipeline.ts';

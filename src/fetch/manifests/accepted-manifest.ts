@@ -6,10 +6,10 @@ import { parseManifest } from '../../contract/manifest.ts';
 import { exists, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 import { sha256 } from '../../core/hashing.ts';
+import { showSource } from '../../http/remote-error.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';
-import { showSource } from '../http/remote-error.ts';
 import type { GoodManifest } from './good-manifest.ts';
 
 const acceptedSchema = z.object({

@@ -1,8 +1,8 @@
 import { parseManifest } from '../../contract/manifest.ts';
 import { type AircherError, isAircherError, remoteError, toAircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
+import { showSource } from '../../http/remote-error.ts';
 import type { Client } from '../client.ts';
-import { showSource } from '../http/remote-error.ts';
 import { fetchFromSource } from '../sources/fetch-from-source.ts';
 import { fetchRelease } from '../sources/fetch-release.ts';
 import type { FetchedManifest, SourceOptions } from '../sources/types.ts';

@@ -1,7 +1,7 @@
 import { integrityError, type Problem, remoteError, usageError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
+import { isMissing } from '../../http/get-document.ts';
 import type { Client } from '../client.ts';
-import { isMissing } from '../http/document.ts';
 import { sourceForms } from '../sources/source.ts';
 import type { AcceptedManifest } from './accepted-manifest.ts';
 import { askSources, type SourceAnswer } from './ask-sources.ts';

@@ -1,6 +1,6 @@
 import type { Manifest } from '../../contract/manifest.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
-import { isMissing } from '../http/document.ts';
+import { isMissing } from '../../http/get-document.ts';
 
 /** A manifest that may be relied on. */
 export interface GoodManifest {

@@ -1,7 +1,7 @@
 import { limits } from '../../contract/limits.ts';
 import { invalidError } from '../../core/errors.ts';
 import { readBoundedFile } from '../../core/files.ts';
-import { statusOf } from '../http/document.ts';
+import { statusOf } from '../../http/get-document.ts';
 import type { FetchedManifest, SourceOptions, UnchangedManifest } from './types.ts';
 
 const signatureEnding = '.minisig';

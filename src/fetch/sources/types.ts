@@ -1,5 +1,5 @@
 import type { RunContext } from '../../core/events.ts';
-import type { Http } from '../http/types.ts';
+import type { Http } from '../../http/http-client.ts';
 
 export interface SourceOptions extends RunContext {
   readonly http: Http;

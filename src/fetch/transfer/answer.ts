@@ -1,6 +1,6 @@
-import { leave } from '../http/read-body.ts';
-import { hostOf, retryAfterMs } from '../http/remote-error.ts';
-import type { HttpResponse } from '../http/types.ts';
+import type { HttpResponse } from '../../http/http-client.ts';
+import { leave } from '../../http/read-body.ts';
+import { hostOf, retryAfterMs } from '../../http/remote-error.ts';
 import { type FaultKind, type FaultRemedy, MirrorFaultError, statusFault } from './faults.ts';
 
 interface Asked {

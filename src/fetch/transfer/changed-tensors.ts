@@ -1,7 +1,7 @@
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import type { Http } from '../http/types.ts';
+import type { Http } from '../../http/http-client.ts';
 import { Board } from './board.ts';
 import { Conductor } from './conductor.ts';
 import { Landing } from './landing.ts';

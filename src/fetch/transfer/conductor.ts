@@ -1,7 +1,7 @@
 import type { ArchiveFormat } from '../../contract/chunk-index.ts';
 import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import type { Http } from '../http/types.ts';
+import type { Http } from '../../http/http-client.ts';
 import { assign, isWhole } from './assign.ts';
 import type { Board, Claim } from './board.ts';
 import { grow } from './growth.ts';

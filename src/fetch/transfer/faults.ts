@@ -1,5 +1,5 @@
 import { AircherError } from '../../core/errors.ts';
-import { remoteReason } from '../http/remote-error.ts';
+import { remoteReason } from '../../http/remote-error.ts';
 
 /** What a mirror did wrong, as a word for programs and reports. */
 export type FaultKind =

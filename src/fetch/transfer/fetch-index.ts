@@ -7,8 +7,8 @@ import { AircherError, integrityError, invalidError, type Problem } from '../../
 import type { RunContext } from '../../core/events.ts';
 import { readBoundedFile, removeTree } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
-import { hostOf } from '../http/remote-error.ts';
-import type { Http } from '../http/types.ts';
+import type { Http } from '../../http/http-client.ts';
+import { hostOf } from '../../http/remote-error.ts';
 import { orderedKinds } from './mirror.ts';
 import { stagingOf } from './staging.ts';
 import type { TransferRequest } from './types.ts';

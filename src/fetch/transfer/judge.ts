@@ -1,5 +1,5 @@
 import type { RunContext } from '../../core/events.ts';
-import type { Http } from '../http/types.ts';
+import type { Http } from '../../http/http-client.ts';
 import type { Board } from './board.ts';
 import { MirrorFaultError, toFault } from './faults.ts';
 import { type GrowthState, newGrowth } from './growth.ts';

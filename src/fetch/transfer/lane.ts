@@ -1,6 +1,6 @@
-import { readBody } from '../http/read-body.ts';
-import { hostOf } from '../http/remote-error.ts';
-import type { Http } from '../http/types.ts';
+import type { Http } from '../../http/http-client.ts';
+import { readBody } from '../../http/read-body.ts';
+import { hostOf } from '../../http/remote-error.ts';
 import { checkAnswer } from './answer.ts';
 import type { Claim } from './board.ts';
 import { MirrorFaultError } from './faults.ts';

@@ -1,9 +1,9 @@
 import type { ArchiveFormat, ChunkIndex } from '../../contract/chunk-index.ts';
 import { type HostKind, hostKinds } from '../../contract/fields.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
-import { assetHeaders, findPrivateAsset } from '../http/github-asset.ts';
-import { hostOf } from '../http/remote-error.ts';
-import type { Http, HttpResponse } from '../http/types.ts';
+import { assetHeaders, findPrivateAsset } from '../../http/github-asset.ts';
+import type { Http, HttpResponse } from '../../http/http-client.ts';
+import { hostOf } from '../../http/remote-error.ts';
 import type { FaultKind } from './faults.ts';
 import type { Piece } from './piece.ts';
 import type { MirrorReport, TransferRequest } from './types.ts';

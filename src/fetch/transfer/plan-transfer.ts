@@ -1,7 +1,7 @@
 import type { ChunkIndex } from '../../contract/chunk-index.ts';
 import type { RunContext } from '../../core/events.ts';
 import { makeDirectory } from '../../core/files.ts';
-import type { Http } from '../http/types.ts';
+import type { Http } from '../../http/http-client.ts';
 import { adjacent } from './board.ts';
 import { nameChangedTensors } from './changed-tensors.ts';
 import { loadIndex } from './fetch-index.ts';

@@ -4,7 +4,7 @@ import { machineError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { makeDirectory, removeTree } from '../../core/files.ts';
 import { hashFile } from '../../core/hashing.ts';
-import type { Http } from '../http/types.ts';
+import type { Http } from '../../http/http-client.ts';
 import { planTransfer } from './plan-transfer.ts';
 import { runTransfer } from './run-transfer.ts';
 import { stagingOf } from './staging.ts';

@@ -1,5 +1,5 @@
 import type { RunContext } from '../../core/events.ts';
-import type { Http } from '../http/types.ts';
+import type { Http } from '../../http/http-client.ts';
 import { Journal, readJournal } from './journal.ts';
 import { stagingOf, startAfresh } from './staging.ts';
 import { transferArchive } from './transfer-archive.ts';

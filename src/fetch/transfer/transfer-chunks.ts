@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import type { ChunkIndex } from '../../contract/chunk-index.ts';
 import type { RunContext } from '../../core/events.ts';
 import { syncDirectory } from '../../core/files.ts';
-import type { Http } from '../http/types.ts';
+import type { Http } from '../../http/http-client.ts';
 import { Board } from './board.ts';
 import { Conductor } from './conductor.ts';
 import { checkDiskSpace } from './disk-space.ts';

@@ -4,11 +4,11 @@ import type { HostKind } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Sha256 } from '../../core/hashing.ts';
-import { assetHeaders, findPrivateAsset } from '../../fetch/http/github-asset.ts';
-import { leave, readBody } from '../../fetch/http/read-body.ts';
-import { hostOf, retryAfterMs } from '../../fetch/http/remote-error.ts';
-import type { Http, HttpResponse } from '../../fetch/http/types.ts';
 import { MirrorFaultError, statusFault, toFault } from '../../fetch/transfer/faults.ts';
+import { assetHeaders, findPrivateAsset } from '../../http/github-asset.ts';
+import type { Http, HttpResponse } from '../../http/http-client.ts';
+import { leave, readBody } from '../../http/read-body.ts';
+import { hostOf, retryAfterMs } from '../../http/remote-error.ts';
 import type { VerifyState } from './expected-files.ts';
 
 /** Failures in a row without a byte between them. */

@@ -1,6 +1,6 @@
 import type { ReleaseConfig } from '../../contract/release-config.ts';
-import { createHttp } from '../../fetch/http/client.ts';
-import type { Http, HttpOptions } from '../../fetch/http/types.ts';
+import { createHttp } from '../../http/create-http.ts';
+import type { Http, HttpOptions } from '../../http/http-client.ts';
 import { githubInstallation } from '../addresses.ts';
 import type { Workspace } from '../workspace.ts';
 

@@ -1,6 +1,6 @@
-import type { HostKind } from '../../contract/fields.ts';
-import { usageError } from '../../core/errors.ts';
-import type { HttpOptions } from './types.ts';
+import type { HostKind } from '../contract/fields.ts';
+import { usageError } from '../core/errors.ts';
+import type { HttpOptions } from './http-client.ts';
 
 const publicHub = 'https://huggingface.co';
 const publicGitHub = 'https://github.com';

@@ -1,14 +1,14 @@
 import type * as http from 'node:http';
-import { builtins } from '../../core/builtins.ts';
-import { hasSystemCode } from '../../core/errors.ts';
-import { getDocument } from './document.ts';
+import { builtins } from '../core/builtins.ts';
+import { hasSystemCode } from '../core/errors.ts';
+import { checkedUrl, isBelow, isLoopback } from './allowed-addresses.ts';
+import { getDocument } from './get-document.ts';
 import { createHosts } from './hosts.ts';
+import type { Http, HttpOptions, HttpRequest, HttpResponse, HttpSettings } from './http-client.ts';
 import { answerOf, createTunnelAgent, proxyAuthorization, proxyChooser } from './proxy.ts';
 import { createPace } from './rate-limit.ts';
 import { leave, seconds } from './read-body.ts';
 import { hostOf, networkError, toRemoteError } from './remote-error.ts';
-import type { Http, HttpOptions, HttpRequest, HttpResponse, HttpSettings } from './types.ts';
-import { checkedUrl, isBelow, isLoopback } from './url-policy.ts';
 import { createWideAgent } from './wide-reads.ts';
 
 const maxRedirects = 10;

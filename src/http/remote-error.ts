@@ -1,4 +1,4 @@
-import { AircherError, isAbort, remoteError, systemErrorCode, toAircherError } from '../../core/errors.ts';
+import { AircherError, isAbort, remoteError, systemErrorCode, toAircherError } from '../core/errors.ts';
 
 /** What went wrong with a remote, as a word for programs (`details.reason`). */
 export type RemoteReason =

@@ -1,4 +1,4 @@
-import type { AircherError } from '../../core/errors.ts';
+import type { AircherError } from '../core/errors.ts';
 import { hostOf, networkError, type RemoteReason, showUrl } from './remote-error.ts';
 
 export function isLoopback(hostname: string): boolean {

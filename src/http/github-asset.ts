@@ -1,7 +1,7 @@
-import { parseStrictJson } from '../../contract/strict-json.ts';
-import type { RunContext } from '../../core/events.ts';
+import { parseStrictJson } from '../contract/strict-json.ts';
+import type { RunContext } from '../core/events.ts';
+import type { Http } from './http-client.ts';
 import { showUrl } from './remote-error.ts';
-import type { Http } from './types.ts';
 
 /** Answers of GitHub about one repository: 1,000 assets of a release have about 2 KB each, and 400,000 refs fit. */
 export const maxGitHubBytes = 32 * 1024 * 1024;

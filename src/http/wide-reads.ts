@@ -1,6 +1,6 @@
 import type { Agent, AgentOptions } from 'node:http';
 import type { Socket } from 'node:net';
-import { builtins } from '../../core/builtins.ts';
+import { builtins } from '../core/builtins.ts';
 
 /** What one read of a connection may bring; Node's own reads bring 64 KiB. */
 const readBytes = 1024 * 1024;

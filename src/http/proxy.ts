@@ -2,10 +2,10 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type * as tls from 'node:tls';
-import { builtins } from '../../core/builtins.ts';
-import { type AircherError, usageError } from '../../core/errors.ts';
+import { builtins } from '../core/builtins.ts';
+import { type AircherError, usageError } from '../core/errors.ts';
+import type { HttpOptions } from './http-client.ts';
 import { networkError, toRemoteError } from './remote-error.ts';
-import type { HttpOptions } from './types.ts';
 
 /** Chooses the proxy of a URL as curl does: by scheme, unless NO_PROXY names the host. */
 export function proxyChooser(options: HttpOptions): (url: URL) => URL | undefined {

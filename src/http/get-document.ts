@@ -1,9 +1,9 @@
-import { AircherError, conflictError, invalidError } from '../../core/errors.ts';
-import { retry } from '../../core/retry.ts';
+import { AircherError, conflictError, invalidError } from '../core/errors.ts';
+import { retry } from '../core/retry.ts';
 import { assetHeaders, findPrivateAsset } from './github-asset.ts';
+import type { DocumentRequest, Http, HttpDocument, HttpResponse } from './http-client.ts';
 import { leave, readBody, seconds } from './read-body.ts';
 import { hostOf, networkError, type RemoteReason, remoteReason, retryAfterMs, showUrl } from './remote-error.ts';
-import type { DocumentRequest, Http, HttpDocument, HttpResponse } from './types.ts';
 
 /** Faults that another attempt can't mend. */
 const finalReasons: readonly (RemoteReason | undefined)[] = ['certificate', 'redirect', 'scheme'];

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
-import { createHttp } from '../../src/fetch/http/client.ts';
-import { isMissing } from '../../src/fetch/http/document.ts';
-import { readBody } from '../../src/fetch/http/read-body.ts';
-import { remoteReason } from '../../src/fetch/http/remote-error.ts';
+import { createHttp } from '../../src/http/create-http.ts';
+import { isMissing } from '../../src/http/get-document.ts';
+import { readBody } from '../../src/http/read-body.ts';
+import { remoteReason } from '../../src/http/remote-error.ts';
+import { http } from '../fetch/transfer-fixture.ts';
 import { type Answer, selfSigned, startProxy, startServer } from './http-fixture.ts';
-import { http } from './transfer-fixture.ts';
 
 const ok: Answer = (_, response) => response.end('fine');
 const small = { maxBytes: 1000 };

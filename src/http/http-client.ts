@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { HostKind } from '../../contract/fields.ts';
-import type { RunContext } from '../../core/events.ts';
+import type { HostKind } from '../contract/fields.ts';
+import type { RunContext } from '../core/events.ts';
 
 /** How the client reaches the network. Every value is given by the executable or the library's caller; nothing is read from the environment. */
 export interface HttpOptions {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import type { HttpResponse } from './http-client.ts';
 import { hostOf, networkError, toRemoteError } from './remote-error.ts';
-import type { HttpResponse } from './types.ts';
 
 /** Bytes a second, over a whole stall timeout, below which a body counts as stalled though a few bytes come. */
 const minRate = 1000;
