@@ -1,5 +1,6 @@
 import { AircherError } from '../core/errors.ts';
 import { headerToken } from '../core/token.ts';
+import { proxyOptionsOf } from '../http/proxies.ts';
 import type { ReleaseEnvironment } from '../release/workspace.ts';
 import type { JobEnvironment } from './job-report.ts';
 import type { Secrets } from './mask-secrets.ts';
@@ -29,11 +30,7 @@ export function readEnvironment(variables: Variables): ReleaseEnvironment {
     gpgKey: filled('AIRCHER_GPG_KEY'),
     gpgPassphrase: withoutLineEnd(variables.AIRCHER_GPG_PASSPHRASE),
     gpgPublicKey: filled('AIRCHER_GPG_PUBLIC_KEY'),
-    proxy: {
-      httpsProxy: filled('HTTPS_PROXY') ?? filled('https_proxy') ?? filled('ALL_PROXY'),
-      httpProxy: filled('http_proxy'),
-      noProxy: filled('NO_PROXY') ?? filled('no_proxy'),
-    },
+    proxy: proxyOptionsOf(variables),
     subprocess: Object.fromEntries(
       Object.entries(variables).filter(
         (entry): entry is [string, string] => entry[1] !== undefined && passedOn.test(entry[0]),

@@ -1,4 +1,5 @@
 import type * as Crypto from 'node:crypto';
+import type * as Dns from 'node:dns';
 import type * as Http from 'node:http';
 import type * as Https from 'node:https';
 import type * as Net from 'node:net';
@@ -13,6 +14,9 @@ import type * as Zlib from 'node:zlib';
 export const builtins = {
   get crypto(): typeof Crypto {
     return process.getBuiltinModule('node:crypto');
+  },
+  get dns(): typeof Dns {
+    return process.getBuiltinModule('node:dns');
   },
   get http(): typeof Http {
     return process.getBuiltinModule('node:http');

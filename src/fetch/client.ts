@@ -3,6 +3,7 @@ import { remoteError } from '../core/errors.ts';
 import { headerToken } from '../core/token.ts';
 import { createHttp } from '../http/create-http.ts';
 import type { Http, HttpOptions } from '../http/http-client.ts';
+import { proxyOptionsOf } from '../http/proxies.ts';
 import { baked, defaultNamespace } from './baked.ts';
 import { type CacheLayout, cacheLayout } from './cache/layout.ts';
 import { locateCache } from './cache/locate.ts';
@@ -99,16 +100,13 @@ export function createClient(options: ClientOptions = {}): Client {
 }
 
 function httpOptionsOf(env: Readonly<Record<string, string | undefined>>): HttpOptions {
-  const either = (name: string): string | undefined => env[name] || env[name.toLowerCase()] || undefined;
   return {
+    ...proxyOptionsOf(env),
     huggingFaceToken: headerToken({ HF_TOKEN: env.HF_TOKEN }),
     githubToken: headerToken({ GITHUB_TOKEN: env.GITHUB_TOKEN, GH_TOKEN: env.GH_TOKEN }),
     huggingFaceEndpoint: env.HF_ENDPOINT || undefined,
     githubServerUrl: env.GITHUB_SERVER_URL || undefined,
     githubApiUrl: env.GITHUB_API_URL || undefined,
-    httpsProxy: either('HTTPS_PROXY') ?? either('ALL_PROXY'),
-    httpProxy: env.http_proxy || undefined,
-    noProxy: either('NO_PROXY'),
     allowInsecure: isSet(env.AIRCHER_ALLOW_HTTP),
   };
 }

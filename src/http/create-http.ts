@@ -1,26 +1,27 @@
-import type * as http from 'node:http';
-import { builtins } from '../core/builtins.ts';
-import { hasSystemCode } from '../core/errors.ts';
-import { checkedUrl, isBelow, isLoopback } from './allowed-addresses.ts';
+import type { RunContext } from '../core/events.ts';
+import { warn } from '../core/events.ts';
+import { checkedUrl, isBelow, isMachineAddress, isMachineHost } from './allowed-addresses.ts';
+import { type Asked, createConnections } from './connections.ts';
 import { getDocument } from './get-document.ts';
 import { createHosts } from './hosts.ts';
 import type { Http, HttpOptions, HttpRequest, HttpResponse, HttpSettings } from './http-client.ts';
-import { answerOf, createTunnelAgent, proxyAuthorization, proxyChooser } from './proxy.ts';
+import { proxyChooser } from './proxies.ts';
 import { createPace } from './rate-limit.ts';
-import { leave, seconds } from './read-body.ts';
-import { hostOf, networkError, toRemoteError } from './remote-error.ts';
-import { createWideAgent } from './wide-reads.ts';
+import { leave } from './read-body.ts';
+import { hostOf, networkError } from './remote-error.ts';
+import { isRateLimit } from './retry-after.ts';
+import { createTokens, tokenVariables } from './tokens.ts';
 
 const maxRedirects = 10;
-/** A stale kept connection fails at once; there can't be more of them than we keep. */
-const maxStaleConnections = 8;
 const redirects = [301, 302, 303, 307, 308];
 
 /** The client of this room. Throws `usage` for options that make no sense. */
 export function createHttp(options: HttpOptions = {}): Http {
+  const connectTimeoutMs = options.connectTimeoutMs ?? 15_000;
   const settings: HttpSettings = {
     connections: Math.max(1, options.connections ?? 16),
-    connectTimeoutMs: options.connectTimeoutMs ?? 15_000,
+    connectTimeoutMs,
+    answerTimeoutMs: options.answerTimeoutMs ?? connectTimeoutMs,
     stallTimeoutMs: options.stallTimeoutMs ?? 20_000,
     maxRetryAfterMs: options.maxRetryAfterMs ?? 120_000,
     retryDelayMs: options.retryDelayMs ?? 500,
@@ -28,118 +29,79 @@ export function createHttp(options: HttpOptions = {}): Http {
     // Where the user limits the rate, others may use up half of it.
     slowestRate: Math.min(10_000, (options.limitRate ?? Number.POSITIVE_INFINITY) / 2),
   };
+  const { allowInsecure = false, extraCertificates, userAgent = 'aircher-models' } = options;
   const hosts = createHosts(options);
-  const chooseProxy = proxyChooser(options);
-  const { agentFor, close } = createAgents(options, settings.connectTimeoutMs);
-  const allowInsecure = options.allowInsecure ?? false;
+  const proxyOf = proxyChooser(options);
+  const tokens = createTokens(options, hosts);
+  const connections = createConnections({ ...settings, extraCertificates });
 
-  const tokens = { github: options.githubToken, huggingface: options.huggingFaceToken };
-  const bases = { github: hosts.githubApiUrl, huggingface: hosts.huggingFaceEndpoint };
-  const tokenOf = (url: URL): 'huggingface' | 'github' | undefined => {
-    // A token in clear text to another machine is given away.
-    if (url.protocol === 'http:' && !isLoopback(url.hostname) && !allowInsecure) return undefined;
-    return (['github', 'huggingface'] as const).find((kind) => tokens[kind] && isBelow(url, bases[kind]));
+  /** One hop. Where its token is refused, once more without. */
+  const ask = async (url: URL, request: HttpRequest, mayBeLocal: boolean) => {
+    const headers = { 'user-agent': userAgent, accept: '*/*', 'accept-encoding': 'identity', ...request.headers };
+    const proxy = proxyOf(url);
+    const asked: Asked = { ...request, headers, proxy, mayBeLocal };
+    const token = tokens.kindOf(url);
+    const body = await connections.ask(url, { ...asked, headers: { ...headers, ...tokens.headersOf(token) } });
+    const { statusCode: status = 0, socket } = body;
+    const local = isMachineHost(url.hostname) || (!proxy && isMachineAddress(socket.remoteAddress ?? ''));
+    const answer = { body, status, local, refusedToken: undefined };
+    if (token === undefined || ![401, 403].includes(status) || isRateLimit(status, body.headers)) return answer;
+    leave(body);
+    const without = await connections.ask(url, asked);
+    if ((without.statusCode ?? 0) >= 400) {
+      leave(without);
+      return { ...answer, refusedToken: token };
+    }
+    if (tokens.drop(token)) {
+      warn(request, {
+        file: url.host,
+        message: `refuses ${tokenVariables[token]} (status ${status}), and answers without it`,
+        hint: 'Renew the token, or unset it.',
+      });
+    }
+    return { ...answer, body: without, status: without.statusCode ?? 0 };
   };
-  const ask = async (url: URL, request: HttpRequest): Promise<http.IncomingMessage> => {
-    const proxy = chooseProxy(url);
-    const token = tokenOf(url);
-    const headers = {
-      'user-agent': options.userAgent ?? 'aircher-models',
-      accept: '*/*',
-      'accept-encoding': 'identity',
-      ...request.headers,
-      ...(token && { authorization: `Bearer ${tokens[token]}` }),
-    };
-    const { connectTimeoutMs: timeoutMs } = settings;
-    for (let stale = 0; ; stale++) {
-      const sent = send(url, request, headers, proxy, agentFor(url, proxy));
-      // Every answer is hashed: what that takes is loaded while the first one is waited for.
-      sent.once('finish', () => builtins.crypto);
-      const late = networkError('timeout', `${url.host}: no answer within ${seconds(timeoutMs)} s`);
-      try {
-        const [body] = await answerOf<[http.IncomingMessage]>(sent, 'response', timeoutMs, late);
-        return body;
-      } catch (error) {
-        const reused = sent.reusedSocket && hasSystemCode(error, 'ECONNRESET', 'EPIPE');
-        if (!reused || stale >= maxStaleConnections) throw toRemoteError(error, url.href);
+
+  const request = async (first: string, asked: HttpRequest, mayBeLocal: boolean): Promise<HttpResponse> => {
+    const hops: string[] = [];
+    let url = checkedUrl(first, { allowInsecure, mayBeLocal });
+    let reach = mayBeLocal;
+    for (;;) {
+      if (hops.includes(url.href)) throw networkError('redirect', `${hostOf(first)}: redirects in a circle`);
+      if (hops.length > maxRedirects) {
+        throw networkError('redirect', `${hostOf(first)}: more than ${maxRedirects} redirects`);
       }
+      hops.push(url.href);
+      const answer = await ask(url, asked, reach);
+      const { headers } = answer.body;
+      if (!redirects.includes(answer.status) || headers.location === undefined) {
+        return { ...answer, headers, url: url.href, hops };
+      }
+      leave(answer.body);
+      reach = answer.local;
+      url = checkedUrl(headers.location, { allowInsecure, mayBeLocal: reach, from: url.href });
     }
   };
 
-  const client: Http = {
-    settings,
-    githubApiUrl: hosts.githubApiUrl,
-    githubServerUrl: hosts.githubServerUrl,
-    hasGithubToken: Boolean(options.githubToken),
-    place: hosts.place,
-    pace: createPace(options.limitRate),
-    tokenFor: (url) => tokenOf(new URL(url)),
-    proxyFor: (url) => chooseProxy(new URL(url))?.host,
-    document: (url, request) => getDocument(client, url, request),
-    close,
-    async request(first, request = {}): Promise<HttpResponse> {
-      const hops: string[] = [];
-      let url = checkedUrl(first, { allowInsecure });
-      for (;;) {
-        if (hops.includes(url.href)) throw networkError('redirect', `${hostOf(first)}: redirects in a circle`);
-        if (hops.length > maxRedirects)
-          throw networkError('redirect', `${hostOf(first)}: more than ${maxRedirects} redirects`);
-        hops.push(url.href);
-        const body = await ask(url, request);
-        const status = body.statusCode ?? 0;
-        const { location } = body.headers;
-        if (!redirects.includes(status) || location === undefined) {
-          return { status, headers: body.headers, url: url.href, hops, body };
-        }
-        leave(body);
-        url = checkedUrl(location, { allowInsecure, from: url.href });
-      }
-    },
+  const isConfigured = (url: string): boolean =>
+    URL.canParse(url) && hosts.configured.some((base) => isBelow(new URL(url), base));
+  const pace = createPace(options.limitRate);
+  const clientFor = (mayBeLocal: boolean, context: Pick<RunContext, 'onEvent'>): Http => {
+    const client: Http = {
+      settings,
+      githubApiUrl: hosts.githubApiUrl,
+      githubServerUrl: hosts.githubServerUrl,
+      hasGithubToken: Boolean(options.githubToken),
+      place: hosts.place,
+      pace,
+      tokenFor: (url) => tokens.kindOf(new URL(url)),
+      proxyFor: (url) => proxyOf(new URL(url))?.url.host,
+      namedBy: ({ local }, events = context) => clientFor(local, events),
+      document: (url, asked) => getDocument(client, url, { ...context, ...asked }),
+      request: (url, asked) => request(url, { ...context, ...asked }, mayBeLocal || isConfigured(url)),
+      close: connections.close,
+    };
+    return client;
   };
-  return client;
-}
-
-/** Keeps connections: to hosts by plain http, by TLS, and to each proxy. */
-function createAgents(options: HttpOptions, timeoutMs: number) {
-  const agents = new Map<string, http.Agent>();
-  const make = (url: URL, proxy: URL | undefined): http.Agent => {
-    // No limit of sockets here: the transfer counts its own connections.
-    const kept = { keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo' as const };
-    const { extraCertificates, limitRate } = options;
-    // A low rate is held by small reads.
-    if (url.protocol === 'http:') return limitRate ? new builtins.http.Agent(kept) : createWideAgent(kept);
-    const ca = extraCertificates && [...builtins.tls.rootCertificates, extraCertificates];
-    const secure = { ...kept, ...(ca && { ca }) };
-    return proxy ? createTunnelAgent(proxy, secure, timeoutMs) : new builtins.https.Agent(secure);
-  };
-  return {
-    agentFor(url: URL, proxy: URL | undefined): http.Agent {
-      const key = url.protocol + (proxy?.href ?? '');
-      const agent = agents.get(key) ?? make(url, proxy);
-      agents.set(key, agent);
-      return agent;
-    },
-    close(): void {
-      for (const agent of agents.values()) agent.destroy();
-    },
-  };
-}
-
-function send(
-  url: URL,
-  request: HttpRequest,
-  headers: Record<string, string>,
-  proxy: URL | undefined,
-  agent: http.Agent,
-): http.ClientRequest {
-  const common = { method: request.method ?? 'GET', headers, agent, ...(request.signal && { signal: request.signal }) };
-  if (url.protocol === 'https:') return builtins.https.request(url, common);
-  if (proxy === undefined) return builtins.http.request(url, common);
-  return builtins.http.request({
-    ...common,
-    host: proxy.hostname,
-    port: proxy.port || 80,
-    path: url.href,
-    headers: { ...headers, host: url.host, ...proxyAuthorization(proxy) },
-  });
+  return clientFor(true, {});
 }

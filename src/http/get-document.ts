@@ -1,12 +1,13 @@
 import { AircherError, conflictError, invalidError } from '../core/errors.ts';
+import { growingBuffer } from '../core/growing-buffer.ts';
 import { retry } from '../core/retry.ts';
+import { documentContent } from './document-content.ts';
 import { assetHeaders, findPrivateAsset } from './github-asset.ts';
 import type { DocumentRequest, Http, HttpDocument, HttpResponse } from './http-client.ts';
-import { leave, readBody, seconds } from './read-body.ts';
-import { hostOf, networkError, type RemoteReason, remoteReason, retryAfterMs, showUrl } from './remote-error.ts';
-
-/** Faults that another attempt can't mend. */
-const finalReasons: readonly (RemoteReason | undefined)[] = ['certificate', 'redirect', 'scheme'];
+import { leave, readBody } from './read-body.ts';
+import { hostOf, isFinal, isMissing, networkError, seconds, showUrl } from './remote-error.ts';
+import { isRateLimit, retryAfterMs } from './retry-after.ts';
+import { tokenVariables } from './tokens.ts';
 
 /** See `Http.document`. */
 export async function getDocument(http: Http, url: string, request: DocumentRequest): Promise<HttpDocument> {
@@ -29,16 +30,6 @@ export async function getDocument(http: Http, url: string, request: DocumentRequ
   }
 }
 
-/** The status that an error tells of, if any. */
-export function statusOf(error: unknown): unknown {
-  return error instanceof AircherError ? error.details.status : undefined;
-}
-
-/** Whether an error says that a remote, or a disk, has no such document. */
-export function isMissing(error: unknown): boolean {
-  return statusOf(error) === 404;
-}
-
 function tryOften(http: Http, url: string, request: DocumentRequest): Promise<HttpDocument> {
   return retry(() => attempt(http, url, request), {
     ...request,
@@ -51,58 +42,60 @@ function tryOften(http: Http, url: string, request: DocumentRequest): Promise<Ht
 
 /** Whether and when to try again, for `retry`. */
 function retryVerdict(error: unknown, maxWaitMs: number): boolean | number {
-  if (!(error instanceof AircherError) || error.code !== 'remote') return false;
-  const { status, retryAfter } = error.details;
-  if (typeof status === 'number' && status !== 429 && status !== 408 && status < 500) return false;
-  if (finalReasons.includes(remoteReason(error))) return false;
+  if (!(error instanceof AircherError) || error.code !== 'remote' || isFinal(error)) return false;
+  const { status, retryAfter, limited } = error.details;
+  if (typeof status === 'number' && limited !== true && status !== 408 && status < 500) return false;
   if (typeof retryAfter !== 'number') return true;
   return retryAfter <= maxWaitMs ? retryAfter : false;
 }
 
 async function attempt(http: Http, url: string, request: DocumentRequest): Promise<HttpDocument> {
-  const { etag, maxBytes, signal } = request;
+  const { etag, maxBytes, signal, onEvent } = request;
   const response = await http.request(url, {
     headers: { ...request.headers, ...(etag !== undefined && { 'if-none-match': etag }) },
     signal,
+    onEvent,
   });
-  const { status, headers, body } = response;
-  const pieces: Buffer[] = [];
+  const { status, headers, local } = response;
   if (status !== 200) {
-    leave(body);
+    leave(response.body);
     if (status !== 304 || etag === undefined) throw statusError(response);
-  } else {
-    const encoding = headers['content-encoding'] ?? 'identity';
-    if (encoding !== 'identity') {
-      body.destroy();
-      throw networkError('protocol', `${showUrl(url)}: sent in the encoding ${JSON.stringify(encoding)}, unasked`);
-    }
-    let bytes = 0;
-    await readBody(response, {
-      stallTimeoutMs: http.settings.stallTimeoutMs,
-      pace: http.pace,
-      onData(piece) {
-        bytes += piece.length;
-        if (bytes > maxBytes) throw invalidError(`${showUrl(url)}: more than the ${maxBytes} bytes expected`);
-        pieces.push(piece);
-        return undefined;
-      },
-    });
+    return { status, headers, url: response.url, local, bytes: Buffer.alloc(0) };
   }
-  return { status, headers, url: response.url, bytes: Buffer.concat(pieces) };
+  const shown = showUrl(url);
+  const content = growingBuffer(maxBytes);
+  await readBody(response, {
+    stallTimeoutMs: http.settings.stallTimeoutMs,
+    pace: http.pace,
+    onData(piece) {
+      if (content.add(piece)) return undefined;
+      throw invalidError(`${shown}: more than the ${maxBytes} bytes expected`);
+    },
+  });
+  const bytes = documentContent(content.bytes(), headers['content-encoding'] ?? '', { shown, maxBytes });
+  return { status, headers, url: response.url, local, bytes };
 }
 
 /** An answer with a status that is none of those expected, as an error. */
 function statusError(response: HttpResponse): AircherError {
-  const { status } = response;
+  const { status, headers, refusedToken } = response;
   const shown = showUrl(response.hops[0] ?? response.url);
-  const details = { url: shown, status, retryAfter: retryAfterMs(response.headers), reason: 'status' };
-  if (status === 401 || status === 403) {
-    return conflictError(
-      `${shown}: access denied (status ${status})`,
-      'For a private repository set HF_TOKEN or GITHUB_TOKEN to a token that may read it.',
-      { details },
-    );
+  const host = hostOf(response.url);
+  const limited = isRateLimit(status, headers);
+  const details = { url: shown, status, limited, retryAfter: retryAfterMs(headers), reason: 'status' };
+  if ((status === 401 || status === 403) && !limited) {
+    return refusedToken
+      ? conflictError(
+          `${shown}: ${host} refuses ${tokenVariables[refusedToken]} (status ${status})`,
+          'Renew the token: it may have expired, or not reach this repository.',
+          { details },
+        )
+      : conflictError(
+          `${shown}: access denied (status ${status})`,
+          'For a private repository set HF_TOKEN or GITHUB_TOKEN to a token that may read it.',
+          { details },
+        );
   }
-  const what = status === 404 ? 'not found' : status === 429 ? 'too many requests' : 'failed';
-  return networkError('status', `${shown}: ${what} (status ${status} from ${hostOf(response.url)})`, { details });
+  const what = status === 404 ? 'not found' : limited ? 'too many requests' : 'failed';
+  return networkError('status', `${shown}: ${what} (status ${status} from ${host})`, { details });
 }

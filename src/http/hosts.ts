@@ -6,16 +6,27 @@ const publicHub = 'https://huggingface.co';
 const publicGitHub = 'https://github.com';
 
 /** The hosts of this run: where each kind of URL really goes. All without a final slash. */
-export function createHosts(options: HttpOptions) {
+export interface Hosts {
+  readonly huggingFaceEndpoint: string;
+  readonly githubServerUrl: string;
+  readonly githubApiUrl: string;
+  /** Those that the user named. */
+  readonly configured: readonly string[];
+  /** See `Http.place`. */
+  place(text: string, kind?: HostKind): string;
+}
+
+/** Throws `usage` for an address that is no URL. */
+export function createHosts(options: HttpOptions): Hosts {
   const hub = base(options.huggingFaceEndpoint, 'HF_ENDPOINT');
   const github = base(options.githubServerUrl, 'GITHUB_SERVER_URL');
   const api = base(options.githubApiUrl, 'GITHUB_API_URL');
   return {
     huggingFaceEndpoint: hub ?? publicHub,
     githubServerUrl: github ?? publicGitHub,
-    githubApiUrl: api ?? (github && github !== publicGitHub ? `${github}/api/v3` : 'https://api.github.com'),
-    /** See `Http.place`. */
-    place(text: string, kind?: HostKind): string {
+    githubApiUrl: api ?? githubApiOf(github ?? publicGitHub),
+    configured: [hub, github, api].filter((address) => address !== undefined),
+    place(text, kind) {
       if (!URL.canParse(text)) return text;
       const { origin, pathname, search } = new URL(text);
       const isOf = (host: HostKind, known: string): boolean => (kind ? kind === host : origin === known);
@@ -23,6 +34,13 @@ export function createHosts(options: HttpOptions) {
       return target === undefined || text.startsWith(`${target}/`) ? text : target + pathname + search;
     },
   };
+}
+
+/** The API that belongs to an installation of GitHub: github.com, `<name>.ghe.com`, a server of one's own. */
+export function githubApiOf(serverUrl: string): string {
+  if (serverUrl === publicGitHub) return 'https://api.github.com';
+  const { protocol, host } = new URL(serverUrl);
+  return host.endsWith('.ghe.com') ? `${protocol}//api.${host}` : `${serverUrl}/api/v3`;
 }
 
 function base(text = '', name: string): string | undefined {

@@ -1,9 +1,11 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { HostKind } from '../contract/fields.ts';
 import type { RunContext } from '../core/events.ts';
+import type { ProxyOptions } from './proxies.ts';
+import type { TokenKind } from './tokens.ts';
 
 /** How the client reaches the network. Every value is given by the executable or the library's caller; nothing is read from the environment. */
-export interface HttpOptions {
+export interface HttpOptions extends ProxyOptions {
   /** Sent to the Hub's endpoint only (HF_TOKEN). */
   readonly huggingFaceToken?: string | undefined;
   /** Sent to GitHub's API only (GITHUB_TOKEN). */
@@ -14,12 +16,6 @@ export interface HttpOptions {
   readonly githubServerUrl?: string | undefined;
   /** GITHUB_API_URL; by default the API that belongs to the server's URL. */
   readonly githubApiUrl?: string | undefined;
-  /** HTTPS_PROXY. */
-  readonly httpsProxy?: string | undefined;
-  /** HTTP_PROXY. */
-  readonly httpProxy?: string | undefined;
-  /** NO_PROXY: host names, `.suffixes`, addresses, `host:port`, `*`, by commas or blanks. */
-  readonly noProxy?: string | undefined;
   /** Allows `http:` to other hosts than this machine. */
   readonly allowInsecure?: boolean | undefined;
   /** Certificates (PEM) trusted besides the built-in ones. */
@@ -28,8 +24,10 @@ export interface HttpOptions {
   readonly limitRate?: number | undefined;
   /** Connections at once to all hosts together while files are transferred; default 16, and never more than 8 to one host. */
   readonly connections?: number | undefined;
-  /** From the request to the answer's headers, for one hop; default 15,000. */
+  /** Until a connection stands; default 15,000. */
   readonly connectTimeoutMs?: number | undefined;
+  /** From there to the answer's headers; default `connectTimeoutMs`. */
+  readonly answerTimeoutMs?: number | undefined;
   /** Longest silence inside a body; default 20,000. */
   readonly stallTimeoutMs?: number | undefined;
   /** Longest wait that a `Retry-After` can ask for; a longer one is a failure of that host. Default 120,000. */
@@ -41,10 +39,12 @@ export interface HttpOptions {
   readonly userAgent?: string | undefined;
 }
 
-export interface HttpRequest {
+/** `onEvent` is told of a token that is refused. */
+export interface HttpRequest extends RunContext {
   readonly method?: 'GET' | 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal | undefined;
+  /** Instead of `HttpOptions.answerTimeoutMs`. */
+  readonly answerTimeoutMs?: number | undefined;
 }
 
 export interface HttpResponse {
@@ -56,6 +56,10 @@ export interface HttpResponse {
   readonly hops: readonly string[];
   /** Must be read to its end or destroyed. */
   readonly body: IncomingMessage;
+  /** It came from this machine. */
+  readonly local: boolean;
+  /** The token that was sent is to blame for the status: without it there is none better, or the answer is good. */
+  readonly refusedToken: TokenKind | undefined;
 }
 
 export interface DocumentRequest extends RunContext {
@@ -77,6 +81,8 @@ export interface HttpDocument {
   /** The address that answered, after redirects. */
   readonly url: string;
   readonly bytes: Buffer;
+  /** It came from this machine: what it names may be on this machine, too. */
+  readonly local: boolean;
 }
 
 /** One streaming HTTP(S) client. It follows redirects itself, and keeps connections for the next request. */
@@ -93,12 +99,17 @@ export interface Http {
    * `remote`, `conflict` (401, 403), `invalid` (too big).
    */
   document(url: string, request: DocumentRequest): Promise<HttpDocument>;
+  /**
+   * The same client, for addresses that a document names: they lead to this machine only where the document came from it, or
+   * where the user configured that host. Events go to `context`, where a request has none of its own.
+   */
+  namedBy(document: { readonly local: boolean }, context?: Pick<RunContext, 'onEvent'>): Http;
   /** The URL with the host replaced that its kind is configured to have. Without a kind: by the well-known hosts. */
   place(url: string, kind?: HostKind): string;
   /** Counts body bytes against the rate limit; the wait in milliseconds before more should be read (0: none). */
   pace(bytes: number): number;
   /** Which token, if any, goes with a request to this URL: for `doctor`. Never the token itself. */
-  tokenFor(url: string): 'huggingface' | 'github' | undefined;
+  tokenFor(url: string): TokenKind | undefined;
   /** The proxy that a request to this URL takes, without its password. */
   proxyFor(url: string): string | undefined;
   /** Base of GitHub's API, without a final slash. */
@@ -113,6 +124,7 @@ export interface Http {
 export interface HttpSettings {
   readonly connections: number;
   readonly connectTimeoutMs: number;
+  readonly answerTimeoutMs: number;
   readonly stallTimeoutMs: number;
   readonly maxRetryAfterMs: number;
   readonly retryDelayMs: number;

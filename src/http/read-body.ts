@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { HttpResponse } from './http-client.ts';
-import { hostOf, networkError, toRemoteError } from './remote-error.ts';
+import { hostOf, networkError, seconds, toRemoteError } from './remote-error.ts';
 
 /** Bytes a second, over a whole stall timeout, below which a body counts as stalled though a few bytes come. */
 const minRate = 1000;
@@ -29,6 +29,7 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
     let held = 0;
     let pulse = { since: lastByte, bytes: 0, held: false };
     let timer = setTimeout(watch, stallTimeoutMs);
+    let pause: NodeJS.Timeout | undefined;
     function watch(): void {
       const now = performance.now();
       const silence = held > 0 ? 0 : now - lastByte;
@@ -48,6 +49,8 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
     }
     function finish(error?: unknown, drop = error !== undefined): void {
       clearTimeout(timer);
+      // A low rate makes long pauses, and the process would wait for their end.
+      clearTimeout(pause);
       body.removeListener('data', onData);
       if (drop) abandon(body);
       if (error === undefined) resolve();
@@ -82,7 +85,7 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
         if (verdict !== undefined) hold(verdict);
         const wait = options.pace(piece.length);
         // Timers are too coarse for less.
-        if (wait >= 2) hold(new Promise((resume) => setTimeout(resume, wait)));
+        if (wait >= 2) hold(new Promise((resume) => (pause = setTimeout(resume, wait))));
       } catch (error) {
         finish(error);
       }
@@ -110,8 +113,4 @@ export function leave(body: IncomingMessage): void {
 /** Ends a connection; its later errors are of no interest. */
 function abandon(body: IncomingMessage): void {
   body.on('error', () => {}).destroy();
-}
-
-export function seconds(milliseconds: number): number {
-  return Math.round(milliseconds / 100) / 10;
 }

@@ -12,8 +12,11 @@ export type RemoteReason =
   | 'certificate'
   | 'proxy'
   | 'redirect'
+  /** An address that isn't asked: see `allowed-addresses.ts`. */
   | 'scheme'
   | 'status'
+  /** It answers with something else than a document. */
+  | 'content'
   | 'protocol';
 
 export function networkError(
@@ -32,8 +35,32 @@ export function remoteReason(error: unknown): RemoteReason | undefined {
   return error instanceof AircherError ? (error.details.reason as RemoteReason | undefined) : undefined;
 }
 
+/** The status that an error tells of, if any. */
+export function statusOf(error: unknown): unknown {
+  return error instanceof AircherError ? error.details.status : undefined;
+}
+
+/** Whether an error says that a remote, or a disk, has no such document. */
+export function isMissing(error: unknown): boolean {
+  return statusOf(error) === 404;
+}
+
+/** Whether another attempt can't mend it. A proxy's password that is refused again and again may lock the account. */
+export function isFinal(error: AircherError): boolean {
+  const reason = remoteReason(error);
+  const final = reason === 'certificate' || reason === 'redirect' || reason === 'scheme';
+  return final || error.details.proxy_status === 407;
+}
+
+const clockHint = (): string =>
+  `The clock of this machine says ${new Date().toISOString().slice(0, 16)} UTC: set it if that is wrong. Else the certificate must be renewed.`;
+
+type Fault = readonly [codes: RegExp, reason: RemoteReason, fact: string, hint?: string | (() => string)];
+
 /** What Node's codes mean; the last is for all others. */
-const faults: readonly (readonly [codes: RegExp, reason: RemoteReason, fact: string, hint?: string])[] = [
+const faults: readonly Fault[] = [
+  [/^CERT_NOT_YET_VALID/, 'certificate', 'its certificate is not valid yet', clockHint],
+  [/^CERT_HAS_EXPIRED/, 'certificate', 'its certificate has expired', clockHint],
   [
     /CERT|LEAF_SIGNATURE/,
     'certificate',
@@ -53,14 +80,20 @@ const faults: readonly (readonly [codes: RegExp, reason: RemoteReason, fact: str
   [/^/, 'reset', 'the connection was cut'],
 ];
 
-/** A failure of a connection as an AircherError: `remote`, or `interrupted` for an abort. */
-export function toRemoteError(error: unknown, url: string): AircherError {
+/**
+ * A failure of a connection to `peer` (a host, or words for a proxy) as an AircherError: `remote`, or `interrupted` for an
+ * abort.
+ */
+export function toRemoteError(error: unknown, url: string, peer = hostOf(url)): AircherError {
   if (error instanceof AircherError || isAbort(error)) return toAircherError(error);
   // Happy eyeballs wraps the errors of all addresses.
   const code = systemErrorCode(error) ?? systemErrorCode((error as Partial<AggregateError>).errors?.[0]) ?? '';
   const [, reason, fact, hint] = faults.find(([codes]) => codes.test(code))!;
-  const details = { url: showUrl(url), system: code };
-  return networkError(reason, `${hostOf(url)}: ${fact}${code && ` (${code})`}`, { hint, cause: error, details });
+  return networkError(reason, `${peer}: ${fact}${code && ` (${code})`}`, {
+    hint: typeof hint === 'function' ? hint() : hint,
+    cause: error,
+    details: { url: showUrl(url), system: code },
+  });
 }
 
 export function hostOf(url: string): string {
@@ -79,14 +112,7 @@ export function showSource(source: string): string {
   return /^https?:/i.test(source) ? showUrl(source) : source;
 }
 
-/** `Retry-After` (seconds or a date), or the Hub's `RateLimit: …;t=seconds`, in milliseconds. */
-export function retryAfterMs(headers: {
-  readonly [name: string]: string | readonly string[] | undefined;
-}): number | undefined {
-  const after = String(headers['retry-after'] ?? '').trim();
-  if (/^\d{1,9}$/.test(after)) return Number(after) * 1000;
-  const date = Date.parse(after);
-  if (!Number.isNaN(date)) return Math.max(0, date - Date.now());
-  const seconds = /(?:^|;)\s*t=(\d{1,9})/.exec(String(headers.ratelimit))?.[1];
-  return seconds === undefined ? undefined : Number(seconds) * 1000;
+/** Milliseconds, as seconds for a message. */
+export function seconds(milliseconds: number): number {
+  return Math.round(milliseconds / 100) / 10;
 }

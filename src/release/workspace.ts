@@ -1,4 +1,5 @@
 import type { RunContext } from '../core/events.ts';
+import type { ProxyOptions } from '../http/proxies.ts';
 
 /** What the release steps take from the environment. The executables read it; nothing else does. */
 export interface ReleaseEnvironment {
@@ -22,12 +23,8 @@ export interface ReleaseEnvironment {
   readonly gpgPassphrase: string | undefined;
   /** For checking signatures where the keyring hasn't the key, as in a CI job that doesn't sign. */
   readonly gpgPublicKey?: string | undefined;
-  /** HTTPS_PROXY and the like, for what doesn't go through `fetch`. */
-  readonly proxy?: {
-    readonly httpsProxy: string | undefined;
-    readonly httpProxy: string | undefined;
-    readonly noProxy: string | undefined;
-  };
+  /** HTTPS_PROXY and the like. */
+  readonly proxy?: ProxyOptions;
   /** What a subprocess may see: PATH, HOME and the like; no secret. */
   readonly subprocess: Readonly<Record<string, string>>;
 }

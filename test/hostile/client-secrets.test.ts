@@ -176,7 +176,7 @@ test('what a host answers that repeats the token is shown without it', async (t)
 
 test('a proxy’s password goes to the proxy only, and is in no output', async (t) => {
   const { world, run } = await startHosts(t);
-  const proxy = await startProxy(t, () => false);
+  const proxy = await startProxy(t, { allow: () => false });
   const at = (port: string): string =>
     proxy.url.replace('http://', `http://user:${secrets.proxy}@`).replace(/\d+$/, port);
   for (const [name, HTTPS_PROXY] of [

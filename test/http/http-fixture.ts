@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import * as nodeHttp from 'node:http';
 import * as nodeHttps from 'node:https';
-import { type AddressInfo, connect, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -42,24 +42,38 @@ export async function startServer(context: TestContext, answer: Answer, tls?: Ce
   return { url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`, port, seen, connections: () => connections };
 }
 
-/** A proxy that knows CONNECT only; `seen` has the targets and headers. */
-export async function startProxy(
-  context: TestContext,
-  allow: (headers: nodeHttp.IncomingHttpHeaders) => boolean = () => true,
-): Promise<TestServer> {
+export interface ProxyShape {
+  /** Who is let through; others get 407. Default: everybody. */
+  readonly allow?: (headers: nodeHttp.IncomingHttpHeaders) => boolean;
+  /** Spoken to by TLS. */
+  readonly tls?: Certificate;
+  /** What CONNECT is answered with instead of a tunnel. */
+  readonly status?: number;
+  readonly host?: string;
+}
+
+/** A proxy, for CONNECT and for whole URLs; `seen` has the targets and headers. */
+export async function startProxy(context: TestContext, shape: ProxyShape = {}): Promise<TestServer> {
+  const { allow = () => true, tls, status = 200 } = shape;
   const seen: Seen[] = [];
-  const server = nodeHttp.createServer((request, response) => {
-    // An ordinary request to a proxy has the whole URL.
-    seen.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers });
+  const see = ({ method = '', url = '', headers }: nodeHttp.IncomingMessage): void =>
+    void seen.push({ method, url, headers });
+  const handle: Answer = (request, response) => {
+    see(request);
+    if (!allow(request.headers)) {
+      response.writeHead(407).end();
+      return;
+    }
     nodeHttp.get(request.url ?? '', (answer) => {
-      response.writeHead(answer.statusCode ?? 502);
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });
-  });
+  };
+  const server = tls ? nodeHttps.createServer({ ...tls }, handle) : nodeHttp.createServer(handle);
   server.on('connect', (request, socket) => {
-    seen.push({ method: 'CONNECT', url: request.url ?? '', headers: request.headers });
-    if (!allow(request.headers)) {
-      socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+    see(request);
+    if (status !== 200 || !allow(request.headers)) {
+      socket.end(`HTTP/1.1 ${status === 200 ? 407 : status} No\r\n\r\n`);
       return;
     }
     const [, host, port] = /^(.*):(\d+)$/.exec(request.url ?? '') ?? [];
@@ -70,12 +84,34 @@ export async function startProxy(
     target.on('error', () => socket.destroy());
     socket.on('error', () => target.destroy());
   });
-  const port = await listen(context, server);
-  return { url: `http://127.0.0.1:${port}`, port, seen, connections: () => 0 };
+  const port = await listen(context, server, shape.host);
+  return { url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`, port, seen, connections: () => 0 };
 }
 
-async function listen(context: TestContext, server: Server & { closeAllConnections?: () => void }): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+/** A server that gets the connection itself, once the head of a request is there. */
+export async function startRawServer(context: TestContext, answer: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+    socket.once('data', () => answer(socket));
+  });
+  const port = await listen(
+    context,
+    Object.assign(server, {
+      closeAllConnections: () => {
+        for (const socket of sockets) socket.destroy();
+      },
+    }),
+  );
+  return `http://127.0.0.1:${port}`;
+}
+
+async function listen(
+  context: TestContext,
+  server: Server & { closeAllConnections?: () => void },
+  host = '127.0.0.1',
+): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   context.after(
     () =>
       new Promise<void>((resolve) => {

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
 import { createHttp } from '../../src/http/create-http.ts';
-import { isMissing } from '../../src/http/get-document.ts';
 import { readBody } from '../../src/http/read-body.ts';
-import { remoteReason } from '../../src/http/remote-error.ts';
+import { isMissing, remoteReason } from '../../src/http/remote-error.ts';
 import { http } from '../fetch/transfer-fixture.ts';
-import { type Answer, selfSigned, startProxy, startServer } from './http-fixture.ts';
+import { type Answer, selfSigned, startServer } from './http-fixture.ts';
 
 const ok: Answer = (_, response) => response.end('fine');
 const small = { maxBytes: 1000 };
@@ -101,60 +97,15 @@ test('a certificate that is not trusted is named, with NODE_EXTRA_CA_CERTS; one 
   assert.equal((await trusting.document(server.url, small)).bytes.toString(), 'fine');
 });
 
-test('https goes through the proxy by CONNECT with its password, and NO_PROXY goes around it', async (context) => {
-  const tls = selfSigned();
-  const server = await startServer(context, ok, tls);
-  const proxy = await startProxy(context, (headers) => headers['proxy-authorization'] !== undefined);
-  const options = { extraCertificates: tls.cert, httpsProxy: proxy.url.replace('//', '//user:pass%20word@') };
-  const client = http(context, options);
-  assert.equal((await client.document(server.url, small)).bytes.toString(), 'fine');
-  assert.equal((await client.document(server.url, small)).bytes.toString(), 'fine');
-  assert.equal(proxy.seen.length, 1, 'the tunnel is kept');
-  assert.equal(proxy.seen[0]?.url, `127.0.0.1:${server.port}`);
-  assert.equal(
-    proxy.seen[0]?.headers['proxy-authorization'],
-    `Basic ${Buffer.from('user:pass word').toString('base64')}`,
-  );
-  assert.equal(server.seen[0]?.headers['proxy-authorization'], undefined);
-  assert.equal(client.proxyFor(server.url), `127.0.0.1:${proxy.port}`);
-  const around = http(context, { ...options, noProxy: 'example.org, 127.0.0.1' });
-  assert.equal((await around.document(server.url, small)).bytes.toString(), 'fine');
-  assert.equal(proxy.seen.length, 1);
-  await assert.rejects(http(context, { ...options, httpsProxy: proxy.url }).document(server.url, small), (error) => {
-    assert.ok(isAircherError(error, 'remote'));
-    assert.match(error.message, /407/);
-    return true;
-  });
-});
-
-test('a proxy that says nothing is named once', async (context) => {
-  const silent = createServer(() => {}).listen(0, '127.0.0.1');
-  context.after(() => silent.close());
-  await once(silent, 'listening');
-  const { port } = silent.address() as AddressInfo;
-  const client = http(context, { httpsProxy: `127.0.0.1:${port}`, connectTimeoutMs: 100 });
-  const request = client.document('https://models.example.org/', { ...small, attempts: 1 });
-  await assert.rejects(request, { message: `the proxy 127.0.0.1:${port}: no answer` });
-});
-
 test('https to a server without TLS is no cut connection', async (context) => {
   const server = await startServer(context, ok);
   const request = http(context).document(server.url.replace('http:', 'https:'), { ...small, attempts: 1 });
   await assert.rejects(request, /127\.0\.0\.1:\d+: no connection by TLS/);
 });
 
-test('http goes through its proxy as a whole URL', async (context) => {
-  const server = await startServer(context, ok);
-  const proxy = await startProxy(context);
-  const client = http(context, { httpProxy: `127.0.0.1:${proxy.port}` });
-  assert.equal((await client.document(`${server.url}/a?b`, small)).bytes.toString(), 'fine');
-  assert.equal(proxy.seen[0]?.url, `${server.url}/a?b`);
-});
-
-test('a document is bounded, by header or not, and an encoding that was not asked for is refused', async (context) => {
+test('a document is bounded, by header or not', async (context) => {
   const server = await startServer(context, (request, response) => {
-    if (request.url === '/encoded') response.writeHead(200, { 'content-encoding': 'gzip' }).end('fine');
-    else if (request.url === '/known') response.end(Buffer.alloc(2000));
+    if (request.url === '/known') response.end(Buffer.alloc(2000));
     else {
       const timer = setInterval(() => response.write(Buffer.alloc(500)), 1);
       response.on('close', () => clearInterval(timer));
@@ -164,7 +115,6 @@ test('a document is bounded, by header or not, and an encoding that was not aske
   for (const path of ['/known', '/endless']) {
     await assert.rejects(client.document(server.url + path, small), (error) => isAircherError(error, 'invalid'));
   }
-  await assert.rejects(client.document(`${server.url}/encoded`, small), (error) => isAircherError(error, 'remote'));
 });
 
 test('Retry-After is honoured, and one that is too long is final', async (context) => {
@@ -217,7 +167,7 @@ test('silence before and inside an answer ends after its deadline', async (conte
   const server = await startServer(context, (request, response) => {
     if (request.url === '/half') response.writeHead(200, { 'content-length': 100 }).write('half');
   });
-  const client = http(context, { connectTimeoutMs: 150, stallTimeoutMs: 150 });
+  const client = http(context, { connectTimeoutMs: 400, stallTimeoutMs: 400 });
   for (const [path, reason] of [
     ['/none', 'timeout'],
     ['/half', 'stalled'],
@@ -292,24 +242,6 @@ test('the rate limit holds for all connections together', async (context) => {
   assert.ok(seconds > 0.5 && seconds < 10, `${seconds} s`);
 });
 
-test('plain http reads far more than 64 KiB at once, and no later read changes what was handed on', async (context) => {
-  const sent = randomBytes(8_000_000);
-  const server = await startServer(context, (_, response) => response.end(sent));
-  const pieces: Buffer[] = [];
-  const response = await http(context).request(server.url);
-  await readBody(response, {
-    stallTimeoutMs: 10_000,
-    pace: () => 0,
-    onData(piece) {
-      pieces.push(piece);
-      // Meanwhile more arrives.
-      return new Promise((resolve) => setTimeout(resolve, 5));
-    },
-  });
-  assert.ok(Buffer.concat(pieces).equals(sent));
-  assert.ok(Math.max(...pieces.map(({ length }) => length)) > 4 * 65_536);
-});
-
 test('an abort ends a request as interrupted', async (context) => {
   const server = await startServer(context, () => {});
   const stop = new AbortController();
@@ -333,9 +265,5 @@ test('hosts are replaced by kind, and by the well-known names', () => {
   assert.throws(
     () => createHttp({ huggingFaceEndpoint: 'nonsense' }),
     (error) => isAircherError(error, 'usage'),
-  );
-  assert.throws(
-    () => createHttp({ httpsProxy: 'socks5://u:secret@x' }),
-    (error) => isAircherError(error, 'usage') && !/secret/.test(error.message),
   );
 });

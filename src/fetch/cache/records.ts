@@ -17,6 +17,8 @@ const recordSchema = z.object({
   installed_at: z.string(),
   /** The manifest that `entry` is from, kept in state/manifests/. */
   manifest_sha256: z.optional(sha256Field),
+  /** That manifest came from this machine: then `entry` may name addresses there. */
+  local: z.optional(z.boolean()),
   files: z.array(z.object(fileFields)),
   /** The model's entry in the manifest that it was installed by. */
   entry: manifestModelSchema,
@@ -36,6 +38,7 @@ export interface InstallRecord {
   readonly release?: string | undefined;
   readonly installed_at: string;
   readonly manifest_sha256?: string | undefined;
+  readonly local?: boolean | undefined;
   readonly files: readonly InstalledFile[];
   readonly entry: ManifestModel;
 }

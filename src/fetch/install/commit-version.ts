@@ -71,6 +71,7 @@ export async function recordVersion(
     release: entry.release ?? from.manifest.release,
     installed_at: new Date().toISOString(),
     manifest_sha256: from.sha256,
+    local: from.local,
     files: files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 })),
     entry,
   };

@@ -119,7 +119,7 @@ async function isComplete(layout: CacheLayout, name: string, version: string): P
 
 function fillByTransfer(client: Client, resolved: ResolvedModel, context: RunContext): FillStaging {
   return async (staging, setAside) => {
-    const http = await client.http();
+    const http = (await client.http()).namedBy(resolved.from, context);
     const plan = await planInstall(client, resolved, { staging: staging.directory, setAside, ...context });
     const transfer = await runTransfer(plan, http, context);
     return { files: transfer.files, indexBytes: transfer.indexBytes, transfer };
@@ -136,7 +136,7 @@ export async function planInstall(
     readonly nameChangedTensors?: boolean;
   },
 ): Promise<TransferPlan> {
-  const { name: model, version, entry } = resolved;
+  const { name: model, version, entry, from } = resolved;
   const { setAside, ...context } = options;
   const reuse = await reuseSources(client.layout, model);
   if (setAside !== undefined && entry.files !== undefined) {
@@ -144,7 +144,8 @@ export async function planInstall(
   }
   const { mirrors: mirrorOrder } = await client.preferences();
   const { huggingFaceCache } = client;
-  return planTransfer({ ...context, model, entry, reuse, mirrorOrder, huggingFaceCache }, await client.http(), context);
+  const http = (await client.http()).namedBy(from, context);
+  return planTransfer({ ...context, model, entry, reuse, mirrorOrder, huggingFaceCache }, http, context);
 }
 
 /** The installed versions as sources of chunks, the current one first. */

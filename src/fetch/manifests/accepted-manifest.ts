@@ -17,6 +17,8 @@ const acceptedSchema = z.object({
   sha256: sha256Field,
   /** Where it was: a URL or a file. */
   url: z.string(),
+  /** It came from this machine. */
+  local: z.boolean(),
   accepted_at: z.string(),
   /** Keys that were given or baked in when `keys` were learned. */
   roots: z.array(z.string()),
@@ -53,7 +55,7 @@ export async function readAccepted(layout: CacheLayout): Promise<AcceptedManifes
   if (state === undefined) return undefined;
   try {
     const accepted = z.parse(acceptedSchema, JSON.parse(state.toString()));
-    const kept = await readKeptManifest(layout, accepted.sha256, accepted.url);
+    const kept = await readKeptManifest(layout, accepted);
     return kept && { ...kept, ...accepted };
   } catch {
     return undefined;
@@ -63,9 +65,10 @@ export async function readAccepted(layout: CacheLayout): Promise<AcceptedManifes
 /** Makes a manifest the accepted one: its bytes under their digest first, then one atomic write that names it. */
 export async function writeAccepted(layout: CacheLayout, found: GoodManifest, state: AcceptedState): Promise<void> {
   await keepManifest(layout, found);
-  const { sha256: digest } = found;
+  const { sha256: digest, local } = found;
   const url = showSource(found.url);
-  const accepted = { accepted_version: 1, sha256: digest, url, accepted_at: new Date().toISOString(), ...state };
+  const accepted_at = new Date().toISOString();
+  const accepted = { accepted_version: 1, sha256: digest, url, local, accepted_at, ...state };
   await writeFileAtomically(acceptedPath(layout), formatJson(accepted));
   await removeOldManifests(layout, digest);
 }
@@ -77,17 +80,16 @@ export async function keepManifest(layout: CacheLayout, good: GoodManifest): Pro
   if (!(await exists(path))) await writeFileAtomically(path, good.bytes);
 }
 
-/** A manifest that was kept; undefined where it is gone or damaged. `url` is where it came from. */
+/** A manifest that was kept; undefined where it is gone or damaged. */
 export async function readKeptManifest(
   layout: CacheLayout,
-  digest: string,
-  url = manifestPath(layout, digest),
+  { sha256: digest, local, url }: Pick<GoodManifest, 'sha256' | 'local'> & { readonly url?: string },
 ): Promise<GoodManifest | undefined> {
   const path = manifestPath(layout, digest);
   const bytes = await readFileIfThere(path);
   if (bytes === undefined || sha256(bytes) !== digest) return undefined;
   const signature = await readFileIfThere(`${path}.minisig`);
-  return { manifest: parseManifest(bytes, url), bytes, sha256: digest, signature, url };
+  return { manifest: parseManifest(bytes, path), bytes, sha256: digest, signature, url: url ?? path, local };
 }
 
 /** Another process may be about to name a manifest that it just wrote; so young ones stay. */

@@ -1,6 +1,6 @@
 import { parseManifest } from '../../contract/manifest.ts';
 import { type AircherError, isAircherError, remoteError, toAircherError } from '../../core/errors.ts';
-import type { RunContext } from '../../core/events.ts';
+import type { OnEvent, RunContext } from '../../core/events.ts';
 import { showSource } from '../../http/remote-error.ts';
 import type { Client } from '../client.ts';
 import { fetchFromSource } from '../sources/fetch-from-source.ts';
@@ -29,12 +29,13 @@ export async function askSources(client: Client, trust: Trust, context: RunConte
   const http = await client.http();
   const late = new AbortController();
   const signal = context.signal ? AbortSignal.any([context.signal, late.signal]) : late.signal;
+  // Telling of retries would only confuse here: each source gets one verdict in the end.
+  const onEvent: OnEvent = (event) => event.type === 'warning' && context.onEvent?.(event);
   let grace: NodeJS.Timeout | undefined;
   const answers = await Promise.all(
     client.sources.map(async (source): Promise<SourceAnswer> => {
       try {
-        // Telling of retries and mirrors would only confuse here: each source gets one verdict in the end.
-        const answer = await askSource(source, client, trust, { http, timeoutMs: sourceTimeoutMs, signal });
+        const answer = await askSource(source, client, trust, { http, timeoutMs: sourceTimeoutMs, signal, onEvent });
         grace ??= setTimeout(() => late.abort(), graceMs);
         return answer;
       } catch (error) {

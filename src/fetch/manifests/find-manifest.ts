@@ -1,6 +1,6 @@
 import { integrityError, type Problem, remoteError, usageError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
-import { isMissing } from '../../http/get-document.ts';
+import { isMissing } from '../../http/remote-error.ts';
 import type { Client } from '../client.ts';
 import { sourceForms } from '../sources/source.ts';
 import type { AcceptedManifest } from './accepted-manifest.ts';

@@ -24,7 +24,7 @@ export async function findRelease(
   if (newest !== undefined && names(release, newest.manifest.release)) return newest;
   for (const model of Object.values(newest?.manifest.models ?? {})) {
     const published = model.published_versions?.find((version) => names(release, version.release));
-    if (published !== undefined) return fetchPublished(client, published, context);
+    if (newest && published) return fetchPublished(client, newest, published, context);
   }
   return fetchUnlisted(client, tagPrefixOf(newest?.manifest.release), release, context);
 }
@@ -32,10 +32,11 @@ export async function findRelease(
 /** An old manifest, by what the newest one says of it. Asks one host after the other. Throws `remote`, `integrity`. */
 export async function fetchPublished(
   client: Client,
+  newest: GoodManifest,
   published: PublishedVersion,
   context: RunContext,
 ): Promise<GoodManifest> {
-  const http = await client.http();
+  const http = (await client.http()).namedBy(newest, context);
   const { download_urls: urls, sha256: expected, size_bytes: sizeBytes } = published.manifest;
   const { mirrors = [] } = await client.preferences();
   const faults: AircherError[] = [];
@@ -44,11 +45,14 @@ export async function fetchPublished(
     if (address === undefined) continue;
     const url = http.place(address, kind);
     try {
-      const { bytes } = await http.document(url, { maxBytes: Math.min(sizeBytes, limits.manifestBytes), ...context });
+      const { bytes, local } = await http.document(url, {
+        maxBytes: Math.min(sizeBytes, limits.manifestBytes),
+        ...context,
+      });
       if (sha256(bytes) !== expected) {
         throw integrityError(`${url}: not the manifest of ${published.release} (its sha256 differs)`);
       }
-      return { manifest: parseManifest(bytes, url), bytes, sha256: expected, signature: undefined, url };
+      return { manifest: parseManifest(bytes, url), bytes, sha256: expected, signature: undefined, url, local };
     } catch (error) {
       context.signal?.throwIfAborted();
       faults.push(toAircherError(error));

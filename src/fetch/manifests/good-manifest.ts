@@ -1,6 +1,6 @@
 import type { Manifest } from '../../contract/manifest.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
-import { isMissing } from '../../http/get-document.ts';
+import { isMissing } from '../../http/remote-error.ts';
 
 /** A manifest that may be relied on. */
 export interface GoodManifest {
@@ -10,6 +10,8 @@ export interface GoodManifest {
   readonly signature: Buffer | undefined;
   /** Where it was: a URL or a file. */
   readonly url: string;
+  /** It came from this machine: only then its addresses may lead there. */
+  readonly local: boolean;
   /** For a release that was asked for by name: what the newest manifest says was withdrawn since. */
   readonly withdrawnSince?: Manifest['yanked'];
 }

@@ -28,7 +28,9 @@ export async function localManifests(
   if (await isFile(beside)) paths.push(beside);
   const good: GoodManifest[] = [];
   for (const path of paths) {
-    const found = openManifest(client, trust, await readManifestFile(path, path, undefined));
+    // Carried here from elsewhere: what it names on this machine isn't meant.
+    const carried = { ...(await readManifestFile(path, path, undefined)), local: false };
+    const found = openManifest(client, trust, carried);
     const { manifest } = found;
     if (hasExpired(manifest)) warn(context, { file: path, message: `the manifest expired at ${manifest.expires_at}` });
     good.push(found);

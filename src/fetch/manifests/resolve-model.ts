@@ -41,7 +41,7 @@ export async function resolveModel(
   const { version } = (fits(entry) ? entry : published) ?? nothingFits(name, entry, range, reason);
   warnIfWithdrawn(name, version, reason(version), context);
   if (published === undefined || fits(entry)) return { name, version, entry, from: good };
-  const from = await fetchPublished(client, published, context);
+  const from = await fetchPublished(client, good, published, context);
   const old = modelEntry(from, name);
   if (old.version === version) return { name, version, entry: old, from };
   throw integrityError(`${from.url}: has ${name} ${old.version} instead of ${version}`);

@@ -95,7 +95,7 @@ export function sameKeys(a: Keys, b: Keys): boolean {
 export function openManifest(
   client: Client,
   trust: Trust,
-  { bytes, signature, url }: Pick<GoodManifest, 'bytes' | 'signature' | 'url'>,
+  { bytes, signature, url, local }: Pick<GoodManifest, 'bytes' | 'signature' | 'url' | 'local'>,
 ): TrustedManifest {
   const { roots, announced, stored } = trust;
   const digest = sha256(bytes);
@@ -112,10 +112,22 @@ export function openManifest(
     );
   }
   const told = roots.length > 0 ? (manifest.signing?.public_keys ?? []) : [];
-  return { manifest, bytes, sha256: digest, signature, url, signers, announced: told.length > 0 ? told : announced };
+  return {
+    manifest,
+    bytes,
+    sha256: digest,
+    signature,
+    url,
+    local,
+    signers,
+    announced: told.length > 0 ? told : announced,
+  };
 }
 
-function checkSignature({ bytes, signature, url }: Omit<GoodManifest, 'manifest' | 'sha256'>, keys: Keys): void {
+function checkSignature(
+  { bytes, signature, url }: Pick<GoodManifest, 'bytes' | 'signature' | 'url'>,
+  keys: Keys,
+): void {
   if (signature === undefined) {
     throw integrityError(
       `${url}: the manifest has no signature`,

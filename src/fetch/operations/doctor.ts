@@ -6,6 +6,7 @@ import type { RunContext } from '../../core/events.ts';
 import { exists, isWritable } from '../../core/files.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { toolVersion } from '../../core/tool-version.ts';
+import type { Http } from '../../http/http-client.ts';
 import { leave } from '../../http/read-body.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import { otherCache } from '../cache/locate.ts';
@@ -118,12 +119,12 @@ async function diagnoseNetwork(client: Client, hosts: Set<string>, context: RunC
   }
   const http = await client.http();
   /** Asks for one byte, and tells by which hosts, proxy and token it came. */
-  const probe = (what: string, url: string, found?: string): Promise<readonly Finding[]> =>
+  const probe = (http: Http, what: string, url: string, found?: string): Promise<readonly Finding[]> =>
     attempt(what, context, async () => {
       const startedAt = performance.now();
       const { status, body, hops } = await http.request(url, {
         headers: { range: 'bytes=0-0' },
-        signal: context.signal,
+        ...context,
       });
       leave(body);
       const via = hops.map((hop) => new URL(hop).host);
@@ -147,13 +148,15 @@ async function diagnoseNetwork(client: Client, hosts: Set<string>, context: RunC
     const what = `source ${answer.source}`;
     if (answer.kind === 'bad') findings.push(failure(what, answer.error));
     else if (!/^https?:/.test(answer.url)) findings.push(finding(what, 'ok', releaseName(answer.manifest)));
-    else findings.push(...(await probe(what, answer.url, releaseName(answer.manifest))));
+    else findings.push(...(await probe(http, what, answer.url, releaseName(answer.manifest))));
   }
   const good = answers.find((answer) => answer.kind === 'good');
   const [entry] = Object.values(good?.manifest.models ?? {});
   for (const kind of hostKinds) {
     const url = entry?.download_urls[kind];
-    if (url !== undefined) findings.push(...(await probe(`mirror ${kind}`, http.place(url, kind))));
+    if (good && url !== undefined) {
+      findings.push(...(await probe(http.namedBy(good, context), `mirror ${kind}`, http.place(url, kind))));
+    }
   }
   return findings;
 }

@@ -91,7 +91,7 @@ async function resolveInstalled(
   record: InstallRecord | undefined,
 ): Promise<ResolvedModel & { readonly record: InstallRecord }> {
   const digest = record?.manifest_sha256;
-  const from = digest && (await readKeptManifest(client.layout, digest));
+  const from = digest && (await readKeptManifest(client.layout, { sha256: digest, local: record?.local ?? false }));
   if (record === undefined || !from) {
     throw remoteError(
       `${range === undefined ? name : `${name}@${range}`} is not installed with its manifest, and the client is offline.`,
@@ -112,12 +112,12 @@ interface Brought {
 
 async function fetchArchive(
   client: Client,
-  { name, entry }: ResolvedModel,
+  { name, entry, from }: ResolvedModel,
   staging: string,
   to: string,
   context: RunContext,
 ): Promise<Brought> {
-  const http = await client.http();
+  const http = (await client.http()).namedBy(from, context);
   const { mirrors: mirrorOrder } = await client.preferences();
   const request = { model: name, entry, staging, reuse: [], mirrorOrder };
   await makeDirectory(staging);

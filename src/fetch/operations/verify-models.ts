@@ -119,7 +119,7 @@ async function repairVersion(
           huggingFaceCache: client.huggingFaceCache,
           indexBytes: (await readRecordedIndex(layout, name, version))?.bytes,
         },
-        await client.http(),
+        (await client.http()).namedBy({ local: record.local ?? false }, context),
         context,
       );
     } finally {

@@ -1,7 +1,7 @@
 import { limits } from '../../contract/limits.ts';
 import { invalidError } from '../../core/errors.ts';
 import { readBoundedFile } from '../../core/files.ts';
-import { statusOf } from '../../http/get-document.ts';
+import { remoteReason, statusOf } from '../../http/remote-error.ts';
 import type { FetchedManifest, SourceOptions, UnchangedManifest } from './types.ts';
 
 const signatureEnding = '.minisig';
@@ -23,15 +23,16 @@ export async function fetchManifestUrl(
     http
       .document(beside.href, { ...options, timeoutMs, maxBytes: limits.signatureBytes, etag: undefined })
       .catch((error: unknown) => {
-        // Some hosts deny what isn't there.
-        if (![401, 403, 404, 410].includes(Number(statusOf(error)))) throw error;
+        // Some hosts deny what isn't there, or answer with a page.
+        const denied = [401, 403, 404, 410].includes(Number(statusOf(error)));
+        if (!denied && remoteReason(error) !== 'content') throw error;
       }),
   ]);
-  const { bytes, headers } = document;
+  const { bytes, headers, local } = document;
   const found = { source, url, tag };
   return document.status === 304
     ? { ...found, notModified: true, etag: headers.etag ?? options.etag }
-    : { ...found, notModified: false, etag: headers.etag, bytes, signature: signature?.bytes };
+    : { ...found, notModified: false, etag: headers.etag, bytes, signature: signature?.bytes, local };
 }
 
 /** A manifest and the signature beside it, from a disk. Throws `invalid` where there is none. */
@@ -47,5 +48,5 @@ export async function readManifestFile(
     });
   }
   const signature = await readBoundedFile(path + signatureEnding, limits.signatureBytes);
-  return { source, notModified: false, url: path, tag, etag: undefined, bytes, signature };
+  return { source, notModified: false, url: path, tag, etag: undefined, bytes, signature, local: true };
 }

@@ -1,5 +1,5 @@
 import { remoteError } from '../../core/errors.ts';
-import { isMissing } from '../../http/get-document.ts';
+import { isMissing } from '../../http/remote-error.ts';
 import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';
 import { listTags, releaseTags } from './git-tags.ts';
 import { parseSource } from './source.ts';

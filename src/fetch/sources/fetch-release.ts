@@ -3,7 +3,7 @@ import { tagPattern } from '../../contract/fields.ts';
 import { parseManifest } from '../../contract/manifest.ts';
 import * as semver from '../../contract/semver.ts';
 import { invalidError, usageError } from '../../core/errors.ts';
-import { isMissing } from '../../http/get-document.ts';
+import { isMissing } from '../../http/remote-error.ts';
 import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';
 import { fetchFromSource, githubManifestUrl } from './fetch-from-source.ts';
 import { parseSource, type Source } from './source.ts';

@@ -1,10 +1,9 @@
 import * as semver from '../../contract/semver.ts';
 import { remoteError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { statusOf } from '../../http/get-document.ts';
 import { askGitHub, maxGitHubBytes } from '../../http/github-asset.ts';
 import type { Http } from '../../http/http-client.ts';
-import { networkError } from '../../http/remote-error.ts';
+import { networkError, statusOf } from '../../http/remote-error.ts';
 
 /**
  * Names of all tags, by git's ref advertisement: no API, whose few anonymous requests an hour whole offices share. A private

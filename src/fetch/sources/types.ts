@@ -27,6 +27,8 @@ export interface FetchedManifest {
   readonly bytes: Buffer;
   /** `manifest.json.minisig` beside it; undefined where there is none. */
   readonly signature: Buffer | undefined;
+  /** It came from this machine: only then its addresses may lead there. */
+  readonly local: boolean;
 }
 
 /** The source has nothing new since `etag`. */

@@ -1,6 +1,7 @@
 import type { HttpResponse } from '../../http/http-client.ts';
 import { leave } from '../../http/read-body.ts';
-import { hostOf, retryAfterMs } from '../../http/remote-error.ts';
+import { hostOf } from '../../http/remote-error.ts';
+import { retryAfterMs } from '../../http/retry-after.ts';
 import { type FaultKind, type FaultRemedy, MirrorFaultError, statusFault } from './faults.ts';
 
 interface Asked {

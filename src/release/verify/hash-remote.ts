@@ -8,7 +8,8 @@ import { MirrorFaultError, statusFault, toFault } from '../../fetch/transfer/fau
 import { assetHeaders, findPrivateAsset } from '../../http/github-asset.ts';
 import type { Http, HttpResponse } from '../../http/http-client.ts';
 import { leave, readBody } from '../../http/read-body.ts';
-import { hostOf, retryAfterMs } from '../../http/remote-error.ts';
+import { hostOf } from '../../http/remote-error.ts';
+import { retryAfterMs } from '../../http/retry-after.ts';
 import type { VerifyState } from './expected-files.ts';
 
 /** Failures in a row without a byte between them. */

@@ -1,0 +1,65 @@
+import type { ClientRequest } from 'node:http';
+import { networkError, seconds } from './remote-error.ts';
+
+export interface AnswerOptions {
+  /** Who is asked, for messages. */
+  readonly peer: string;
+  readonly signal?: AbortSignal | undefined;
+  /** What the answer comes as; default `response`. */
+  readonly event?: 'response' | 'connect';
+  /** Until the connection stands, tunnel and TLS included. */
+  readonly connectMs: number;
+  /** From there to the answer's head. */
+  readonly answerMs: number;
+}
+
+/**
+ * Sends a request and waits for the head of its answer. Settles whatever becomes of the connection: Node tells of one that an
+ * unasked 101 takes over, or that is closed, neither by an answer nor by an error, and of a request that was destroyed only
+ * once it has a connection.
+ */
+export function answerOf<T>(request: ClientRequest, options: AnswerOptions): Promise<T> {
+  const { peer, signal, event = 'response', connectMs, answerMs } = options;
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    let settled = false;
+    const settle = (): void => {
+      settled = true;
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    };
+    const fail = (error: Error): void => {
+      if (settled) return;
+      settle();
+      request.destroy(error);
+      reject(error);
+    };
+    const abort = (): void => fail(new DOMException('aborted', 'AbortError'));
+    const failAfter = (ms: number, fact: string): void => {
+      clearTimeout(timer);
+      if (!settled)
+        timer = setTimeout(() => fail(networkError('timeout', `${peer}: ${fact} within ${seconds(ms)} s`)), ms);
+    };
+    failAfter(connectMs, 'no connection');
+    signal?.addEventListener('abort', abort);
+    // Stays for errors after the answer; the body tells of those itself.
+    request.on('error', fail);
+    request.once('close', () => fail(networkError('reset', `${peer}: the connection was closed without an answer`)));
+    request.once('socket', (socket) => {
+      const asked = (): void => failAfter(answerMs, 'no answer');
+      if ((socket as { secureConnecting?: boolean }).secureConnecting) socket.once('secureConnect', asked);
+      else if (socket.connecting) socket.once('connect', asked);
+      else asked();
+    });
+    request.once('upgrade', (_, socket) => {
+      socket.destroy();
+      fail(networkError('protocol', `${peer}: switches protocols (status 101), unasked`));
+    });
+    request.once(event, (...answer) => {
+      settle();
+      resolve(answer as T);
+    });
+    if (signal?.aborted) abort();
+    else request.end();
+  });
+}
