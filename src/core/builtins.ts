@@ -27,7 +27,7 @@ export const builtins = {
   get net(): typeof Net {
     return process.getBuiltinModule('node:net');
   },
-  get stream(): Pick<typeof Stream, 'pipeline' | 'Readable'> {
+  get stream(): Pick<typeof Stream, 'addAbortSignal' | 'pipeline' | 'Readable'> {
     return process.getBuiltinModule('node:stream');
   },
   get tls(): typeof Tls {

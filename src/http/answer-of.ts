@@ -1,4 +1,5 @@
-import type { ClientRequest } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { networkError, seconds } from './remote-error.ts';
 
 export interface AnswerOptions {
@@ -13,12 +14,15 @@ export interface AnswerOptions {
   readonly answerMs: number;
 }
 
+/** The head of an answer, and for `connect` the connection, which is the caller's from then on. */
+type Answer = readonly [head: IncomingMessage, connection: Duplex];
+
 /**
  * Sends a request and waits for the head of its answer. Settles whatever becomes of the connection: Node tells of one that an
  * unasked 101 takes over, or that is closed, neither by an answer nor by an error, and of a request that was destroyed only
  * once it has a connection.
  */
-export function answerOf<T>(request: ClientRequest, options: AnswerOptions): Promise<T> {
+export function answerOf(request: ClientRequest, options: AnswerOptions): Promise<Answer> {
   const { peer, signal, event = 'response', connectMs, answerMs } = options;
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
@@ -51,13 +55,15 @@ export function answerOf<T>(request: ClientRequest, options: AnswerOptions): Pro
       else if (socket.connecting) socket.once('connect', asked);
       else asked();
     });
+    const switches = (): void => fail(networkError('protocol', `${peer}: switches protocols (status 101), unasked`));
     request.once('upgrade', (_, socket) => {
       socket.destroy();
-      fail(networkError('protocol', `${peer}: switches protocols (status 101), unasked`));
+      switches();
     });
-    request.once(event, (...answer) => {
+    request.once(event, (answer: IncomingMessage, socket: Duplex) => {
+      if (answer.statusCode === 101) return switches();
       settle();
-      resolve(answer as T);
+      resolve([answer, socket]);
     });
     if (signal?.aborted) abort();
     else request.end();

@@ -61,13 +61,16 @@ export function createConnections(options: {
         // Every answer is hashed: what that takes is loaded while the first one is waited for.
         sent.once('finish', () => builtins.crypto);
         try {
-          const [body] = await answerOf<[http.IncomingMessage]>(sent, {
+          const [body] = await answerOf(sent, {
             peer: spokenTo?.name ?? peer,
             signal: asked.signal,
             // A tunnel has deadlines of its own, which blame the proxy.
             connectMs: proxy === spokenTo ? connectMs : 3 * connectMs,
             answerMs: asked.answerTimeoutMs ?? options.answerTimeoutMs,
           });
+          // Whoever reads it gets its errors; until then nobody does.
+          body.on('error', () => {});
+          if (asked.signal) builtins.stream.addAbortSignal(asked.signal, body);
           if (spokenTo === undefined || body.statusCode !== 407) return body;
           body.destroy();
           throw proxyRefusal(spokenTo, peer, 407);
@@ -85,13 +88,8 @@ export function createConnections(options: {
   };
 }
 
-function send(
-  url: URL,
-  { method = 'GET', headers, proxy, signal }: Asked,
-  agent: http.Agent,
-  tunnelSignal: AbortSignal,
-) {
-  const common = { method, headers, agent, ...(signal && { signal }) };
+function send(url: URL, { method = 'GET', headers, proxy }: Asked, agent: http.Agent, tunnelSignal: AbortSignal) {
+  const common = { method, headers, agent };
   if (url.protocol === 'https:') {
     const tunnelled: https.RequestOptions & TunnelRequest = { ...common, tunnelSignal };
     return builtins.https.request(url, tunnelled);

@@ -52,7 +52,7 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
       // A low rate makes long pauses, and the process would wait for their end.
       clearTimeout(pause);
       body.removeListener('data', onData);
-      if (drop) abandon(body);
+      if (drop) body.destroy();
       if (error === undefined) resolve();
       else reject(error);
     }
@@ -106,11 +106,6 @@ const smallBodyBytes = 64 * 1024;
 
 /** Done with an answer whose body doesn't matter. */
 export function leave(body: IncomingMessage): void {
-  if (Number(body.headers['content-length'] ?? Number.POSITIVE_INFINITY) > smallBodyBytes) abandon(body);
-  else body.on('error', () => {}).resume();
-}
-
-/** Ends a connection; its later errors are of no interest. */
-function abandon(body: IncomingMessage): void {
-  body.on('error', () => {}).destroy();
+  if (Number(body.headers['content-length'] ?? Number.POSITIVE_INFINITY) > smallBodyBytes) body.destroy();
+  else body.resume();
 }

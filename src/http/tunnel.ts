@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type * as tls from 'node:tls';
@@ -52,7 +51,7 @@ async function openTunnel(
     agent: false,
     ...(ca && { ca }),
   });
-  const [{ statusCode = 0 }, socket] = await answerOf<[IncomingMessage, Duplex]>(request, {
+  const [{ statusCode = 0 }, socket] = await answerOf(request, {
     peer: proxy.name,
     signal,
     event: 'connect',
