@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as nodeHttp from 'node:http';
 import * as nodeHttps from 'node:https';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -122,19 +122,35 @@ async function listen(
   return (server.address() as AddressInfo).port;
 }
 
-/** A certificate for 127.0.0.1 that nobody trusts. */
-export function selfSigned(): Certificate {
+const authority = `[ca]
+default_ca = here
+[here]
+database = index
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+x509_extensions = names
+[any]
+commonName = supplied
+[names]
+subjectAltName = IP:127.0.0.1
+basicConstraints = CA:true
+`;
+
+/** A certificate for 127.0.0.1 that nobody trusts; valid in these years. */
+export function selfSigned([from, to]: readonly [number, number] = [2020, 2100]): Certificate {
   const directory = mkdtempSync(join(tmpdir(), 'aircher-tls-'));
+  const openssl = (...args: readonly string[]): void =>
+    void execFileSync('openssl', args, { cwd: directory, stdio: 'ignore' });
   try {
-    execFileSync(
-      'openssl',
-      [
-        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-        ...['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'],
-        ...['-keyout', join(directory, 'key.pem'), '-out', join(directory, 'cert.pem')],
-      ],
-      { stdio: 'ignore' },
-    );
+    writeFileSync(join(directory, 'config'), authority);
+    writeFileSync(join(directory, 'index'), '');
+    const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'key.pem'];
+    openssl('req', '-new', ...newKey, '-subj', '/CN=127.0.0.1', '-out', 'request.pem');
+    const dates = ['-startdate', `${from}0101000000Z`, '-enddate', `${to}0101000000Z`];
+    const files = ['-keyfile', 'key.pem', '-in', 'request.pem', '-out', 'cert.pem'];
+    openssl('ca', '-selfsign', '-batch', '-notext', '-config', 'config', ...dates, ...files);
     return {
       key: readFileSync(join(directory, 'key.pem'), 'utf8'),
       cert: readFileSync(join(directory, 'cert.pem'), 'utf8'),

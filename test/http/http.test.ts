@@ -97,6 +97,25 @@ test('a certificate that is not trusted is named, with NODE_EXTRA_CA_CERTS; one 
   assert.equal((await trusting.document(server.url, small)).bytes.toString(), 'fine');
 });
 
+for (const [years, fact] of [
+  [[2090, 2091], 'its certificate is not valid yet (CERT_NOT_YET_VALID)'],
+  [[2020, 2021], 'its certificate has expired (CERT_HAS_EXPIRED)'],
+] as const) {
+  test(`where ${fact}, this machine’s clock may be to blame`, async (context) => {
+    const tls = selfSigned(years);
+    const server = await startServer(context, ok, tls);
+    const client = http(context, { extraCertificates: tls.cert });
+    await assert.rejects(client.document(server.url, { maxBytes: 10 }), (error) => {
+      assert.ok(isAircherError(error, 'remote'), String(error));
+      assert.equal(error.message, `127.0.0.1:${server.port}: ${fact}`);
+      assert.match(error.hint ?? '', new RegExp(`^The clock of this machine says ${new Date().getUTCFullYear()}-`));
+      assert.doesNotMatch(error.hint ?? '', /proxy/);
+      return true;
+    });
+    assert.equal(server.connections(), 1, 'asked once');
+  });
+}
+
 test('https to a server without TLS is no cut connection', async (context) => {
   const server = await startServer(context, ok);
   const request = http(context).document(server.url.replace('http:', 'https:'), { ...small, attempts: 1 });
