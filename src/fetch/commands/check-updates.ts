@@ -18,7 +18,10 @@ export const checkUpdatesCommand: Command = {
     showStatuses(statuses, output);
     const updates = statuses.filter(({ status }) => status === 'update').length;
     if (updates > 0) output.note(`${plural(updates, 'update')}. To install: update --all`);
-    else if (statuses.length > 0) output.note('Everything is up to date.');
+    else if (client.offline) output.note('Nothing newer is known here. Offline, no host is asked.');
+    else if (statuses.length > 0 && statuses.every(({ status }) => status === 'up-to-date')) {
+      output.note('Everything is up to date.');
+    }
     for (const { name, installed, available, status, changes, yanked } of statuses) {
       if (yanked !== undefined) output.note(`${name} ${installed} was withdrawn: ${yanked}`);
       if (status === 'pinned') output.note(`${name} is pinned to ${installed}: update leaves it alone.`);

@@ -1,7 +1,7 @@
 import { parseManifest } from '../../contract/manifest.ts';
 import { type AircherError, isAircherError, remoteError, toAircherError } from '../../core/errors.ts';
 import type { OnEvent, RunContext } from '../../core/events.ts';
-import { showSource } from '../../http/remote-error.ts';
+import { seconds, showSource } from '../../http/remote-error.ts';
 import type { Client } from '../client.ts';
 import { fetchFromSource } from '../sources/fetch-from-source.ts';
 import { fetchRelease } from '../sources/fetch-release.ts';
@@ -15,8 +15,15 @@ export interface GoodAnswer extends TrustedManifest {
   readonly etags: Readonly<Record<string, string>>;
 }
 
-export type SourceAnswer = GoodAnswer | { readonly kind: 'bad'; readonly source: string; readonly error: AircherError };
+export interface BadAnswer {
+  readonly kind: 'bad';
+  readonly source: string;
+  readonly error: AircherError;
+}
 
+export type SourceAnswer = GoodAnswer | BadAnswer;
+
+/** For all that one source is asked. */
 const sourceTimeoutMs = 15_000;
 /** How long slower sources are waited for once one has given a good answer. */
 const graceMs = 3_000;
@@ -34,21 +41,27 @@ export async function askSources(client: Client, trust: Trust, context: RunConte
   let grace: NodeJS.Timeout | undefined;
   const answers = await Promise.all(
     client.sources.map(async (source): Promise<SourceAnswer> => {
+      const deadline = AbortSignal.timeout(sourceTimeoutMs);
       try {
-        const answer = await askSource(source, client, trust, { http, timeoutMs: sourceTimeoutMs, signal, onEvent });
+        const within = { http, signal: AbortSignal.any([signal, deadline]), onEvent };
+        const answer = await askSource(source, client, trust, within);
         grace ??= setTimeout(() => late.abort(), graceMs);
         return answer;
       } catch (error) {
         context.signal?.throwIfAborted();
-        const fault = late.signal.aborted
-          ? remoteError(`${source}: no answer while another source had answered`)
-          : toAircherError(error);
-        return { kind: 'bad', source, error: fault };
+        return { kind: 'bad', source, error: fault(source, error, late.signal, deadline) };
       }
     }),
   );
   clearTimeout(grace);
   return answers;
+}
+
+function fault(source: string, error: unknown, late: AbortSignal, deadline: AbortSignal): AircherError {
+  const name = showSource(source);
+  if (late.aborted) return remoteError(`${name}: no answer while another source had answered`);
+  if (deadline.aborted) return remoteError(`${name}: no complete answer in ${seconds(sourceTimeoutMs)} s`);
+  return toAircherError(error);
 }
 
 async function askSource(source: string, client: Client, trust: Trust, options: SourceOptions): Promise<GoodAnswer> {

@@ -1,10 +1,10 @@
-import { integrityError, type Problem, remoteError, usageError } from '../../core/errors.ts';
+import { type AircherError, integrityError, type Problem, remoteError, usageError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { isMissing } from '../../http/remote-error.ts';
 import type { Client } from '../client.ts';
 import { sourceForms } from '../sources/source.ts';
 import type { AcceptedManifest } from './accepted-manifest.ts';
-import { askSources, type SourceAnswer } from './ask-sources.ts';
+import { askSources, type BadAnswer } from './ask-sources.ts';
 import { checkExpiry } from './check-expiry.ts';
 import { compareReleases, releaseName } from './compare-releases.ts';
 import { findRelease } from './find-release.ts';
@@ -48,14 +48,7 @@ async function findNewest(client: Client, context: RunContext): Promise<GoodMani
   const bad = answers.filter((answer) => answer.kind === 'bad');
   const isForged = bad.some(({ error }) => error.code === 'integrity');
   const counts = best === undefined || (stored && isOlder(best, stored) && !client.allowDowngrade) ? stored : best;
-  if (counts === undefined || (best === undefined && isForged)) {
-    throw noneGood(
-      bad.map(({ error }) => error),
-      `None of ${bad.length} manifest sources has a good manifest.`,
-      '`doctor` says which hosts can be reached, and what stands in the way.',
-      bad.map((answer) => ({ level: 'error', ...badSource(answer) })),
-    );
-  }
+  if (counts === undefined || (best === undefined && isForged)) throw noAnswer(bad);
   const name = releaseName(counts.manifest);
   if (best && best !== counts && client.sourcesAreNamed) {
     throw integrityError(
@@ -72,8 +65,19 @@ async function findNewest(client: Client, context: RunContext): Promise<GoodMani
   }
   if (best === undefined) {
     warn(context, { message: `no manifest source answers; going by ${name}, accepted ${stored?.accepted_at}` });
-  } else if (best === counts) await rememberManifest(client, best, best.etags, trust, context);
+    return { ...counts, unconfirmed: noAnswer(bad) };
+  }
+  if (best === counts) await rememberManifest(client, best, best.etags, trust, context);
   return counts;
+}
+
+function noAnswer(bad: readonly BadAnswer[]): AircherError {
+  return noneGood(
+    bad.map(({ error }) => error),
+    `None of ${bad.length} manifest sources has a good manifest.`,
+    '`doctor` says which hosts can be reached, and what stands in the way.',
+    bad.map((answer) => ({ level: 'error', ...badSource(answer) })),
+  );
 }
 
 function isOlder(a: GoodManifest, b: GoodManifest): boolean {
@@ -91,7 +95,7 @@ function offlineAnswer(client: Client, stored: AcceptedManifest | undefined): Go
   throw usageError('No manifest source is known.', `Name one by --manifest or AIRCHER_MANIFEST_URL. ${sourceForms}`);
 }
 
-function badSource(answer: Extract<SourceAnswer, { kind: 'bad' }>): Omit<Problem, 'level'> {
+function badSource(answer: BadAnswer): Omit<Problem, 'level'> {
   const { message, hint } = answer.error;
   return {
     file: answer.source,

@@ -14,6 +14,8 @@ export interface GoodManifest {
   readonly local: boolean;
   /** For a release that was asked for by name: what the newest manifest says was withdrawn since. */
   readonly withdrawnSince?: Manifest['yanked'];
+  /** No source answered, so this is what was accepted before: why nobody knows whether there is a newer one. */
+  readonly unconfirmed?: AircherError;
 }
 
 /** What to throw where every place that was asked failed: the one fault, or the worst of them with all as problems. */

@@ -1,5 +1,5 @@
 import * as semver from '../../contract/semver.ts';
-import { toAircherError } from '../../core/errors.ts';
+import { type AircherError, remoteError, toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { type InstalledModel, recordOf } from '../cache/installed.ts';
 import type { Client } from '../client.ts';
@@ -41,13 +41,25 @@ export interface CheckUpdatesOptions extends RunContext {
   readonly nameChangedTensors?: boolean | undefined;
   /** A model whose new version has another embedding space, or doesn't tell it, is `other-space`: `updateModels` would leave it alone. */
   readonly sameSpace?: boolean | undefined;
+  /** For all that hosts are asked, together; what isn't known then stays unknown. Default 30,000. */
+  readonly timeoutMs?: number | undefined;
 }
 
-/** Compares what is installed with what is offered. Installs nothing. Throws as `findManifest`. */
+const defaultTimeoutMs = 30_000;
+
+/** Compares what is installed with what is offered. Installs nothing. Throws as `findManifest`, and where no source answers. */
 export async function checkUpdates(client: Client, options: CheckUpdatesOptions = {}): Promise<UpdateStatus[]> {
   const models = await selectInstalled(client, options.names);
   if (models.length === 0) return [];
-  const good = await findManifest(client, options, 'look');
+  // To name tensors takes as long as it takes.
+  const budget = options.nameChangedTensors
+    ? new AbortController().signal
+    : AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs);
+  const within = { ...options, signal: options.signal ? AbortSignal.any([options.signal, budget]) : budget };
+  const good = await findManifest(client, within, 'look').catch((error: unknown) => {
+    throw budget.aborted ? tooLate('no manifest source answers') : error;
+  });
+  if (good.unconfirmed) throw good.unconfirmed;
   if (hasExpired(good.manifest)) {
     warn(options, {
       file: good.url,
@@ -55,8 +67,12 @@ export async function checkUpdates(client: Client, options: CheckUpdatesOptions 
     });
   }
   const statuses: UpdateStatus[] = [];
-  for (const model of models) statuses.push(await checkModel(client, good, model, options));
+  for (const model of models) statuses.push(await checkModel(client, good, model, within, budget));
   return statuses;
+}
+
+function tooLate(fact: string): AircherError {
+  return remoteError(`Whether there are updates is unknown: ${fact} in time.`, '`doctor` says what stands in the way.');
 }
 
 async function checkModel(
@@ -64,19 +80,23 @@ async function checkModel(
   good: GoodManifest,
   model: InstalledModel,
   options: CheckUpdatesOptions,
+  budget: AbortSignal,
 ): Promise<UpdateStatus> {
   const { name, current } = model;
   const installed = currentRecord(model).entry;
   const yanked = withdrawal(good.manifest, name, current);
-  const resolved = await resolveModel(client, good, name, undefined, {}).catch((error: unknown) => {
-    if (toAircherError(error).code !== 'invalid') throw error;
-    return undefined;
-  });
+  const resolved = await resolveModel(client, good, name, undefined, { signal: options.signal }).catch(
+    (error: unknown) => {
+      if (budget.aborted) throw tooLate(`no host gives the manifest of ${name}`);
+      if (toAircherError(error).code !== 'invalid') throw error;
+      return undefined;
+    },
+  );
   const next = resolved && isUpdate(good, model, resolved) ? resolved : undefined;
   const space = next ? spaceChange(installed, next.entry) : 'same';
   const available = options.sameSpace && space !== 'same' ? 'other-space' : 'update';
   const here = recordOf(model, next?.version) !== undefined;
-  const plan = next === undefined || here ? undefined : await measure(client, next, options);
+  const plan = next === undefined || here ? undefined : await measure(client, next, options, budget);
   const { pins } = await client.preferences();
   const offered = Object.hasOwn(good.manifest.models, name) ? 'up-to-date' : 'not-offered';
   return {
@@ -110,13 +130,14 @@ async function measure(
   client: Client,
   resolved: ResolvedModel,
   { signal, onEvent, nameChangedTensors }: CheckUpdatesOptions,
+  budget: AbortSignal,
 ): Promise<TransferSummary | undefined> {
   try {
     return await planUpdate(client, resolved, { signal, nameChangedTensors });
   } catch (error) {
-    signal?.throwIfAborted();
+    if (!budget.aborted) signal?.throwIfAborted();
     if (nameChangedTensors) throw error;
-    const { message } = toAircherError(error);
+    const message = budget.aborted ? 'its hosts don’t answer in time' : toAircherError(error).message;
     warn({ onEvent }, { file: `${resolved.name}@${resolved.version}`, message: `can’t be measured: ${message}` });
     return undefined;
   }

@@ -38,6 +38,7 @@ export async function updateModels(client: Client, options: UpdateOptions = {}):
   const good = await findManifest(client, options);
   const reports: UpdateReport[] = [];
   for (const model of models) reports.push(await updateModel(client, good, model, options));
+  if (good.unconfirmed && reports.every(({ outcome }) => outcome === 'up-to-date')) throw good.unconfirmed;
   return reports;
 }
 
