@@ -95,14 +95,15 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
   {
     name: 'HTTPS_PROXY',
     readBy: both,
-    meaning: 'proxy for `https:` URLs; `ALL_PROXY` where it is not set; also in lower case',
+    meaning: 'proxy for `https:` URLs: `http://HOST:PORT`, or `https://…` by TLS; lower case wins, here and below',
   },
-  { name: 'ALL_PROXY', readBy: both, meaning: 'see `HTTPS_PROXY`' },
-  { name: 'http_proxy', readBy: both, meaning: 'proxy for `http:` URLs; in lower case only, as curl has it' },
+  { name: 'HTTP_PROXY', readBy: both, meaning: 'proxy for `http:` URLs' },
+  { name: 'ALL_PROXY', readBy: both, meaning: 'proxy for URLs whose scheme has none of its own' },
   {
     name: 'NO_PROXY',
     readBy: both,
-    meaning: 'hosts without a proxy: names, `.suffixes`, `host:port`, `*`; also in lower case',
+    meaning:
+      'what is asked without a proxy: names, `.suffixes`, addresses, networks (`10.0.0.0/8`), each with a `:port` or without; `*`',
   },
   { name: 'HF_HUB_CACHE', readBy: client, meaning: 'a Hugging Face cache, looked into for identical files' },
   { name: 'HF_HOME', readBy: client, meaning: 'as above: `$HF_HOME/hub`' },
