@@ -44,7 +44,8 @@ export function createHttp(options: HttpOptions = {}): Http {
     const body = await connections.ask(url, { ...asked, headers: { ...headers, ...tokens.headersOf(token) } });
     const { statusCode: status = 0, socket } = body;
     const local = isMachineHost(url.hostname) || (!proxy && isMachineAddress(socket.remoteAddress ?? ''));
-    const answer = { body, status, local, refusedToken: undefined };
+    const through = url.protocol === 'http:' ? proxy?.name : undefined;
+    const answer = { body, status, local, through, refusedToken: undefined };
     if (token === undefined || ![401, 403].includes(status) || isRateLimit(status, body.headers)) return answer;
     leave(body);
     const without = await connections.ask(url, asked);

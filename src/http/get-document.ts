@@ -78,7 +78,7 @@ async function attempt(http: Http, url: string, request: DocumentRequest): Promi
 
 /** An answer with a status that is none of those expected, as an error. */
 function statusError(response: HttpResponse): AircherError {
-  const { status, headers, refusedToken } = response;
+  const { status, headers, through, refusedToken } = response;
   const shown = showUrl(response.hops[0] ?? response.url);
   const host = hostOf(response.url);
   const limited = isRateLimit(status, headers);
@@ -97,5 +97,9 @@ function statusError(response: HttpResponse): AircherError {
         );
   }
   const what = status === 404 ? 'not found' : limited ? 'too many requests' : 'failed';
-  return networkError('status', `${shown}: ${what} (status ${status} from ${host})`, { details });
+  return networkError(
+    'status',
+    `${shown}: ${what} (status ${status} from ${host}${through ? ` through ${through}` : ''})`,
+    { details },
+  );
 }

@@ -58,6 +58,8 @@ export interface HttpResponse {
   readonly body: IncomingMessage;
   /** It came from this machine. */
   readonly local: boolean;
+  /** The proxy that the answer may be of, as words for messages: that of plain http. */
+  readonly through: string | undefined;
   /** The token that was sent is to blame for the status: without it there is none better, or the answer is good. */
   readonly refusedToken: TokenKind | undefined;
 }

@@ -49,7 +49,7 @@ export function isMissing(error: unknown): boolean {
 export function isFinal(error: AircherError): boolean {
   const reason = remoteReason(error);
   const final = reason === 'certificate' || reason === 'redirect' || reason === 'scheme';
-  return final || error.details.proxy_status === 407;
+  return final || Number(error.details.proxy_status) < 500;
 }
 
 const clockHint = (): string =>

@@ -76,14 +76,15 @@ export function proxyFailure(error: unknown, proxy: HttpProxy): AircherError {
 export function proxyRefusal(proxy: HttpProxy, authority: string, status: number): AircherError {
   const details = { proxy_status: status };
   const shown = `(status ${status})`;
-  if (status === 407) {
-    const given = 'proxy-authorization' in proxy.headers;
+  const given = 'proxy-authorization' in proxy.headers;
+  // tinyproxy refuses a wrong password with 401.
+  if (status === 407 || (status === 401 && given)) {
     return networkError(
       'proxy',
       given
         ? `${proxy.name} refuses the user name and password of ${proxy.variable} ${shown}`
         : `${proxy.name} asks for a user name and password ${shown}`,
-      { hint: `Write them into ${proxy.variable}: http://NAME:PASSWORD@${proxy.url.host}`, details },
+      { hint: `Write them into ${proxy.variable}: ${proxy.url.protocol}//NAME:PASSWORD@${proxy.url.host}`, details },
     );
   }
   if (status >= 500) return networkError('proxy', `${proxy.name} can’t reach ${authority} ${shown}`, { details });

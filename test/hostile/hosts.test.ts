@@ -63,8 +63,8 @@ test('how a manifest’s host may answer', async (t) => {
     (response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(50_000_000)));
     },
-    [5],
-    /encoding/,
+    [3],
+    /more than the 16777216 bytes expected/,
   );
   await refused(
     'a length that is too short for it',
@@ -109,7 +109,8 @@ test('how a manifest’s host may answer', async (t) => {
   await refused(
     'an answer of a web page',
     (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
-    [3],
+    [5],
+    /a web page instead of the document/,
   );
 });
 

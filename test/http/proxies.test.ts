@@ -136,6 +136,7 @@ test('a proxy that is dead, silent, refuses the host or can’t reach it is to b
   const { port } = silent.address() as AddressInfo;
   const forbids = await startProxy(context, { status: 403 });
   const fails = await startProxy(context, { status: 502 });
+  const doubts = await startProxy(context, { status: 401 });
   for (const [address, says] of [
     ['127.0.0.1:1', /^the proxy 127\.0\.0\.1:1: no connection \(ECONNREFUSED\)$/],
     ['proxy.invalid:3128', /^the proxy proxy\.invalid:3128: the name of the host is not known/],
@@ -151,8 +152,9 @@ test('a proxy that is dead, silent, refuses the host or can’t reach it is to b
   for (const [proxy, says] of [
     [forbids, 'refuses models.example.org:443 (status 403)'],
     [fails, 'can’t reach models.example.org:443 (status 502)'],
+    [doubts, 'refuses the user name and password of HTTPS_PROXY (status 401)'],
   ] as const) {
-    const client = http(context, { httpsProxy: proxy.url });
+    const client = http(context, { httpsProxy: proxy.url.replace('//', '//user:secret@') });
     const { message } = await proxyFault(client.document('https://models.example.org/', small));
     assert.equal(message, `the proxy 127.0.0.1:${proxy.port} ${says}`);
   }
