@@ -44,7 +44,7 @@ export function createConnections(options: {
     return (proxy?.url ?? url).protocol === 'https:' ? new builtins.https.Agent(rule) : new builtins.http.Agent(rule);
   };
   const agentFor = (url: URL, proxy: HttpProxy | undefined, mayBeLocal: boolean): http.Agent => {
-    const key = `${url.protocol} ${proxy?.url.href} ${mayBeLocal}`;
+    const key = `${url.protocol} ${proxy?.url.href ?? mayBeLocal}`;
     const agent = agents.get(key) ?? makeAgent(url, proxy, mayBeLocal);
     agents.set(key, agent);
     return agent;

@@ -60,7 +60,7 @@ export interface HttpResponse {
   readonly local: boolean;
   /** The proxy that the answer may be of, as words for messages: that of plain http. */
   readonly through: string | undefined;
-  /** The token that was sent is to blame for the status: without it there is none better, or the answer is good. */
+  /** The token that the host refuses by this status; without it, it gives no better answer. */
   readonly refusedToken: TokenKind | undefined;
 }
 
