@@ -9,23 +9,3 @@ export function gzipTrailer(crc32: number, contentBytes: number): Buffer {
   trailer.writeUInt32LE(contentBytes % 2 ** 32, 6);
   return trailer;
 }
-
-/** The CRC-32 of two pieces one after the other, from those of each: a CRC is a remainder of polynomials (RFC 1952, 8), so `a` is shifted by `b`'s length. */
-export function joinCrc32(a: number, b: number, lengthOfB: number): number {
-  let shifted = a;
-  // x^8, then its squares: one for each binary digit of the length.
-  for (let power = 0x00800000, left = lengthOfB; left > 0; left = Math.floor(left / 2), power = times(power, power)) {
-    if (left % 2 === 1) shifted = times(power, shifted);
-  }
-  return (shifted ^ b) >>> 0;
-}
-
-/** The product of two polynomials modulo CRC-32's, the highest power in the lowest bit. */
-function times(a: number, b: number): number {
-  let product = 0;
-  for (let bit = 31, shifted = b; bit >= 0; bit--) {
-    if ((a >>> bit) & 1) product ^= shifted;
-    shifted = shifted & 1 ? (shifted >>> 1) ^ 0xedb88320 : shifted >>> 1;
-  }
-  return product;
-}

@@ -3,7 +3,7 @@
  *
  * How the server behaves:
  * - `status`: answers this. The request's body is read to its end, the work isn't done; with `after: true` it is done first
- *   (a commit that happened though it failed).
+ *   (a commit that happened though it failed); `when`: only a request with a Range, or only one without.
  * - `reset`: cuts the connection when `atByte` bytes (0) of the request or response have passed: by RST, or with `how: 'fin'` by an
  *   ordinary close. In a request, 0 means before anything is done.
  * - `stall`: nothing more moves from `atByte` (0) on, for `ms`, or until the client gives up.
@@ -15,7 +15,8 @@
  * - `wrong-length`: Content-Length is off by `by` bytes; with more than there are, the connection closes early.
  * - `flip`: all bits of the byte at `atByte` are inverted, in the response or in the request that the server sees.
  * - `html`: status 200 and a page of HTML instead (a captive portal, a proxy's error page). The work isn't done.
- * - `ignore-range`: the request's Range is overlooked. `slice-as-200`: the right slice, but status 200 and no Content-Range.
+ * - `ignore-range`: the request's Range is overlooked; `whole-as-206`: likewise, but with 206 and the Content-Range of the whole.
+ *   `slice-as-200`: the right slice, but status 200 and no Content-Range.
  *   `wrong-content-range`: Content-Range names bytes `by` (1) further on.
  * - `gzip`: the body is compressed (Content-Encoding: gzip), asked for or not.
  * - `redirect`: 302 to `to`; `self` is a loop.
@@ -35,6 +36,7 @@ export type FaultAction =
       readonly headers?: Readonly<Record<string, string>>;
       readonly body?: string;
       readonly after?: boolean;
+      readonly when?: 'ranged' | 'not ranged';
     }
   | { readonly kind: 'reset'; readonly of?: Direction; readonly atByte?: number; readonly how?: 'rst' | 'fin' }
   | { readonly kind: 'stall'; readonly of?: Direction; readonly atByte?: number; readonly ms?: number }
@@ -45,6 +47,7 @@ export type FaultAction =
   | { readonly kind: 'flip'; readonly of?: Direction; readonly atByte: number }
   | { readonly kind: 'html' }
   | { readonly kind: 'ignore-range' }
+  | { readonly kind: 'whole-as-206' }
   | { readonly kind: 'slice-as-200' }
   | { readonly kind: 'wrong-content-range'; readonly by?: number }
   | { readonly kind: 'gzip' }

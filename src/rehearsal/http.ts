@@ -95,6 +95,7 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
       const reset = findFault(active, 'reset', 'request');
       if (reset && (reset.atByte ?? 0) === 0) return cutConnection(scene, reset.how);
       if (findFault(active, 'ignore-range')) delete headers.range;
+      if (findFault(active, 'whole-as-206') && headers.range) headers.range = 'bytes=0-';
       const body = readRequestBody(scene);
       const exchange = (): Exchange => ({
         origin: name,
@@ -153,11 +154,13 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
 
 /** The handler's reply, or the one that a fault puts in its place. */
 async function replyUnderFaults(
-  scene: { readonly faults: readonly ActiveFault[] },
+  scene: { readonly request: IncomingMessage; readonly faults: readonly ActiveFault[] },
   body: AsyncIterable<Buffer>,
   handle: () => Reply | Promise<Reply>,
 ): Promise<Reply> {
-  const status = findFault(scene.faults, 'status');
+  const status = scene.faults.find(
+    (fault) => fault.kind === 'status' && (fault.when ?? rangedness(scene.request)) === rangedness(scene.request),
+  ) as ActiveFault<'status'> | undefined;
   const redirect = findFault(scene.faults, 'redirect');
   const html = findFault(scene.faults, 'html');
   const work = async (): Promise<Reply> => {
@@ -176,6 +179,10 @@ async function replyUnderFaults(
   return textReply(200, '<!DOCTYPE html>\n<html><title>Welcome</title><body>Please sign in.</body></html>\n', {
     'content-type': 'text/html; charset=utf-8',
   });
+}
+
+function rangedness({ headers }: IncomingMessage): 'ranged' | 'not ranged' {
+  return headers.range === undefined ? 'not ranged' : 'ranged';
 }
 
 async function drain(body: AsyncIterable<Buffer>): Promise<void> {

@@ -139,6 +139,7 @@ export async function serve(context: TestContext, options: StaticMirrorOptions):
 export function http(context: TestContext, options: HttpOptions = {}): Http {
   const client = createHttp({
     connectTimeoutMs: 700,
+    archiveTimeoutMs: 700,
     stallTimeoutMs: 700,
     retryDelayMs: 20,
     maxRetryAfterMs: 3000,

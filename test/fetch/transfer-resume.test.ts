@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { appendFile, mkdir, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
 import { planTransfer } from '../../src/fetch/transfer/plan-transfer.ts';
-import { repairFiles } from '../../src/fetch/transfer/repair-files.ts';
 import { runTransfer } from '../../src/fetch/transfer/run-transfer.ts';
 import { createFaults } from '../../src/rehearsal/faults.ts';
 import { differences, http, publish, request, serve, temporary } from './transfer-fixture.ts';
@@ -83,7 +82,7 @@ test('whatever lies where the index is staged, the index is there afterwards', a
   }
 });
 
-test('repair fetches three chunks for three flipped bytes', async (context) => {
+test('a transfer whose source is a damaged version fetches three chunks for three flipped bytes', async (context) => {
   const published = await publish(context);
   const mirror = await serve(context, { directory: published.directory });
   const client = http(context);
@@ -91,18 +90,16 @@ test('repair fetches three chunks for three flipped bytes', async (context) => {
   const handle = await open(path, 'r+');
   for (const offset of [900, 1_000_000, 3_900_000]) await handle.write(Buffer.of(0xaa), 0, 1, offset);
   await handle.close();
-  const report = await repairFiles(
-    {
-      model: 'tiny-test',
-      entry: published.entry({ mirror: mirror.url }),
-      directory: published.source,
-      staging: await temporary(context),
-    },
-    client,
-  );
-  assert.equal(report.repaired, 3);
-  assert.deepEqual(report.changedFiles, ['model.safetensors']);
-  assert.deepEqual(await differences(published.source, published), []);
+  const wanted = await request(context, published.entry({ mirror: mirror.url }), {
+    paths: new Set(['model.safetensors']),
+    reuse: [published.reuse()],
+  });
+  const report = await runTransfer(await planTransfer(wanted, client), client);
+  assert.equal(report.mirrors[0]?.chunks, 3);
+  assert.deepEqual(report.files, [published.index.files.find((file) => file.path === 'model.safetensors')]);
+  assert.deepEqual(await readdir(join(wanted.staging, 'files')), ['model.safetensors']);
+  const whole = await readFile(join(wanted.staging, 'files', 'model.safetensors'));
+  assert.deepEqual(whole, published.contents.get('model.safetensors'));
   assert.ok(report.bytesFetched < 3 * 720_000);
 });
 

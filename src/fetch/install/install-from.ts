@@ -1,4 +1,5 @@
 import { basename, dirname, join } from 'node:path';
+import { unpackArchive } from '../../archive/unpack-archive.ts';
 import { archiveFormats } from '../../contract/chunk-index.ts';
 import { type AircherError, integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
@@ -10,7 +11,6 @@ import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { localManifests } from '../manifests/local-manifests.ts';
 import { modelEntry, type ResolvedModel } from '../manifests/resolve-model.ts';
 import { warnIfWithdrawn, withdrawal } from '../manifests/withdrawal.ts';
-import { unpackArchive } from '../transfer/unpack-archive.ts';
 import { copyFiles } from './copy-files.ts';
 import { type FillStaging, type InstallReport, installVersion } from './install-version.ts';
 

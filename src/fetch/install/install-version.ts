@@ -133,7 +133,6 @@ export async function planInstall(
   options: RunContext & {
     readonly staging: string;
     readonly setAside?: string | undefined;
-    readonly nameChangedTensors?: boolean;
   },
 ): Promise<TransferPlan> {
   const { name: model, version, entry, from } = resolved;

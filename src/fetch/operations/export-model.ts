@@ -11,9 +11,9 @@ import { copyFiles } from '../install/copy-files.ts';
 import { readKeptManifest } from '../manifests/accepted-manifest.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
+import { fetchArchive } from '../transfer/fetch-archive.ts';
 import { loadIndex } from '../transfer/fetch-index.ts';
 import { stagingOf } from '../transfer/staging.ts';
-import { transferArchive } from '../transfer/transfer-archive.ts';
 import { findInstalled } from './find-installed.ts';
 
 export interface ExportReport {
@@ -60,7 +60,7 @@ export async function exportModel(
   const archive = `${name}.${entry.format ?? 'tar.gz'}`;
   const brought = resolved.record
     ? await copyInstalled(client, resolved.record, staging, join(to, name), context)
-    : await fetchArchive(client, resolved, staging, join(to, archive), context);
+    : await bringArchive(client, resolved, staging, join(to, archive), context);
   await removeTree(staging);
   const files = [...brought.files];
   const write = async (file: string, bytes: Uint8Array | undefined): Promise<void> => {
@@ -110,7 +110,7 @@ interface Brought {
   readonly bytes: number;
 }
 
-async function fetchArchive(
+async function bringArchive(
   client: Client,
   { name, entry, from }: ResolvedModel,
   staging: string,
@@ -122,7 +122,7 @@ async function fetchArchive(
   const request = { model: name, entry, staging, reuse: [], mirrorOrder };
   await makeDirectory(staging);
   const index = await loadIndex(request, http, context);
-  const { mirrors } = await transferArchive(request, http, context);
+  const { mirrors } = await fetchArchive(request, http, context);
   await rename(stagingOf(staging).archive, to);
   context.onEvent?.({ type: 'done', task: 'download', subject: name });
   return { files: [basename(to)], index: index?.bytes, bytes: mirrors.reduce((sum, mirror) => sum + mirror.bytes, 0) };

@@ -9,18 +9,22 @@ import { planInstall } from '../install/install-version.ts';
 import { planningStaging } from '../install/staging.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import type { TransferSummary } from '../transfer/types.ts';
+import { changedTensors } from './changed-tensors.ts';
 
 /**
  * What installing a version would take. The chunk index that this fetches stays for the install; a cache that can't be written
- * to has it in a temporary directory.
+ * to has it in a temporary directory. Changed tensors may take a safetensors header more.
  */
 export async function planUpdate(
   client: Client,
   resolved: ResolvedModel,
-  options: RunContext & { readonly nameChangedTensors?: boolean | undefined },
+  { nameChangedTensors, ...context }: RunContext & { readonly nameChangedTensors?: boolean | undefined },
 ): Promise<TransferSummary> {
-  const plan = async (staging: string): Promise<TransferSummary> =>
-    (await planInstall(client, resolved, { ...options, staging })).summary;
+  const plan = async (staging: string): Promise<TransferSummary> => {
+    const planned = await planInstall(client, resolved, { ...context, staging });
+    if (!nameChangedTensors || planned.index === undefined) return planned.summary;
+    return { ...planned.summary, changedTensors: await changedTensors(planned, await client.http(), context) };
+  };
   try {
     return await plan(await planningStaging(client.layout, resolved));
   } catch (error) {

@@ -5,13 +5,10 @@ import { hasSystemCode } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
-import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
-import { reuseSources } from '../install/install-version.ts';
-import { openStaging } from '../install/staging.ts';
-import { repairFiles } from '../transfer/repair-files.ts';
+import { repairVersion } from './repair-version.ts';
 import { installedBytes, selectInstalled } from './select-installed.ts';
-import { withModelLock } from './with-model-lock.ts';
 
 export interface VerifyOptions extends RunContext {
   /** Default: every installed model. */
@@ -40,7 +37,8 @@ export async function verifyModels(client: Client, options: VerifyOptions = {}):
     for (const record of model.versions) {
       const bad = await badFiles(client.layout, record, options);
       await warnOfStrangers(client.layout, record, options);
-      const repair = bad.length > 0 && options.repair ? await repairVersion(client, record, options) : undefined;
+      const paths = bad.map(({ path }) => path);
+      const repair = bad.length > 0 && options.repair ? await repairVersion(client, record, paths, options) : undefined;
       reports.push({
         name: record.model,
         version: record.version,
@@ -48,7 +46,7 @@ export async function verifyModels(client: Client, options: VerifyOptions = {}):
         files: record.files.length,
         bytes: installedBytes(record),
         bad,
-        repaired: repair?.repaired,
+        repaired: repair?.chunks,
         bytes_fetched: repair?.bytesFetched ?? 0,
       });
     }
@@ -96,34 +94,4 @@ async function warnOfStrangers(layout: CacheLayout, record: InstallRecord, conte
       hint: 'Delete it if you did not put it there.',
     });
   }
-}
-
-async function repairVersion(
-  client: Client,
-  record: InstallRecord,
-  context: RunContext,
-): Promise<{ readonly repaired: number; readonly bytesFetched: number }> {
-  const { layout } = client;
-  const { model: name, version, entry } = record;
-  return withModelLock(layout, name, context, async (held) => {
-    const staging = await openStaging(layout, { name, version, entry }, held);
-    try {
-      return await repairFiles(
-        {
-          model: name,
-          entry,
-          directory: layout.version(name, version),
-          staging: staging.directory,
-          reuse: (await reuseSources(layout, name)).filter((source) => source.version !== version),
-          mirrorOrder: (await client.preferences()).mirrors,
-          huggingFaceCache: client.huggingFaceCache,
-          indexBytes: (await readRecordedIndex(layout, name, version))?.bytes,
-        },
-        (await client.http()).namedBy({ local: record.local ?? false }, context),
-        context,
-      );
-    } finally {
-      await staging.remove();
-    }
-  });
 }

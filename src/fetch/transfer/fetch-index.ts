@@ -1,15 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
-import type { HostKind } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
-import { AircherError, integrityError, invalidError, type Problem } from '../../core/errors.ts';
+import { AircherError, integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { readBoundedFile, removeTree } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { Http } from '../../http/http-client.ts';
-import { hostOf } from '../../http/remote-error.ts';
-import { orderedKinds } from './mirror.ts';
+import { type Mirror, mirrorsAt } from './mirror.ts';
+import { announce, mirrorsFailed } from './set-mirror-aside.ts';
 import { stagingOf } from './staging.ts';
 import type { TransferRequest } from './types.ts';
 
@@ -49,6 +48,8 @@ export async function loadIndex(
 
 /** When a mirror hasn't sent the index after so long, the next one is asked as well. */
 const patienceMs = 1500;
+/** How often each mirror is asked: one that has just been changed may say for a moment that it has nothing, or send a page. */
+const rounds = 3;
 
 async function download(
   request: TransferRequest,
@@ -57,44 +58,44 @@ async function download(
   matches: (bytes: Uint8Array) => boolean,
 ): Promise<Buffer> {
   const { size_bytes: maxBytes, download_urls: urls } = request.entry.index!;
+  const mirrors = mirrorsAt(urls, request, http);
+  if (mirrors.length === 0) throw invalidError(`${request.model}: its index has no URL that this client knows`);
   const found = new AbortController();
   const signal = AbortSignal.any([found.signal, ...(context.signal ? [context.signal] : [])]);
-  const errors: AircherError[] = [];
-  const problems: Problem[] = [];
+  let asking = mirrors;
   let index: Buffer | undefined;
-  const ask = async (kind: HostKind, url: string): Promise<void> => {
+  const ask = async (mirror: Mirror): Promise<void> => {
     try {
-      const { bytes } = await http.document(http.place(url, kind), { ...context, signal, maxBytes });
+      const { bytes } = await http.document(mirror.url, { ...context, signal, maxBytes });
       if (!matches(bytes))
-        throw integrityError(`${hostOf(url)}: the chunk index has another sha256 than the manifest says`);
+        throw integrityError(`${mirror.host}: the chunk index has another sha256 than the manifest says`);
       index ??= bytes;
     } catch (error) {
       if (signal.aborted || !(error instanceof AircherError)) throw error;
-      errors.push(error);
-      problems.push({ level: 'error', file: kind, message: error.message });
-      context.onEvent?.({ type: 'mirror-set-aside', mirror: kind, reason: error.message });
+      const { code, details, message } = error;
+      // More bytes than declared are wrong bytes.
+      mirror.note(code === 'integrity' || code === 'invalid' ? 'wrong-bytes' : 'failing', message);
+      announce(mirror, message, context);
+      // Who didn't answer at all has been asked several times.
+      if (code === 'remote' && details.reason !== 'status') asking = asking.filter((other) => other !== mirror);
       throw error;
     }
   };
-  const asked: Promise<void>[] = [];
-  for (const kind of orderedKinds(request)) {
-    const url = urls[kind];
-    if (url === undefined || index !== undefined) continue;
-    const answer = ask(kind, url);
-    asked.push(answer);
-    await Promise.race([answer, Promise.any(asked), delay(patienceMs, undefined, { signal })]).catch(() => {});
+  for (let round = 0; round < rounds && index === undefined; round++) {
+    if (round > 0 && asking.length > 0) await delay(http.settings.retryDelayMs * 2 ** round, undefined, { signal });
+    const answers: Promise<void>[] = [];
+    for (const mirror of asking) {
+      if (index !== undefined) break;
+      const answer = ask(mirror);
+      answers.push(answer);
+      await Promise.race([answer, Promise.any(answers), delay(patienceMs, undefined, { signal })]).catch(() => {});
+    }
+    await Promise.any(answers).catch(() => {});
+    context.signal?.throwIfAborted();
   }
-  await Promise.any(asked).catch(() => {});
   found.abort();
-  if (index !== undefined) return index;
-  context.signal?.throwIfAborted();
-  if (errors.length === 0) throw invalidError(`${request.model}: its index has no URL that this client knows`);
-  throw new AircherError(
-    // More bytes than declared are wrong bytes.
-    errors.every(({ code }) => code === 'integrity' || code === 'invalid') ? 'integrity' : 'remote',
-    `${request.model}: no mirror gives the chunk index: ${problems.map(({ message }) => message).join('; ')}`,
-    { hint: 'Try again later, or tell the maintainer of this release.', problems },
-  );
+  if (index === undefined) throw mirrorsFailed(mirrors);
+  return index;
 }
 
 /** Parsed strictly, and the same release as the entry. */
@@ -111,20 +112,20 @@ function parsed(request: TransferRequest, bytes: Buffer): LoadedIndex {
   );
 }
 
-function contradictionOf(index: ChunkIndex, { model, entry }: TransferRequest): string | undefined {
-  const { archive } = index;
-  if (archive.sha256 !== entry.sha256) return `it is of an archive with the sha256 ${archive.sha256}`;
-  if (archive.size_bytes !== entry.size_bytes) return `it is of an archive of ${archive.size_bytes} bytes`;
-  if (archive.name !== `${model}.${archive.format}`) return `it is of ${JSON.stringify(archive.name)}`;
-  if (entry.format !== undefined && archive.format !== entry.format) return `its format is ${archive.format}`;
-  if (entry.files === undefined) return undefined;
-  const declared = new Map(entry.files.map((file) => [file.path, file]));
-  if (declared.size !== index.files.length) return `it has ${index.files.length} files instead of ${declared.size}`;
-  for (const file of index.files) {
-    const same = declared.get(file.path);
-    if (same?.size_bytes !== file.size_bytes || same.sha256 !== file.sha256) {
-      return `its file ${JSON.stringify(file.path)} has another size or sha256`;
-    }
-  }
-  return undefined;
+function contradictionOf({ archive, files }: ChunkIndex, { model, entry }: TransferRequest): string | undefined {
+  const facts: readonly (readonly [fact: string, found: unknown, expected: unknown])[] = [
+    ["its archive's sha256", archive.sha256, entry.sha256],
+    ["its archive's size", archive.size_bytes, entry.size_bytes],
+    ["its archive's name", archive.name, `${model}.${archive.format}`],
+    ['its format', archive.format, entry.format ?? archive.format],
+    ['its number of files', files.length, entry.files?.length ?? files.length],
+  ];
+  const wrong = facts.find(([, found, expected]) => found !== expected);
+  if (wrong) return `${wrong[0]} is ${JSON.stringify(wrong[1])} instead of ${JSON.stringify(wrong[2])}`;
+  const declared = entry.files && new Map(entry.files.map((file) => [file.path, file]));
+  const other = files.find(({ path, size_bytes, sha256 }) => {
+    const same = declared?.get(path);
+    return declared && (same?.size_bytes !== size_bytes || same.sha256 !== sha256);
+  });
+  return other && `its file ${JSON.stringify(other.path)} has another size or sha256`;
 }

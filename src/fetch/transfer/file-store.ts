@@ -2,129 +2,161 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { mapConcurrently } from '../../core/concurrency.ts';
-import { hasSystemCode, unexpectedError } from '../../core/errors.ts';
-import { makeDirectory, readFully, removeTree } from '../../core/files.ts';
-import { OpenFiles } from './open-files.ts';
+import { integrityError } from '../../core/errors.ts';
+import { ifThere, makeDirectory, readFully, removeTree, syncDirectory } from '../../core/files.ts';
+import { startHash } from '../../core/hashing.ts';
+import type { Chunk } from './chunk.ts';
+import { freeLarge } from './free-large.ts';
 import type { FileRecord } from './types.ts';
 
-/** A file to be written; its sha256 where it is known before. */
-export type StoredFile = Omit<FileRecord, 'sha256'> & { readonly sha256: FileRecord['sha256'] | undefined };
-
-/** Files open at once; a model with more has them opened and closed in turns. */
-const maxOpenFiles = 64;
-
 /** As many as Node's thread pool works on. */
-const preparedAtOnce = 4;
-
-/** Written bytes of one file after which the disk is asked to begin, so that little is left to wait for at the end. */
-const syncEveryBytes = 16 * 1024 * 1024;
-
+const filesAtOnce = 4;
+/** Bytes, over all files, that wait in memory to be hashed; what doesn't fit is read back later. */
+const mostWaitingBytes = 8 * 1024 * 1024;
+/** Written bytes after which the disk is asked to begin, so that little is left to wait for at the end. */
+const flushEveryBytes = 16 * 1024 * 1024;
 /** No following of a link that stands in a file's place; Windows doesn't know the flag. */
-const noFollow = constants.O_NOFOLLOW ?? 0;
+const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
 
-/** The files of one version under one directory, opened when needed, written by position. */
+interface StoredFile extends FileRecord {
+  readonly location: string;
+  readonly hash: ReturnType<typeof startHash>;
+  /** Everything before it is hashed. */
+  hashed: number;
+  /** Chunks behind it that are written, by offset; their bytes, where they wait in memory. */
+  readonly written: Map<
+    number,
+    { readonly length: number; readonly bytes: Uint8Array | undefined; readonly isOwn: boolean }
+  >;
+  isHashing: boolean;
+}
+
+/** A version's files as they are put together: written by position, hashed in order, flushed when they are whole. */
 export class FileStore {
-  readonly directory: string;
-  readonly files: readonly StoredFile[];
-  readonly #open = new OpenFiles<number>(maxOpenFiles);
-  readonly #dirty = new Set<number>();
-  readonly #readOnly = new Set<number>();
-  readonly #unsynced = new Map<number, number>();
-  #syncing: Promise<void> | undefined;
-  #syncError: unknown;
+  readonly #directory: string;
+  readonly #files: ReadonlyMap<number, StoredFile>;
+  readonly #onWritten: (place: number) => void;
+  #waitingBytes = 0;
+  #unflushedBytes = 0;
+  #flushing: Promise<void> | undefined;
 
-  constructor(directory: string, files: readonly StoredFile[]) {
-    this.directory = directory;
-    this.files = files;
-  }
-
-  pathOf(file: number): string {
-    return join(this.directory, ...this.#file(file).path.split('/'));
+  /** Files by their number in the index. `onWritten` gets the number of each place of a chunk whose bytes are there. */
+  constructor(directory: string, files: ReadonlyMap<number, FileRecord>, onWritten: (place: number) => void) {
+    this.#directory = directory;
+    this.#onWritten = onWritten;
+    const stored = (file: FileRecord): StoredFile => ({
+      ...file,
+      location: join(directory, ...file.path.split('/')),
+      hash: startHash(),
+      hashed: 0,
+      written: new Map(),
+      isHashing: false,
+    });
+    this.#files = new Map([...files].map(([number, file]) => [number, stored(file)]));
   }
 
   /** Makes every file with its full length (without its bytes: sparse where the file system can); keeps what is there. */
   async prepare(): Promise<void> {
-    const directories = new Set([this.directory, ...this.files.map((_, file) => dirname(this.pathOf(file)))]);
-    await mapConcurrently(directories, preparedAtOnce, makeDirectory);
-    await mapConcurrently(this.files, preparedAtOnce, async (file, number) => {
-      const found = await lstat(this.pathOf(number)).catch((error: unknown) => {
-        if (hasSystemCode(error, 'ENOENT')) return undefined;
-        throw error;
-      });
-      if (found?.isFile() && found.size === file.size_bytes) return;
-      if (found !== undefined && !found.isFile()) await removeTree(this.pathOf(number));
-      await this.#use(number, true, (handle) => handle.truncate(file.size_bytes));
+    await mapConcurrently(this.#directories(), filesAtOnce, makeDirectory);
+    await mapConcurrently(this.#files.values(), filesAtOnce, async (file) => {
+      const found = await ifThere(lstat(file.location));
+      if (found && !found.isFile()) await removeTree(file.location);
+      if (!found?.isFile() || found.size !== file.size_bytes)
+        await withFile(file, (handle) => handle.truncate(file.size_bytes));
+      if (file.size_bytes === 0) await this.#complete(file);
     });
   }
 
-  async write(file: number, bytes: Uint8Array, position: number): Promise<void> {
-    this.#dirty.add(file);
-    await this.#use(file, true, async (handle) => {
-      for (let at = 0; at < bytes.length; ) {
-        const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, position + at);
-        at += bytesWritten;
-      }
-    });
-    this.#syncEarly(file, bytes.length);
+  async read(number: number, length: number, position: number): Promise<Buffer> {
+    return withFile(this.#files.get(number)!, (handle) => readFully(handle, length, position));
   }
 
-  #syncEarly(file: number, bytes: number): void {
-    const unsynced = (this.#unsynced.get(file) ?? 0) + bytes;
-    const begin = unsynced >= syncEveryBytes && this.#syncing === undefined;
-    this.#unsynced.set(file, begin ? 0 : unsynced);
-    if (!begin) return;
-    this.#syncing = this.#use(file, true, (handle) => handle.datasync())
-      .catch((error: unknown) => {
-        // Linux tells of a failed write-back only once.
-        this.#syncError ??= error;
-      })
-      .finally(() => {
-        this.#syncing = undefined;
-      });
-  }
-
-  async read(file: number, length: number, position: number): Promise<Buffer> {
-    return this.#use(file, false, (handle) => readFully(handle, length, position));
-  }
-
-  /** Flushes what was written to a file. */
-  async sync(file: number): Promise<void> {
-    await this.#syncing;
-    if (this.#syncError !== undefined) throw this.#syncError;
-    if (!this.#dirty.delete(file)) return;
-    await this.#use(file, true, (handle) => handle.datasync());
-  }
-
-  /** Closes a file that is complete. */
-  release(file: number): Promise<void> {
-    return this.#open.release(file);
-  }
-
-  async close(): Promise<void> {
-    await this.#syncing;
-    await this.#open.close();
-  }
-
-  async #use<T>(file: number, writes: boolean, work: (handle: FileHandle) => Promise<T>): Promise<T> {
-    if (writes && this.#readOnly.delete(file)) await this.release(file);
-    return this.#open.use(file, () => this.#openFile(file, writes), work);
-  }
-
-  async #openFile(file: number, writes: boolean): Promise<FileHandle> {
-    const path = this.pathOf(file);
-    try {
-      return await open(path, constants.O_RDWR | constants.O_CREAT | noFollow, 0o666);
-    } catch (error) {
-      // An installed file that we may only read can still be checked.
-      if (writes || !hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
-      this.#readOnly.add(file);
-      return open(path, constants.O_RDONLY | noFollow);
+  /**
+   * Writes a chunk, whose bytes are right, to every place that isn't among `inPlace`. Each file that is complete is compared with its
+   * digest: throws `integrity`.
+   */
+  async write(chunk: Chunk, bytes: Uint8Array, inPlace?: ReadonlySet<number>): Promise<void> {
+    for (const { chunk: place, file: number, offset } of chunk.places) {
+      const file = this.#files.get(number)!;
+      if (!inPlace?.has(place)) await this.#writeAt(file, bytes, offset);
+      this.#onWritten(place);
+      await this.#hash(file, bytes, offset, chunk.places.length === 1);
     }
   }
 
-  #file(number: number): StoredFile {
-    const file = this.files[number];
-    if (file === undefined) throw unexpectedError(`no file ${number}`);
-    return file;
+  /** Flushes the directories; the files are flushed already. */
+  async flush(): Promise<void> {
+    await this.#flushing;
+    for (const directory of this.#directories()) await syncDirectory(directory);
+  }
+
+  async #writeAt(file: StoredFile, bytes: Uint8Array, offset: number): Promise<void> {
+    await withFile(file, async (handle) => {
+      for (let at = 0; at < bytes.length; ) {
+        const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, offset + at);
+        at += bytesWritten;
+      }
+    });
+    this.#unflushedBytes += bytes.length;
+    if (this.#unflushedBytes < flushEveryBytes || this.#flushing !== undefined) return;
+    this.#unflushedBytes = 0;
+    // What fails is told again to the flush at the file's end.
+    this.#flushing = withFile(file, (handle) => handle.datasync())
+      .catch(() => {})
+      .finally(() => {
+        this.#flushing = undefined;
+      });
+  }
+
+  /** From memory where a chunk continues what is hashed, or will soon; read back, once, where it came too early. */
+  async #hash(file: StoredFile, bytes: Uint8Array, offset: number, isOwn: boolean): Promise<void> {
+    const { length } = bytes;
+    const isKept = offset === file.hashed || this.#waitingBytes + length <= mostWaitingBytes;
+    if (isKept) this.#waitingBytes += length;
+    file.written.set(offset, { length, bytes: isKept ? bytes : undefined, isOwn });
+    if (!isKept && isOwn) freeLarge(bytes);
+    // Whoever fills the gap hashes on; chunks that come meanwhile are taken along.
+    if (file.isHashing || offset !== file.hashed) return;
+    file.isHashing = true;
+    for (let next = file.written.get(offset); next; next = file.written.get(file.hashed)) {
+      file.written.delete(file.hashed);
+      if (next.bytes) this.#waitingBytes -= next.length;
+      const bytes = next.bytes ?? (await this.#readBack(file, next.length));
+      file.hash.update(bytes);
+      if (next.isOwn || !next.bytes) freeLarge(bytes);
+      file.hashed += next.length;
+    }
+    file.isHashing = false;
+    if (file.hashed === file.size_bytes) await this.#complete(file);
+  }
+
+  #readBack(file: StoredFile, length: number): Promise<Buffer> {
+    return withFile(file, (handle) => readFully(handle, length, file.hashed));
+  }
+
+  async #complete(file: StoredFile): Promise<void> {
+    const found = file.hash.digest('hex');
+    const { path, sha256 } = file;
+    if (found !== sha256) {
+      throw integrityError(
+        `${path}: its sha256 is ${found} though each of its chunks is right`,
+        'The release contradicts itself, or this disk gives back other bytes than were written. Tell its maintainer.',
+        { details: { expected: sha256, found, path } },
+      );
+    }
+    await withFile(file, (handle) => handle.datasync());
+  }
+
+  #directories(): ReadonlySet<string> {
+    return new Set([this.#directory, ...[...this.#files.values()].map((file) => dirname(file.location))]);
+  }
+}
+
+async function withFile<T>({ location }: StoredFile, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+  const handle = await open(location, flags, 0o666);
+  try {
+    return await work(handle);
+  } finally {
+    await handle.close();
   }
 }

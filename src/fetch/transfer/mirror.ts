@@ -3,12 +3,13 @@ import { type HostKind, hostKinds } from '../../contract/fields.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { assetHeaders, findPrivateAsset } from '../../http/github-asset.ts';
 import type { Http, HttpResponse } from '../../http/http-client.ts';
+import { leave } from '../../http/read-body.ts';
 import { hostOf } from '../../http/remote-error.ts';
-import type { FaultKind } from './faults.ts';
-import type { Piece } from './piece.ts';
+import type { Chunk } from './chunk.ts';
+import { type Asked, checkAnswer, type FaultKind } from './mirror-faults.ts';
 import type { MirrorReport, TransferRequest } from './types.ts';
 
-/** Where a piece lies at a mirror. */
+/** Where a chunk lies at a mirror. */
 export interface Location {
   readonly url: string;
   /** Bytes of the whole resource. */
@@ -19,36 +20,50 @@ export interface Location {
   readonly format: ArchiveFormat;
 }
 
+/** An answer that is what was asked for, and which bytes of the resource it has. */
+export interface Opened {
+  readonly response: HttpResponse;
+  readonly span: readonly [start: number, end: number];
+}
+
 interface Address {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** One place to fetch from, and what this run has learnt about it. */
+/** Connections to one host at once. */
+const mostConnections = 8;
+/** So many bytes that were right make up for one failure. */
+const bytesPerStrike = 256 * 1024;
+
+/** One place to fetch from, and what this run has learnt about it. What follows from that: `set-mirror-aside.ts`. */
 export class Mirror {
   readonly name: string;
   readonly host: string;
+  /** Of the archive; of the first file, where it has the files themselves instead. */
+  readonly url: string;
   /** It has the files themselves instead of the archive. */
   readonly raw: boolean;
-  readonly #locateAt: (piece: Piece) => Location | undefined;
+  readonly #locateAt: (chunk: Chunk) => Location | undefined;
 
   /** Set when it isn't asked again in this run. */
   gone: { readonly kind: FaultKind; readonly message: string } | undefined;
+  /** It doesn't answer ranges as it should: only the whole is asked for, and where nobody else has the bytes. */
+  whole = false;
+  /** It sent wrong bytes: asked only where no other can help. */
+  doubtful = false;
   /** Not asked before this time (`performance.now()`). */
   restUntil = 0;
-  /** Failures since its last good chunk. */
-  strikes = 0;
-  /** Signed URLs that were refused, and waits it asked for, since it last sent a whole chunk. */
-  patience = 0;
-  /** It sent wrong bytes, or has no ranges: asked only where no other can help. */
-  doubtful = false;
-  /** False once it answered a range with the whole. */
-  ranges = true;
-  announced = false;
   /** When it was last judged: what requests older than that meet is the same trouble. */
   judgedAt = 0;
-  /** The most that one of its connections brought, in bytes a second. */
-  seenRate = 0;
+  /** Failures that no right bytes have made up for. */
+  strikes = 0;
+  /** At most so many connections at once. */
+  connections = mostConnections;
+  /** When it was first asked, and whether it has ever answered as it should. */
+  askedAt: number | undefined;
+  answered = false;
+  announced = false;
   bytes = 0;
   chunks = 0;
   requests = 0;
@@ -56,57 +71,57 @@ export class Mirror {
   readonly #addresses = new Map<string, Address>();
   readonly #resolved = new Map<string, string>();
 
-  constructor(name: string, firstUrl: string, locateAt: (piece: Piece) => Location | undefined, raw = false) {
+  constructor(name: string, url: string, locateAt: (chunk: Chunk) => Location | undefined, raw = false) {
     this.name = name;
-    this.host = hostOf(firstUrl);
+    this.host = hostOf(url);
+    this.url = url;
     this.#locateAt = locateAt;
     this.raw = raw;
   }
 
-  locate(piece: Piece): Location | undefined {
-    return this.#locateAt(piece);
-  }
-
-  /** GET of a resource or a range of it, directly from where an earlier answer was redirected to. */
-  async open(
-    http: Http,
-    url: string,
-    range: readonly [start: number, end: number] | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly response: HttpResponse; readonly direct: string | undefined }> {
-    const address = this.#addresses.get(url) ?? { url };
-    const direct = this.#resolved.get(url);
-    this.requests++;
-    const response = await http.request(direct ?? address.url, {
-      headers: { ...address.headers, ...(range && { range: `bytes=${range[0]}-${range[1] - 1}` }) },
-      signal,
-    });
-    if ((response.status === 200 || response.status === 206) && direct === undefined && response.hops.length > 1) {
-      this.#resolved.set(url, response.url);
-    }
-    return { response, direct };
+  locate(chunk: Chunk): Location | undefined {
+    return this.#locateAt(chunk);
   }
 
   /**
-   * The address that `direct` requests were sent to is of no use any more. False where another request has said so already: then
-   * it is known, and no sign of anything else.
+   * GET of a resource or a range of it, directly from where an earlier answer was redirected to. Archives have longer to begin than
+   * other answers: a proxy may read all of it first, in search of viruses. Throws as `Http.request`, and MirrorFaultError.
    */
-  forget(url: string, direct: string | undefined): boolean {
-    if (direct === undefined) return true;
-    return this.#resolved.get(url) === direct && this.#resolved.delete(url);
-  }
-
-  forgetAll(): void {
-    this.#resolved.clear();
+  async open(http: Http, url: string, asked: Asked, signal: AbortSignal | undefined): Promise<Opened> {
+    const address = this.#addresses.get(url) ?? { url };
+    const direct = this.#resolved.get(url);
+    this.requests++;
+    this.askedAt ??= performance.now();
+    const { range } = asked;
+    const response = await http.request(direct ?? address.url, {
+      headers: { ...address.headers, ...(range && { range: `bytes=${range[0]}-${range[1] - 1}` }) },
+      answerTimeoutMs: http.settings.archiveTimeoutMs,
+      signal,
+    });
+    if (direct !== undefined && ![200, 206].includes(response.status)) {
+      // Signed addresses expire; that is their way, and no fault.
+      leave(response.body);
+      if (this.#resolved.get(url) === direct) this.#resolved.delete(url);
+      return this.open(http, url, asked, signal);
+    }
+    const span = checkAnswer(response, asked);
+    if (response.hops.length > 1) this.#resolved.set(url, response.url);
+    this.answered = true;
+    return { response, span };
   }
 
   /** For a private repository at GitHub, whose public URLs answer 404: the API's address from now on. */
-  async findByApi(http: Http, url: string, signal: AbortSignal): Promise<boolean> {
+  async findByApi(http: Http, url: string, signal: AbortSignal | undefined): Promise<boolean> {
     if (this.#addresses.has(url)) return false;
     const found = await findPrivateAsset(http, url, { signal });
     if (found === undefined) return false;
     this.#addresses.set(url, { url: found, headers: assetHeaders });
     return true;
+  }
+
+  /** Bytes that it brought are right. */
+  credit(bytes: number): void {
+    this.strikes = Math.max(0, this.strikes - bytes / bytesPerStrike);
   }
 
   note(kind: FaultKind, message: string): void {
@@ -116,6 +131,7 @@ export class Mirror {
   }
 
   report(): MirrorReport {
+    const aside = this.doubtful || this.whole ? [...this.faults.values()].at(-1) : undefined;
     return {
       mirror: this.name,
       host: this.host,
@@ -123,47 +139,51 @@ export class Mirror {
       chunks: this.chunks,
       requests: this.requests,
       faults: [...this.faults].map(([kind, fault]) => ({ kind, ...fault })),
-      setAside: this.gone?.message ?? (this.doubtful ? [...this.faults.values()].at(-1)?.message : undefined),
+      setAside: (this.gone ?? aside)?.message,
     };
   }
 }
 
+type Preference = Pick<TransferRequest, 'mirrorOrder' | 'entry'>;
+
 /** The kinds of hosts in the order to ask them: the user's wish, then the release's primary, then the others. */
-export function orderedKinds(request: Pick<TransferRequest, 'mirrorOrder' | 'entry'>): HostKind[] {
-  const wished = [...(request.mirrorOrder ?? []), request.entry.primary, ...hostKinds];
+function orderedKinds({ mirrorOrder = [], entry }: Preference): HostKind[] {
+  const wished = [...mirrorOrder, entry.primary, ...hostKinds];
   return [...new Set(wished)].filter((kind): kind is HostKind => hostKinds.some((known) => known === kind));
 }
 
-/** The archive's URLs, in order, as they are asked in this run. */
-export function archiveUrls(
-  request: Pick<TransferRequest, 'mirrorOrder' | 'entry'>,
+/** The mirrors of one artifact, in the order to ask them. */
+export function mirrorsAt(
+  urls: ManifestModel['download_urls'],
+  preference: Preference,
   http: Http,
-): { readonly kind: HostKind; readonly url: string }[] {
-  return orderedKinds(request).flatMap((kind) => {
-    const url = request.entry.download_urls[kind];
-    return url === undefined ? [] : [{ kind, url: http.place(url, kind) }];
+  locate: (url: string) => (chunk: Chunk) => Location | undefined = () => () => undefined,
+): Mirror[] {
+  return orderedKinds(preference).flatMap((kind) => {
+    const given = urls[kind];
+    if (given === undefined) return [];
+    const url = http.place(given, kind);
+    return [new Mirror(kind, url, locate(url))];
   });
 }
 
 /** Every mirror of a model's chunks: the archive's, and last the raw files of those who have them. */
-export function mirrorsOf(
-  request: Pick<TransferRequest, 'mirrorOrder' | 'entry'>,
-  index: ChunkIndex,
-  http: Http,
-): Mirror[] {
+export function chunkMirrors(request: Preference, index: ChunkIndex, http: Http): Mirror[] {
   const { format, size_bytes: size } = index.archive;
-  const archives = archiveUrls(request, http).map(
-    ({ kind, url }) =>
-      new Mirror(kind, url, (piece) => ({
+  const archives = mirrorsAt(
+    request.entry.download_urls,
+    request,
+    http,
+    (url) =>
+      ({ archiveOffset, archiveLength }) => ({
         url,
         size,
-        offset: piece.archiveOffset,
-        length: piece.archiveLength,
-        format: piece.plain ? 'tar' : format,
-      })),
+        offset: archiveOffset,
+        length: archiveLength,
+        format,
+      }),
   );
-  const raw = orderedKinds(request).flatMap((kind) => rawMirror(kind, request.entry, index, http));
-  return [...archives, ...raw];
+  return [...archives, ...orderedKinds(request).flatMap((kind) => rawMirror(kind, request.entry, index, http))];
 }
 
 function rawMirror(kind: HostKind, entry: ManifestModel, index: ChunkIndex, http: Http): Mirror[] {
@@ -175,18 +195,10 @@ function rawMirror(kind: HostKind, entry: ManifestModel, index: ChunkIndex, http
   );
   const [first] = urls.values();
   if (first === undefined) return [];
-  return [
-    new Mirror(
-      `${kind} files`,
-      first,
-      (piece) => {
-        const [{ file, offset }] = piece.places;
-        const known = index.files[file];
-        const url = known && urls.get(known.path);
-        if (known === undefined || url === undefined) return undefined;
-        return { url, size: known.size_bytes, offset, length: piece.length, format: 'tar' };
-      },
-      true,
-    ),
-  ];
+  const locate = ({ length, places: [{ file, offset }] }: Chunk): Location | undefined => {
+    const known = index.files[file];
+    const url = known && urls.get(known.path);
+    return url === undefined ? undefined : { url, size: known!.size_bytes, offset, length, format: 'tar' };
+  };
+  return [new Mirror(`${kind} files`, first, locate, true)];
 }

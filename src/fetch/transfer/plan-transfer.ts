@@ -2,20 +2,16 @@ import type { ChunkIndex } from '../../contract/chunk-index.ts';
 import type { RunContext } from '../../core/events.ts';
 import { makeDirectory } from '../../core/files.ts';
 import type { Http } from '../../http/http-client.ts';
-import { adjacent } from './board.ts';
-import { nameChangedTensors } from './changed-tensors.ts';
+import { type Chunk, chunksOf } from './chunk.ts';
 import { loadIndex } from './fetch-index.ts';
-import { Frame } from './frame.ts';
-import { readJournal } from './journal.ts';
-import { archiveUrls, type Location, mirrorsOf } from './mirror.ts';
-import { inArchiveOrder, type Piece, piecesOf } from './piece.ts';
-import { findCopies } from './reuse.ts';
-import { stagingOf } from './staging.ts';
+import { findCopies } from './local-chunks.ts';
+import { chunkMirrors, type Location, mirrorsAt } from './mirror.ts';
+import { areNeighbours } from './range-queue.ts';
+import { readJournal, stagingOf } from './staging.ts';
 import type { TransferPlan, TransferRequest, TransferSummary } from './types.ts';
 
 /**
- * What a transfer will do: loads and checks the index (the only bytes that are fetched here, but for a safetensors header where
- * changed tensors are asked for), and finds what is on this machine already. Throws `invalid`, `integrity`, `remote`.
+ * What a transfer will do: loads and checks the index (the only bytes that are fetched here), and finds what is on this machine already. Throws `invalid`, `integrity`, `remote`.
  */
 export async function planTransfer(
   request: TransferRequest,
@@ -25,22 +21,11 @@ export async function planTransfer(
   await makeDirectory(request.staging);
   const index = await loadIndex(request, http, context);
   if (index === undefined) return planArchive(request, http);
-  const pieces = piecesOf(index.value);
-  const staged =
-    (await readJournal(stagingOf(request.staging).journal, request.entry.index?.sha256 ?? '')) ?? new Set();
-  const copies = await findCopies(request, index.value, pieces);
-  const frame = pieces.length > 0 && copies.size === 0 ? new Frame(index.value) : undefined;
-  const plan: TransferPlan = {
-    request,
-    index,
-    copies,
-    frame,
-    staged,
-    summary: summarize(request, http, index.value, inArchiveOrder(pieces, frame?.pieces), copies, staged),
-  };
-  if (!request.nameChangedTensors) return plan;
-  const changedTensors = await nameChangedTensors(plan, http, context);
-  return { ...plan, summary: { ...plan.summary, changedTensors } };
+  const chunks = chunksOf(index.value, request.paths);
+  const staged = (await readJournal(stagingOf(request.staging), request.entry.index?.sha256 ?? '')) ?? new Set();
+  const copies = await findCopies(request, index.value, chunks);
+  const summary = summarize(request, http, index.value, chunks, copies, staged);
+  return { request, index, copies, staged, summary };
 }
 
 function planArchive(request: TransferRequest, http: Http): TransferPlan {
@@ -50,7 +35,6 @@ function planArchive(request: TransferRequest, http: Http): TransferPlan {
     request,
     index: undefined,
     copies: new Map(),
-    frame: undefined,
     staged: new Set(),
     summary: {
       model,
@@ -61,9 +45,8 @@ function planArchive(request: TransferRequest, http: Http): TransferPlan {
       bytesToCopy: 0,
       bytesStaged: 0,
       requests: 1,
-      changedTensors: undefined,
       changedFiles: entry.files?.map((file) => file.path) ?? [],
-      mirrors: archiveUrls(request, http).map(({ kind }) => kind),
+      mirrors: mirrorsAt(entry.download_urls, request, http).map(({ name }) => name),
     },
   };
 }
@@ -72,11 +55,11 @@ function summarize(
   request: TransferRequest,
   http: Http,
   index: ChunkIndex,
-  pieces: readonly Piece[],
+  chunks: readonly Chunk[],
   copies: TransferPlan['copies'],
   staged: TransferPlan['staged'],
 ): TransferSummary {
-  const mirrors = mirrorsOf(request, index, http);
+  const mirrors = chunkMirrors(request, index, http);
   const [primary] = mirrors;
   let bytesToFetch = 0;
   let bytesToCopy = 0;
@@ -84,35 +67,31 @@ function summarize(
   let requests = 0;
   let last: Location | undefined;
   const changed = new Set<number>();
-  for (const piece of pieces) {
-    const [{ chunk }] = piece.places;
-    const stagedPlaces = piece.places.filter((place) => staged.has(place.chunk)).length;
-    bytesStaged += stagedPlaces * piece.length;
-    if (copies.has(chunk)) {
-      bytesToCopy += (piece.places.length - stagedPlaces) * piece.length;
+  for (const chunk of chunks) {
+    const [{ chunk: number }] = chunk.places;
+    const stagedPlaces = chunk.places.filter((place) => staged.has(place.chunk)).length;
+    bytesStaged += stagedPlaces * chunk.length;
+    if (copies.has(number)) {
+      bytesToCopy += (chunk.places.length - stagedPlaces) * chunk.length;
       continue;
     }
-    for (const { file } of piece.places) changed.add(file);
-    const location = primary?.locate(piece);
+    for (const { file } of chunk.places) changed.add(file);
+    const location = primary?.locate(chunk);
     if (stagedPlaces > 0 || location === undefined) continue;
-    if (last !== undefined && adjacent(last, location)) {
-      bytesToFetch += location.offset + location.length - (last.offset + last.length);
-    } else {
-      bytesToFetch += location.length;
-      requests++;
-    }
+    bytesToFetch += location.length;
+    if (last === undefined || !areNeighbours(last, location)) requests++;
     last = location;
   }
+  const wanted = index.files.filter((file) => request.paths?.has(file.path) ?? true);
   return {
     model: request.model,
     version: request.entry.version,
-    way: bytesToFetch === 0 && bytesToCopy === 0 && bytesStaged === 0 && pieces.length === 0 ? 'nothing' : 'chunks',
-    totalBytes: index.files.reduce((sum, file) => sum + file.size_bytes, 0),
+    way: chunks.length === 0 ? 'nothing' : 'chunks',
+    totalBytes: wanted.reduce((sum, file) => sum + file.size_bytes, 0),
     bytesToFetch,
     bytesToCopy,
     bytesStaged,
     requests,
-    changedTensors: undefined,
     changedFiles: [...changed].sort((a, b) => a - b).flatMap((file) => index.files[file]?.path ?? []),
     mirrors: mirrors.map((mirror) => mirror.name),
   };

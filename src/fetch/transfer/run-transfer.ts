@@ -1,69 +1,157 @@
+import { unpackArchive } from '../../archive/unpack-archive.ts';
+import type { ChunkIndex } from '../../contract/chunk-index.ts';
+import { checkDiskSpace } from '../../core/disk-space.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Http } from '../../http/http-client.ts';
-import { Journal, readJournal } from './journal.ts';
-import { stagingOf, startAfresh } from './staging.ts';
-import { transferArchive } from './transfer-archive.ts';
-import { transferChunks } from './transfer-chunks.ts';
-import type { MirrorReport, TransferPlan, TransferReport } from './types.ts';
+import { type Chunk, chunksOf } from './chunk.ts';
+import { fetchArchive } from './fetch-archive.ts';
+import { RangeFetcher } from './fetch-ranges.ts';
+import { FileStore } from './file-store.ts';
+import { takeLocalChunks } from './local-chunks.ts';
+import { chunkMirrors } from './mirror.ts';
+import { RangeQueue } from './range-queue.ts';
+import { readJournal, stagingOf, startJournal } from './staging.ts';
+import type { FileRecord, TransferPlan, TransferReport } from './types.ts';
+
+/** Between two events of progress. */
+const progressMs = 100;
 
 /**
- * Does what the plan says. Afterwards `<staging>/files` holds exactly the files of the version, each sha256 checked, flushed. A
- * run that was killed, or failed, is continued by planning and running again with the same staging directory. Throws `remote`,
- * `integrity`, `machine`, `interrupted`.
+ * Does what the plan says. Afterwards `<staging>/files` holds the wanted files, each sha256 checked, flushed. A run that was killed, or
+ * failed, is continued by planning and running again with the same staging directory. Throws `remote`, `integrity`, `machine`,
+ * `interrupted`.
  */
 export async function runTransfer(plan: TransferPlan, http: Http, context: RunContext = {}): Promise<TransferReport> {
   const { request, index } = plan;
   const startedAt = performance.now();
-  if (index === undefined) {
-    const result = await transferArchive(request, http, context);
-    return {
-      ...report(plan, result.mirrors, startedAt),
-      bytesResumed: result.bytesResumed,
-      files: result.files,
-    };
-  }
+  const result = index
+    ? await transferChunks(plan, index.value, http, context)
+    : await unpackWhole(plan, http, context);
+  const { mirrors } = result;
+  return {
+    bytesCopied: 0,
+    ...result,
+    model: request.model,
+    version: request.entry.version,
+    bytesFetched: mirrors.reduce((sum, mirror) => sum + mirror.bytes, 0),
+    requests: mirrors.reduce((sum, mirror) => sum + mirror.requests, 0),
+    milliseconds: Math.round(performance.now() - startedAt),
+    indexBytes: index?.bytes,
+  };
+}
+
+type Result = Pick<TransferReport, 'mirrors' | 'bytesResumed' | 'files'> & { readonly bytesCopied?: number };
+
+async function unpackWhole({ request }: TransferPlan, http: Http, context: RunContext): Promise<Result> {
+  const { model, entry } = request;
+  const { archive, files: directory } = stagingOf(request.staging);
+  const unpacked = entry.files?.reduce((sum, file) => sum + file.size_bytes, 0) ?? entry.size_bytes;
+  const fetched = await fetchArchive(request, http, context, unpacked);
+  return { ...fetched, files: await unpackArchive({ archive, model, entry, directory }, context) };
+}
+
+/** Checks what is in place, copies what is on this machine, fetches the rest, all at the same time. */
+async function transferChunks(
+  { request, copies }: TransferPlan,
+  index: ChunkIndex,
+  http: Http,
+  context: RunContext,
+): Promise<Result> {
   const staging = stagingOf(request.staging);
   const indexSha256 = request.entry.index?.sha256 ?? '';
-  const staged = await readJournal(staging.journal, indexSha256);
-  if (staged === undefined) await startAfresh(request.staging);
-  const journal = await Journal.start(staging.journal, indexSha256, staged ?? []);
+  const left = await readJournal(staging, indexSha256);
+  const staged = left ?? new Set<number>();
+  const chunks = chunksOf(index, request.paths);
+  const local = chunks.filter(
+    ({ places }) => copies.has(places[0].chunk) || places.some(({ chunk }) => staged.has(chunk)),
+  );
+  for (const chunk of local) chunk.state = 'local';
+  const files = new Map([...index.files.entries()].filter(([, file]) => request.paths?.has(file.path) ?? true));
+  await checkDiskSpace(request.staging, bytesToWrite(files.values(), chunks, staged));
+  const journal = await startJournal(staging, indexSha256, left);
+  const stop = new AbortController();
+  let bytesCopied = 0;
+  let bytesResumed = 0;
   try {
-    const result = await transferChunks(
-      {
-        request,
-        index: index.value,
-        directory: staging.files,
-        staged: staged ?? new Set(),
-        copies: plan.copies,
-        frame: plan.frame,
-        journal,
-        http,
+    const store = new FileStore(staging.files, files, (place) => journal.add(place));
+    await store.prepare();
+    const mirrors = chunkMirrors(request, index, http);
+    const queue = new RangeQueue(chunks, http.settings.connections);
+    const progress = progressOf(request.model, chunks, context);
+    const fetcher = new RangeFetcher({
+      ...context,
+      http,
+      mirrors,
+      queue,
+      store: (chunk, bytes) => store.write(chunk, bytes),
+      onChunk: progress.add,
+    });
+    const copied = takeLocalChunks({
+      chunks: local,
+      staged,
+      readStaged: (file, length, offset) => store.read(file, length, offset),
+      copies,
+      signal: stop.signal,
+      async store(chunk, bytes, inPlace) {
+        await store.write(chunk, bytes, inPlace);
+        bytesResumed += inPlace.size * chunk.length;
+        bytesCopied += (chunk.places.length - inPlace.size) * chunk.length;
+        queue.finish(chunk);
+        if (queue.finished) fetcher.look();
       },
-      context,
-    );
-    return {
-      ...report(plan, result.mirrors, startedAt),
-      bytesCopied: result.bytesCopied,
-      bytesResumed: result.bytesStaged,
-      files: index.value.files,
-      indexBytes: index.bytes,
-    };
+      onMissing(chunk) {
+        chunk.state = 'missing';
+        progress.expect(chunk);
+        fetcher.look();
+      },
+    }).catch((error: unknown) => {
+      if (!stop.signal.aborted) fetcher.fail(error);
+    });
+    try {
+      await fetcher.run();
+    } finally {
+      stop.abort();
+      await copied;
+      progress.end();
+    }
+    await store.flush();
+    return { bytesCopied, bytesResumed, files: [...files.values()], mirrors: mirrors.map((mirror) => mirror.report()) };
   } finally {
     await journal.close();
   }
 }
 
-function report(plan: TransferPlan, mirrors: readonly MirrorReport[], startedAt: number): TransferReport {
+function bytesToWrite(files: Iterable<FileRecord>, chunks: readonly Chunk[], staged: ReadonlySet<number>): number {
+  let bytes = 0;
+  for (const file of files) bytes += file.size_bytes;
+  for (const { places, length } of chunks) for (const { chunk } of places) if (staged.has(chunk)) bytes -= length;
+  return bytes;
+}
+
+/** Tells how much of what has to come over the network is there: checked chunks only, so that it never runs backwards. */
+function progressOf(model: string, chunks: readonly Chunk[], context: RunContext) {
+  let total = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? chunk.archiveLength : 0), 0);
+  let done = 0;
+  let told = 0;
+  let toldAt = 0;
+  const tell = (): void => {
+    told = done;
+    toldAt = performance.now();
+    context.onEvent?.({ type: 'progress', task: 'download', subject: model, done, total });
+  };
+  if (total > 0) tell();
   return {
-    model: plan.request.model,
-    version: plan.request.entry.version,
-    bytesFetched: mirrors.reduce((sum, mirror) => sum + mirror.bytes, 0),
-    bytesCopied: 0,
-    bytesResumed: 0,
-    requests: mirrors.reduce((sum, mirror) => sum + mirror.requests, 0),
-    milliseconds: Math.round(performance.now() - startedAt),
-    mirrors,
-    files: [],
-    indexBytes: undefined,
+    /** A chunk came from a mirror. */
+    add(chunk: Chunk): void {
+      done += chunk.archiveLength;
+      if (performance.now() - toldAt >= progressMs) tell();
+    },
+    /** A chunk must come from a mirror after all. */
+    expect(chunk: Chunk): void {
+      total += chunk.archiveLength;
+    },
+    end(): void {
+      if (done !== told) tell();
+    },
   };
 }

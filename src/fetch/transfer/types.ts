@@ -1,7 +1,6 @@
 import type { ChunkIndex } from '../../contract/chunk-index.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import type { Sha256 } from '../../core/hashing.ts';
-import type { Frame } from './frame.ts';
 
 export interface FileRecord {
   readonly path: string;
@@ -24,14 +23,14 @@ export interface TransferRequest {
   /** Directory of this transfer's work in progress, made where it is missing. One process at a time. */
   readonly staging: string;
   readonly reuse: readonly ReuseSource[];
+  /** Paths of the files that are wanted; default: all. Others come along only where the whole archive is unpacked. */
+  readonly paths?: ReadonlySet<string> | undefined;
   /** Kinds of mirrors in the order of preference; else the entry's `primary` first, then the others. */
   readonly mirrorOrder?: readonly string[] | undefined;
   /** The Hugging Face cache (`…/huggingface/hub`), whose identical files are copied after hashing. */
   readonly huggingFaceCache?: string | undefined;
   /** The index's bytes, where they are known; used if their sha256 is the entry's. */
   readonly indexBytes?: Uint8Array | undefined;
-  /** Also find out which tensors change against `reuse[0]`: may fetch a safetensors header. For `update --plan`. */
-  readonly nameChangedTensors?: boolean | undefined;
 }
 
 /** The part of a plan that is printed. */
@@ -51,7 +50,7 @@ export interface TransferSummary {
   /** Range requests, at least. */
   readonly requests: number;
   /** `<path>: <tensor>` of each tensor whose bytes change; undefined where it wasn't asked for or can't be known. */
-  readonly changedTensors: readonly string[] | undefined;
+  readonly changedTensors?: readonly string[] | undefined;
   /** Paths of files of which anything changes. */
   readonly changedFiles: readonly string[];
   readonly mirrors: readonly string[];
@@ -62,10 +61,8 @@ export interface TransferPlan {
   readonly summary: TransferSummary;
   /** Undefined where the release has no index. */
   readonly index: { readonly value: ChunkIndex; readonly bytes: Buffer } | undefined;
-  /** Where each chunk of `index.chunks` may be copied from. Internal. */
-  readonly copies: ReadonlyMap<number, ChunkCopy>;
-  /** Nothing of it is installed here: the archive is read and checked whole. Internal. */
-  readonly frame: Frame | undefined;
+  /** Where chunks may be copied from, by the number of their first place in `index.chunks`. Internal; checked when copied. */
+  readonly copies: ReadonlyMap<number, readonly ChunkCopy[]>;
   /** Chunks that an interrupted run says it wrote. Internal; a hint, checked when the transfer runs. */
   readonly staged: ReadonlySet<number>;
 }
@@ -76,7 +73,7 @@ export interface ChunkCopy {
 }
 
 export interface MirrorFault {
-  /** A word for programs; see `faults.ts`. */
+  /** A word for programs; see `mirror-faults.ts`. */
   readonly kind: string;
   readonly message: string;
   readonly times: number;
@@ -106,27 +103,8 @@ export interface TransferReport {
   readonly requests: number;
   readonly milliseconds: number;
   readonly mirrors: readonly MirrorReport[];
-  /** Every file that now lies under `<staging>/files`, sha256 checked. */
+  /** Every wanted file, which now lies under `<staging>/files`, sha256 checked. */
   readonly files: readonly FileRecord[];
   /** The index's bytes, to be kept for later updates; undefined where the release has none. */
   readonly indexBytes: Buffer | undefined;
-}
-
-export interface RepairRequest {
-  readonly model: string;
-  readonly entry: ManifestModel;
-  /** The installed version; bad and missing chunks are written there, in place. */
-  readonly directory: string;
-  /** For work in progress where the release has no index. */
-  readonly staging: string;
-  readonly reuse?: readonly ReuseSource[] | undefined;
-  readonly mirrorOrder?: readonly string[] | undefined;
-  readonly huggingFaceCache?: string | undefined;
-  readonly indexBytes?: Uint8Array | undefined;
-}
-
-export interface RepairReport extends TransferReport {
-  /** Chunks that were wrong or missing, all replaced; without an index, the files. */
-  readonly repaired: number;
-  readonly changedFiles: readonly string[];
 }

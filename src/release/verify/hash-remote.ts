@@ -4,7 +4,7 @@ import type { HostKind } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Sha256 } from '../../core/hashing.ts';
-import { MirrorFaultError, statusFault, toFault } from '../../fetch/transfer/faults.ts';
+import { MirrorFaultError, statusFault, toFault } from '../../fetch/transfer/mirror-faults.ts';
 import { assetHeaders, findPrivateAsset } from '../../http/github-asset.ts';
 import type { Http, HttpResponse } from '../../http/http-client.ts';
 import { leave, readBody } from '../../http/read-body.ts';

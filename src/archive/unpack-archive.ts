@@ -1,15 +1,14 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { decompress } from '../../archive/decompress.ts';
-import { readTar, type TarEntry } from '../../archive/tar-reader.ts';
-import type { ArchiveFormat } from '../../contract/chunk-index.ts';
-import type { ManifestModel } from '../../contract/manifest.ts';
-import { type AircherError, integrityError } from '../../core/errors.ts';
-import type { RunContext } from '../../core/events.ts';
-import { makeDirectory, removeTree, syncDirectory } from '../../core/files.ts';
-import { startHash } from '../../core/hashing.ts';
-import type { FileRecord } from './types.ts';
+import type { ArchiveFormat, IndexedFile } from '../contract/chunk-index.ts';
+import type { ManifestModel } from '../contract/manifest.ts';
+import { type AircherError, integrityError } from '../core/errors.ts';
+import type { RunContext } from '../core/events.ts';
+import { makeDirectory, removeTree, syncDirectory } from '../core/files.ts';
+import { startHash } from '../core/hashing.ts';
+import { decompress } from './decompress.ts';
+import { readTar, type TarEntry } from './tar-reader.ts';
 
 /** tar's own bytes for one entry: headers, pax records, padding, and a directory or two on the way. */
 const bytesPerEntry = 16 * 1024;
@@ -30,12 +29,12 @@ export async function unpackArchive(
     readonly directory: string;
   },
   context: RunContext = {},
-): Promise<FileRecord[]> {
+): Promise<IndexedFile[]> {
   const { entry, directory } = options;
   await removeTree(directory);
   await makeDirectory(directory);
   const declared = entry.files && new Map(entry.files.map((file) => [file.path, file]));
-  const found: FileRecord[] = [];
+  const found: IndexedFile[] = [];
   const directories = new Set([directory]);
   const source = createReadStream(options.archive, { highWaterMark: 1 << 20 });
   try {

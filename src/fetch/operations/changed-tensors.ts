@@ -2,13 +2,12 @@ import { parseStrictJson } from '../../contract/strict-json.ts';
 import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Http } from '../../http/http-client.ts';
-import { Board } from './board.ts';
-import { Conductor } from './conductor.ts';
-import { Landing } from './landing.ts';
-import { landLocalPieces } from './local-pieces.ts';
-import { mirrorsOf } from './mirror.ts';
-import { type Piece, piecesOf } from './piece.ts';
-import type { TransferPlan } from './types.ts';
+import { type Chunk, chunksOf } from '../transfer/chunk.ts';
+import { RangeFetcher } from '../transfer/fetch-ranges.ts';
+import { takeLocalChunks } from '../transfer/local-chunks.ts';
+import { chunkMirrors } from '../transfer/mirror.ts';
+import { RangeQueue } from '../transfer/range-queue.ts';
+import type { TransferPlan } from '../transfer/types.ts';
 
 /** A safetensors file begins with its header's length, in so many bytes. */
 const lengthBytes = 8;
@@ -19,18 +18,18 @@ const maxHeaderBytes = 16 * 1024 * 1024;
  * `<path>: <tensor>` of each tensor of which any chunk is in no installed version. Fetches the headers of safetensors files that
  * aren't on this machine. Throws as a transfer does; a file whose header can't be read adds no names.
  */
-export async function nameChangedTensors(plan: TransferPlan, http: Http, context: RunContext): Promise<string[]> {
+export async function changedTensors(plan: TransferPlan, http: Http, context: RunContext): Promise<string[]> {
   const index = plan.index!.value;
-  const pieces = piecesOf(index);
+  const chunks = chunksOf(index);
   const names: string[] = [];
   for (const [file, { path, size_bytes: size }] of index.files.entries()) {
     if (!path.endsWith('.safetensors')) continue;
-    const here = pieces
-      .flatMap((piece) => piece.places.filter((place) => place.file === file).map(({ offset }) => ({ piece, offset })))
+    const here = chunks
+      .flatMap((chunk) => chunk.places.filter((place) => place.file === file).map(({ offset }) => ({ chunk, offset })))
       .sort((a, b) => a.offset - b.offset);
-    const changed = here.filter(({ piece }) => !plan.copies.has(piece.places[0].chunk));
+    const changed = here.filter(({ chunk }) => !plan.copies.has(chunk.places[0].chunk));
     if (changed.length === 0) continue;
-    const first = here[0] && (await load(plan, [here[0].piece], http, context))[0];
+    const first = here[0] && (await load(plan, [here[0].chunk], http, context))[0];
     if (first === undefined || first.length < lengthBytes) continue;
     const headerBytes = lengthBytes + Number(first.readBigUInt64LE());
     if (headerBytes > Math.min(size, maxHeaderBytes)) continue;
@@ -39,14 +38,14 @@ export async function nameChangedTensors(plan: TransferPlan, http: Http, context
       first,
       ...(await load(
         plan,
-        rest.map(({ piece }) => piece),
+        rest.map(({ chunk }) => chunk),
         http,
         context,
       )),
     ]);
     for (const [tensor, begin, end] of tensorsOf(bytes.subarray(lengthBytes, headerBytes), path)) {
-      const overlaps = ({ piece, offset }: (typeof changed)[number]): boolean =>
-        offset < headerBytes + end && offset + piece.length > headerBytes + begin;
+      const overlaps = ({ chunk, offset }: (typeof changed)[number]): boolean =>
+        offset < headerBytes + end && offset + chunk.length > headerBytes + begin;
       if (changed.some(overlaps)) names.push(`${path}: ${tensor}`);
     }
   }
@@ -68,33 +67,26 @@ function tensorsOf(json: Uint8Array, file: string): readonly (readonly [name: st
   }
 }
 
-/** The pieces' bytes: from this machine where it has them, else from the mirrors. */
-async function load(plan: TransferPlan, wanted: readonly Piece[], http: Http, context: RunContext): Promise<Buffer[]> {
-  const bytes = new Map<string, Uint8Array>();
-  const pieces = wanted.map((piece) => ({ ...piece, wrong: new Map() }) satisfies Piece);
-  const memory = {
-    read: async () => Buffer.alloc(0),
-    write: async (file: number, chunk: Uint8Array, offset: number) => {
-      bytes.set(`${file} ${offset}`, chunk);
-    },
+/** The chunks' bytes: from this machine where it has them, else from the mirrors. */
+async function load(plan: TransferPlan, wanted: readonly Chunk[], http: Http, context: RunContext): Promise<Buffer[]> {
+  const bytes = new Map<Chunk, Uint8Array>();
+  // For this load alone.
+  const chunks = wanted.map((chunk): Chunk => ({ ...chunk, state: 'missing', wrong: new Map() }));
+  const store = async (chunk: Chunk, right: Uint8Array): Promise<void> => {
+    bytes.set(chunk, right);
   };
-  const landing = new Landing(memory, { add: async () => {} }, undefined);
-  await landLocalPieces({
-    pieces,
+  await takeLocalChunks({
+    chunks,
     staged: new Set(),
+    readStaged: async () => Buffer.alloc(0),
     copies: plan.copies,
-    store: memory,
-    landing,
     signal: context.signal,
-    onDone(piece) {
-      piece.state = 'done';
-    },
+    store,
     onMissing() {},
   });
-  const missing = pieces.filter((piece) => piece.state !== 'done');
-  const mirrors = mirrorsOf(plan.request, plan.index!.value, http);
-  if (missing.length > 0) {
-    await new Conductor({ ...context, http, mirrors, board: new Board(missing), landing, onPiece() {} }).run();
-  }
-  return pieces.map(({ places: [{ file, offset }] }) => Buffer.from(bytes.get(`${file} ${offset}`)!));
+  const missing = chunks.filter((chunk) => !bytes.has(chunk));
+  const mirrors = chunkMirrors(plan.request, plan.index!.value, http);
+  const queue = new RangeQueue(missing, http.settings.connections);
+  await new RangeFetcher({ ...context, http, mirrors, queue, store, onChunk() {} }).run();
+  return chunks.map((chunk) => Buffer.from(bytes.get(chunk)!));
 }

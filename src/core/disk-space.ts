@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
-import { hasSystemCode, machineError } from '../../core/errors.ts';
-import { formatBytes } from '../../core/format.ts';
+import { hasSystemCode, machineError } from './errors.ts';
+import { formatBytes } from './format.ts';
 
 /** Left free for everything else. */
 const marginBytes = 16 * 1024 * 1024;

@@ -1,0 +1,59 @@
+import { dirname, join } from 'node:path';
+import type { RunContext } from '../../core/events.ts';
+import { makeDirectory, removeTree, renamePatiently, syncDirectory } from '../../core/files.ts';
+import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import type { Client } from '../client.ts';
+import { reuseSources } from '../install/install-version.ts';
+import { openStaging } from '../install/staging.ts';
+import { planTransfer } from '../transfer/plan-transfer.ts';
+import { runTransfer } from '../transfer/run-transfer.ts';
+import { withModelLock } from './with-model-lock.ts';
+
+/**
+ * Puts right files in the place of wrong or missing ones (`paths`) of an installed version: a transfer of these files, whose first
+ * source is the version itself, so that only damaged chunks are fetched; then a rename each. Throws as `runTransfer`, and
+ * system errors where the directory can't be written. `chunks`: how many came over the network; files, where there is no index.
+ */
+export async function repairVersion(
+  client: Client,
+  record: InstallRecord,
+  paths: readonly string[],
+  context: RunContext,
+): Promise<{ readonly chunks: number; readonly bytesFetched: number }> {
+  const { layout } = client;
+  const { model, version, entry } = record;
+  const directory = layout.version(model, version);
+  return withModelLock(layout, model, context, async (held) => {
+    const staging = await openStaging(layout, { name: model, version, entry }, held);
+    try {
+      const sources = await reuseSources(layout, model);
+      const request = {
+        model,
+        entry,
+        staging: staging.directory,
+        paths: new Set(paths),
+        reuse: sources.sort((a, b) => Number(b.version === version) - Number(a.version === version)),
+        mirrorOrder: (await client.preferences()).mirrors,
+        huggingFaceCache: client.huggingFaceCache,
+        indexBytes: (await readRecordedIndex(layout, model, version))?.bytes,
+      };
+      const http = (await client.http()).namedBy({ local: record.local ?? false }, context);
+      const report = await runTransfer(await planTransfer(request, http, context), http, context);
+      for (const path of paths) await replaceFile(join(staging.files, path), join(directory, path));
+      const chunks = report.mirrors.reduce((sum, mirror) => sum + mirror.chunks, 0);
+      return { chunks: report.indexBytes ? chunks : paths.length, bytesFetched: report.bytesFetched };
+    } finally {
+      await staging.remove();
+    }
+  });
+}
+
+async function replaceFile(from: string, to: string): Promise<void> {
+  await makeDirectory(dirname(to));
+  await renamePatiently(from, to).catch(async () => {
+    // Something else than a file stands there.
+    await removeTree(to);
+    await renamePatiently(from, to);
+  });
+  await syncDirectory(dirname(to));
+}

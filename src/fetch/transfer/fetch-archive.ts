@@ -1,0 +1,169 @@
+import type { Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { checkDiskSpace } from '../../core/disk-space.ts';
+import type { RunContext } from '../../core/events.ts';
+import { makeDirectory } from '../../core/files.ts';
+import { startHash } from '../../core/hashing.ts';
+import type { Http } from '../../http/http-client.ts';
+import { readBody } from '../../http/read-body.ts';
+import { type Mirror, mirrorsAt } from './mirror.ts';
+import { MirrorFaultError } from './mirror-faults.ts';
+import { judgeFailure, judgeWrongBytes, type MirrorsAtWork, mirrorsFailed } from './set-mirror-aside.ts';
+import { stagingOf } from './staging.ts';
+import type { MirrorReport, TransferRequest } from './types.ts';
+
+/** Wrong archives after which a mirror is given up. */
+const mostWrong = 2;
+/** Read, hashed and written at once. */
+const pieceBytes = 1 << 20;
+
+/** The archive so far: an append-only file, and the hash of what is in it. */
+interface PartialArchive {
+  readonly handle: FileHandle;
+  hash: Hash;
+  size: number;
+  /** Who sent it; undefined stands for an earlier run. */
+  readonly senders: Set<Mirror | undefined>;
+}
+
+/**
+ * The whole archive by one resumable GET, one mirror after the other where one fails, checked against its sha256: the way of
+ * releases without an index, whose parts can't be checked alone. It lies in the staging directory afterwards, where the disk must have
+ * room for `bytesAfterwards` more. Throws `remote`, `integrity`, `machine`, `interrupted`.
+ */
+export async function fetchArchive(
+  request: TransferRequest,
+  http: Http,
+  context: RunContext,
+  bytesAfterwards = 0,
+): Promise<{ readonly mirrors: readonly MirrorReport[]; readonly bytesResumed: number }> {
+  const { entry } = request;
+  await makeDirectory(request.staging);
+  const mirrors = mirrorsAt(entry.download_urls, request, http);
+  const work = { ...context, http, mirrors };
+  const archive = await openPartial(stagingOf(request.staging).archive, entry.size_bytes, context);
+  const bytesResumed = archive.size;
+  try {
+    await checkDiskSpace(request.staging, entry.size_bytes - archive.size + bytesAfterwards);
+    await complete(archive, request, work);
+    await archive.handle.datasync();
+  } finally {
+    await archive.handle.close();
+  }
+  return { bytesResumed, mirrors: mirrors.map((mirror) => mirror.report()) };
+}
+
+async function openPartial(path: string, sizeBytes: number, context: RunContext): Promise<PartialArchive> {
+  const handle = await open(path, 'a+');
+  const hash = startHash();
+  let { size } = await handle.stat();
+  if (size > sizeBytes) {
+    await handle.truncate(0);
+    size = 0;
+  }
+  if (size > 0) {
+    const read = createReadStream(path, { highWaterMark: pieceBytes, end: size - 1 });
+    for await (const piece of read as AsyncIterable<Buffer>) {
+      context.signal?.throwIfAborted();
+      hash.update(piece);
+    }
+  }
+  return { handle, hash, size, senders: new Set(size > 0 ? [undefined] : []) };
+}
+
+async function complete(archive: PartialArchive, request: TransferRequest, work: MirrorsAtWork): Promise<void> {
+  const { entry } = request;
+  /** It was wrong once: from then on nobody continues what another one sent, so that it shows who is to blame. */
+  let alone = false;
+  for (;;) {
+    work.signal?.throwIfAborted();
+    if (archive.size === entry.size_bytes) {
+      if (archive.hash.copy().digest('hex') === entry.sha256) return;
+      const [sender, ...others] = archive.senders;
+      if (sender && others.length === 0) {
+        judgeWrongBytes(sender, 'an archive with another sha256 than the manifest says', mostWrong, work);
+      }
+      await startAfresh(archive);
+      alone = true;
+    }
+    const mirror = nextMirror(work.mirrors);
+    if (mirror === undefined) throw mirrorsFailed(work.mirrors);
+    if (alone && !archive.senders.has(mirror)) await startAfresh(archive);
+    const wait = mirror.restUntil - performance.now();
+    if (wait > 0) await delay(wait, undefined, work.signal && { signal: work.signal });
+    const startedAt = performance.now();
+    const ranged = !mirror.whole;
+    try {
+      await fetchFrom(mirror, archive, request, work);
+    } catch (error) {
+      work.signal?.throwIfAborted();
+      await judgeFailure({ mirror, url: mirror.url, startedAt, ranged }, error, work);
+    }
+  }
+}
+
+async function startAfresh(archive: PartialArchive): Promise<void> {
+  await archive.handle.truncate(0);
+  archive.hash = startHash();
+  archive.size = 0;
+  archive.senders.clear();
+}
+
+/** The one that can be asked soonest; those that never sent wrong bytes first. */
+function nextMirror(mirrors: readonly Mirror[]): Mirror | undefined {
+  const now = performance.now();
+  const rank = (mirror: Mirror): number => Number(mirror.doubtful) * 1e9 + Math.max(0, mirror.restUntil - now);
+  return mirrors.filter((mirror) => !mirror.gone).sort((a, b) => rank(a) - rank(b))[0];
+}
+
+async function fetchFrom(
+  mirror: Mirror,
+  archive: PartialArchive,
+  request: TransferRequest,
+  { http, signal, onEvent }: MirrorsAtWork,
+): Promise<void> {
+  const size = request.entry.size_bytes;
+  const asked = { range: mirror.whole ? undefined : ([archive.size, size] as const), size };
+  const { response, span } = await mirror.open(http, mirror.url, asked, signal);
+  let [position] = span;
+  let waiting: Buffer[] = [];
+  let waitingBytes = 0;
+  const flush = async (): Promise<void> => {
+    const bytes = Buffer.concat(waiting, waitingBytes);
+    waiting = [];
+    waitingBytes = 0;
+    if (bytes.length === 0) return;
+    archive.hash.update(bytes);
+    // Appended, wherever the position is.
+    for (let at = 0; at < bytes.length; ) at += (await archive.handle.write(bytes, at)).bytesWritten;
+    archive.size += bytes.length;
+    archive.senders.add(mirror);
+    mirror.credit(bytes.length);
+    onEvent?.({ type: 'progress', task: 'download', subject: request.model, done: archive.size, total: size });
+  };
+  try {
+    await readBody(response, {
+      stallTimeoutMs: http.settings.stallTimeoutMs,
+      pace: http.pace,
+      onData(data) {
+        mirror.bytes += data.length;
+        // A server without ranges sends again what is there already.
+        const known = Math.max(0, Math.min(archive.size + waitingBytes - position, data.length));
+        position += data.length;
+        if (position > size)
+          throw new MirrorFaultError('wrong-length', `${mirror.host}: sends more than ${size} bytes`, 'never');
+        if (known < data.length) {
+          waiting.push(data.subarray(known));
+          waitingBytes += data.length - known;
+        }
+        return waitingBytes >= pieceBytes ? flush() : undefined;
+      },
+    });
+  } finally {
+    await flush();
+  }
+  if (archive.size < size)
+    throw new MirrorFaultError('truncated', `${mirror.host}: the answer ends too early`, 'retry');
+}

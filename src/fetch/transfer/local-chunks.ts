@@ -1,0 +1,138 @@
+import { open, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ChunkIndex, structure } from '../../contract/chunk-index.ts';
+import { filePathFault } from '../../contract/names.ts';
+import { mapConcurrently } from '../../core/concurrency.ts';
+import { readFully } from '../../core/files.ts';
+import { type Chunk, isChunk } from './chunk.ts';
+import type { ChunkCopy, FileRecord, ReuseSource, TransferRequest } from './types.ts';
+
+/** Chunks read at once. */
+const readsAtOnce = 3;
+/** Repositories and snapshots of a Hugging Face cache that are looked into at most. */
+const mostEntries = 2000;
+
+/** Where chunks may be copied from on this machine, by the number of their first place. The bytes are checked when they are copied. */
+export async function findCopies(
+  request: TransferRequest,
+  index: ChunkIndex,
+  chunks: readonly Chunk[],
+): Promise<ReadonlyMap<number, readonly ChunkCopy[]>> {
+  const copies = new Map<number, ChunkCopy[]>();
+  const sources = request.reuse.map(copiesOf);
+  for (const chunk of chunks) {
+    const found = sources.flatMap((source) => source(chunk, index) ?? []);
+    if (found.length > 0) copies.set(chunk.places[0].chunk, found);
+  }
+  if (request.huggingFaceCache === undefined || copies.size === chunks.length) return copies;
+  const missing = chunks.filter((chunk) => !copies.has(chunk.places[0].chunk));
+  const numbers = new Set(missing.map((chunk) => chunk.places[0].file));
+  const wanted = index.files.filter((_, number) => numbers.has(number));
+  const cached = await findInHuggingFaceCache(request.huggingFaceCache, request.model, wanted);
+  for (const { places } of missing) {
+    const [{ chunk, file, offset }] = places;
+    const path = cached.get(index.files[file]?.path ?? '');
+    if (path !== undefined) copies.set(chunk, [{ file: path, offset }]);
+  }
+  return copies;
+}
+
+/** Looks chunks up in one installed version: by chunk where its index is known, and by whole files of the same sha256. */
+function copiesOf(source: ReuseSource): (chunk: Chunk, index: ChunkIndex) => ChunkCopy | undefined {
+  const pathOf = (path: string): string => join(source.directory, ...path.split('/'));
+  const chunks = new Map<string, ChunkCopy>();
+  for (const [, , file, offset, length, sha256] of source.index?.chunks ?? []) {
+    const path = source.index?.files[file]?.path;
+    if (file !== structure && path !== undefined) chunks.set(`${sha256} ${length}`, { file: pathOf(path), offset });
+  }
+  const safe = source.files.filter(({ path }) => filePathFault(path) === undefined);
+  const files = new Map(safe.map((file) => [file.sha256, file]));
+  return (chunk, index) => {
+    const [{ file, offset }] = chunk.places;
+    const same = files.get(index.files[file]?.sha256 ?? '');
+    return chunks.get(`${chunk.sha256} ${chunk.length}`) ?? (same && { file: pathOf(same.path), offset });
+  };
+}
+
+/**
+ * Files of a Hugging Face cache (`hub/models--<org>--<name>/{blobs,snapshots/<revision>}`, the layout of huggingface_hub) that may be
+ * the ones wanted: blobs of LFS files are named by their sha256; others are found by name and size. By the wanted file's path.
+ */
+async function findInHuggingFaceCache(
+  cache: string,
+  model: string,
+  files: readonly FileRecord[],
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  const look = async (file: FileRecord, ...candidates: readonly string[]): Promise<void> => {
+    for (const path of candidates)
+      if (!found.has(file.path) && (await hasSize(path, file.size_bytes))) found.set(file.path, path);
+  };
+  const repositories = (await list(cache)).filter((name) => name.startsWith('models--'));
+  for (const repository of repositories.slice(0, mostEntries)) {
+    const directory = join(cache, repository);
+    for (const file of files) await look(file, join(directory, 'blobs', file.sha256));
+    for (const revision of (await list(join(directory, 'snapshots'))).slice(0, mostEntries)) {
+      if (found.size === files.length) return found;
+      const snapshot = join(directory, 'snapshots', revision);
+      for (const file of files) await look(file, join(snapshot, file.path), join(snapshot, model, file.path));
+    }
+  }
+  return found;
+}
+
+async function list(directory: string): Promise<string[]> {
+  return readdir(directory).then(
+    (names) => names.sort(),
+    // Another program's cache: whatever is wrong with it, it is of no use then.
+    () => [],
+  );
+}
+
+async function hasSize(path: string, sizeBytes: number): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile() && found.size === sizeBytes,
+    () => false,
+  );
+}
+
+export interface LocalWork {
+  readonly chunks: readonly Chunk[];
+  /** Places said to hold their bytes already, and how they are read. */
+  readonly staged: ReadonlySet<number>;
+  readonly readStaged: (file: number, length: number, offset: number) => Promise<Buffer>;
+  readonly copies: ReadonlyMap<number, readonly ChunkCopy[]>;
+  readonly signal: AbortSignal | undefined;
+  /** Takes a chunk's bytes, which are right; `inPlace`: places that have them. */
+  readonly store: (chunk: Chunk, bytes: Uint8Array, inPlace: ReadonlySet<number>) => Promise<void>;
+  /** Nothing on this machine has it, whatever was said. */
+  readonly onMissing: (chunk: Chunk) => void;
+}
+
+/** Checks what is in place, and copies what an installed version has: by the chunks' digests alone. */
+export async function takeLocalChunks(work: LocalWork): Promise<void> {
+  await mapConcurrently(work.chunks, readsAtOnce, async (chunk) => {
+    work.signal?.throwIfAborted();
+    const inPlace = new Set<number>();
+    let right: Uint8Array | undefined;
+    for (const { chunk: place, file, offset } of chunk.places) {
+      if (!work.staged.has(place)) continue;
+      const found = await work.readStaged(file, chunk.length, offset);
+      if (!isChunk(chunk, found)) continue;
+      inPlace.add(place);
+      right = found;
+    }
+    for (const copy of work.copies.get(chunk.places[0].chunk) ?? []) right ??= await readCopy(chunk, copy);
+    if (right) await work.store(chunk, right, inPlace);
+    else work.onMissing(chunk);
+  });
+}
+
+/** Whatever can't be read isn't there. */
+async function readCopy(chunk: Chunk, { file, offset }: ChunkCopy): Promise<Uint8Array | undefined> {
+  const handle = await open(file, 'r').catch(() => undefined);
+  if (handle === undefined) return undefined;
+  const bytes = await readFully(handle, chunk.length, offset).catch(() => Buffer.alloc(0));
+  await handle.close();
+  return isChunk(chunk, bytes) ? bytes : undefined;
+}

@@ -1,0 +1,111 @@
+import { reasonOf } from '../../core/errors.ts';
+import type { HttpResponse } from '../../http/http-client.ts';
+import { leave } from '../../http/read-body.ts';
+import { hostOf, type RemoteReason, remoteReason } from '../../http/remote-error.ts';
+import { retryAfterMs } from '../../http/retry-after.ts';
+
+/** What a mirror did wrong, as a word for programs and reports. */
+export type FaultKind =
+  | RemoteReason
+  | 'wrong-bytes'
+  | 'wrong-length'
+  | 'wrong-range'
+  | 'no-ranges'
+  | 'web-page'
+  | 'denied'
+  | 'missing'
+  | 'busy'
+  | 'failing'
+  | 'expired';
+
+/** How a fault is answered: try again after a wait, wait as long as the mirror says, or don't ask for the same again. */
+export type FaultRemedy = 'retry' | 'wait' | 'never';
+
+export class MirrorFaultError extends Error {
+  override readonly name = 'MirrorFaultError';
+  readonly kind: FaultKind;
+  readonly remedy: FaultRemedy;
+  readonly waitMs: number | undefined;
+
+  constructor(kind: FaultKind, message: string, remedy: FaultRemedy, waitMs?: number) {
+    super(message);
+    this.kind = kind;
+    this.remedy = remedy;
+    this.waitMs = waitMs;
+  }
+}
+
+/** Failures of a connection that another attempt, of whatever form, can't mend. */
+export const finalReasons: readonly FaultKind[] = ['certificate', 'redirect', 'scheme'];
+
+/** An error of a request as a fault of its mirror; anything that isn't the mirror's doing is thrown on. */
+export function toFault(error: unknown): MirrorFaultError {
+  if (error instanceof MirrorFaultError) return error;
+  const reason = remoteReason(error);
+  if (reason === undefined) throw error;
+  return new MirrorFaultError(reason, reasonOf(error), finalReasons.includes(reason) ? 'never' : 'retry');
+}
+
+export function statusFault(status: number, message: string, retryAfter: number | undefined): MirrorFaultError {
+  if (status === 429 || (status === 503 && retryAfter !== undefined)) {
+    return new MirrorFaultError('busy', message, 'wait', retryAfter);
+  }
+  if (status === 401 || status === 403) return new MirrorFaultError('denied', message, 'never');
+  if (status === 404 || status === 410) return new MirrorFaultError('missing', message, 'never');
+  if (status === 416) return new MirrorFaultError('wrong-range', message, 'never');
+  if (status === 408 || (status >= 500 && status !== 501)) return new MirrorFaultError('failing', message, 'retry');
+  return new MirrorFaultError('protocol', message, 'never');
+}
+
+export interface Asked {
+  /** First byte, and the one behind the last; undefined: the whole. */
+  readonly range: readonly [start: number, end: number] | undefined;
+  /** Bytes of the whole resource. */
+  readonly size: number;
+}
+
+/**
+ * Where the body begins and ends in the resource: what was asked for, or the whole. Throws MirrorFaultError where status and
+ * headers are of anything else.
+ */
+export function checkAnswer(response: HttpResponse, asked: Asked): readonly [start: number, end: number] {
+  const answer = spanOf(response, asked);
+  if (!(answer instanceof MirrorFaultError)) return answer;
+  leave(response.body);
+  throw answer;
+}
+
+function spanOf(response: HttpResponse, { range, size }: Asked): readonly [number, number] | MirrorFaultError {
+  const { status, headers, hops } = response;
+  const host = hostOf(response.url);
+  const fault = (kind: FaultKind, fact: string): MirrorFaultError =>
+    new MirrorFaultError(kind, `${host}: ${fact}`, 'never');
+  if (status !== 200 && status !== 206) {
+    const message = `${host}: status ${status}`;
+    // By the host that we were sent to, it may only mean that its signed address is none any more.
+    if (hops.length > 1 && [400, 401, 403, 404, 410].includes(status))
+      return new MirrorFaultError('expired', `${message} from a temporary address`, 'retry');
+    return statusFault(status, message, retryAfterMs(headers));
+  }
+  const whole = [0, size] as const;
+  const header = status === 206 ? (headers['content-range'] ?? '').trim() : `bytes 0-${size - 1}/${size}`;
+  const span = [range ?? whole, whole].find(([start, end]) =>
+    [`bytes ${start}-${end - 1}/${size}`, `bytes ${start}-${end - 1}/*`].includes(header),
+  );
+  if (span === undefined) {
+    const [start, end] = range ?? whole;
+    const found = JSON.stringify(header.slice(0, 80));
+    return fault('wrong-range', `asked for bytes ${start}-${end - 1} of ${size}, says it sends ${found}`);
+  }
+  const length = headers['content-length'];
+  if (length !== undefined && Number(length) !== span[1] - span[0]) {
+    return status === 200 && /^text\/html\b/i.test(headers['content-type'] ?? '')
+      ? fault('web-page', 'answers with a web page instead of the file')
+      : fault('wrong-length', `sends ${length} bytes instead of ${span[1] - span[0]} (status ${status})`);
+  }
+  const encoding = headers['content-encoding'] ?? 'identity';
+  // Some servers call a .tar.gz gzip'd content and send it as it is; then its length is right, and the digests tell.
+  if (length === undefined && encoding !== 'identity')
+    return fault('protocol', `sends ${encoding} that was not asked for`);
+  return span;
+}

@@ -1,0 +1,149 @@
+import { AircherError, type Problem } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
+import type { Http } from '../../http/http-client.ts';
+import type { Chunk } from './chunk.ts';
+import type { Mirror } from './mirror.ts';
+import { type FaultKind, finalReasons, type MirrorFaultError, toFault } from './mirror-faults.ts';
+
+/** Failures after which a mirror is given up, unless right bytes made up for them (`Mirror.credit`). */
+const mostStrikes = 4;
+/** Wrong chunks after which a mirror is given up, and wrong copies of one chunk. */
+const mostWrong = 8;
+const mostWrongOfChunk = 2;
+const longestDelayMs = 10_000;
+
+export interface MirrorsAtWork extends RunContext {
+  readonly http: Http;
+  /** All of this transfer. */
+  readonly mirrors: readonly Mirror[];
+}
+
+export interface FailedRequest {
+  readonly mirror: Mirror;
+  readonly url: string;
+  readonly startedAt: number;
+  /** A range was asked for. */
+  readonly ranged: boolean;
+}
+
+/**
+ * What follows from a failed request: a rest, no ranges any more, or that the mirror isn't asked again. The one rule for ranges
+ * and whole archives. Throws what isn't the mirror's fault.
+ */
+export async function judgeFailure(request: FailedRequest, error: unknown, work: MirrorsAtWork): Promise<void> {
+  const { mirror, url, startedAt, ranged } = request;
+  const fault = toFault(error);
+  const { kind, message, remedy } = fault;
+  if (kind === 'missing' || kind === 'denied') {
+    if (await mirror.findByApi(work.http, url, work.signal)) return;
+  }
+  mirror.note(kind, message);
+  if (remedy === 'never' && ranged && !finalReasons.includes(kind)) askForWhole(mirror, message, work);
+  else if (remedy === 'never') giveUp(mirror, fault, work);
+  // Requests that fail together met one and the same trouble.
+  else if (startedAt >= mirror.judgedAt) strike(mirror, fault, work);
+}
+
+/** A mirror that refuses or bungles ranges: the whole is asked for, where nobody else has the bytes. */
+export function askForWhole(mirror: Mirror, message: string, work: MirrorsAtWork): void {
+  mirror.whole = true;
+  if (work.mirrors.some((other) => other !== mirror && isClean(other))) announce(mirror, message, work);
+}
+
+/** It sent something else than the chunk. */
+export function judgeWrongChunk(mirror: Mirror, chunk: Chunk, fact: string, work: MirrorsAtWork): void {
+  chunk.wrong.set(mirror, (chunk.wrong.get(mirror) ?? 0) + 1);
+  judgeWrongBytes(mirror, fact, mostWrong, work);
+}
+
+/** It sent wrong bytes, and may do so fewer than `most` times. */
+export function judgeWrongBytes(mirror: Mirror, fact: string, most: number, work: MirrorsAtWork): void {
+  const message = `${mirror.host}: sends wrong bytes (${fact})`;
+  mirror.note('wrong-bytes', message);
+  mirror.doubtful = true;
+  if ((mirror.faults.get('wrong-bytes')?.times ?? 0) >= most) mirror.gone = { kind: 'wrong-bytes', message };
+  announce(mirror, message, work);
+}
+
+/** Whether it may be asked for a chunk. */
+export function mayServe(mirror: Mirror, chunk: Chunk): boolean {
+  const wrong = chunk.wrong.get(mirror) ?? 0;
+  return !mirror.gone && wrong < mostWrongOfChunk && mirror.locate(chunk) !== undefined;
+}
+
+/** Mirrors to ask, the preferred ones first: the clean ones; the others only for what none of those has. */
+export function mirrorsToAsk(mirrors: readonly Mirror[], canHelp: (mirror: Mirror) => boolean): readonly Mirror[] {
+  const present = mirrors.filter((mirror) => !mirror.gone);
+  const tiers = [present.filter(isClean), present.filter((mirror) => !mirror.whole), present];
+  const tier = tiers.find((some) => some.some(canHelp)) ?? [];
+  const now = performance.now();
+  const ready = tier.filter((mirror) => mirror.restUntil <= now);
+  // The same host's raw files are more bytes: they are for when its archive can't be had.
+  return ready.filter(({ raw, host }) => !raw || !ready.some((other) => !other.raw && other.host === host));
+}
+
+export function isClean({ gone, doubtful, whole }: Mirror): boolean {
+  return !gone && !doubtful && !whole;
+}
+
+/** A pause, and fewer connections from then on. Where another mirror can be asked, that is setting it aside. */
+function strike(mirror: Mirror, fault: MirrorFaultError, work: MirrorsAtWork): void {
+  const { retryDelayMs, maxRetryAfterMs } = work.http.settings;
+  // An archive has long to begin.
+  mirror.strikes += fault.kind === 'timeout' ? 2 : 1;
+  const backoff = Math.min(longestDelayMs, retryDelayMs * 2 ** (mirror.strikes - 1)) * (0.75 + Math.random() / 2);
+  const delayMs = fault.waitMs ?? backoff;
+  if (mirror.strikes >= mostStrikes || delayMs > maxRetryAfterMs) {
+    giveUp(mirror, fault, work);
+    return;
+  }
+  const now = performance.now();
+  const another = work.mirrors.some((other) => other !== mirror && !other.gone && other.restUntil <= now);
+  mirror.judgedAt = now;
+  mirror.restUntil = now + delayMs;
+  mirror.connections = fault.remedy === 'wait' ? 1 : Math.ceil(mirror.connections / 2);
+  if (another) announce(mirror, fault.message, work);
+  else work.onEvent?.({ type: 'retry', what: mirror.name, reason: fault.message, delayMs: Math.round(delayMs) });
+}
+
+function giveUp(mirror: Mirror, { kind, message }: MirrorFaultError, work: MirrorsAtWork): void {
+  mirror.gone = { kind, message };
+  announce(mirror, message, work);
+}
+
+/** Tells it once. */
+export function announce(mirror: Mirror, reason: string, { onEvent }: RunContext): void {
+  if (mirror.announced) return;
+  mirror.announced = true;
+  onEvent?.({ type: 'mirror-set-aside', mirror: mirror.name, reason });
+}
+
+/** The error when no mirror is left: `integrity` where every one sent wrong bytes, else `remote`; it names each one and its fault. */
+export function mirrorsFailed(mirrors: readonly Mirror[]): AircherError {
+  const reasons = mirrors.map((mirror) => ({ mirror, ...reasonOf(mirror) }));
+  const problems: Problem[] = reasons.map(({ mirror, message }) => ({ level: 'error', file: mirror.name, message }));
+  const wrong = reasons.length > 0 && reasons.every(({ kind }) => kind === 'wrong-bytes');
+  const denied = reasons.some(({ kind }) => kind === 'denied' || kind === 'missing');
+  const summary = reasons.map(({ mirror, message }) => `${mirror.name}: ${message}`).join('; ');
+  return new AircherError(
+    wrong ? 'integrity' : 'remote',
+    wrong ? `every mirror sends wrong bytes: ${summary}` : `no mirror is left: ${summary}`,
+    {
+      hint: wrong
+        ? 'Tell the maintainer of this release. What is right so far is kept.'
+        : denied
+          ? 'For a private repository set HF_TOKEN or GITHUB_TOKEN. What arrived so far is kept.'
+          : 'Try again later: what arrived so far is kept.',
+      problems,
+      details: { mirrors: reasons.map(({ mirror, kind }) => ({ mirror: mirror.name, fault: kind })) },
+    },
+  );
+}
+
+/** Why it is of no use: that it sends wrong bytes, whatever else it does; else what it was given up for, or what came last. */
+function reasonOf({ gone, faults }: Mirror): { readonly kind: FaultKind | undefined; readonly message: string } {
+  const wrong = faults.get('wrong-bytes');
+  if (wrong) return { kind: 'wrong-bytes', message: wrong.message };
+  const [kind, fault] = [...faults].at(-1) ?? [];
+  return gone ?? { kind, message: fault?.message ?? 'does not have all of it' };
+}

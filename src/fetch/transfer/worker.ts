@@ -1,0 +1,99 @@
+import type { Http } from '../../http/http-client.ts';
+import { leave, readBody } from '../../http/read-body.ts';
+import type { Chunk } from './chunk.ts';
+import { freeRead } from './free-large.ts';
+import type { Location, Mirror } from './mirror.ts';
+import { MirrorFaultError } from './mirror-faults.ts';
+import type { Range } from './range-queue.ts';
+
+/** A body that ends at most this far behind the last chunk is read to its end, so that the connection can be used again. */
+const politeTailBytes = 64 * 1024;
+
+/** One connection to one mirror, at work on one range. */
+export interface Worker {
+  readonly mirror: Mirror;
+  readonly range: Range;
+  readonly abort: AbortController;
+  readonly startedAt: number;
+  /** A plain GET of the whole resource is made. */
+  readonly whole: boolean;
+  /** The chunk that arrives, by its place in the range. */
+  next: number;
+  bytes: number;
+  /** When it last received something, or would have if we had let it; at first, its beginning. */
+  lastByteAt: number;
+  /** Ended by ourselves: its end is no fault. */
+  cancelled: boolean;
+}
+
+export interface WorkerOptions {
+  readonly http: Http;
+  /** Gets every complete slice, which belongs to it then; a promise holds the connection. */
+  readonly onSlice: (chunk: Chunk, slice: Buffer, location: Location) => Promise<void> | undefined;
+  /** An answer begins: of the range, or of the whole in its place. False: it isn't read. */
+  readonly onAnswer: (isWhole: boolean) => boolean;
+}
+
+/** Reads one range. Throws MirrorFaultError, or the errors of `Http.request` and `readBody`. */
+export async function readRange(worker: Worker, { http, onSlice, onAnswer }: WorkerOptions): Promise<void> {
+  const { mirror, range } = worker;
+  const first = mirror.locate(range.chunks[0]!)!;
+  const last = mirror.locate(range.chunks.at(-1)!)!;
+  const wanted = [first.offset, last.offset + last.length] as const;
+  const asked = { range: worker.whole ? undefined : wanted, size: first.size };
+  const { response, span } = await mirror.open(http, first.url, asked, worker.abort.signal);
+  const [start, end] = span;
+  if (!onAnswer(!worker.whole && end - start > wanted[1] - wanted[0])) {
+    leave(response.body);
+    throw new MirrorFaultError('no-ranges', `${mirror.host}: sends the whole where a range is asked for`, 'never');
+  }
+  let position = start;
+  let slice: Buffer | undefined;
+  let filled = 0;
+  await readBody(response, {
+    stallTimeoutMs: http.settings.stallTimeoutMs,
+    pace(bytes) {
+      const wait = http.pace(bytes);
+      worker.lastByteAt = Math.max(worker.lastByteAt, performance.now() + wait);
+      return wait;
+    },
+    onData(data) {
+      worker.bytes += data.length;
+      mirror.bytes += data.length;
+      let held: Promise<void> | undefined;
+      for (let from = 0; from < data.length; ) {
+        const chunk = range.chunks[worker.next];
+        if (chunk === undefined) break;
+        const location = mirror.locate(chunk)!;
+        const skip = location.offset + filled - position;
+        if (chunk.state === 'done' || skip < 0) {
+          // Another worker was faster.
+          worker.next++;
+          filled = 0;
+          slice = undefined;
+          continue;
+        }
+        const take =
+          skip > 0 ? Math.min(skip, data.length - from) : Math.min(location.length - filled, data.length - from);
+        if (skip === 0) {
+          slice ??= Buffer.allocUnsafeSlow(location.length);
+          data.copy(slice, filled, from, from + take);
+          filled += take;
+        }
+        position += take;
+        from += take;
+        if (slice === undefined || filled < location.length) continue;
+        const full = slice;
+        worker.next++;
+        filled = 0;
+        slice = undefined;
+        held = onSlice(chunk, full, location) ?? held;
+      }
+      freeRead(data);
+      if (worker.next >= range.chunks.length && end - position > politeTailBytes) return 'stop';
+      return held;
+    },
+  });
+  if (range.chunks.slice(worker.next).some((chunk) => chunk.state !== 'done'))
+    throw new MirrorFaultError('truncated', `${mirror.host}: the answer ends too early`, 'retry');
+}
