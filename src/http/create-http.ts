@@ -22,6 +22,7 @@ export function createHttp(options: HttpOptions = {}): Http {
     connections: Math.max(1, options.connections ?? 16),
     connectTimeoutMs,
     answerTimeoutMs: options.answerTimeoutMs ?? connectTimeoutMs,
+    archiveTimeoutMs: options.archiveTimeoutMs ?? 120_000,
     stallTimeoutMs: options.stallTimeoutMs ?? 20_000,
     maxRetryAfterMs: options.maxRetryAfterMs ?? 120_000,
     retryDelayMs: options.retryDelayMs ?? 500,

@@ -28,6 +28,8 @@ export interface HttpOptions extends ProxyOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** From there to the answer's headers; default `connectTimeoutMs`. */
   readonly answerTimeoutMs?: number | undefined;
+  /** The same for archives, which a proxy may read to the end first, in search of viruses; default 120,000. */
+  readonly archiveTimeoutMs?: number | undefined;
   /** Longest silence inside a body; default 20,000. */
   readonly stallTimeoutMs?: number | undefined;
   /** Longest wait that a `Retry-After` can ask for; a longer one is a failure of that host. Default 120,000. */
@@ -127,6 +129,7 @@ export interface HttpSettings {
   readonly connections: number;
   readonly connectTimeoutMs: number;
   readonly answerTimeoutMs: number;
+  readonly archiveTimeoutMs: number;
   readonly stallTimeoutMs: number;
   readonly maxRetryAfterMs: number;
   readonly retryDelayMs: number;

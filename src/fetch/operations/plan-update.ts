@@ -23,7 +23,8 @@ export async function planUpdate(
   const plan = async (staging: string): Promise<TransferSummary> => {
     const planned = await planInstall(client, resolved, { ...context, staging });
     if (!nameChangedTensors || planned.index === undefined) return planned.summary;
-    return { ...planned.summary, changedTensors: await changedTensors(planned, await client.http(), context) };
+    const http = (await client.http()).namedBy(resolved.from, context);
+    return { ...planned.summary, changedTensors: await changedTensors(planned, http, context) };
   };
   try {
     return await plan(await planningStaging(client.layout, resolved));

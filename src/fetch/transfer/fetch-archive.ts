@@ -153,7 +153,7 @@ async function fetchFrom(
         const known = Math.max(0, Math.min(archive.size + waitingBytes - position, data.length));
         position += data.length;
         if (position > size)
-          throw new MirrorFaultError('wrong-length', `${mirror.host}: sends more than ${size} bytes`, 'never');
+          throw new MirrorFaultError('wrong-length', `${mirror.host}: sends more than ${size} bytes`, 'refused');
         if (known < data.length) {
           waiting.push(data.subarray(known));
           waitingBytes += data.length - known;

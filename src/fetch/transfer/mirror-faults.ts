@@ -1,7 +1,7 @@
-import { reasonOf } from '../../core/errors.ts';
+import type { AircherError } from '../../core/errors.ts';
 import type { HttpResponse } from '../../http/http-client.ts';
 import { leave } from '../../http/read-body.ts';
-import { hostOf, type RemoteReason, remoteReason } from '../../http/remote-error.ts';
+import { hostOf, isFinal, type RemoteReason, remoteReason } from '../../http/remote-error.ts';
 import { retryAfterMs } from '../../http/retry-after.ts';
 
 /** What a mirror did wrong, as a word for programs and reports. */
@@ -18,8 +18,8 @@ export type FaultKind =
   | 'failing'
   | 'expired';
 
-/** How a fault is answered: try again after a wait, wait as long as the mirror says, or don't ask for the same again. */
-export type FaultRemedy = 'retry' | 'wait' | 'never';
+/** How a fault is answered: ask again after a pause, wait as long as the mirror says, don't ask for the same again, or for nothing. */
+export type FaultRemedy = 'retry' | 'wait' | 'refused' | 'never';
 
 export class MirrorFaultError extends Error {
   override readonly name = 'MirrorFaultError';
@@ -35,26 +35,24 @@ export class MirrorFaultError extends Error {
   }
 }
 
-/** Failures of a connection that another attempt, of whatever form, can't mend. */
-export const finalReasons: readonly FaultKind[] = ['certificate', 'redirect', 'scheme'];
-
 /** An error of a request as a fault of its mirror; anything that isn't the mirror's doing is thrown on. */
 export function toFault(error: unknown): MirrorFaultError {
   if (error instanceof MirrorFaultError) return error;
   const reason = remoteReason(error);
   if (reason === undefined) throw error;
-  return new MirrorFaultError(reason, reasonOf(error), finalReasons.includes(reason) ? 'never' : 'retry');
+  const { message } = error as AircherError;
+  return new MirrorFaultError(reason, message, isFinal(error as AircherError) ? 'never' : 'retry');
 }
 
 export function statusFault(status: number, message: string, retryAfter: number | undefined): MirrorFaultError {
   if (status === 429 || (status === 503 && retryAfter !== undefined)) {
     return new MirrorFaultError('busy', message, 'wait', retryAfter);
   }
-  if (status === 401 || status === 403) return new MirrorFaultError('denied', message, 'never');
-  if (status === 404 || status === 410) return new MirrorFaultError('missing', message, 'never');
-  if (status === 416) return new MirrorFaultError('wrong-range', message, 'never');
+  if (status === 401 || status === 403) return new MirrorFaultError('denied', message, 'refused');
+  if (status === 404 || status === 410) return new MirrorFaultError('missing', message, 'refused');
+  if (status === 416) return new MirrorFaultError('wrong-range', message, 'refused');
   if (status === 408 || (status >= 500 && status !== 501)) return new MirrorFaultError('failing', message, 'retry');
-  return new MirrorFaultError('protocol', message, 'never');
+  return new MirrorFaultError('protocol', message, 'refused');
 }
 
 export interface Asked {
@@ -79,7 +77,7 @@ function spanOf(response: HttpResponse, { range, size }: Asked): readonly [numbe
   const { status, headers, hops } = response;
   const host = hostOf(response.url);
   const fault = (kind: FaultKind, fact: string): MirrorFaultError =>
-    new MirrorFaultError(kind, `${host}: ${fact}`, 'never');
+    new MirrorFaultError(kind, `${host}: ${fact}`, 'refused');
   if (status !== 200 && status !== 206) {
     const message = `${host}: status ${status}`;
     // By the host that we were sent to, it may only mean that its signed address is none any more.

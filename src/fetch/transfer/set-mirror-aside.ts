@@ -3,7 +3,7 @@ import type { RunContext } from '../../core/events.ts';
 import type { Http } from '../../http/http-client.ts';
 import type { Chunk } from './chunk.ts';
 import type { Mirror } from './mirror.ts';
-import { type FaultKind, finalReasons, type MirrorFaultError, toFault } from './mirror-faults.ts';
+import { type FaultKind, type MirrorFaultError, toFault } from './mirror-faults.ts';
 
 /** Failures after which a mirror is given up, unless right bytes made up for them (`Mirror.credit`). */
 const mostStrikes = 4;
@@ -38,8 +38,8 @@ export async function judgeFailure(request: FailedRequest, error: unknown, work:
     if (await mirror.findByApi(work.http, url, work.signal)) return;
   }
   mirror.note(kind, message);
-  if (remedy === 'never' && ranged && !finalReasons.includes(kind)) askForWhole(mirror, message, work);
-  else if (remedy === 'never') giveUp(mirror, fault, work);
+  if (remedy === 'refused' && ranged) askForWhole(mirror, message, work);
+  else if (remedy === 'refused' || remedy === 'never') giveUp(mirror, fault, work);
   // Requests that fail together met one and the same trouble.
   else if (startedAt >= mirror.judgedAt) strike(mirror, fault, work);
 }

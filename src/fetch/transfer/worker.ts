@@ -45,7 +45,7 @@ export async function readRange(worker: Worker, { http, onSlice, onAnswer }: Wor
   const [start, end] = span;
   if (!onAnswer(!worker.whole && end - start > wanted[1] - wanted[0])) {
     leave(response.body);
-    throw new MirrorFaultError('no-ranges', `${mirror.host}: sends the whole where a range is asked for`, 'never');
+    throw new MirrorFaultError('no-ranges', `${mirror.host}: sends the whole where a range is asked for`, 'refused');
   }
   let position = start;
   let slice: Buffer | undefined;

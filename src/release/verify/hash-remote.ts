@@ -77,7 +77,7 @@ async function readWhole(reading: Reading, http: Http, context: RunContext): Pro
       const fault = toFault(error);
       if (fault.kind === 'missing' && (await findByApi(reading, http, context))) continue;
       failures = reading.size > before ? 1 : failures + 1;
-      if (fault.remedy === 'never' || failures >= maxFailures) return fault;
+      if (fault.remedy === 'never' || fault.remedy === 'refused' || failures >= maxFailures) return fault;
       if ((fault.waitMs ?? 0) > http.settings.maxRetryAfterMs) return fault;
       const backoff = Math.min(maxDelayMs, http.settings.retryDelayMs * 2 ** (failures - 1));
       await delay(fault.waitMs ?? backoff, undefined, context.signal ? { signal: context.signal } : {});
