@@ -21,7 +21,6 @@ import { type ListedVersion, listInstalled, listOffered, type OfferedModel } fro
 import { pinVersion, rollBack, unpinModel, type VersionSwitch } from './operations/pin-versions.ts';
 import { type UpdateOptions, type UpdateReport, updateModels } from './operations/update-models.ts';
 import { type VerifyOptions, type VerifyReport, verifyModels } from './operations/verify-models.ts';
-import { shareRun } from './shared-runs.ts';
 
 /**
  * The models of one cache, and where new ones come from. Safe to use concurrently, in this process and in others. Throws
@@ -59,19 +58,16 @@ export class ModelManager {
     return this.#install(name, options.version, 'newer', options);
   }
 
-  #install(
+  async #install(
     name: string,
     range: string | undefined,
     makeCurrent: 'newer' | 'first',
     context: RunContext,
   ): Promise<InstallReport> {
-    const client = this.#client;
-    const key = JSON.stringify([client.layout.root, client.sources, client.release, name, range, makeCurrent]);
-    return shareRun(key, context, async (shared) => {
-      const good = await findManifest(client, shared);
-      const resolved = await resolveModel(client, good, name, range, shared);
-      return installVersion(client, resolved, { ...shared, makeCurrent });
-    });
+    const good = await findManifest(this.#client, context);
+    const resolved = await resolveModel(this.#client, good, name, range, context);
+    // Of callers at the same time, as of processes, one downloads; the others wait for its lock.
+    return installVersion(this.#client, resolved, { ...context, makeCurrent });
   }
 
   /**

@@ -45,6 +45,8 @@ export interface ModelShape {
   /** Layers whose weights differ from another version's. */
   readonly retrained?: readonly number[];
   readonly config?: string;
+  /** Files of 60 bytes, each a chunk. */
+  readonly smallFiles?: number;
   readonly format?: ArchiveFormat;
 }
 
@@ -57,6 +59,7 @@ export async function publish(context: TestContext, shape: ModelShape = {}): Pro
     ['config.json', Buffer.from(`{"hidden_size":8,"note":${JSON.stringify(shape.config ?? '')}}\n`)],
     ['empty.txt', Buffer.alloc(0)],
     ['nested/vocab.txt', noise(3000, 77)],
+    ...Array.from({ length: shape.smallFiles ?? 0 }, (_, at) => [`small/${at}`, noise(60, 5000 + at)] as const),
     [
       'model.safetensors',
       safetensors(

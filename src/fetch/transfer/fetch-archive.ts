@@ -81,16 +81,17 @@ async function complete(archive: PartialArchive, request: TransferRequest, work:
     work.signal?.throwIfAborted();
     if (archive.size === entry.size_bytes) {
       if (archive.hash.copy().digest('hex') === entry.sha256) return;
-      const [sender, ...others] = archive.senders;
-      if (sender && others.length === 0) {
-        judgeWrongBytes(sender, 'an archive with another sha256 than the manifest says', mostWrong, work);
+      const [first, ...others] = archive.senders;
+      if (first && others.length === 0) {
+        judgeWrongBytes(first, 'an archive with another sha256 than the manifest says', mostWrong, work);
       }
       await startAfresh(archive);
       alone = true;
     }
-    const mirror = nextMirror(work.mirrors);
+    const [sender] = archive.senders;
+    const mirror = alone && sender && !sender.gone ? sender : nextMirror(work.mirrors);
     if (mirror === undefined) throw mirrorsFailed(work.mirrors);
-    if (alone && !archive.senders.has(mirror)) await startAfresh(archive);
+    if (alone && sender !== mirror) await startAfresh(archive);
     const wait = mirror.restUntil - performance.now();
     if (wait > 0) await delay(wait, undefined, work.signal && { signal: work.signal });
     const startedAt = performance.now();

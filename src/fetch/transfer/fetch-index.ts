@@ -10,7 +10,7 @@ import type { Http } from '../../http/http-client.ts';
 import { type Mirror, mirrorsAt } from './mirror.ts';
 import { announce, mirrorsFailed } from './set-mirror-aside.ts';
 import { stagingOf } from './staging.ts';
-import type { TransferRequest } from './types.ts';
+import type { FileRecord, TransferRequest } from './types.ts';
 
 export interface LoadedIndex {
   readonly value: ChunkIndex;
@@ -113,19 +113,15 @@ function parsed(request: TransferRequest, bytes: Buffer): LoadedIndex {
 }
 
 function contradictionOf({ archive, files }: ChunkIndex, { model, entry }: TransferRequest): string | undefined {
-  const facts: readonly (readonly [fact: string, found: unknown, expected: unknown])[] = [
-    ["its archive's sha256", archive.sha256, entry.sha256],
-    ["its archive's size", archive.size_bytes, entry.size_bytes],
-    ["its archive's name", archive.name, `${model}.${archive.format}`],
-    ['its format', archive.format, entry.format ?? archive.format],
-    ['its number of files', files.length, entry.files?.length ?? files.length],
-  ];
-  const wrong = facts.find(([, found, expected]) => found !== expected);
-  if (wrong) return `${wrong[0]} is ${JSON.stringify(wrong[1])} instead of ${JSON.stringify(wrong[2])}`;
-  const declared = entry.files && new Map(entry.files.map((file) => [file.path, file]));
-  const other = files.find(({ path, size_bytes, sha256 }) => {
-    const same = declared?.get(path);
-    return declared && (same?.size_bytes !== size_bytes || same.sha256 !== sha256);
-  });
-  return other && `its file ${JSON.stringify(other.path)} has another size or sha256`;
+  const { name, format, size_bytes, sha256 } = archive;
+  const isSame = name === `${model}.${format}` && format === (entry.format ?? format);
+  if (!isSame || size_bytes !== entry.size_bytes || sha256 !== entry.sha256) return 'it is of another archive';
+  return entry.files && listOf(entry.files) !== listOf(files) ? 'its files are others' : undefined;
+}
+
+function listOf(files: readonly FileRecord[]): string {
+  return files
+    .map(({ path, size_bytes, sha256 }) => JSON.stringify([path, size_bytes, sha256]))
+    .sort()
+    .join();
 }

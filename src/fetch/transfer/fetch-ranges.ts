@@ -164,9 +164,7 @@ export class RangeFetcher {
     } catch (error) {
       const request = { mirror, url, startedAt, ranged: !worker.whole };
       if (!worker.cancelled) {
-        await judgeFailure(request, error, this.#work).catch((other: unknown) => {
-          this.#failure ??= { error: other };
-        });
+        await judgeFailure(request, error, this.#work).catch((other: unknown) => this.fail(other));
         if (mirror.gone) this.#cancelAll(mirror);
       }
     } finally {
@@ -196,13 +194,11 @@ export class RangeFetcher {
     chunk.state = 'arrived';
     this.#arrived++;
     this.#check(worker.mirror, chunk, slice, format)
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
+      .catch((error: unknown) => this.fail(error))
       .finally(() => {
         this.#arrived--;
         for (const resume of this.#waiting.splice(0)) resume();
-        if (this.#arrived === 0 || this.#failure) this.look();
+        if (this.#arrived === 0) this.look();
       });
     if (this.#arrived < mostArrived) return undefined;
     worker.lastByteAt = Number.POSITIVE_INFINITY;

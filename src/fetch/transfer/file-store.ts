@@ -3,7 +3,7 @@ import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { mapConcurrently } from '../../core/concurrency.ts';
 import { integrityError } from '../../core/errors.ts';
-import { ifThere, makeDirectory, readFully, removeTree, syncDirectory } from '../../core/files.ts';
+import { ifThere, makeDirectory, readFully, removeTree } from '../../core/files.ts';
 import { startHash } from '../../core/hashing.ts';
 import type { Chunk } from './chunk.ts';
 import { freeLarge } from './free-large.ts';
@@ -13,8 +13,6 @@ import type { FileRecord } from './types.ts';
 const filesAtOnce = 4;
 /** Bytes, over all files, that wait in memory to be hashed; what doesn't fit is read back later. */
 const mostWaitingBytes = 8 * 1024 * 1024;
-/** Written bytes after which the disk is asked to begin, so that little is left to wait for at the end. */
-const flushEveryBytes = 16 * 1024 * 1024;
 /** No following of a link that stands in a file's place; Windows doesn't know the flag. */
 const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
 
@@ -33,16 +31,12 @@ interface StoredFile extends FileRecord {
 
 /** A version's files as they are put together: written by position, hashed in order, flushed when they are whole. */
 export class FileStore {
-  readonly #directory: string;
   readonly #files: ReadonlyMap<number, StoredFile>;
   readonly #onWritten: (place: number) => void;
   #waitingBytes = 0;
-  #unflushedBytes = 0;
-  #flushing: Promise<void> | undefined;
 
   /** Files by their number in the index. `onWritten` gets the number of each place of a chunk whose bytes are there. */
   constructor(directory: string, files: ReadonlyMap<number, FileRecord>, onWritten: (place: number) => void) {
-    this.#directory = directory;
     this.#onWritten = onWritten;
     const stored = (file: FileRecord): StoredFile => ({
       ...file,
@@ -57,7 +51,8 @@ export class FileStore {
 
   /** Makes every file with its full length (without its bytes: sparse where the file system can); keeps what is there. */
   async prepare(): Promise<void> {
-    await mapConcurrently(this.#directories(), filesAtOnce, makeDirectory);
+    const directories = new Set([...this.#files.values()].map((file) => dirname(file.location)));
+    await mapConcurrently(directories, filesAtOnce, makeDirectory);
     await mapConcurrently(this.#files.values(), filesAtOnce, async (file) => {
       const found = await ifThere(lstat(file.location));
       if (found && !found.isFile()) await removeTree(file.location);
@@ -84,12 +79,6 @@ export class FileStore {
     }
   }
 
-  /** Flushes the directories; the files are flushed already. */
-  async flush(): Promise<void> {
-    await this.#flushing;
-    for (const directory of this.#directories()) await syncDirectory(directory);
-  }
-
   async #writeAt(file: StoredFile, bytes: Uint8Array, offset: number): Promise<void> {
     await withFile(file, async (handle) => {
       for (let at = 0; at < bytes.length; ) {
@@ -97,15 +86,6 @@ export class FileStore {
         at += bytesWritten;
       }
     });
-    this.#unflushedBytes += bytes.length;
-    if (this.#unflushedBytes < flushEveryBytes || this.#flushing !== undefined) return;
-    this.#unflushedBytes = 0;
-    // What fails is told again to the flush at the file's end.
-    this.#flushing = withFile(file, (handle) => handle.datasync())
-      .catch(() => {})
-      .finally(() => {
-        this.#flushing = undefined;
-      });
   }
 
   /** From memory where a chunk continues what is hashed, or will soon; read back, once, where it came too early. */
@@ -145,10 +125,6 @@ export class FileStore {
       );
     }
     await withFile(file, (handle) => handle.datasync());
-  }
-
-  #directories(): ReadonlySet<string> {
-    return new Set([this.#directory, ...[...this.#files.values()].map((file) => dirname(file.location))]);
   }
 }
 

@@ -44,7 +44,8 @@ export class Mirror {
   readonly url: string;
   /** It has the files themselves instead of the archive. */
   readonly raw: boolean;
-  readonly #locateAt: (chunk: Chunk) => Location | undefined;
+  /** Where a chunk lies there. */
+  readonly locate: (chunk: Chunk) => Location | undefined;
 
   /** Set when it isn't asked again in this run. */
   gone: { readonly kind: FaultKind; readonly message: string } | undefined;
@@ -71,16 +72,12 @@ export class Mirror {
   readonly #addresses = new Map<string, Address>();
   readonly #resolved = new Map<string, string>();
 
-  constructor(name: string, url: string, locateAt: (chunk: Chunk) => Location | undefined, raw = false) {
+  constructor(name: string, url: string, locate: Mirror['locate'], raw = false) {
     this.name = name;
     this.host = hostOf(url);
     this.url = url;
-    this.#locateAt = locateAt;
+    this.locate = locate;
     this.raw = raw;
-  }
-
-  locate(chunk: Chunk): Location | undefined {
-    return this.#locateAt(chunk);
   }
 
   /**
@@ -157,13 +154,13 @@ export function mirrorsAt(
   urls: ManifestModel['download_urls'],
   preference: Preference,
   http: Http,
-  locate: (url: string) => (chunk: Chunk) => Location | undefined = () => () => undefined,
+  locateAt: (url: string) => Mirror['locate'] = () => () => undefined,
 ): Mirror[] {
   return orderedKinds(preference).flatMap((kind) => {
     const given = urls[kind];
     if (given === undefined) return [];
     const url = http.place(given, kind);
-    return [new Mirror(kind, url, locate(url))];
+    return [new Mirror(kind, url, locateAt(url))];
   });
 }
 

@@ -92,7 +92,7 @@ function summarize(
     bytesToCopy,
     bytesStaged,
     requests,
-    changedFiles: [...changed].sort((a, b) => a - b).flatMap((file) => index.files[file]?.path ?? []),
+    changedFiles: index.files.filter((_, number) => changed.has(number)).map(({ path }) => path),
     mirrors: mirrors.map((mirror) => mirror.name),
   };
 }

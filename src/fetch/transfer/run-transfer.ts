@@ -13,9 +13,6 @@ import { RangeQueue } from './range-queue.ts';
 import { readJournal, stagingOf, startJournal } from './staging.ts';
 import type { FileRecord, TransferPlan, TransferReport } from './types.ts';
 
-/** Between two events of progress. */
-const progressMs = 100;
-
 /**
  * Does what the plan says. Afterwards `<staging>/files` holds the wanted files, each sha256 checked, flushed. A run that was killed, or
  * failed, is continued by planning and running again with the same staging directory. Throws `remote`, `integrity`, `machine`,
@@ -112,9 +109,7 @@ async function transferChunks(
     } finally {
       stop.abort();
       await copied;
-      progress.end();
     }
-    await store.flush();
     return { bytesCopied, bytesResumed, files: [...files.values()], mirrors: mirrors.map((mirror) => mirror.report()) };
   } finally {
     await journal.close();
@@ -129,29 +124,20 @@ function bytesToWrite(files: Iterable<FileRecord>, chunks: readonly Chunk[], sta
 }
 
 /** Tells how much of what has to come over the network is there: checked chunks only, so that it never runs backwards. */
-function progressOf(model: string, chunks: readonly Chunk[], context: RunContext) {
+function progressOf(model: string, chunks: readonly Chunk[], { onEvent }: RunContext) {
   let total = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? chunk.archiveLength : 0), 0);
   let done = 0;
-  let told = 0;
-  let toldAt = 0;
-  const tell = (): void => {
-    told = done;
-    toldAt = performance.now();
-    context.onEvent?.({ type: 'progress', task: 'download', subject: model, done, total });
-  };
+  const tell = (): void => onEvent?.({ type: 'progress', task: 'download', subject: model, done, total });
   if (total > 0) tell();
   return {
     /** A chunk came from a mirror. */
     add(chunk: Chunk): void {
       done += chunk.archiveLength;
-      if (performance.now() - toldAt >= progressMs) tell();
+      tell();
     },
     /** A chunk must come from a mirror after all. */
     expect(chunk: Chunk): void {
       total += chunk.archiveLength;
-    },
-    end(): void {
-      if (done !== told) tell();
     },
   };
 }

@@ -89,8 +89,8 @@ export function isClean({ gone, doubtful, whole }: Mirror): boolean {
 /** A pause, and fewer connections from then on. Where another mirror can be asked, that is setting it aside. */
 function strike(mirror: Mirror, fault: MirrorFaultError, work: MirrorsAtWork): void {
   const { retryDelayMs, maxRetryAfterMs } = work.http.settings;
-  // An archive has long to begin.
-  mirror.strikes += fault.kind === 'timeout' ? 2 : 1;
+  // After so much patience, one is as much as two.
+  mirror.strikes += fault.kind === 'timeout' || fault.kind === 'slow' ? 2 : 1;
   const backoff = Math.min(longestDelayMs, retryDelayMs * 2 ** (mirror.strikes - 1)) * (0.75 + Math.random() / 2);
   const delayMs = fault.waitMs ?? backoff;
   if (mirror.strikes >= mostStrikes || delayMs > maxRetryAfterMs) {
@@ -125,18 +125,15 @@ export function mirrorsFailed(mirrors: readonly Mirror[]): AircherError {
   const wrong = reasons.length > 0 && reasons.every(({ kind }) => kind === 'wrong-bytes');
   const denied = reasons.some(({ kind }) => kind === 'denied' || kind === 'missing');
   const summary = reasons.map(({ mirror, message }) => `${mirror.name}: ${message}`).join('; ');
+  const remedy = wrong
+    ? 'Tell the maintainer of this release'
+    : denied
+      ? 'For a private repository set HF_TOKEN or GITHUB_TOKEN'
+      : 'Try again later';
   return new AircherError(
     wrong ? 'integrity' : 'remote',
-    wrong ? `every mirror sends wrong bytes: ${summary}` : `no mirror is left: ${summary}`,
-    {
-      hint: wrong
-        ? 'Tell the maintainer of this release. What is right so far is kept.'
-        : denied
-          ? 'For a private repository set HF_TOKEN or GITHUB_TOKEN. What arrived so far is kept.'
-          : 'Try again later: what arrived so far is kept.',
-      problems,
-      details: { mirrors: reasons.map(({ mirror, kind }) => ({ mirror: mirror.name, fault: kind })) },
-    },
+    `${wrong ? 'every mirror sends wrong bytes' : 'no mirror is left'}: ${summary}`,
+    { hint: `${remedy}. What is right so far is kept.`, problems },
   );
 }
 

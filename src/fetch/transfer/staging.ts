@@ -1,4 +1,4 @@
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, readFileIfThere, removeTree } from '../../core/files.ts';
 import type { Sha256 } from '../../core/hashing.ts';
@@ -8,7 +8,7 @@ export interface Staging {
   /** The files of the version, as they will be installed. */
   readonly files: string;
   readonly index: string;
-  /** Which chunks are written: a line that names the index, then one 32-bit number a chunk. */
+  /** Which chunks are written: a line that names the index, then one 32-bit number a chunk, in this machine's byte order. */
   readonly journal: string;
   /** The archive, where there is no index. */
   readonly archive: string;
@@ -28,14 +28,13 @@ export async function readJournal({ journal }: Staging, indexSha256: Sha256): Pr
   const bytes = await readFileIfThere(journal);
   const head = Buffer.from(header(indexSha256));
   if (bytes === undefined || !bytes.subarray(0, head.length).equals(head)) return undefined;
-  const chunks = new Set<number>();
-  for (let at = head.length; at + 4 <= bytes.length; at += 4) chunks.add(bytes.readUInt32LE(at));
-  return chunks;
+  const numbers = bytes.subarray(head.length, bytes.length - ((bytes.length - head.length) % 4));
+  return new Set(new Uint32Array(Uint8Array.from(numbers).buffer));
 }
 
 /** Which chunks are written, for the next run. */
 export interface Journal {
-  /** Returns at once; records are written together as fast as the disk takes them. */
+  /** Returns at once. */
   add(chunk: number): void;
   close(): Promise<void>;
 }
@@ -55,29 +54,15 @@ export async function startJournal(
     await makeDirectory(files);
   }
   const handle = await open(journal, 'w');
-  await handle.write(Buffer.concat([Buffer.from(header(indexSha256)), records([...(chunks ?? [])])]));
-  return journalOf(handle);
-}
-
-function journalOf(handle: FileHandle): Journal {
-  let waiting: number[] = [];
-  let writing: Promise<void> | undefined;
-  const flush = async (): Promise<void> => {
-    while (waiting.length > 0) {
-      const batch = records(waiting);
-      waiting = [];
-      // A journal that can't be written costs another fetch after a kill, nothing else.
-      await handle.write(batch).catch(() => {});
-    }
-    writing = undefined;
-  };
+  let last: Promise<unknown> = handle.write(Buffer.concat([Buffer.from(header(indexSha256)), numbersOf(chunks ?? [])]));
+  await last;
   return {
     add(chunk) {
-      waiting.push(chunk);
-      writing ??= flush();
+      // A journal that can't be written costs another fetch after a kill, nothing else.
+      last = last.then(() => handle.write(numbersOf([chunk]))).catch(() => {});
     },
     async close() {
-      await writing;
+      await last;
       await handle.close();
     },
   };
@@ -87,8 +72,6 @@ function header(indexSha256: Sha256): string {
   return `aircher progress 1 ${indexSha256}\n`;
 }
 
-function records(chunks: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(chunks.length * 4);
-  for (const [at, chunk] of chunks.entries()) bytes.writeUInt32LE(chunk, at * 4);
-  return bytes;
+function numbersOf(chunks: Iterable<number>): Uint8Array {
+  return new Uint8Array(Uint32Array.from(chunks).buffer);
 }
