@@ -1,11 +1,10 @@
 import { availableParallelism, cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchInstall, formatInstallBench } from './bench/install.ts';
 import { benchMemory, formatMemoryBench } from './bench/memory.ts';
 import { benchPack, formatPackBench } from './bench/pack.ts';
 import { benchPublish, formatPublishBench } from './bench/publish.ts';
-import { buildClientBundle } from './build-client-bundle.ts';
+import { buildClientPackage } from './build-client-package.ts';
 
 /**
  * `npm run bench [-- --rounds N] [--only pack|install|publish|memory]`: our times beside other tools', in one run on one machine, hashing
@@ -19,7 +18,7 @@ console.log(
   `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.versions.node}, medians of ${rounds} rounds\n`,
 );
 const wanted = (part: string): boolean => values.only === undefined || values.only === part;
-await buildClientBundle(fileURLToPath(new URL('../dist/aircher.mjs', import.meta.url)));
+await buildClientPackage();
 if (wanted('pack')) {
   console.log('Packing a model, sha256 included (times as multiples of ours)');
   console.log(formatPackBench(await benchPack({ rounds, ...(values.model ? { model: values.model } : {}) })));

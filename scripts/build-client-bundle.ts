@@ -1,97 +1,68 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, build, type Plugin, transform } from 'esbuild';
+import { gzipSync } from 'node:zlib';
+import { build, type Metafile } from 'esbuild';
 import { toolVersion } from '../src/core/tool-version.ts';
+import { banner } from '../src/fetch/started-file.ts';
 import { bakedLine } from '../src/release/client-bundle.ts';
-import { ownNames } from './own-names.ts';
-import { shareRepeats } from './share-repeats.ts';
 
-/** What the client may not outgrow, so that it stays small enough to fetch over a phone line. */
-export const maxBundleBytes = 170_000;
+const root = fileURLToPath(new URL('..', import.meta.url));
 
-const target = 'node20.19';
+/** Above it the build warns. */
+export const expectedBundleBytes = 640_000;
 
-/** How client code is bundled. zod is stood in for by the part of it that the client's schemas use. */
-export const bundling: BuildOptions = {
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target,
-  alias: { 'zod/mini': fileURLToPath(new URL('../src/contract/small-schemas.ts', import.meta.url)) },
-  legalComments: 'none',
-  logLevel: 'warning',
-};
-
-/**
- * Bundles the client into one file that imports nothing but `node:*`. The same sources make the same bytes. Throws where it
- * imports anything else, or is too large.
- */
-export async function buildClientBundle(output: string): Promise<{ readonly sizeBytes: number }> {
-  const client: BuildOptions & { readonly write: false } = {
-    ...bundling,
-    entryPoints: [fileURLToPath(new URL('../src/fetch-cli.ts', import.meta.url))],
-    outfile: output,
-    write: false,
-  };
-  const readable = (await build(client)).outputFiles[0]?.text ?? '';
-  const own = await ownNames(readable);
-  const result = await build({
-    ...client,
-    minify: true,
-    metafile: true,
-    plugins: [importOnce(readable)],
-    mangleProps: new RegExp(`^(${own.join('|')})$`),
-  });
-  // As where a name is short in one place, and in another, which esbuild doesn't shorten, is not.
-  if (result.warnings.length > 0) throw new Error(result.warnings.map((warning) => warning.text).join('\n'));
-  const foreign = Object.values(result.metafile.outputs)
-    .flatMap((file) => file.imports)
-    .filter((entry) => !entry.path.startsWith('node:'));
-  if (foreign.length > 0) throw new Error(`the client imports ${foreign.map((entry) => entry.path).join(', ')}`);
-  const [hashbang = '', ...program] = (result.outputFiles[0]?.text ?? '').split('\n');
-  // Only names and blanks: whoever minifies syntax writes values back to where they are used.
-  const { code } = await transform(shareRepeats(program.join('\n')), {
-    format: 'esm',
-    target,
-    minifyIdentifiers: true,
-    minifyWhitespace: true,
-  });
-  // The line that a release replaces stands in the banner, where the minifier leaves it alone.
-  const bytes = Buffer.from(`${hashbang}\n// aircher ${toolVersion}, Apache-2.0\n${bakedLine}\n${code}`);
-  if (bytes.length > maxBundleBytes)
-    throw new Error(`the client has ${bytes.length} bytes, more than ${maxBundleBytes}`);
-  await mkdir(dirname(output), { recursive: true });
-  await writeFile(output, bytes, { mode: 0o755 });
-  return { sizeBytes: bytes.length };
+export interface BuiltBundle {
+  readonly sizeBytes: number;
+  /** As `gzip -9` has it. */
+  readonly gzipBytes: number;
+  /** The licences of the packages that it contains. */
+  readonly notices: string;
 }
 
 /**
- * Every module has its own imports of `node:fs/promises` and the like, which esbuild leaves as they are: 5 KB of them. Here each goes through
- * one module that gives the names that `bundled`, the same client before it was minified, imports; as `builtins.ts` gets them,
- * since an import of a builtin has Node read all that it exports, which takes milliseconds.
+ * Bundles the client into one file that can be read, and imports nothing but `node:*`. The same sources make the same bytes,
+ * wherever they lie. Throws where the file would import anything else.
  */
-export function importOnce(bundled: string): Plugin {
-  const names = new Map<string, Set<string>>();
-  for (const [, list = '', from = ''] of bundled.matchAll(/^import \{([^}]*)\} from "(node:[^"]+)";$/gm)) {
-    const known = names.get(from) ?? new Set();
-    for (const name of list.split(',')) known.add(name.trim().replace(/ as .*$/, ''));
-    names.set(from, known);
-  }
-  // Of a namespace, only what others import by name would be there.
-  const whole = /^import \* as .* from "node:.*$/m.exec(bundled);
-  if (whole) throw new Error(`the client must import by name what it needs: ${whole[0]}`);
-  return {
-    name: 'import-once',
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^node:/ }, ({ path }) =>
-        names.has(path) ? { path, namespace: 'builtin', sideEffects: false } : { path, external: true },
-      );
-      onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => {
-        const list = [...(names.get(path) ?? [])].sort().join(', ');
-        // Too old a Node has no such function, and shall get as far as saying so.
-        return { contents: `const { ${list} } = process.getBuiltinModule?.('${path}') ?? {}; export { ${list} };` };
-      });
-    },
-  };
+export async function buildClientBundle(output: string): Promise<BuiltBundle> {
+  const [, bannerComment] = banner.split('\n');
+  const { metafile, outputFiles } = await build({
+    entryPoints: ['src/fetch-cli.ts'],
+    outfile: output,
+    write: false,
+    metafile: true,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    charset: 'utf8',
+    // The comments that tell where a part comes from are relative to it.
+    absWorkingDir: root,
+    // Where node_modules is a link, too.
+    preserveSymlinks: true,
+    // Behind the first line, `#!/usr/bin/env node`, which is the entry's.
+    banner: { js: `${bannerComment}. Version ${toolVersion}, Apache-2.0.\n${bakedLine}` },
+    logLevel: 'warning',
+  });
+  const foreign = Object.values(metafile.outputs)
+    .flatMap((file) => file.imports)
+    .filter((entry) => !entry.path.startsWith('node:'));
+  if (foreign.length > 0) throw new Error(`the client imports ${foreign.map((entry) => entry.path).join(', ')}`);
+  const notices = await licenceNotices(metafile);
+  const bytes = Buffer.from(`${outputFiles[0]?.text}\n/*\n${notices}*/\n`);
+  await mkdir(dirname(output), { recursive: true });
+  await writeFile(output, bytes, { mode: 0o755 });
+  return { sizeBytes: bytes.length, gzipBytes: gzipSync(bytes, { level: 9 }).length, notices };
+}
+
+/** Name, version and licence of every package of which something is in the bundle. */
+async function licenceNotices({ outputs }: Metafile): Promise<string> {
+  const inputs = Object.values(outputs).flatMap((output) => Object.keys(output.inputs));
+  const folders = new Set(inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? []));
+  const notices = [...folders].sort().map(async (folder) => {
+    const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'));
+    const text = await readFile(join(root, folder, 'LICENSE'), 'utf8');
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+  });
+  return `This file contains code of these packages.\n\n${(await Promise.all(notices)).join('\n')}`;
 }

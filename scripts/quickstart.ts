@@ -8,7 +8,7 @@ import { formatBytes, formatDuration } from '../src/core/format.ts';
 import { hashFile } from '../src/core/hashing.ts';
 import { type StaticMirror, startStaticMirror } from '../src/rehearsal/mirror.ts';
 import { type TinyModelOptions, writeTinyModel } from '../test/fixtures/tiny-model.ts';
-import { buildClientBundle } from './build-client-bundle.ts';
+import { buildClientPackage } from './build-client-package.ts';
 import { copyModel, type Retrained, retrainLastLayers, statedLicence } from './quickstart/own-model.ts';
 
 /**
@@ -124,7 +124,7 @@ async function prepare(): Promise<void> {
   await rm(place, { recursive: true, force: true });
   await mkdir(place, { recursive: true });
   await writeFile(marker, '');
-  await buildClientBundle(join(root, 'dist/aircher.mjs'));
+  await buildClientPackage();
 }
 
 async function writeReleaseConfig(url: string, version: string, baseChanges: string): Promise<void> {

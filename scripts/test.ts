@@ -2,11 +2,11 @@ import { glob } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { buildClientBundle } from './build-client-bundle.ts';
+import { buildClientPackage } from './build-client-package.ts';
 
 /** `npm test [FILE…]`: builds the client that releases carry, then runs the tests with Node's own runner. */
 const root = fileURLToPath(new URL('..', import.meta.url));
-await buildClientBundle(`${root}dist/aircher.mjs`);
+await buildClientPackage();
 const named = process.argv.slice(2);
 const files = named.length > 0 ? named : (await testFiles()).sort();
 const result = await execa(

@@ -1,7 +1,13 @@
 #!/usr/bin/env node
+// aircher, the client of embedding model releases
+import { exitCodes } from './core/exit-codes.ts';
 import { supportedNode } from './core/supported-node.ts';
 import { toolVersion } from './core/tool-version.ts';
 import { type CommandEnvironment, runModelCommand } from './fetch/command-line.ts';
+import { isStartedFile } from './fetch/started-file.ts';
+
+/** The file `aircher.mjs`: a module with the client's library, and a command where Node is started with it. */
+export * from './fetch/index.ts';
 
 /** The executable `aircher`: reads the process's environment, passes it on, and ends with the exit code. */
 async function main(argv: readonly string[]): Promise<number> {
@@ -36,10 +42,15 @@ async function main(argv: readonly string[]): Promise<number> {
   return 2;
 }
 
-// A reader that has enough (`| head`) is no fault.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
-
-process.exitCode = await main(process.argv.slice(2));
+if (isStartedFile(import.meta.url, process.argv[1])) {
+  // A reader that has enough (`| head`) is no fault.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  // What a command that never ends would leave; not awaited here, since a bundler could make no CommonJS of that.
+  process.exitCode = exitCodes.unexpected;
+  void main(process.argv.slice(2)).then((exitCode) => {
+    process.exitCode = exitCode;
+  });
+}

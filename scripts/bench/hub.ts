@@ -34,7 +34,7 @@ export async function benchHub(shape: BertShape, rounds: number): Promise<Instal
     const ours = {
       name: 'aircher model install',
       command: [
-        ...[process.execPath, join(root, 'dist/aircher.mjs'), 'model', 'install', 'bench'],
+        ...[process.execPath, join(root, 'dist/client/aircher.mjs'), 'model', 'install', 'bench'],
         ...['--manifest', join(place, 'release/manifest.json')],
       ],
       env: { AIRCHER_CACHE_DIR: join(place, 'cache'), HF_HOME: join(place, 'home'), HF_ENDPOINT: url },

@@ -31,7 +31,7 @@ class Scene {
     const scene = new Scene(await mkdtemp(join(tmpdir(), 'aircher-bench-')));
     await writeBertModel(scene.path('models/bench'), shape);
     await scene.release('1.0.0', '1.0.0');
-    await execa('cp', [join(root, 'dist/aircher.mjs'), scene.client]);
+    await execa('cp', [join(root, 'dist/client/aircher.mjs'), scene.client]);
     return scene;
   }
 

@@ -48,7 +48,7 @@ export async function benchMemory(shape: BertShape = large): Promise<MemoryBench
       const packing = await peakOf([tool, 'pack', '--quiet']);
       await execa(process.execPath, [tool, 'release', '--quiet'], { cwd: place });
       const manifest = `${mirror.url}/manifest.json`;
-      const client = join(root, 'dist/aircher.mjs');
+      const client = join(root, 'dist/client/aircher.mjs');
       const cache = { AIRCHER_CACHE_DIR: join(place, 'cache') };
       const installing = await peakOf([client, 'model', 'install', 'bench', '--quiet', '--manifest', manifest], cache);
       return { modelBytes: size, packing, installing };

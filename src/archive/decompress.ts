@@ -1,5 +1,4 @@
 import type { Transform } from 'node:stream';
-import { Decompress } from 'fzstd';
 import type { ArchiveFormat } from '../contract/chunk-index.ts';
 import { builtins } from '../core/builtins.ts';
 import { type AircherError, integrityError, reasonOf } from '../core/errors.ts';
@@ -71,6 +70,8 @@ async function* inBatches(units: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
 
 /** For Node versions whose zlib has no zstd. */
 async function* unzstdPortably(frame: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  // Its tables take a moment to make, at every start of the client.
+  const { Decompress } = await import('fzstd');
   let output: Uint8Array[] = [];
   const decoder = new Decompress((piece) => output.push(piece));
   const push = (unit: Uint8Array, final: boolean): Uint8Array[] => {

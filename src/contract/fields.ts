@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { sha256Pattern } from '../core/hashing.ts';
 import { limits } from './limits.ts';
 import { filePathFault, modelNameFault, pathClashes } from './names.ts';
-import * as semver from './semver.ts';
+import * as semver from './versions.ts';
 
 /** Fields that release.json, manifests and indexes share. */
 

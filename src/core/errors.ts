@@ -77,9 +77,10 @@ export const remoteError = errorOf('remote');
 export const conflictError = errorOf('conflict');
 export const machineError = errorOf('machine');
 
-/** `true` where `error` is an AircherError, of `code` if one is given. */
+/** `true` where `error` is an AircherError, of any copy of this class (packages and bundled apps have their own), of `code` if one is given. */
 export function isAircherError(error: unknown, code?: ErrorCode): error is AircherError {
-  return error instanceof AircherError && (code === undefined || error.code === code);
+  if (!(error instanceof Error) || error.name !== 'AircherError' || !('code' in error)) return false;
+  return code === undefined || error.code === code;
 }
 
 /** Throws one error that carries every problem, where one is of level `error`; does nothing where there is none. */

@@ -4,17 +4,17 @@ declare const AIRCHER_BAKED: Partial<Baked> | null | undefined;
 export interface Baked {
   /** Names the cache; a manifest of another namespace is refused. Undefined where nothing is baked in. */
   readonly namespace: string | undefined;
-  readonly manifestSources: readonly string[];
+  readonly manifest_sources: readonly string[];
   /** minisign public keys; with at least one, only well-signed manifests count. */
-  readonly publicKeys: readonly string[];
+  readonly public_keys: readonly string[];
 }
 
 const values = typeof AIRCHER_BAKED === 'object' ? AIRCHER_BAKED : undefined;
 
 export const baked: Baked = {
   namespace: values?.namespace,
-  manifestSources: values?.manifestSources ?? [],
-  publicKeys: values?.publicKeys ?? [],
+  manifest_sources: values?.manifest_sources ?? [],
+  public_keys: values?.public_keys ?? [],
 };
 
 /** The cache's name where nothing is baked in. */

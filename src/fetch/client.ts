@@ -2,37 +2,13 @@ import { join } from 'node:path';
 import { remoteError } from '../core/errors.ts';
 import { headerToken } from '../core/token.ts';
 import { createHttp } from '../http/create-http.ts';
-import type { Http, HttpOptions } from '../http/http-client.ts';
+import type { Http } from '../http/http-client.ts';
 import { proxyOptionsOf } from '../http/proxies.ts';
+import type { ClientOptions } from './api.ts';
 import { baked, defaultNamespace } from './baked.ts';
 import { type CacheLayout, cacheLayout } from './cache/layout.ts';
 import { locateCache } from './cache/locate.ts';
 import { type Preferences, readPreferences } from './cache/preferences.ts';
-
-/** How a client is set up. Everything has a default, but for what no default can know: where manifests come from. */
-export interface ClientOptions {
-  /** The cache's root; else by `env` and the user's home (see `locateCache`). */
-  readonly cacheDir?: string | undefined;
-  /** Where releases are announced: URLs, files, `github:owner/repository#tag-prefix`. Default: `AIRCHER_MANIFEST_URL` of `env`, else what is baked in. */
-  readonly manifestSources?: readonly string[] | undefined;
-  /** minisign public keys. Default: `AIRCHER_PUBLIC_KEY` of `env`, else what is baked in. */
-  readonly publicKeys?: readonly string[] | undefined;
-  readonly namespace?: string | undefined;
-  /** Never touch the network. */
-  readonly offline?: boolean | undefined;
-  /** Another release than the newest, by tag or version. */
-  readonly release?: string | undefined;
-  /** Accept an older manifest than the newest seen so far. */
-  readonly allowDowngrade?: boolean | undefined;
-  /** Bytes a second. Default: the preferences file. */
-  readonly limitRate?: number | undefined;
-  /** Connections at once. Default: the preferences file. */
-  readonly connections?: number | undefined;
-  /** Deadlines, tokens, proxies, host overrides; wins over what `env` says. */
-  readonly http?: HttpOptions | undefined;
-  /** Variables such as `process.env`; nothing is read from the environment unless it is given here. */
-  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-}
 
 /** A client's settings, all known, and the network, made when it is first needed. */
 export interface Client {
@@ -77,9 +53,9 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     layout,
     namespace,
-    sources: options.manifestSources ?? words(env.AIRCHER_MANIFEST_URL) ?? baked.manifestSources,
+    sources: options.manifestSources ?? words(env.AIRCHER_MANIFEST_URL) ?? baked.manifest_sources,
     sourcesAreNamed: options.manifestSources !== undefined,
-    publicKeys: options.publicKeys ?? words(env.AIRCHER_PUBLIC_KEY) ?? baked.publicKeys,
+    publicKeys: options.publicKeys ?? words(env.AIRCHER_PUBLIC_KEY) ?? baked.public_keys,
     offline,
     release: options.release,
     allowDowngrade: options.allowDowngrade ?? false,

@@ -1,26 +1,44 @@
 import { invalidError } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
-import { type Client, type ClientOptions, createClient } from './client.ts';
+import type {
+  CheckUpdatesOptions,
+  ClientOptions,
+  DoctorReport,
+  EnsuredModel,
+  EnsureOptions,
+  ExportReport,
+  InstallReport,
+  LicenseReport,
+  ListedVersion,
+  Models,
+  Offer,
+  PruneOptions,
+  PruneReport,
+  RemovalReport,
+  UnpinReport,
+  UpdateOptions,
+  UpdateReport,
+  UpdateStatus,
+  Verification,
+  VerifyOptions,
+  VersionSwitch,
+} from './api.ts';
+import { type Client, createClient } from './client.ts';
 import { installFrom } from './install/install-from.ts';
-import { type InstallReport, installVersion } from './install/install-version.ts';
+import { type Installation, installVersion } from './install/install-version.ts';
 import { findManifest } from './manifests/find-manifest.ts';
 import { resolveModel } from './manifests/resolve-model.ts';
-import { checkLicenses, type LicenseReport } from './operations/check-licenses.ts';
-import { type CheckUpdatesOptions, checkUpdates, type UpdateStatus } from './operations/check-updates.ts';
-import { type DoctorReport, diagnose } from './operations/doctor.ts';
-import { type ExportReport, exportModel } from './operations/export-model.ts';
-import {
-  checkRange,
-  describeInstalled,
-  type EnsuredModel,
-  type EnsureOptions,
-  findInstalled,
-} from './operations/find-installed.ts';
-import { type Prunable, type PruneOptions, prune, type RemovalReport, removeModel } from './operations/free-space.ts';
-import { type ListedVersion, listInstalled, listOffered, type OfferedModel } from './operations/list-models.ts';
-import { pinVersion, rollBack, unpinModel, type VersionSwitch } from './operations/pin-versions.ts';
-import { type UpdateOptions, type UpdateReport, updateModels } from './operations/update-models.ts';
-import { type VerifyOptions, type VerifyReport, verifyModels } from './operations/verify-models.ts';
+import { checkLicenses } from './operations/check-licenses.ts';
+import { checkUpdates } from './operations/check-updates.ts';
+import { describeInstall } from './operations/describe-install.ts';
+import { diagnose } from './operations/doctor.ts';
+import { exportModel } from './operations/export-model.ts';
+import { checkRange, describeInstalled, findInstalled } from './operations/find-installed.ts';
+import { prune, removeModel } from './operations/free-space.ts';
+import { listInstalled, listOffered } from './operations/list-models.ts';
+import { pinVersion, rollBack, unpinModel } from './operations/pin-versions.ts';
+import { updateModels } from './operations/update-models.ts';
+import { verifyModels } from './operations/verify-models.ts';
 
 /**
  * The models of one cache, and where new ones come from. Safe to use concurrently, in this process and in others. Throws
@@ -55,7 +73,7 @@ export class ModelManager {
   /** Installs the newest version that satisfies `version`, and makes it the current one where it is newer. */
   async install(name: string, options: EnsureOptions = {}): Promise<InstallReport> {
     checkRange(options.version);
-    return this.#install(name, options.version, 'newer', options);
+    return describeInstall(this.#client.layout, await this.#install(name, options.version, 'newer', options));
   }
 
   async #install(
@@ -63,7 +81,7 @@ export class ModelManager {
     range: string | undefined,
     makeCurrent: 'newer' | 'first',
     context: RunContext,
-  ): Promise<InstallReport> {
+  ): Promise<Installation> {
     const good = await findManifest(this.#client, context);
     const resolved = await resolveModel(this.#client, good, name, range, context);
     // Of callers at the same time, as of processes, one downloads; the others wait for its lock.
@@ -81,27 +99,27 @@ export class ModelManager {
   }
 
   /** Installed versions. No network. */
-  list(): Promise<readonly ListedVersion[]> {
+  list(): Promise<Models<ListedVersion>> {
     return listInstalled(this.#client);
   }
 
   /** What the newest release offers. */
-  async listRemote(context: RunContext = {}): Promise<readonly OfferedModel[]> {
-    return (await listOffered(this.#client, context)).models;
+  listRemote(context: RunContext = {}): Promise<Offer> {
+    return listOffered(this.#client, context);
   }
 
   /** Installed against offered versions. Installs nothing. */
-  checkUpdates(options: CheckUpdatesOptions = {}): Promise<readonly UpdateStatus[]> {
+  checkUpdates(options: CheckUpdatesOptions = {}): Promise<Models<UpdateStatus>> {
     return checkUpdates(this.#client, options);
   }
 
   /** Brings installed models to the newest versions. */
-  update(options: UpdateOptions = {}): Promise<readonly UpdateReport[]> {
-    return updateModels(this.#client, options);
+  async update(options: UpdateOptions = {}): Promise<Models<UpdateReport>> {
+    return { models: (await updateModels(this.#client, options)).map(({ report }) => report) };
   }
 
   /** Hashes what is installed; repairs it where that is asked for. */
-  verify(options: VerifyOptions = {}): Promise<readonly VerifyReport[]> {
+  verify(options: VerifyOptions = {}): Promise<Verification> {
     return verifyModels(this.#client, options);
   }
 
@@ -115,13 +133,13 @@ export class ModelManager {
     return pinVersion(this.#client, name, version, context);
   }
 
-  /** Answers with the version that the model was pinned to, if it was. */
-  unpin(name: string): Promise<string | undefined> {
+  /** Lets `update` have the model again. */
+  unpin(name: string): Promise<UnpinReport> {
     return unpinModel(this.#client, name);
   }
 
   /** Deletes old versions and interrupted downloads; never a current or pinned version. */
-  prune(options: PruneOptions = {}): Promise<readonly Prunable[]> {
+  prune(options: PruneOptions = {}): Promise<PruneReport> {
     return prune(this.#client, options);
   }
 
@@ -137,7 +155,7 @@ export class ModelManager {
   }
 
   /** Licences of what is installed. */
-  checkLicenses(names?: readonly string[]): Promise<readonly LicenseReport[]> {
+  checkLicenses(names?: readonly string[]): Promise<Models<LicenseReport>> {
     return checkLicenses(this.#client, names);
   }
 

@@ -27,8 +27,8 @@ export async function writeClientBundle(config: ReleaseConfig, workspace: Worksp
   const template = await readTemplate();
   const baked = {
     namespace: config.namespace,
-    manifestSources: manifestSources(config),
-    publicKeys: config.signing?.public_keys ?? [],
+    manifest_sources: manifestSources(config),
+    public_keys: config.signing?.public_keys ?? [],
   };
   const path = join(workspace.out, bundleName);
   const bytes = Buffer.from(template.replace(bakedLine, () => `var AIRCHER_BAKED=${JSON.stringify(baked)};`));
@@ -46,9 +46,9 @@ export async function readClientBundle(workspace: Workspace): Promise<ClientBund
   return { path, sizeBytes: bytes.length, sha256: sha256(bytes) };
 }
 
-/** The bundle as the build made it: beside the built code, or in dist/ of a checkout. */
+/** The bundle as the build made it: in the package `aircher`, which is beside the built code, or in dist/ of a checkout. */
 async function readTemplate(): Promise<string> {
-  for (const place of ['../aircher.mjs', '../../dist/aircher.mjs']) {
+  for (const place of ['../client/aircher.mjs', '../../dist/client/aircher.mjs']) {
     const bytes = await readFileIfThere(fileURLToPath(new URL(place, import.meta.url)));
     const text = bytes?.toString();
     if (text?.includes(bakedLine)) return text;

@@ -130,7 +130,8 @@ export function verifySignature(
 ): { readonly keyId: string; readonly trustedComment: string } {
   const parsed = parseSignature(signatureText);
   const keyId = formatKeyId(parsed.keyId);
-  const refused = (fact: string, hint: string): AircherError => integrityError(fact, hint, { details: { keyId } });
+  const refused = (fact: string, hint: string): AircherError =>
+    integrityError(fact, hint, { details: { key_id: keyId } });
   // Ids are eight random bytes and nothing binds them to a key, so that two keys may share one.
   const candidates = keys.filter((key) => formatKeyId(key.keyId) === keyId);
   if (candidates.length === 0) {

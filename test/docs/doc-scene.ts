@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { buildClientBundle } from '../../scripts/build-client-bundle.ts';
+import { buildClientPackage } from '../../scripts/build-client-package.ts';
 import { noRateLimits } from '../../src/rehearsal/github/options.ts';
 import { startGitHub } from '../../src/rehearsal/github/server.ts';
 import { startHub } from '../../src/rehearsal/hub/server.ts';
@@ -78,14 +78,16 @@ export async function openDocScene(): Promise<DocScene> {
   };
 }
 
-/** `aircher-models`, `aircher` and `npx` of either run the sources; the package can be imported by its name. */
+/** `aircher-models` and `npx` of it run the sources, `aircher` is the built package; both can be imported by their names. */
 async function installPrograms(bin: string, repository: string): Promise<void> {
-  if (!existsSync(join(root, 'dist/aircher.mjs'))) await buildClientBundle(join(root, 'dist/aircher.mjs'));
+  if (!existsSync(join(root, 'dist/client/aircher.mjs'))) await buildClientPackage();
+  const client = join(repository, 'node_modules/aircher');
+  await buildClientPackage(client);
   const node = JSON.stringify(process.execPath);
   const beside = (name: string): string => JSON.stringify(fileURLToPath(new URL(name, import.meta.url)));
   const scripts = {
     'aircher-models': `exec ${node} ${beside('quick-cli.ts')} "$@"`,
-    aircher: `exec ${node} ${JSON.stringify(join(root, 'src/fetch-cli.ts'))} "$@"`,
+    aircher: `exec ${node} ${JSON.stringify(join(client, 'aircher.mjs'))} "$@"`,
     npx: 'case "$1" in aircher-models|aircher) exec "$@";; *) echo "npx $1: not in the documents\' machine" >&2; exit 127;; esac',
     'publish-now': `exec ${node} ${beside('publish-now.ts')}`,
     'write-block': `exec ${node} ${beside('write-block.ts')} "$@"`,
@@ -108,7 +110,7 @@ async function installPrograms(bin: string, repository: string): Promise<void> {
   );
   const source = (path: string): string => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
   await writeFile(join(place, 'index.js'), `export * from ${source('index.ts')};\n`);
-  await writeFile(join(place, 'fetch.js'), `export * from ${source('fetch/index.ts')};\n`);
+  await writeFile(join(place, 'fetch.js'), `export * from '../aircher/aircher.mjs';\n`);
 }
 
 async function initGit(

@@ -64,8 +64,8 @@ test('update --plan names bytes, requests and changed tensors, and changes nothi
   await world.release('1.1.0', { alpha: { version: '1.1.0', retrained: [2] } });
   const { stdout } = await call(world, 'update', 'alpha', '--plan', '--json');
   const [{ plan }] = JSON.parse(stdout).models;
-  assert.deepEqual(plan.changedTensors, ['model.safetensors: layer.2.weight']);
-  assert.ok(plan.bytesToFetch > 100_000 && plan.bytesToFetch < 300_000);
+  assert.deepEqual(plan.changed_tensors, ['model.safetensors: layer.2.weight']);
+  assert.ok(plan.bytes_to_fetch > 100_000 && plan.bytes_to_fetch < 300_000);
   assert.ok(plan.requests >= 1);
   assert.deepEqual(await checkModels(world.cache, [first]), { alpha: '1.0.0' });
 });

@@ -112,10 +112,12 @@ test('an update fetches what changed, switches, keeps the old version, and tells
   const old = await manager.ensureModel('alpha');
   await manager.ensureModel('beta');
   const second = await world.release('1.1.0', { alpha: { version: '1.1.0', retrained: [3] } });
-  const [status] = await manager.checkUpdates({ names: ['alpha'] });
+  const {
+    models: [status],
+  } = await manager.checkUpdates({ names: ['alpha'] });
   assert.equal(status?.status, 'update');
   assert.equal(status.space, 'changes');
-  const reports = await manager.update();
+  const { models: reports } = await manager.update();
   assert.deepEqual(
     reports.map(({ name, outcome, space }) => ({ name, outcome, space })),
     [
@@ -173,19 +175,21 @@ test('verify finds damage, and --repair fetches the damaged pieces only', async 
   await world.release('1.0.0', { alpha: { version: '1.0.0', layers: 8, layerBytes: 300_000 } });
   const manager = world.manager();
   const { path } = await manager.ensureModel('alpha');
-  assert.deepEqual((await manager.verify())[0]?.bad, []);
+  assert.deepEqual((await manager.verify()).models[0]?.bad, []);
   const weights = join(path, 'model.safetensors');
   const bytes = await readFile(weights);
   for (const at of [400_000, 1_000_000, 2_000_000]) bytes[at]! ^= 0xff;
   await writeFile(weights, bytes);
-  assert.deepEqual((await manager.verify())[0]?.bad, [{ path: 'model.safetensors', fault: 'content' }]);
+  assert.deepEqual((await manager.verify()).models[0]?.bad, [{ path: 'model.safetensors', fault: 'content' }]);
   const damaged = await world.run(['verify']);
   assert.equal(damaged.exitCode, 4);
   assert.match(damaged.stderr, /verify --repair alpha/);
-  const [report] = await manager.verify({ repair: true });
+  const {
+    models: [report],
+  } = await manager.verify({ repair: true });
   assert.equal(report?.repaired, 3);
   assert.ok(report.bytes_fetched < 1_000_000, `${report.bytes_fetched}`);
-  assert.deepEqual((await manager.verify())[0]?.bad, []);
+  assert.deepEqual((await manager.verify()).models[0]?.bad, []);
 });
 
 /** Every path in a tree with its time of change, so that any write shows. */

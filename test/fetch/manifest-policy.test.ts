@@ -76,10 +76,10 @@ test('announced keys take the place of the given ones, for good', async (t) => {
     { alpha: { version: '1.2.0' } },
     { key: second, signing: { public_keys: [lineOf(third)] } },
   );
-  assert.equal((await world.manager({ publicKeys }).update())[0]?.to, '1.2.0');
+  assert.equal((await world.manager({ publicKeys }).update()).models[0]?.to, '1.2.0');
   await world.release('1.3.0', { alpha: { version: '1.3.0' } }, { key: third });
-  assert.equal((await world.manager({ publicKeys }).update())[0]?.to, '1.3.0');
-  assert.equal((await world.manager({ publicKeys }).update())[0]?.outcome, 'up-to-date', 'the same bytes again');
+  assert.equal((await world.manager({ publicKeys }).update()).models[0]?.to, '1.3.0');
+  assert.equal((await world.manager({ publicKeys }).update()).models[0]?.outcome, 'up-to-date', 'the same bytes again');
   await assert.rejects(
     world.manager({ publicKeys, cacheDir: world.path('fresh') }).ensureModel('alpha'),
     refuses('integrity'),
@@ -95,14 +95,14 @@ test('clients with the old and the new key share what one cache has learned', as
   await world.release('1.0.0', alpha, { key: first, signing });
   await world.manager(old).install('alpha');
   await world.release('1.1.0', { alpha: { version: '1.1.0' } }, { key: second, signing });
-  assert.equal((await world.manager(renewed).update())[0]?.to, '1.1.0');
+  assert.equal((await world.manager(renewed).update()).models[0]?.to, '1.1.0');
   await world.release('1.2.0', { alpha: { version: '1.2.0' } }, { key: first, signing });
   for (const options of [old, renewed, old]) {
     await assert.rejects(world.manager(options).update(), refuses('integrity'), 'the old key counts no more');
   }
   await world.release('1.3.0', { alpha: { version: '1.3.0' } }, { key: second, signing });
-  assert.equal((await world.manager(old).update())[0]?.to, '1.3.0');
-  assert.equal((await world.manager(renewed).update())[0]?.outcome, 'up-to-date');
+  assert.equal((await world.manager(old).update()).models[0]?.to, '1.3.0');
+  assert.equal((await world.manager(renewed).update()).models[0]?.outcome, 'up-to-date');
   await assert.rejects(world.manager({ publicKeys: [lineOf(foreign)] }).update(), refuses('integrity'));
 });
 
@@ -113,7 +113,7 @@ test('what a client without keys accepted does not count for one with a key', as
   await world.release('1.0.0', alpha, { key });
   await keyed.install('alpha');
   await world.release('1.1.0', { alpha: { version: '1.1.0' } });
-  assert.equal((await world.manager().update())[0]?.to, '1.1.0');
+  assert.equal((await world.manager().update()).models[0]?.to, '1.1.0');
   await assert.rejects(keyed.install('alpha', { version: '>1.1.0' }), refuses('integrity'));
   await assert.rejects(keyed.update(), refuses('integrity'));
 });
@@ -136,7 +136,7 @@ test('a key that is set later makes what was accepted without it not count', asy
   await mkdir(world.mirrorDirectory);
   await world.release('1.1.0', { alpha: { version: '1.1.0' } }, { key });
   const manager = world.manager({ publicKeys: [lineOf(key)] });
-  assert.equal((await manager.update())[0]?.to, '1.1.0');
+  assert.equal((await manager.update()).models[0]?.to, '1.1.0');
 });
 
 test('a manifest of another namespace is refused', async (t) => {
@@ -163,11 +163,13 @@ test('an older manifest: refused where it is named, unless a downgrade is allowe
   const events: Event[] = [];
   const env = { AIRCHER_MANIFEST_URL: old };
   const lagging = world.manager({ manifestSources: undefined, env });
-  const [model] = await lagging.listRemote({ onEvent: (event) => events.push(event) });
+  const {
+    models: [model],
+  } = await lagging.listRemote({ onEvent: (event) => events.push(event) });
   assert.equal(model?.version, '1.1.0');
   assert.match(warnings(events), /models-v1\.0\.0\/manifest\.json lags behind/);
   const allowed = world.manager({ manifestSources: [old], allowDowngrade: true });
-  assert.equal((await allowed.listRemote())[0]?.version, '1.0.0');
+  assert.equal((await allowed.listRemote()).models[0]?.version, '1.0.0');
 });
 
 test('of several sources the newest good manifest wins; bad and lagging ones are named', async (t) => {
@@ -185,7 +187,9 @@ test('of several sources the newest good manifest wins; bad and lagging ones are
       'http://127.0.0.1:1/manifest.json',
     ],
   });
-  const [model] = await manager.listRemote({ onEvent: (event) => events.push(event) });
+  const {
+    models: [model],
+  } = await manager.listRemote({ onEvent: (event) => events.push(event) });
   assert.equal(model?.version, '1.1.0');
   const said = warnings(events);
   for (const part of [/broken\.json/, /models-v1\.0\.0\/manifest\.json lags/, /127\.0\.0\.1:1/])
@@ -235,7 +239,7 @@ test('past expires_at: updates are refused loudly, what is installed works, veri
   await world.manager().checkUpdates({ onEvent: (event) => events.push(event) });
   assert.match(warnings(events), /expired at 2020/);
   assert.equal((await world.manager().ensureModel('alpha')).version, '1.0.0');
-  assert.deepEqual((await world.manager().verify())[0]?.bad, []);
+  assert.deepEqual((await world.manager().verify()).models[0]?.bad, []);
 });
 
 test('--release takes another release by tag or version: an old one by its digest, a prerelease by its own place', async (t) => {
@@ -259,7 +263,7 @@ test('nothing new is asked for conditionally and answered from what is stored', 
   await world.release('1.0.0', alpha);
   await world.manager().install('alpha');
   const before = world.mirror.log.entries.length;
-  assert.equal((await world.manager().update())[0]?.outcome, 'up-to-date');
+  assert.equal((await world.manager().update()).models[0]?.outcome, 'up-to-date');
   const answers = world.mirror.log.entries.slice(before).map((entry) => [entry.path, entry.status]);
   assert.deepEqual(
     answers.filter(([path]) => path === '/manifest.json'),

@@ -16,7 +16,7 @@ test('--same-space leaves a model alone whose vectors change, and takes the othe
     alpha: { version: '1.1.0', retrained: [1] },
     beta: { version: '1.0.1', space: 'beta ' },
   });
-  const reports = await manager.update({ sameSpace: true });
+  const { models: reports } = await manager.update({ sameSpace: true });
   assert.deepEqual(
     reports.map(({ name, outcome, to }) => [name, outcome, to]),
     [
@@ -97,10 +97,14 @@ test('an update leaves a withdrawn version, even for an older one', async (t) =>
   await manager.install('alpha');
   const yanked = [{ model: 'alpha', version: '1.1.0', reason: 'wrong pooling' }];
   await world.release('1.1.1', {}, { yanked });
-  const [status] = await manager.checkUpdates();
+  const {
+    models: [status],
+  } = await manager.checkUpdates();
   assert.equal(status?.yanked, 'wrong pooling');
   assert.deepEqual([status?.status, status?.available], ['update', '1.0.0']);
-  const [report] = await manager.update();
+  const {
+    models: [report],
+  } = await manager.update();
   assert.deepEqual([report?.outcome, report?.to], ['updated', '1.0.0']);
 });
 
@@ -119,25 +123,25 @@ test('rollback pins, update passes it over, unpin lets it go; prune and remove g
     space: 'changes',
   });
   assert.deepEqual(await checkModels(world.cache, [first, second]), { alpha: '1.0.0' });
-  assert.equal((await manager.update())[0]?.outcome, 'pinned');
-  assert.equal((await manager.checkUpdates())[0]?.status, 'pinned');
-  assert.equal(await manager.unpin('alpha'), '1.0.0');
-  assert.equal((await manager.update())[0]?.outcome, 'updated');
+  assert.equal((await manager.update()).models[0]?.outcome, 'pinned');
+  assert.equal((await manager.checkUpdates()).models[0]?.status, 'pinned');
+  assert.deepEqual(await manager.unpin('alpha'), { name: 'alpha', unpinned: '1.0.0' });
+  assert.equal((await manager.update()).models[0]?.outcome, 'updated');
   await manager.pin('alpha', '1.0.0');
   assert.deepEqual(
-    (await manager.prune({ dryRun: true })).map((item) => item.version),
+    (await manager.prune({ dryRun: true })).items.map((item) => item.version),
     ['1.1.0'],
   );
   await manager.unpin('alpha');
   await manager.prune({ keep: 2 });
-  assert.equal((await manager.list()).length, 2);
+  assert.equal((await manager.list()).models.length, 2);
   await manager.prune();
   assert.deepEqual(
-    (await manager.list()).map((version) => version.version),
+    (await manager.list()).models.map((version) => version.version),
     ['1.0.0'],
   );
   await manager.remove('alpha');
-  assert.deepEqual(await manager.list(), []);
+  assert.deepEqual(await manager.list(), { models: [] });
   assert.deepEqual(await readdir(join(world.cache, 'versions')), ['CACHEDIR.TAG']);
   assert.deepEqual(await checksummedVersions(world.cache), {});
 });

@@ -9,7 +9,7 @@ import { packArchive } from '../../src/archive/pack.ts';
 import { formatManifest, type Manifest, type ManifestModel } from '../../src/contract/manifest.ts';
 import { exists } from '../../src/core/files.ts';
 import { sha256 } from '../../src/core/hashing.ts';
-import type { ClientOptions } from '../../src/fetch/client.ts';
+import type { ClientOptions } from '../../src/fetch/api.ts';
 import { ModelManager } from '../../src/fetch/model-manager.ts';
 import { createFaults } from '../../src/rehearsal/faults.ts';
 import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
@@ -163,7 +163,7 @@ async function programsForAll(directory: string): Promise<[node: string, client:
   if (await exists(directory)) return [node, client];
   await mkdir(directory);
   await link(process.execPath, node).catch(() => copyFile(process.execPath, node));
-  await copyFile(fileURLToPath(new URL('../../dist/aircher.mjs', import.meta.url)), client);
+  await copyFile(fileURLToPath(new URL('../../dist/client/aircher.mjs', import.meta.url)), client);
   return [node, client];
 }
 

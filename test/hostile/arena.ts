@@ -3,12 +3,11 @@ import { createHash } from 'node:crypto';
 import { cp, lstat, mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import type { TestContext } from 'node:test';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { buildClientBundle, bundling } from '../../scripts/build-client-bundle.ts';
+import { buildClientBundle } from '../../scripts/build-client-bundle.ts';
 import type { Manifest, ManifestModel } from '../../src/contract/manifest.ts';
-import type * as commandLine from '../../src/fetch/command-line.ts';
+import { runModelCommand } from '../../src/fetch/command-line.ts';
 import { createWorld, type World } from '../fetch/world.ts';
 
 /**
@@ -53,7 +52,6 @@ export async function createArena(t: TestContext): Promise<Arena> {
   await rm(join(world.cache, 'state/accepted.json'));
   await mkdir(world.path('outside'));
   await writeFile(world.path('outside', 'evil'), 'untouched\n');
-  const { runModelCommand } = await loadBundled(world.path('home'));
   let caches = 0;
   let bundle: Promise<string> | undefined;
   const prepare = async () => {
@@ -113,14 +111,6 @@ export async function createArena(t: TestContext): Promise<Arena> {
       return { exitCode, stdout, stderr, milliseconds, cache, peakBytes };
     },
   };
-}
-
-/** The command line as the bundled client has it, with its own reader of schemas, inside this process. */
-async function loadBundled(directory: string): Promise<typeof commandLine> {
-  const file = join(directory, 'command-line.mjs');
-  const entry = fileURLToPath(new URL('../../src/fetch/command-line.ts', import.meta.url));
-  await build({ ...bundling, entryPoints: [entry], outfile: file });
-  return (await import(pathToFileURL(file).href)) as typeof commandLine;
 }
 
 /**

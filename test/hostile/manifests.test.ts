@@ -268,7 +268,7 @@ test('models named like members of every JavaScript object are models like other
     assert.equal((await manager.install(name, { version: '1.1.0' })).current, '1.1.0', name);
   }
   assert.deepEqual(
-    (await manager.list()).filter((version) => version.pinned).map((version) => version.name),
+    (await manager.list()).models.filter((version) => version.pinned).map((version) => version.name),
     [],
   );
   await assert.rejects(manager.ensureModel('isPrototypeOf'), /No model is named/);

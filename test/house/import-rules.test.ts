@@ -74,9 +74,9 @@ describe('import rules', () => {
     for (const path of reached) assert.match(path, /^src\/(core|contract|http)\//);
   });
 
-  it('the client reaches node:*, zod/mini and a small decoder, and no room but those it may', () => {
+  it('the client reaches node:*, zod/mini, semver and a small decoder, and no room but those it may', () => {
     const { files: reached, packages } = reach(['src/fetch-cli.ts', ...below('fetch')]);
-    assertOnly(packages, /^(node:.*|zod\/mini|fzstd)$/);
+    assertOnly(packages, /^(node:.*|zod\/mini|semver\/.*|fzstd)$/);
     for (const path of reached)
       assert.match(path, /^src\/(fetch-cli\.ts|(core|contract|http|safetensors|archive|trust|fetch)\/)/);
   });

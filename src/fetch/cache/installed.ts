@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs';
 import { readFile, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { clashKey } from '../../contract/names.ts';
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import { invalidError } from '../../core/errors.ts';
 import { readFileIfThere } from '../../core/files.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';

@@ -12,18 +12,14 @@ export const checkLicenseCommand: Command = {
   },
   options: { '--commercial': 'exit with 11 where a licence forbids commercial use' },
   async run({ client, names, options, output }) {
-    const models = await checkLicenses(client, names);
-    showModels(
-      output,
-      { models },
-      {
-        VERSION: (model) => model.version,
-        LICENCE: (model) => model.license,
-        'COMMERCIAL USE': ({ commercial_use: allowed }) =>
-          allowed ? 'allowed' : allowed === false ? 'FORBIDDEN' : 'not stated: read the licence',
-      },
-    );
-    const forbidden = models.some((model) => model.commercial_use === false);
+    const report = await checkLicenses(client, names);
+    showModels(output, report, {
+      VERSION: (model) => model.version,
+      LICENCE: (model) => model.license,
+      'COMMERCIAL USE': ({ commercial_use: allowed }) =>
+        allowed ? 'allowed' : allowed === false ? 'FORBIDDEN' : 'not stated: read the licence',
+    });
+    const forbidden = report.models.some((model) => model.commercial_use === false);
     return options.commercial && forbidden ? exitLicenseForbids : 0;
   },
 };

@@ -1,6 +1,7 @@
 import { exitUpdatesFound } from '../../core/exit-codes.ts';
 import { formatBytes, plural } from '../../core/format.ts';
-import { checkUpdates, type UpdateStatus } from '../operations/check-updates.ts';
+import type { Models, UpdateStatus } from '../api.ts';
+import { checkUpdates } from '../operations/check-updates.ts';
 import type { Output } from '../render/output.ts';
 import type { Command } from './command.ts';
 import { showModels } from './show-models.ts';
@@ -14,8 +15,9 @@ export const checkUpdatesCommand: Command = {
   },
   options: { '--exit-code': 'exit with 10 where there are updates' },
   async run({ client, names, options, output, context }) {
-    const statuses = await checkUpdates(client, { ...context, names });
-    showStatuses(statuses, output);
+    const report = await checkUpdates(client, { ...context, names });
+    showStatuses(report, output);
+    const statuses = report.models;
     const updates = statuses.filter(({ status }) => status === 'update').length;
     if (updates > 0) output.note(`${plural(updates, 'update')}. To install: update --all`);
     else if (client.offline) output.note('Nothing newer is known here. Offline, no host is asked.');
@@ -32,21 +34,17 @@ export const checkUpdatesCommand: Command = {
   },
 };
 
-export function showStatuses(models: readonly UpdateStatus[], output: Output): void {
-  showModels(
-    output,
-    { models },
-    {
-      INSTALLED: (status) => status.installed,
-      OFFERED: (status) => status.available,
-      'TO FETCH': ({ bytes_to_fetch: bytes, size_bytes: size }) =>
-        size === undefined
-          ? undefined
-          : `${bytes === undefined ? 'up to' : `${formatBytes(bytes)} of`} ${formatBytes(size)}`,
-      CHANGES: (status) => status.differences.join(', ') || undefined,
-      INDICES: (status) => (status.size_bytes === undefined ? undefined : indices[status.space]),
-    },
-  );
+export function showStatuses(report: Models<UpdateStatus>, output: Output): void {
+  showModels(output, report, {
+    INSTALLED: (status) => status.installed,
+    OFFERED: (status) => status.available,
+    'TO FETCH': ({ bytes_to_fetch: bytes, size_bytes: size }) =>
+      size === undefined
+        ? undefined
+        : `${bytes === undefined ? 'up to' : `${formatBytes(bytes)} of`} ${formatBytes(size)}`,
+    CHANGES: (status) => status.differences.join(', ') || undefined,
+    INDICES: (status) => (status.size_bytes === undefined ? undefined : indices[status.space]),
+  });
 }
 
 const indices = { same: 'stay valid', changes: 'must be rebuilt', unknown: 'unknown: rebuild to be sure' } as const;

@@ -1,5 +1,6 @@
 import { exitCodes } from '../../core/exit-codes.ts';
-import { type DoctorReport, diagnose } from '../operations/doctor.ts';
+import type { DoctorReport } from '../api.ts';
+import { diagnose } from '../operations/doctor.ts';
 import type { Command } from './command.ts';
 
 const marks = { ok: 'ok', warning: 'WARNING', failed: 'FAILED' } as const;

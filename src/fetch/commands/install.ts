@@ -1,11 +1,13 @@
 import { usageError } from '../../core/errors.ts';
+import type { InstallReport } from '../api.ts';
 import { readInstalled, recordOf } from '../cache/installed.ts';
 import { installFrom } from '../install/install-from.ts';
-import { type InstallReport, installVersion } from '../install/install-version.ts';
+import { type Installation, installVersion } from '../install/install-version.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';
 import { spaceChange } from '../operations/describe-changes.ts';
+import { describeInstall } from '../operations/describe-install.ts';
 import { findInstalled } from '../operations/find-installed.ts';
 import type { Command, CommandCall } from './command.ts';
 import { type ModelReference, refuseVersion } from './model-reference.ts';
@@ -29,7 +31,8 @@ export const installCommand: Command = {
     const reports: InstallReport[] = [];
     if (from !== undefined) {
       models.forEach(refuseVersion);
-      reports.push(...(await installFrom(client, from, names, context)));
+      for (const done of await installFrom(client, from, names, context))
+        reports.push(describeInstall(client.layout, done));
       for (const report of reports) tellInstalled(report, output);
     } else {
       if (models.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
@@ -37,21 +40,7 @@ export const installCommand: Command = {
       const manifest = async (): Promise<GoodManifest> => (good ??= await findManifest(client, context));
       for (const model of models) reports.push(await makePresent(call, model, manifest));
     }
-    output.document({
-      models: reports.map(({ name, version, outcome, current, record: { entry }, transfer }) => ({
-        name,
-        version,
-        outcome,
-        current,
-        path: client.layout.version(name, version),
-        license: entry.license,
-        commercial_use: entry.commercial_use,
-        space: entry.embedding?.space,
-        bytes_fetched: transfer?.bytesFetched ?? 0,
-        bytes_copied: transfer?.bytesCopied ?? 0,
-        mirrors: transfer?.mirrors ?? [],
-      })),
-    });
+    output.document({ models: reports });
   },
 };
 
@@ -63,7 +52,7 @@ async function makePresent(
   const before = await readInstalled(client.layout, name);
   const previous = recordOf(before, before?.current);
   const here = client.release === undefined ? await findInstalled(client, name, range) : undefined;
-  const report: InstallReport =
+  const installation: Installation =
     here === undefined
       ? await installVersion(client, await resolveModel(client, await manifest(), name, range, context), {
           ...context,
@@ -78,8 +67,9 @@ async function makePresent(
           current: before?.current ?? here.version,
           transfer: undefined,
         };
+  const { version, record, current } = installation;
+  const report = describeInstall(client.layout, installation);
   tellInstalled(report, output);
-  const { version, record, current } = report;
   if (previous !== undefined && current === version && previous.version !== version) {
     tellSpace(name, previous.version, version, spaceChange(previous.entry, record.entry), output);
   }

@@ -1,5 +1,6 @@
 import { formatBytes } from '../../core/format.ts';
-import { listInstalled, listOffered, type OfferedModel } from '../operations/list-models.ts';
+import type { OfferedModel } from '../api.ts';
+import { listInstalled, listOffered } from '../operations/list-models.ts';
 import type { Columns } from '../render/output.ts';
 import type { Command } from './command.ts';
 import { showModels } from './show-models.ts';
@@ -23,15 +24,11 @@ export const listCommand: Command = {
       });
       return;
     }
-    showModels(
-      output,
-      { models: await listInstalled(client) },
-      {
-        VERSION: (model) => model.version,
-        '': (model) => [model.current && 'current', model.pinned && 'pinned'].filter(Boolean).join(', '),
-        ...facts,
-      },
-    );
+    showModels(output, await listInstalled(client), {
+      VERSION: (model) => model.version,
+      '': (model) => [model.current && 'current', model.pinned && 'pinned'].filter(Boolean).join(', '),
+      ...facts,
+    });
   },
 };
 

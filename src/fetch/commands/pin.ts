@@ -1,4 +1,4 @@
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import { usageError } from '../../core/errors.ts';
 import { pinVersion, unpinModel } from '../operations/pin-versions.ts';
 import type { Command } from './command.ts';
@@ -28,9 +28,11 @@ export const unpinCommand: Command = {
   },
   async run({ client, names, output }) {
     for (const name of names) {
-      const version = await unpinModel(client, name);
-      output.document({ name, unpinned: version ?? null });
-      output.note(version === undefined ? `${name} was not pinned.` : `${name} is no longer pinned to ${version}.`);
+      const report = await unpinModel(client, name);
+      output.document(report);
+      output.note(
+        report.unpinned === null ? `${name} was not pinned.` : `${name} is no longer pinned to ${report.unpinned}.`,
+      );
     }
   },
 };

@@ -16,13 +16,12 @@ export const pruneCommand: Command = {
   },
   async run({ client, options, output, context }) {
     const dryRun = options['dry-run'] !== undefined;
-    const items = await prune(client, { ...context, keep: numberOption(options, 'keep', 99_999), dryRun });
-    const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
-    output.document({ dry_run: dryRun, bytes, items });
-    for (const { name, version, path, bytes } of items) {
+    const report = await prune(client, { ...context, keep: numberOption(options, 'keep', 99_999), dryRun });
+    output.document(report);
+    for (const { name, version, path, bytes } of report.items) {
       output.print(`${version === undefined ? path : `${name} ${version}`}  ${formatBytes(bytes)}`);
     }
-    output.note(`${formatBytes(bytes)} ${dryRun ? 'would be freed' : 'freed'}.`);
+    output.note(`${formatBytes(report.bytes)} ${dryRun ? 'would be freed' : 'freed'}.`);
     return;
   },
 };

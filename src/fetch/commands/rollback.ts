@@ -1,4 +1,4 @@
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import { usageError } from '../../core/errors.ts';
 import { rollBack } from '../operations/pin-versions.ts';
 import type { Command } from './command.ts';

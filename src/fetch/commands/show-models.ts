@@ -1,3 +1,4 @@
+import type { Models } from '../api.ts';
 import type { Columns, Output } from '../render/output.ts';
 
 export const noModels = 'No model is installed. See what there is: list --remote';
@@ -5,7 +6,7 @@ export const noModels = 'No model is installed. See what there is: list --remote
 /** What is said of models: as the document of --json, or as a table of these columns behind the name. */
 export function showModels<T extends { readonly name: string }>(
   output: Output,
-  document: { readonly models: readonly T[] },
+  document: Models<T>,
   columns: Columns<T>,
 ): void {
   const { models } = document;

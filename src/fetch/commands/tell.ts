@@ -1,17 +1,12 @@
 import { formatBytes } from '../../core/format.ts';
-import type { InstallReport } from '../install/install-version.ts';
-import type { SpaceChange } from '../operations/describe-changes.ts';
-import type { VersionSwitch } from '../operations/pin-versions.ts';
+import type { InstallReport, SpaceChange, VersionSwitch } from '../api.ts';
 import type { Output } from '../render/output.ts';
 
 /** What an install did, the licence always. */
-export function tellInstalled(
-  { name, version, outcome, record, current, transfer }: InstallReport,
-  output: Output,
-): void {
-  const { license, commercial_use, allow_code } = record.entry;
-  const copied = transfer?.bytesCopied ? `, ${formatBytes(transfer.bytesCopied)} taken from what was here` : '';
-  const fetched = transfer ? `: ${formatBytes(transfer.bytesFetched)} fetched${copied}` : '';
+export function tellInstalled(report: InstallReport, output: Output): void {
+  const { name, version, outcome, current, license, commercial_use, allow_code, bytes_fetched, bytes_copied } = report;
+  const copied = bytes_copied > 0 ? `, ${formatBytes(bytes_copied)} taken from what was here` : '';
+  const fetched = bytes_fetched + bytes_copied > 0 ? `: ${formatBytes(bytes_fetched)} fetched${copied}` : '';
   const terms = commercial_use === false ? ' (no commercial use)' : '';
   output.note(`${name} ${version} ${outcomes[outcome]}${fetched}. Licence: ${license ?? 'not stated'}${terms}.`);
   if (allow_code) output.note(`${name} holds program code that loaders may run. Read it before you allow that.`);

@@ -1,9 +1,9 @@
 import { usageError } from '../../core/errors.ts';
 import { formatBytes, plural } from '../../core/format.ts';
+import type { UpdatePlan, UpdateReport } from '../api.ts';
 import { checkUpdates } from '../operations/check-updates.ts';
-import { type UpdateReport, updateModels } from '../operations/update-models.ts';
+import { updateModels } from '../operations/update-models.ts';
 import type { Output } from '../render/output.ts';
-import type { TransferSummary } from '../transfer/types.ts';
 import { showStatuses } from './check-updates.ts';
 import type { Command, CommandCall } from './command.ts';
 import { noModels } from './show-models.ts';
@@ -29,10 +29,11 @@ export const updateCommand: Command = {
       throw usageError('What shall be updated? Give names or --all.');
     }
     if (options.plan) return showPlan(call);
-    const reports = await updateModels(client, { ...context, names, sameSpace: options['same-space'] !== undefined });
-    output.document({ models: reports.map(({ install: _, ...rest }) => rest) });
-    if (reports.length === 0) output.note(noModels);
-    for (const { name, from, to, outcome, space, install } of reports) {
+    const updates = await updateModels(client, { ...context, names, sameSpace: options['same-space'] !== undefined });
+    output.document({ models: updates.map(({ report }) => report) });
+    if (updates.length === 0) output.note(noModels);
+    for (const { report, install } of updates) {
+      const { name, from, to, outcome, space } = report;
       if (install !== undefined) {
         tellInstalled(install, output);
         tellSpace(name, from, to, space, output);
@@ -44,23 +45,23 @@ export const updateCommand: Command = {
 
 async function showPlan({ client, names, options, output, context }: CommandCall): Promise<undefined> {
   const sameSpace = options['same-space'] !== undefined;
-  const statuses = await checkUpdates(client, { ...context, names, nameChangedTensors: true, sameSpace });
-  showStatuses(statuses, output);
-  for (const { name, installed, status, plan } of statuses) {
+  const report = await checkUpdates(client, { ...context, names, nameChangedTensors: true, sameSpace });
+  showStatuses(report, output);
+  for (const { name, installed, status, plan } of report.models) {
     if (status === 'pinned' || status === 'other-space') output.note(`${name} ${installed} ${outcomes[status]}.`);
     else if (plan !== undefined) printPlan(name, plan, output);
   }
 }
 
-function printPlan(name: string, plan: TransferSummary, output: Output): void {
-  const { version, bytesToFetch, bytesToCopy, requests, changedFiles, changedTensors = [] } = plan;
+function printPlan(name: string, plan: UpdatePlan, output: Output): void {
+  const { version, requests, changed_files: files, changed_tensors: tensors = [] } = plan;
   output.print(
-    `${name} ${version}: ${formatBytes(bytesToFetch)} to fetch in ${plural(requests, 'request')}, ${formatBytes(bytesToCopy)} from what is here.`,
+    `${name} ${version}: ${formatBytes(plan.bytes_to_fetch)} to fetch in ${plural(requests, 'request')}, ${formatBytes(plan.bytes_to_copy)} from what is here.`,
   );
-  if (changedFiles.length > 0) output.print(`Changed files: ${changedFiles.join(', ')}`);
-  if (changedTensors.length > 0) output.print('Changed tensors:');
-  for (const tensor of changedTensors.slice(0, 20)) output.print(`  ${tensor}`);
-  if (changedTensors.length > 20) output.print(`  … and ${changedTensors.length - 20} more (--json has all)`);
+  if (files.length > 0) output.print(`Changed files: ${files.join(', ')}`);
+  if (tensors.length > 0) output.print('Changed tensors:');
+  for (const tensor of tensors.slice(0, 20)) output.print(`  ${tensor}`);
+  if (tensors.length > 20) output.print(`  … and ${tensors.length - 20} more (--json has all)`);
 }
 
 const outcomes: Readonly<Record<UpdateReport['outcome'], string>> = {

@@ -14,9 +14,10 @@ export const verifyCommand: Command = {
   },
   options: { '--repair': 'fetch the damaged pieces' },
   async run({ client, names, options, output, context }) {
-    const models = await verifyModels(client, { ...context, names, repair: options.repair !== undefined });
+    const verification = await verifyModels(client, { ...context, names, repair: options.repair !== undefined });
+    const { ok, models } = verification;
     const damaged = models.filter((report) => report.bad.length > 0 && report.repaired === undefined);
-    output.document({ ok: damaged.length === 0, models });
+    output.document(verification);
     if (models.length === 0) output.note(noModels);
     for (const report of models) {
       const state = damaged.includes(report)
@@ -27,7 +28,7 @@ export const verifyCommand: Command = {
       output.print(`${report.name} ${report.version}: ${state}`);
       for (const { path, fault } of report.bad) output.print(`  ${path}: ${faults[fault]}`);
     }
-    if (damaged.length === 0) return;
+    if (ok) return;
     throw integrityError(
       `${damaged.map(({ name, version }) => `${name} ${version}`).join(', ')} differs from its release.`,
       `Fetch the damaged pieces: verify --repair ${damaged.map(({ name }) => name).join(' ')}`,

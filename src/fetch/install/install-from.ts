@@ -12,7 +12,7 @@ import { localManifests } from '../manifests/local-manifests.ts';
 import { modelEntry, type ResolvedModel } from '../manifests/resolve-model.ts';
 import { warnIfWithdrawn, withdrawal } from '../manifests/withdrawal.ts';
 import { copyFiles } from './copy-files.ts';
-import { type FillStaging, type InstallReport, installVersion } from './install-version.ts';
+import { type FillStaging, type Installation, installVersion } from './install-version.ts';
 
 /**
  * Installs from what lies on a disk, with the same checks as from the network, and without one. `from` is a release's folder
@@ -25,7 +25,7 @@ export async function installFrom(
   from: string,
   names: readonly string[],
   context: RunContext,
-): Promise<InstallReport[]> {
+): Promise<Installation[]> {
   const isFolder = await isDirectory(from);
   if (!isFolder && !(await isFile(from))) throw invalidError(`${from} is neither a folder nor a file that is there.`);
   const manifests = await localManifests(client, isFolder ? from : dirname(from), context);
@@ -38,7 +38,7 @@ export async function installFrom(
   const pieces = isFolder
     ? await findInFolder(from, manifests, names)
     : [await findArchive(from, manifests, names, context)];
-  const reports: InstallReport[] = [];
+  const reports: Installation[] = [];
   for (const piece of pieces) {
     const { name, version } = piece.resolved;
     const reason = manifests.map(({ manifest }) => withdrawal(manifest, name, version)).find(Boolean);

@@ -1,4 +1,4 @@
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import type { RunContext } from '../../core/events.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { type InstalledModel, looksComplete, readInstalled, recordOf, refuseOtherCase } from '../cache/installed.ts';
@@ -37,7 +37,7 @@ export type FillStaging = (
   readonly transfer?: TransferReport;
 }>;
 
-export interface InstallReport {
+export interface Installation {
   readonly name: string;
   readonly version: string;
   /** `present`: was there already, or another process brought it. */
@@ -62,13 +62,13 @@ export async function installVersion(
   client: Client,
   resolved: ResolvedModel,
   options: InstallOptions,
-): Promise<InstallReport> {
+): Promise<Installation> {
   const { layout } = client;
   const { name, version } = resolved;
   await refuseOtherCase(layout, name);
   for (let round = 1; ; round++) {
     const before = await readInstalled(layout, name);
-    const settled = (record: InstallRecord, outcome: InstallReport['outcome']): Promise<InstallReport> =>
+    const settled = (record: InstallRecord, outcome: Installation['outcome']): Promise<Installation> =>
       settle(client, before, record, outcome, undefined, options);
     const present = await completeRecord(layout, before, version);
     if (present) return settled(present, 'present');
@@ -167,10 +167,10 @@ async function settle(
   client: Client,
   before: InstalledModel | undefined,
   record: InstallRecord,
-  outcome: InstallReport['outcome'],
+  outcome: Installation['outcome'],
   transfer: TransferReport | undefined,
   options: InstallOptions,
-): Promise<InstallReport> {
+): Promise<Installation> {
   const { layout } = client;
   const { model: name, version } = record;
   const previous = before?.current;

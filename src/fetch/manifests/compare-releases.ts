@@ -1,5 +1,5 @@
 import type { Manifest } from '../../contract/manifest.ts';
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import { tagPrefixOf } from '../sources/fetch-release.ts';
 
 /**

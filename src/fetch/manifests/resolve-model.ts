@@ -1,6 +1,6 @@
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { nearest } from '../../contract/problems-of.ts';
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import { integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Client } from '../client.ts';

@@ -1,6 +1,7 @@
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import { type AircherError, remoteError, toAircherError } from '../../core/errors.ts';
-import { type RunContext, warn } from '../../core/events.ts';
+import { warn } from '../../core/events.ts';
+import type { CheckUpdatesOptions, Models, UpdatePlan, UpdateStatus } from '../api.ts';
 import { type InstalledModel, recordOf } from '../cache/installed.ts';
 import type { Client } from '../client.ts';
 import { hasExpired } from '../manifests/check-expiry.ts';
@@ -8,49 +9,16 @@ import { findManifest } from '../manifests/find-manifest.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
 import { withdrawal } from '../manifests/withdrawal.ts';
-import type { TransferSummary } from '../transfer/types.ts';
-import { describeChanges, type SpaceChange, spaceChange } from './describe-changes.ts';
+import { describeChanges, spaceChange } from './describe-changes.ts';
 import { planUpdate } from './plan-update.ts';
 import { currentRecord, selectInstalled } from './select-installed.ts';
-
-/** What an update of one model would bring. Sizes in bytes. */
-export interface UpdateStatus {
-  readonly name: string;
-  readonly installed: string;
-  /** The newest version offered; undefined where none is (any more). */
-  readonly available: string | undefined;
-  readonly status: 'up-to-date' | 'update' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
-  /** Whether vectors of both versions can be compared: `changes` means that indices must be rebuilt. */
-  readonly space: SpaceChange;
-  readonly bytes_to_fetch: number | undefined;
-  readonly size_bytes: number | undefined;
-  /** What the maintainers say of the new version. */
-  readonly changes: string | undefined;
-  /** What differs, in words: weights, tokenizer, licence, … */
-  readonly differences: readonly string[];
-  readonly license: string | undefined;
-  /** Why the installed version was withdrawn, where it was. */
-  readonly yanked: string | undefined;
-  readonly plan: TransferSummary | undefined;
-}
-
-export interface CheckUpdatesOptions extends RunContext {
-  /** Default: every installed model. */
-  readonly names?: readonly string[] | undefined;
-  /** Find out which tensors change: may fetch a safetensors header. */
-  readonly nameChangedTensors?: boolean | undefined;
-  /** A model whose new version has another embedding space, or doesn't tell it, is `other-space`: `updateModels` would leave it alone. */
-  readonly sameSpace?: boolean | undefined;
-  /** For all that hosts are asked, together; what isn't known then stays unknown. Default 30,000. */
-  readonly timeoutMs?: number | undefined;
-}
 
 const defaultTimeoutMs = 30_000;
 
 /** Compares what is installed with what is offered. Installs nothing. Throws as `findManifest`, and where no source answers. */
-export async function checkUpdates(client: Client, options: CheckUpdatesOptions = {}): Promise<UpdateStatus[]> {
+export async function checkUpdates(client: Client, options: CheckUpdatesOptions = {}): Promise<Models<UpdateStatus>> {
   const models = await selectInstalled(client, options.names);
-  if (models.length === 0) return [];
+  if (models.length === 0) return { models: [] };
   // To name tensors takes as long as it takes.
   const budget = options.nameChangedTensors
     ? new AbortController().signal
@@ -68,7 +36,7 @@ export async function checkUpdates(client: Client, options: CheckUpdatesOptions 
   }
   const statuses: UpdateStatus[] = [];
   for (const model of models) statuses.push(await checkModel(client, good, model, within, budget));
-  return statuses;
+  return { models: statuses };
 }
 
 function tooLate(fact: string): AircherError {
@@ -105,7 +73,7 @@ async function checkModel(
     available: resolved?.version,
     status: next ? (pins[name] ? 'pinned' : available) : yanked === undefined ? offered : 'withdrawn',
     space,
-    bytes_to_fetch: next && !here ? plan?.bytesToFetch : 0,
+    bytes_to_fetch: next && !here ? plan?.bytes_to_fetch : 0,
     size_bytes: next?.entry.size_bytes,
     changes: next?.entry.changes,
     differences: next ? describeChanges(installed, next.entry) : [],
@@ -131,7 +99,7 @@ async function measure(
   resolved: ResolvedModel,
   { signal, onEvent, nameChangedTensors }: CheckUpdatesOptions,
   budget: AbortSignal,
-): Promise<TransferSummary | undefined> {
+): Promise<UpdatePlan | undefined> {
   try {
     return await planUpdate(client, resolved, { signal, nameChangedTensors });
   } catch (error) {

@@ -1,7 +1,5 @@
 import type { ManifestModel } from '../../contract/manifest.ts';
-
-/** Whether vectors of both versions can be compared: `changes` means that indices must be rebuilt. */
-export type SpaceChange = 'same' | 'changes' | 'unknown';
+import type { SpaceChange } from '../api.ts';
 
 export function spaceChange(before: ManifestModel, after: ManifestModel): SpaceChange {
   const [old, next] = [before.embedding?.space, after.embedding?.space];

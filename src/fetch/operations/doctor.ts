@@ -8,6 +8,7 @@ import { formatBytes, plural } from '../../core/format.ts';
 import { toolVersion } from '../../core/tool-version.ts';
 import type { Http } from '../../http/http-client.ts';
 import { leave } from '../../http/read-body.ts';
+import type { DoctorReport, Finding } from '../api.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import { otherCache } from '../cache/locate.ts';
 import type { Client } from '../client.ts';
@@ -16,20 +17,6 @@ import { askSources } from '../manifests/ask-sources.ts';
 import { hasExpired } from '../manifests/check-expiry.ts';
 import { releaseName } from '../manifests/compare-releases.ts';
 import { newTrust, readRootKeys } from '../manifests/trust.ts';
-
-/** One thing that works, or doesn't. */
-export interface Finding {
-  readonly what: string;
-  readonly status: 'ok' | 'warning' | 'failed';
-  readonly detail: string;
-  readonly hint?: string | undefined;
-}
-
-export interface DoctorReport {
-  readonly findings: readonly Finding[];
-  /** Every host that was asked, those behind redirects included: what a firewall must let through. */
-  readonly hosts: readonly string[];
-}
 
 /** Looks at everything that an install needs, and changes nothing. Never throws for what it finds. */
 export async function diagnose(client: Client, context: RunContext = {}): Promise<DoctorReport> {

@@ -5,6 +5,7 @@ import { conflictError, remoteError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { makeDirectory, readFileIfThere, removeTree, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
+import type { ExportReport } from '../api.ts';
 import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 import { copyFiles } from '../install/copy-files.ts';
@@ -15,16 +16,6 @@ import { fetchArchive } from '../transfer/fetch-archive.ts';
 import { loadIndex } from '../transfer/fetch-index.ts';
 import { stagingOf } from '../transfer/staging.ts';
 import { findInstalled } from './find-installed.ts';
-
-export interface ExportReport {
-  readonly name: string;
-  readonly version: string;
-  /** `archive`: the release's own tarball and index. `files`: the installed files, for want of a network. */
-  readonly form: 'archive' | 'files';
-  /** Everything that was written, relative to the directory. */
-  readonly files: readonly string[];
-  readonly bytes_fetched: number;
-}
 
 /**
  * Writes into a directory what `install --from` needs on a machine without a network: archive, chunk index, manifest and its

@@ -1,30 +1,11 @@
 import { join } from 'node:path';
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import { usageError } from '../../core/errors.ts';
-import type { RunContext } from '../../core/events.ts';
+import type { EnsuredModel } from '../api.ts';
 import { looksComplete, readInstalled, refuseOtherCase } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
-
-/** An installed model, ready to be loaded. All paths are absolute and lie in the immutable directory of the version. */
-export interface EnsuredModel {
-  readonly name: string;
-  readonly version: string;
-  /** The embedding space: vectors of two models may be compared only where this is equal. Undefined where the release doesn't say. */
-  readonly space: string | undefined;
-  /** The directory of this version. It never changes; an update makes another. */
-  readonly path: string;
-  /** `model.safetensors`, or the index of its shards; undefined where the model has neither. */
-  readonly weights: string | undefined;
-  /** Every installed file. */
-  readonly files: readonly string[];
-}
-
-export interface EnsureOptions extends RunContext {
-  /** A semver range, such as `^1.2.0`; default: any version. */
-  readonly version?: string | undefined;
-}
 
 /**
  * The installed version to use: complete, in the range; the pinned one first, then the current, then the newest. Throws `invalid`
@@ -52,7 +33,7 @@ export async function findInstalled(
 
 /** Throws `usage` where the text is no semver range. */
 export function checkRange(range: string | undefined): void {
-  if (range === undefined || semver.isRange(range)) return;
+  if (range === undefined || semver.validRange(range) !== null) return;
   throw usageError(
     `${JSON.stringify(range)} is not a version or a range of versions.`,
     'Write it as 1.2.0, ^1.2.0 or ">=1.0.0 <2.0.0".',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
 import type { RunContext } from '../../core/events.ts';
 import { removeTree } from '../../core/files.ts';
+import type { Prunable, PruneOptions, PruneReport, RemovalReport } from '../api.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { isDirectory, readInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
@@ -15,31 +16,16 @@ import { unpinModel } from './pin-versions.ts';
 import { requireInstalled } from './select-installed.ts';
 import { withModelLock } from './with-model-lock.ts';
 
-/** Something that `prune` deletes, or would. */
-export interface Prunable {
-  readonly kind: 'version' | 'partial-download' | 'leftover';
-  readonly name: string | undefined;
-  readonly version: string | undefined;
-  readonly path: string;
-  readonly bytes: number;
-}
-
-export interface PruneOptions extends RunContext {
-  /** Versions of a model to keep, the current one among them; default: the preferences file, else 1. */
-  readonly keep?: number | undefined;
-  readonly dryRun?: boolean | undefined;
-}
-
 /**
  * Deletes old versions, what interrupted downloads left, and what a killed process left; never a current or pinned version, and
  * nothing of a model that another process is working on.
  */
-export async function prune(client: Client, options: PruneOptions = {}): Promise<readonly Prunable[]> {
+export async function prune(client: Client, options: PruneOptions = {}): Promise<PruneReport> {
   const { layout } = client;
-  const { dryRun, signal } = options;
-  const pruned: Prunable[] = [];
+  const { dryRun = false, signal } = options;
+  const items: Prunable[] = [];
   const take = async (kind: Prunable['kind'], path: string, name?: string, version?: string): Promise<void> => {
-    pruned.push({ kind, name, version, path, bytes: await sizeOf(path) });
+    items.push({ kind, name, version, path, bytes: await sizeOf(path) });
     if (dryRun) return;
     if (name !== undefined && version !== undefined) await removeRecord(layout, name, version);
     await discardTree(layout, path);
@@ -57,8 +43,8 @@ export async function prune(client: Client, options: PruneOptions = {}): Promise
   for (const entry of await list(layout.downloads)) {
     if (entry.startsWith(trashPrefix)) await take('leftover', join(layout.downloads, entry));
   }
-  if (!dryRun && pruned.length > 0) await refreshChecksumsFile(layout);
-  return pruned;
+  if (!dryRun && items.length > 0) await refreshChecksumsFile(layout);
+  return { dry_run: dryRun, bytes: items.reduce((sum, item) => sum + item.bytes, 0), items };
 }
 
 async function knownNames(layout: CacheLayout): Promise<readonly string[]> {
@@ -101,12 +87,6 @@ async function sizeOf(path: string): Promise<number> {
     if (entry.isFile()) bytes += (await lstat(join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0;
   }
   return bytes;
-}
-
-export interface RemovalReport {
-  readonly name: string;
-  readonly versions: readonly string[];
-  readonly bytes: number;
 }
 
 /** Deletes a model with all its versions, its pin and what was downloaded of it. Throws `invalid` where it isn't installed. */

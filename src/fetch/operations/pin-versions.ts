@@ -1,6 +1,7 @@
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import { invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
+import type { UnpinReport, VersionSwitch } from '../api.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { looksComplete, recordOf } from '../cache/installed.ts';
 import { writePin } from '../cache/preferences.ts';
@@ -11,18 +12,9 @@ import { findManifest } from '../manifests/find-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';
 import { readTrust } from '../manifests/trust.ts';
 import { warnIfWithdrawn, withdrawal } from '../manifests/withdrawal.ts';
-import { type SpaceChange, spaceChange } from './describe-changes.ts';
+import { spaceChange } from './describe-changes.ts';
 import { currentRecord, notInstalled, requireInstalled } from './select-installed.ts';
 import { withModelLock } from './with-model-lock.ts';
-
-export interface VersionSwitch {
-  readonly name: string;
-  readonly from: string;
-  readonly to: string;
-  /** `update` leaves the model alone until it is unpinned. */
-  readonly pinned: boolean;
-  readonly space: SpaceChange;
-}
 
 /** Makes an installed version the one in use, and keeps it: `update` passes the model over. Throws `invalid` where it isn't installed. */
 export async function pinVersion(
@@ -47,12 +39,12 @@ export async function pinVersion(
   return { name, from: model.current, to: version, pinned: true, space };
 }
 
-/** Lets `update` have the model again. Answers with the version it was pinned to, if it was. Throws `invalid` for a name that is neither pinned nor installed. */
-export async function unpinModel(client: Client, name: string): Promise<string | undefined> {
+/** Lets `update` have the model again. Throws `invalid` for a name that is neither pinned nor installed. */
+export async function unpinModel(client: Client, name: string): Promise<UnpinReport> {
   const { pins } = await client.preferences();
   if (pins[name]) await writePin(client.layout, name, undefined);
   else await requireInstalled(client, name);
-  return pins[name];
+  return { name, unpinned: pins[name] ?? null };
 }
 
 /**

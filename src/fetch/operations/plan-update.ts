@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { removeTree } from '../../core/files.ts';
+import type { UpdatePlan } from '../api.ts';
 import type { Client } from '../client.ts';
 import { planInstall } from '../install/install-version.ts';
 import { planningStaging } from '../install/staging.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
-import type { TransferSummary } from '../transfer/types.ts';
 import { changedTensors } from './changed-tensors.ts';
 
 /**
@@ -19,12 +19,25 @@ export async function planUpdate(
   client: Client,
   resolved: ResolvedModel,
   { nameChangedTensors, ...context }: RunContext & { readonly nameChangedTensors?: boolean | undefined },
-): Promise<TransferSummary> {
-  const plan = async (staging: string): Promise<TransferSummary> => {
+): Promise<UpdatePlan> {
+  const plan = async (staging: string): Promise<UpdatePlan> => {
     const planned = await planInstall(client, resolved, { ...context, staging });
-    if (!nameChangedTensors || planned.index === undefined) return planned.summary;
-    const http = (await client.http()).namedBy(resolved.from, context);
-    return { ...planned.summary, changedTensors: await changedTensors(planned, http, context) };
+    const { summary } = planned;
+    const named = nameChangedTensors && planned.index !== undefined;
+    const http = named ? (await client.http()).namedBy(resolved.from, context) : undefined;
+    return {
+      model: summary.model,
+      version: summary.version,
+      way: summary.way,
+      total_bytes: summary.totalBytes,
+      bytes_to_fetch: summary.bytesToFetch,
+      bytes_to_copy: summary.bytesToCopy,
+      bytes_staged: summary.bytesStaged,
+      requests: summary.requests,
+      changed_tensors: http && (await changedTensors(planned, http, context)),
+      changed_files: summary.changedFiles,
+      mirrors: summary.mirrors,
+    };
   };
   try {
     return await plan(await planningStaging(client.layout, resolved));

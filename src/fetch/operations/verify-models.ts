@@ -4,34 +4,15 @@ import { mapConcurrently } from '../../core/concurrency.ts';
 import { hasSystemCode } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
+import type { Verification, VerifyOptions, VerifyReport } from '../api.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 import { repairVersion } from './repair-version.ts';
 import { installedBytes, selectInstalled } from './select-installed.ts';
 
-export interface VerifyOptions extends RunContext {
-  /** Default: every installed model. */
-  readonly names?: readonly string[] | undefined;
-  /** Fetch what is wrong. */
-  readonly repair?: boolean | undefined;
-}
-
-export interface VerifyReport {
-  readonly name: string;
-  readonly version: string;
-  readonly current: boolean;
-  readonly files: number;
-  readonly bytes: number;
-  /** Files that are wrong or missing; after a repair, those that were. */
-  readonly bad: readonly { readonly path: string; readonly fault: 'missing' | 'size' | 'content' }[];
-  /** Pieces that were fetched again; undefined where nothing was repaired. */
-  readonly repaired: number | undefined;
-  readonly bytes_fetched: number;
-}
-
 /** Hashes every file of every installed version of the models, and repairs what is wrong where that is asked for. */
-export async function verifyModels(client: Client, options: VerifyOptions = {}): Promise<VerifyReport[]> {
+export async function verifyModels(client: Client, options: VerifyOptions = {}): Promise<Verification> {
   const reports: VerifyReport[] = [];
   for (const model of await selectInstalled(client, options.names)) {
     for (const record of model.versions) {
@@ -51,7 +32,8 @@ export async function verifyModels(client: Client, options: VerifyOptions = {}):
       });
     }
   }
-  return reports;
+  const ok = reports.every(({ bad, repaired }) => bad.length === 0 || repaired !== undefined);
+  return { ok, models: reports };
 }
 
 async function badFiles(layout: CacheLayout, record: InstallRecord, context: RunContext): Promise<VerifyReport['bad']> {

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { tagPattern } from '../../contract/fields.ts';
 import { parseManifest } from '../../contract/manifest.ts';
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import { invalidError, usageError } from '../../core/errors.ts';
 import { isMissing } from '../../http/remote-error.ts';
 import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';

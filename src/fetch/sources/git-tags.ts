@@ -1,4 +1,4 @@
-import * as semver from '../../contract/semver.ts';
+import * as semver from '../../contract/versions.ts';
 import { remoteError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { askGitHub, maxGitHubBytes } from '../../http/github-asset.ts';

@@ -1,0 +1,522 @@
+/**
+ * What the module `aircher` (also `aircher-models/fetch`) exports, as its users see it. Written by hand, and published as it stands:
+ * so it imports nothing, and needs no types but the language's own. A test holds it equal to what the code does.
+ *
+ * What methods give are the documents that the commands of their names print with `--json`.
+ */
+
+/** Installs a model where no installed version fits, for programs that need one model. The same as `ModelManager`'s method. */
+export declare function ensureModel(name: string, options?: EnsureOptions & ClientOptions): Promise<EnsuredModel>;
+
+/**
+ * The models of one cache, and where new ones come from. Safe to use concurrently, in this process and in others. Every failure is
+ * an `AircherError`, whose `code` says what kind of failure it is; an aborted `signal` may throw its own reason.
+ */
+export declare class ModelManager {
+  constructor(options?: ClientOptions);
+
+  /** The cache's root. */
+  get cacheDir(): string;
+
+  /**
+   * The model, from the cache where a version there satisfies `version` (a semver range; default any): the pinned one, else
+   * the current, else the newest. No network then, and no write. Else the newest version that satisfies it is installed.
+   * Never updates what is there.
+   */
+  ensureModel(name: string, options?: EnsureOptions): Promise<EnsuredModel>;
+
+  /** Installs the newest version that satisfies `version`, and makes it the current one where it is newer. */
+  install(name: string, options?: EnsureOptions): Promise<InstallReport>;
+
+  /**
+   * Installs a model from a folder or an archive on a disk, with the same checks and without a network. `from`: a release's folder
+   * (manifest.json and archives), a folder with the model's files, or an archive.
+   */
+  installFrom(name: string, from: string, context?: RunContext): Promise<EnsuredModel>;
+
+  /** Installed versions, by model, newest first. No network. */
+  list(): Promise<Models<ListedVersion>>;
+
+  /** What the newest release offers. */
+  listRemote(context?: RunContext): Promise<Offer>;
+
+  /** Installed against offered versions. Installs nothing. */
+  checkUpdates(options?: CheckUpdatesOptions): Promise<Models<UpdateStatus>>;
+
+  /** Brings installed models to the newest versions. A failure ends it; models that were updated before stay so. */
+  update(options?: UpdateOptions): Promise<Models<UpdateReport>>;
+
+  /** Hashes what is installed; repairs it where that is asked for. */
+  verify(options?: VerifyOptions): Promise<Verification>;
+
+  /** Goes back to an earlier version (default: the installed one before the current), and pins it. */
+  rollback(name: string, options?: RunContext & { readonly to?: string | undefined }): Promise<VersionSwitch>;
+
+  /** Uses this installed version, and keeps `update` and `prune` from it. */
+  pin(name: string, version: string, context?: RunContext): Promise<VersionSwitch>;
+
+  /** Lets `update` have the model again. */
+  unpin(name: string): Promise<UnpinReport>;
+
+  /** Deletes old versions and interrupted downloads; never a current or pinned version. */
+  prune(options?: PruneOptions): Promise<PruneReport>;
+
+  /** Deletes a model with all its versions. */
+  remove(name: string, context?: RunContext): Promise<RemovalReport>;
+
+  /** Writes into `to` what `installFrom` needs on a machine without a network. */
+  export(name: string, to: string, options?: EnsureOptions): Promise<ExportReport>;
+
+  /** Licences of what is installed. */
+  checkLicenses(names?: readonly string[]): Promise<Models<LicenseReport>>;
+
+  /** What works and what doesn't. */
+  diagnose(context?: RunContext): Promise<DoctorReport>;
+
+  /** Ends idle connections; a program that ends does so without it. */
+  close(): void;
+}
+
+/** `message` is the fact, `hint` the remedy, `code` the kind. Tell errors apart by `code`, not by class. */
+export declare class AircherError extends Error {
+  readonly name: 'AircherError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  /** Facts for programs: `expected`, `found`, `url`, `status`, …; never a secret. */
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly problems: readonly Problem[];
+  constructor(code: ErrorCode, message: string, options?: AircherErrorOptions);
+}
+
+/** `true` where `error` is an AircherError (of any copy of this package), of `code` if one is given. */
+export declare function isAircherError(error: unknown, code?: ErrorCode): error is AircherError;
+
+/**
+ * - `unexpected`: a fault of this program
+ * - `usage`: a wrong argument, or no manifest source known
+ * - `invalid`: bad input: manifest, model files, preferences; a model or version nobody offers
+ * - `integrity`: wrong bytes against a known digest, a bad signature, a rollback
+ * - `remote`: a remote failed after retries, or is needed while offline
+ * - `conflict`: token missing or without rights, or something else stands in the place
+ * - `machine`: disk full, no permission, read-only file system
+ * - `interrupted`: cancelled by a signal
+ */
+export type ErrorCode =
+  | 'unexpected'
+  | 'usage'
+  | 'invalid'
+  | 'integrity'
+  | 'remote'
+  | 'conflict'
+  | 'machine'
+  | 'interrupted';
+
+/** One finding about one place, of which a check may report many in one run. */
+export interface Problem {
+  readonly level: 'error' | 'warning';
+  /** The file (or URL, or host) it is in. */
+  readonly file?: string;
+  /** Place inside the file: a JSON path such as `$.models["x"].version`, or a line. */
+  readonly path?: string;
+  /** The fact. */
+  readonly message: string;
+  /** The remedy. */
+  readonly hint?: string;
+  readonly code?: ErrorCode;
+}
+
+export interface AircherErrorOptions {
+  readonly hint?: string | undefined;
+  readonly cause?: unknown;
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly problems?: readonly Problem[];
+}
+
+/** How a client is set up. Everything has a default, but for what no default can know: where manifests come from. */
+export interface ClientOptions {
+  /** The cache's root. Default: by `env` and the user's home. */
+  readonly cacheDir?: string | undefined;
+  /** Where releases are announced: URLs, files, `github:owner/repository#tag-prefix`. Default: `AIRCHER_MANIFEST_URL` of `env`, else what is baked in. */
+  readonly manifestSources?: readonly string[] | undefined;
+  /** minisign public keys. Default: `AIRCHER_PUBLIC_KEY` of `env`, else what is baked in. */
+  readonly publicKeys?: readonly string[] | undefined;
+  /** Names the cache; a manifest of another namespace is refused. */
+  readonly namespace?: string | undefined;
+  /** Never touch the network. */
+  readonly offline?: boolean | undefined;
+  /** Another release than the newest, by tag or version. */
+  readonly release?: string | undefined;
+  /** Accept an older manifest than the newest seen so far. */
+  readonly allowDowngrade?: boolean | undefined;
+  /** Bytes a second. Default: the preferences file. */
+  readonly limitRate?: number | undefined;
+  /** Connections at once. Default: the preferences file. */
+  readonly connections?: number | undefined;
+  /** Deadlines, tokens, proxies, host overrides; wins over what `env` says. */
+  readonly http?: HttpOptions | undefined;
+  /** Variables such as `process.env`; nothing is read from the environment unless it is given here. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/** How the client reaches the network. */
+export interface HttpOptions {
+  /** Sent to the Hub's endpoint only (HF_TOKEN). */
+  readonly huggingFaceToken?: string | undefined;
+  /** Sent to GitHub's API only (GITHUB_TOKEN). */
+  readonly githubToken?: string | undefined;
+  /** HF_ENDPOINT: replaces the host of every URL of kind `huggingface`. */
+  readonly huggingFaceEndpoint?: string | undefined;
+  /** GITHUB_SERVER_URL: replaces the host of every URL of kind `github`. */
+  readonly githubServerUrl?: string | undefined;
+  /** GITHUB_API_URL; by default the API that belongs to the server's URL. */
+  readonly githubApiUrl?: string | undefined;
+  /** HTTPS_PROXY. */
+  readonly httpsProxy?: string | undefined;
+  /** HTTP_PROXY. */
+  readonly httpProxy?: string | undefined;
+  /** NO_PROXY: host names, `.suffixes`, addresses, `host:port`, `*`, by commas or blanks. */
+  readonly noProxy?: string | undefined;
+  /** Allows `http:` to other hosts than this machine. */
+  readonly allowInsecure?: boolean | undefined;
+  /** Certificates (PEM) trusted besides the built-in ones. */
+  readonly extraCertificates?: string | undefined;
+  /** Bytes a second, over all connections together. */
+  readonly limitRate?: number | undefined;
+  /** Connections at once to all hosts together while files are transferred; default 16, and never more than 8 to one host. */
+  readonly connections?: number | undefined;
+  /** From the request to the answer's headers, for one hop; default 15,000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Longest silence inside a body; default 20,000. */
+  readonly stallTimeoutMs?: number | undefined;
+  /** Longest wait that a `Retry-After` can ask for; a longer one is a failure of that host. Default 120,000. */
+  readonly maxRetryAfterMs?: number | undefined;
+  /** First wait after a failure, doubled each time; default 500. */
+  readonly retryDelayMs?: number | undefined;
+  /** For a document of no bytes; each 10 KB that it may have allow a second more. Default 60,000. */
+  readonly documentTimeoutMs?: number | undefined;
+  readonly userAgent?: string | undefined;
+}
+
+/** An `AbortSignal`, where the program's types have one (those of Node or of browsers). */
+export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer Known } }
+  ? Known
+  : { readonly aborted: boolean };
+
+/** What every method that takes long can be given. */
+export interface RunContext {
+  /** Aborts the work; what was downloaded is kept for the next time. */
+  readonly signal?: Signal | undefined;
+  readonly onEvent?: OnEvent | undefined;
+}
+
+export type OnEvent = (event: Event) => void;
+
+/** What is told while something runs. Byte counts are plain numbers of bytes. */
+export type Event =
+  /** A step of a release begins. */
+  | { readonly type: 'step-start'; readonly step: string; readonly detail?: string }
+  /** It ended; `skipped` says why nothing had to be done. */
+  | { readonly type: 'step-end'; readonly step: string; readonly skipped?: string }
+  /** Bytes done of one task on one subject. `done` never decreases for a pair of task and subject; `total` may be unknown. */
+  | {
+      readonly type: 'progress';
+      readonly task: 'stage' | 'pack' | 'upload' | 'download' | 'verify' | 'install';
+      /** What is worked on: a model, an artifact, a file. */
+      readonly subject: string;
+      /** Where to or from: `github`, `huggingface`, `mirror`, a host. */
+      readonly via?: string;
+      readonly done: number;
+      readonly total: number | undefined;
+    }
+  /** A task on a subject is complete. */
+  | {
+      readonly type: 'done';
+      readonly task: string;
+      readonly subject: string;
+      readonly via?: string;
+      readonly detail?: string;
+    }
+  /** Something the user should know of but that stops nothing. */
+  | { readonly type: 'warning'; readonly problem: Problem }
+  /** A fact worth a line. */
+  | { readonly type: 'notice'; readonly message: string }
+  /** A failed attempt that will be repeated after `delayMs` milliseconds. */
+  | { readonly type: 'retry'; readonly what: string; readonly reason: string; readonly delayMs: number }
+  /** A mirror was found to misbehave and is not asked again for now. */
+  | { readonly type: 'mirror-set-aside'; readonly mirror: string; readonly reason: string }
+  /** Another process holds the lock; this one waits for its result. */
+  | { readonly type: 'waiting'; readonly subject: string; readonly holder: string };
+
+export interface EnsureOptions extends RunContext {
+  /** A semver range, such as `^1.2.0`; default: any version. */
+  readonly version?: string | undefined;
+}
+
+export interface CheckUpdatesOptions extends RunContext {
+  /** Default: every installed model. */
+  readonly names?: readonly string[] | undefined;
+  /** Find out which tensors change: may fetch a safetensors header. */
+  readonly nameChangedTensors?: boolean | undefined;
+  /** A model whose new version has another embedding space, or doesn't tell it, is `other-space`: `update` would leave it alone. */
+  readonly sameSpace?: boolean | undefined;
+}
+
+export interface UpdateOptions extends RunContext {
+  /** Default: every installed model. */
+  readonly names?: readonly string[] | undefined;
+  /** Leave models alone whose new version has another embedding space, or doesn't tell it. */
+  readonly sameSpace?: boolean | undefined;
+}
+
+export interface VerifyOptions extends RunContext {
+  /** Default: every installed model. */
+  readonly names?: readonly string[] | undefined;
+  /** Fetch what is wrong. */
+  readonly repair?: boolean | undefined;
+}
+
+export interface PruneOptions extends RunContext {
+  /** Versions of a model to keep, the current one among them; default: the preferences file, else 1. */
+  readonly keep?: number | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+/** The form of every report about several models. */
+export interface Models<Report> {
+  readonly models: readonly Report[];
+}
+
+/** An installed model, ready to be loaded. All paths are absolute and lie in the immutable directory of the version. */
+export interface EnsuredModel {
+  readonly name: string;
+  readonly version: string;
+  /** The embedding space: vectors of two models may be compared only where this is equal. Undefined where the release doesn't say. */
+  readonly space: string | undefined;
+  /** The directory of this version. It never changes; an update makes another. */
+  readonly path: string;
+  /** `model.safetensors`, or the index of its shards; undefined where the model has neither. */
+  readonly weights: string | undefined;
+  /** Every installed file. */
+  readonly files: readonly string[];
+}
+
+export interface InstallReport {
+  readonly name: string;
+  readonly version: string;
+  /** `present`: was there already, or another process brought it. `adopted`: was found complete in the cache. */
+  readonly outcome: 'installed' | 'adopted' | 'present';
+  /** The version that `models/<name>` leads to now. */
+  readonly current: string;
+  readonly path: string;
+  /** SPDX expression. */
+  readonly license: string | undefined;
+  readonly commercial_use: boolean | undefined;
+  /** The model holds program code that loaders may run. */
+  readonly allow_code: boolean | undefined;
+  readonly space: string | undefined;
+  /** From the network, what was fetched in vain included. */
+  readonly bytes_fetched: number;
+  /** From what was here. */
+  readonly bytes_copied: number;
+  readonly mirrors: readonly MirrorReport[];
+}
+
+/** What a host brought. */
+export interface MirrorReport {
+  /** `github`, `huggingface`, `mirror`, or `huggingface files` for the Hub's raw files. */
+  readonly mirror: string;
+  readonly host: string;
+  readonly bytes: number;
+  readonly chunks: number;
+  readonly requests: number;
+  readonly faults: readonly { readonly kind: string; readonly message: string; readonly times: number }[];
+  /** Why it wasn't asked any more, where that is so. */
+  readonly set_aside: string | undefined;
+}
+
+/** One installed version. */
+export interface ListedVersion {
+  readonly name: string;
+  readonly version: string;
+  readonly current: boolean;
+  readonly pinned: boolean;
+  /** On disk. */
+  readonly size_bytes: number;
+  readonly license: string | undefined;
+  readonly dimensions: number | undefined;
+  readonly space: string | undefined;
+  readonly path: string;
+}
+
+export interface Offer extends Models<OfferedModel> {
+  /** The release's tag. */
+  readonly release: string | undefined;
+}
+
+/** One model that is offered. */
+export interface OfferedModel {
+  readonly name: string;
+  readonly version: string;
+  /** The version in use here. */
+  readonly installed: string | undefined;
+  /** Of the archive. */
+  readonly size_bytes: number;
+  readonly license: string | undefined;
+  readonly dimensions: number | undefined;
+  readonly space: string | undefined;
+  readonly commercial_use: boolean | undefined;
+  readonly quality_score: number | undefined;
+  readonly max_tokens: number | undefined;
+  /** Earlier versions that can be installed by name, newest first. */
+  readonly earlier: readonly string[];
+  /** Why the version was withdrawn, where it was. */
+  readonly yanked: string | undefined;
+}
+
+/** Whether vectors of both versions can be compared: `changes` means that indices must be rebuilt. */
+export type SpaceChange = 'same' | 'changes' | 'unknown';
+
+/** What an update of one model would bring. Sizes in bytes. */
+export interface UpdateStatus {
+  readonly name: string;
+  readonly installed: string;
+  /** The newest version offered; undefined where none is (any more). */
+  readonly available: string | undefined;
+  readonly status: 'up-to-date' | 'update' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
+  readonly space: SpaceChange;
+  readonly bytes_to_fetch: number | undefined;
+  readonly size_bytes: number | undefined;
+  /** What the maintainers say of the new version. */
+  readonly changes: string | undefined;
+  /** What differs, in words: weights, tokenizer, licence, … */
+  readonly differences: readonly string[];
+  readonly license: string | undefined;
+  /** Why the installed version was withdrawn, where it was. */
+  readonly yanked: string | undefined;
+  readonly plan: UpdatePlan | undefined;
+}
+
+/** What installing a version would take. */
+export interface UpdatePlan {
+  readonly model: string;
+  readonly version: string;
+  /** `chunks`: by the index. `archive`: the whole archive, for want of an index. `nothing`: all is there. */
+  readonly way: 'chunks' | 'archive' | 'nothing';
+  /** Of all files of the version; undefined where nothing declares them. */
+  readonly total_bytes: number | undefined;
+  /** To come over the network, the index not counted. */
+  readonly bytes_to_fetch: number;
+  /** From installed versions or the Hugging Face cache. */
+  readonly bytes_to_copy: number;
+  /** Left by an interrupted run. */
+  readonly bytes_staged: number;
+  /** Range requests, at least. */
+  readonly requests: number;
+  /** `<path>: <tensor>` of each tensor whose bytes change; undefined where it wasn't asked for or can't be known. */
+  readonly changed_tensors: readonly string[] | undefined;
+  /** Paths of files of which anything changes. */
+  readonly changed_files: readonly string[];
+  readonly mirrors: readonly string[];
+}
+
+export interface UpdateReport {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  readonly outcome: 'updated' | 'up-to-date' | 'pinned' | 'other-space' | 'not-offered';
+  readonly space: SpaceChange;
+  readonly bytes_fetched: number;
+  readonly bytes_copied: number;
+}
+
+export interface Verification extends Models<VerifyReport> {
+  /** Nothing is wrong, or no longer. */
+  readonly ok: boolean;
+}
+
+/** One installed version, as it was found. */
+export interface VerifyReport {
+  readonly name: string;
+  readonly version: string;
+  readonly current: boolean;
+  /** How many there are. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that are wrong or missing; after a repair, those that were. */
+  readonly bad: readonly { readonly path: string; readonly fault: 'missing' | 'size' | 'content' }[];
+  /** Pieces that were fetched again; undefined where nothing was repaired. */
+  readonly repaired: number | undefined;
+  readonly bytes_fetched: number;
+}
+
+export interface VersionSwitch {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  /** `update` leaves the model alone until it is unpinned. */
+  readonly pinned: boolean;
+  readonly space: SpaceChange;
+}
+
+export interface UnpinReport {
+  readonly name: string;
+  /** The version that it was pinned to, if it was. */
+  readonly unpinned: string | null;
+}
+
+export interface PruneReport {
+  readonly dry_run: boolean;
+  /** Freed, or to be freed. */
+  readonly bytes: number;
+  readonly items: readonly Prunable[];
+}
+
+/** Something that `prune` deleted, or would. */
+export interface Prunable {
+  readonly kind: 'version' | 'partial-download' | 'leftover';
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export interface RemovalReport {
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly bytes: number;
+}
+
+export interface ExportReport {
+  readonly name: string;
+  readonly version: string;
+  /** `archive`: the release's own tarball and index. `files`: the installed files, for want of a network. */
+  readonly form: 'archive' | 'files';
+  /** Everything that was written, relative to the directory. */
+  readonly files: readonly string[];
+  readonly bytes_fetched: number;
+}
+
+export interface LicenseReport {
+  readonly name: string;
+  readonly version: string;
+  /** SPDX expression; undefined where the release doesn't state one. */
+  readonly license: string | undefined;
+  /** Undefined where the release doesn't say. */
+  readonly commercial_use: boolean | undefined;
+  /** The licence's text (a path), where the model brings it. */
+  readonly text: string | undefined;
+}
+
+export interface DoctorReport {
+  readonly findings: readonly Finding[];
+  /** Every host that was asked, those behind redirects included: what a firewall must let through. */
+  readonly hosts: readonly string[];
+}
+
+/** One thing that works, or doesn't. */
+export interface Finding {
+  readonly what: string;
+  readonly status: 'ok' | 'warning' | 'failed';
+  readonly detail: string;
+  readonly hint?: string | undefined;
+}

@@ -1,0 +1,23 @@
+import type { InstallReport } from '../api.ts';
+import type { CacheLayout } from '../cache/layout.ts';
+import type { Installation } from '../install/install-version.ts';
+
+/** What an install did, as it is told to people and programs. */
+export function describeInstall(layout: CacheLayout, installation: Installation): InstallReport {
+  const { name, version, outcome, current, record, transfer } = installation;
+  const { license, commercial_use, allow_code, embedding } = record.entry;
+  return {
+    name,
+    version,
+    outcome,
+    current,
+    path: layout.version(name, version),
+    license,
+    commercial_use,
+    allow_code,
+    space: embedding?.space,
+    bytes_fetched: transfer?.bytesFetched ?? 0,
+    bytes_copied: transfer?.bytesCopied ?? 0,
+    mirrors: (transfer?.mirrors ?? []).map(({ setAside, ...mirror }) => ({ ...mirror, set_aside: setAside })),
+  };
+}
