@@ -6,6 +6,7 @@ import type * as events from '../../src/core/events.ts';
 import type * as api from '../../src/fetch/api.ts';
 import type { HttpOptions } from '../../src/fetch/http/types.ts';
 import * as library from '../../src/fetch/index.ts';
+import { createWorld } from './world.ts';
 
 /** `true` where two types are the same, and not only assignable to each other. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -47,6 +48,34 @@ const same: {
   context: true,
   http: true,
 };
+
+test('methods give the documents that the commands of their names print with --json', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' }, beta: { version: '1.0.0' } });
+  const manager = world.manager();
+  await manager.install('alpha');
+  await manager.install('beta');
+  await world.release('1.1.0', { alpha: { version: '1.1.0', retrained: [0] } });
+  const calls: readonly (readonly [args: string, call: () => Promise<unknown>])[] = [
+    ['path alpha', () => manager.ensureModel('alpha')],
+    ['list', () => manager.list()],
+    ['list --remote', () => manager.listRemote()],
+    ['check-updates', () => manager.checkUpdates()],
+    ['update beta', () => manager.update({ names: ['beta'] })],
+    ['update alpha --plan', () => manager.checkUpdates({ names: ['alpha'], nameChangedTensors: true })],
+    ['install beta', async () => ({ models: [await manager.install('beta')] })],
+    ['verify', () => manager.verify()],
+    ['prune --dry-run', () => manager.prune({ dryRun: true })],
+    ['check-license', () => manager.checkLicenses()],
+    ['pin beta@1.0.0', () => manager.pin('beta', '1.0.0')],
+    ['rollback beta --to 1.0.0', () => manager.rollback('beta', { to: '1.0.0' })],
+    ['unpin alpha', () => manager.unpin('alpha')],
+  ];
+  for (const [args, call] of calls) {
+    const { stdout } = await world.run([...args.split(' '), '--json']);
+    assert.deepEqual(JSON.parse(stdout), JSON.parse(JSON.stringify(await call())), args);
+  }
+});
 
 test('the types that are published are those of the code, and need no others', async () => {
   assert.ok(Object.values(same).every(Boolean));

@@ -85,7 +85,7 @@ describe('the package aircher, in an empty project', () => {
 
   for (const node of nodes) {
     test(`is a command and a module of ${node}`, async () => {
-      const command = await run(project, node, 'node_modules/.bin/aircher', '--version');
+      const command = await run(project, node, installed('aircher', 'aircher/aircher.mjs'), '--version');
       assert.equal(command, `aircher ${toolVersion}`);
       const program = "import * as client from 'aircher'; console.log(Object.keys(client).join());";
       const exported = await run(project, node, '--input-type=module', '--eval', program);
@@ -125,9 +125,10 @@ describe('the package aircher-models, in an empty project', () => {
 
   test('contains the client, as its command and as aircher-models/fetch', async () => {
     const client = await readFile(join(checkouts[0]!, 'dist/client/aircher.mjs'));
-    assert.ok(client.equals(await readFile(join(project, 'node_modules/.bin/aircher'))));
+    const command = installed('aircher', 'aircher-models/dist/client/aircher.mjs');
+    assert.ok(client.equals(await readFile(join(project, command))));
     for (const node of nodes) {
-      assert.equal(await run(project, node, 'node_modules/.bin/aircher', '--version'), `aircher ${toolVersion}`);
+      assert.equal(await run(project, node, command, '--version'), `aircher ${toolVersion}`);
       const where = "console.log(import.meta.resolve('aircher-models/fetch')); await import('aircher-models/fetch');";
       const url = await run(project, node, '--input-type=module', '--eval', where);
       assert.ok(url.endsWith('/node_modules/aircher-models/dist/client/aircher.mjs'), url);
@@ -161,7 +162,15 @@ describe('the package aircher-models, in an empty project', () => {
     };
     await mkdir(join(project, 'manifests'));
     await writeFile(join(project, 'manifests/release.json'), JSON.stringify(config));
-    await run(project, process.execPath, 'node_modules/.bin/aircher-models', 'release');
+    await run(project, process.execPath, installed('aircher-models', 'aircher-models/dist/cli.js'), 'release');
+    const linesOf = async (path: string): Promise<string[]> => (await readFile(path, 'utf8')).split('\n');
+    const [built, released] = await Promise.all(
+      [join(checkouts[0]!, 'dist/client'), join(project, 'mirror/models-v1.0.0')].map((place) =>
+        linesOf(join(place, 'aircher.mjs')),
+      ),
+    );
+    assert.match(released![2]!, /^var AIRCHER_BAKED=\{"namespace":"test","manifest_sources":\[/);
+    assert.deepEqual(released!.toSpliced(2, 1), built!.toSpliced(2, 1));
     const weights = await readFile(join(project, 'models/alpha/model.safetensors'));
     for (const [at, node] of nodes.entries()) {
       const client = join(project, 'mirror/models-v1.0.0/aircher.mjs');
@@ -178,6 +187,11 @@ describe('the package aircher-models, in an empty project', () => {
     }
   });
 });
+
+/** What npm links a command to; on Windows that is a script for the shell. */
+function installed(command: string, file: string): string {
+  return join('node_modules', process.platform === 'win32' ? file : `.bin/${command}`);
+}
 
 /** A program that uses all kinds of what the module exports. */
 function typedProgram(from: string): string {
@@ -208,7 +222,7 @@ async function checkTypes(project: string, program: string): Promise<void> {
     ['--module', 'esnext', '--moduleResolution', 'bundler'],
   ];
   for (const way of ways) {
-    await execa(join(root, 'node_modules/.bin/tsc'), [...options, ...types, ...way, program], { cwd: project, env });
+    await execa('tsc', [...options, ...types, ...way, program], { cwd: project, preferLocal: true, localDir: root });
   }
 }
 
