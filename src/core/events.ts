@@ -52,7 +52,11 @@ export type Event =
   /** Another process holds the lock; this one waits for its result. */
   | { readonly type: 'waiting'; readonly subject: string; readonly holder: string };
 
-export type OnEvent = (event: Event) => void;
+/**
+ * A listener may know fewer events: those of the client's callers know the client's (`src/fetch/api.ts`). The compiler takes such
+ * a one for a method, not for a function.
+ */
+export type OnEvent = { listen(event: Event): void }['listen'];
 
 /** What every long-running function takes beside its input. */
 export interface RunContext {

@@ -213,29 +213,17 @@ export type OnEvent = (event: Event) => void;
 
 /** What is told while something runs. Byte counts are plain numbers of bytes. */
 export type Event =
-  /** A step of a release begins. */
-  | { readonly type: 'step-start'; readonly step: string; readonly detail?: string }
-  /** It ended; `skipped` says why nothing had to be done. */
-  | { readonly type: 'step-end'; readonly step: string; readonly skipped?: string }
   /** Bytes done of one task on one subject. `done` never decreases for a pair of task and subject; `total` may be unknown. */
   | {
       readonly type: 'progress';
-      readonly task: 'stage' | 'pack' | 'upload' | 'download' | 'verify' | 'install';
-      /** What is worked on: a model, an artifact, a file. */
+      readonly task: 'download' | 'verify';
+      /** What is worked on: a model, or one of its files. */
       readonly subject: string;
-      /** Where to or from: `github`, `huggingface`, `mirror`, a host. */
-      readonly via?: string;
       readonly done: number;
       readonly total: number | undefined;
     }
   /** A task on a subject is complete. */
-  | {
-      readonly type: 'done';
-      readonly task: string;
-      readonly subject: string;
-      readonly via?: string;
-      readonly detail?: string;
-    }
+  | { readonly type: 'done'; readonly task: string; readonly subject: string }
   /** Something the user should know of but that stops nothing. */
   | { readonly type: 'warning'; readonly problem: Problem }
   /** A fact worth a line. */

@@ -1,5 +1,4 @@
 import { invalidError } from '../core/errors.ts';
-import type { RunContext } from '../core/events.ts';
 import type {
   CheckUpdatesOptions,
   ClientOptions,
@@ -15,6 +14,7 @@ import type {
   PruneOptions,
   PruneReport,
   RemovalReport,
+  RunContext,
   UnpinReport,
   UpdateOptions,
   UpdateReport,

@@ -31,8 +31,8 @@ const same: {
   readonly isAircherError: Same<Parameters<typeof library.isAircherError>, Parameters<typeof api.isAircherError>>;
   readonly errorCode: Same<errors.ErrorCode, api.ErrorCode>;
   readonly problem: Same<errors.Problem, api.Problem>;
-  readonly event: Same<events.Event, api.Event>;
-  readonly context: Same<events.RunContext, api.RunContext>;
+  /** The release line has more of them. */
+  readonly event: api.Event extends events.Event ? true : false;
   readonly http: Same<HttpOptions, api.HttpOptions>;
 } = {
   exports: true,
@@ -45,7 +45,6 @@ const same: {
   errorCode: true,
   problem: true,
   event: true,
-  context: true,
   http: true,
 };
 
