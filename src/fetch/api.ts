@@ -170,11 +170,13 @@ export interface HttpOptions {
   readonly githubServerUrl?: string | undefined;
   /** GITHUB_API_URL; by default the API that belongs to the server's URL. */
   readonly githubApiUrl?: string | undefined;
-  /** HTTPS_PROXY. */
+  /** HTTPS_PROXY: for `https:` URLs. */
   readonly httpsProxy?: string | undefined;
-  /** HTTP_PROXY. */
+  /** HTTP_PROXY: for `http:` URLs. */
   readonly httpProxy?: string | undefined;
-  /** NO_PROXY: host names, `.suffixes`, addresses, `host:port`, `*`, by commas or blanks. */
+  /** ALL_PROXY: for URLs whose scheme has no proxy of its own. */
+  readonly allProxy?: string | undefined;
+  /** NO_PROXY: host names and what lies below them, addresses, networks (`10.0.0.0/8`), each with a `:port` or without; `*`. */
   readonly noProxy?: string | undefined;
   /** Allows `http:` to other hosts than this machine. */
   readonly allowInsecure?: boolean | undefined;
@@ -184,8 +186,12 @@ export interface HttpOptions {
   readonly limitRate?: number | undefined;
   /** Connections at once to all hosts together while files are transferred; default 16, and never more than 8 to one host. */
   readonly connections?: number | undefined;
-  /** From the request to the answer's headers, for one hop; default 15,000. */
+  /** Until a connection stands; default 15,000. */
   readonly connectTimeoutMs?: number | undefined;
+  /** From there to the answer's headers; default `connectTimeoutMs`. */
+  readonly answerTimeoutMs?: number | undefined;
+  /** The same for archives, which a proxy may read to the end first, in search of viruses; default 120,000. */
+  readonly archiveTimeoutMs?: number | undefined;
   /** Longest silence inside a body; default 20,000. */
   readonly stallTimeoutMs?: number | undefined;
   /** Longest wait that a `Retry-After` can ask for; a longer one is a failure of that host. Default 120,000. */
@@ -247,6 +253,8 @@ export interface CheckUpdatesOptions extends RunContext {
   readonly nameChangedTensors?: boolean | undefined;
   /** A model whose new version has another embedding space, or doesn't tell it, is `other-space`: `update` would leave it alone. */
   readonly sameSpace?: boolean | undefined;
+  /** For all that hosts are asked, together; what isn't known then stays unknown. Default 30,000. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface UpdateOptions extends RunContext {

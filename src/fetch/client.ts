@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { remoteError } from '../core/errors.ts';
 import { headerToken } from '../core/token.ts';
 import { createHttp } from '../http/create-http.ts';
-import type { Http } from '../http/http-client.ts';
+import type { Http, HttpOptions } from '../http/http-client.ts';
 import { proxyOptionsOf } from '../http/proxies.ts';
 import type { ClientOptions } from './api.ts';
 import { baked, defaultNamespace } from './baked.ts';

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import type * as errors from '../../src/core/errors.ts';
 import type * as events from '../../src/core/events.ts';
 import type * as api from '../../src/fetch/api.ts';
-import type { HttpOptions } from '../../src/fetch/http/types.ts';
 import * as library from '../../src/fetch/index.ts';
+import type { HttpOptions } from '../../src/http/http-client.ts';
 import { createWorld } from './world.ts';
 
 /** `true` where two types are the same, and not only assignable to each other. */

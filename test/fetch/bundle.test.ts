@@ -185,5 +185,5 @@ async function hasStaged(home: string): Promise<boolean> {
   const progress = files.find((file) => basename(file) === 'progress');
   if (progress === undefined) return false;
   const { length } = await readFile(join(home, 'cache/downloads', progress));
-  return length > `aircher progress 1 ${'0'.repeat(64)}\n`.length + 4 * 24;
+  return length > `aircher progress 1 ${'0'.repeat(64)}\n`.length + 4 * 14;
 }

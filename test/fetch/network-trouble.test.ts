@@ -68,7 +68,7 @@ test('a host that answers with a page for what isn’t there has no signature, a
   const world = await createWorld(t);
   await world.release('1.0.0', { alpha: { version: '1.0.0' } });
   await writeFile(join(world.mirrorDirectory, 'manifest.json.minisig'), '<!doctype html><div id=app></div>');
-  assert.equal((await world.manager().listRemote()).length, 1);
+  assert.equal((await world.manager().listRemote()).models.length, 1);
 });
 
 test('check-updates that can ask nobody fails with exit code 5, and so does an update that found nothing', async (t) => {
@@ -108,10 +108,12 @@ test('what check-updates asks of hosts ends with its budget, for all models toge
     action: { kind: 'stall', of: 'response', atByte: 0 },
   });
   const warnings: string[] = [];
-  const statuses = await world.manager({ http: { connectTimeoutMs: 600_000, stallTimeoutMs: 600_000 } }).checkUpdates({
-    timeoutMs: 1000,
-    onEvent: (event) => event.type === 'warning' && warnings.push(event.problem.message),
-  });
+  const { models: statuses } = await world
+    .manager({ http: { connectTimeoutMs: 600_000, stallTimeoutMs: 600_000 } })
+    .checkUpdates({
+      timeoutMs: 1000,
+      onEvent: (event) => event.type === 'warning' && warnings.push(event.problem.message),
+    });
   assert.deepEqual(
     statuses.map(({ status, available, bytes_to_fetch: bytes }) => [status, available, bytes]),
     models.map(() => ['update', '1.1.0', undefined]),
