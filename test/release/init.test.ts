@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
 import { lockPackage } from '../fixtures/lock-package.ts';
 import { writeTinyModel } from '../fixtures/tiny-model.ts';
 
@@ -191,7 +192,10 @@ describe('init', () => {
 
   it('leads to a first release once the model is there', async (t) => {
     const { path, run } = await place(t);
-    assert.equal((await run('init', '--mirror', 'https://models.example.org/m')).exitCode, 0);
+    // A web server that publishes the mirror's directory: its address is asked before the release shows.
+    const server = await startStaticMirror({ directory: path('mirror') });
+    t.after(server.close);
+    assert.equal((await run('init', '--mirror', server.url)).exitCode, 0);
     const before = await run('plan');
     assert.equal(before.exitCode, 3);
     assert.match(before.stderr, /models\/my-model of my-model is not there/);
