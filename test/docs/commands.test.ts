@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { glob, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { glob, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -129,9 +129,20 @@ describe('command lines of the documents work, in their order', {
       const ended = result.stdout.includes('::end');
       const last = result.stdout.slice(result.stdout.lastIndexOf('::at '));
       assert.ok(ended, `${path}: ${last}`);
+      if (/\bgit push\b/.test(script)) await requireSources(scene.repository);
     });
   }
 });
+
+/** A CI job that clones what was pushed finds the models there. */
+async function requireSources(repository: string): Promise<void> {
+  const clone = join(repository, '../ci');
+  await execa('git', ['clone', '--quiet', '--branch', 'main', join(repository, '../origin.git'), clone]);
+  const config = JSON.parse(await readFile(join(clone, 'manifests/release.json'), 'utf8'));
+  for (const { source } of Object.values(config.models) as { source: { directory: string } }[]) {
+    await stat(join(clone, source.directory, 'model.safetensors'));
+  }
+}
 
 /** The shell's lines for one step: says where it is, does it, and stops at an exit code that isn't the expected one. */
 function scriptOf(step: DocStep, map: (text: string) => string, home: string): string[] {
