@@ -6,7 +6,6 @@ import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError, systemErrorCode } from '../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
 import { checkWorkflow } from './check-workflow.ts';
-
 import { driftWorkflow } from './drift-workflow.ts';
 import { git } from './git.ts';
 import { type PackageOrigin, requirePackage } from './installed-package.ts';

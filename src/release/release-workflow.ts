@@ -60,10 +60,7 @@ ${firstSteps(setup, { lfs: true })}
         env:
           HF_TOKEN: \${{ secrets.HF_TOKEN }}
           MODELS: \${{ steps.plan.outputs.carried }}
-        run: |
-          options=()
-          for model in $MODELS; do options+=(--model "$model"); done
-          ${command} stage "\${options[@]}"
+${runOnModels(`${command} stage`)}
       - uses: ${actions.uploadArtifact}
         with:
           name: plan
@@ -102,10 +99,7 @@ ${firstSteps(setup, { lfs: true })}
         env:
           HF_TOKEN: \${{ secrets.HF_TOKEN }}
           MODELS: \${{ matrix.models }}
-        run: |
-          options=()
-          for model in $MODELS; do options+=(--model "$model"); done
-          ${command} pack "\${options[@]}"
+${runOnModels(`${command} pack`)}
       - uses: ${actions.uploadArtifact}
         with:
           name: packed-\${{ matrix.group }}
@@ -176,10 +170,7 @@ ${commandSteps(setup)}
       - name: Prove
         env:
           MODELS: \${{ matrix.models }}
-        run: |
-          options=()
-          for model in $MODELS; do options+=(--model "$model"); done
-          ${command} prove "\${options[@]}"
+${runOnModels(`${command} prove`)}
       - uses: ${actions.uploadArtifact}
         with:
           name: proof-\${{ matrix.group }}
@@ -219,7 +210,7 @@ ${firstSteps(setup)}
         run: |
           cd release
           [ "$(sha256sum plan.json *.pack.json | sha256sum)" = "$PACKED" ] || {
-            echo "::error::plan.json or a pack record changed after it was packed: don't trust the check command that ran here"
+            echo "::error::plan.json or a pack record changed after it was packed. Find out whether the check command did it; then run all jobs again"
             exit 1
           }
       - uses: ${actions.downloadArtifact}
@@ -297,6 +288,14 @@ ${firstSteps(setup)}
           AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} verify "$TAG" --deep
 `;
+}
+
+/** Runs a command on the models that MODELS names, by spaces. */
+function runOnModels(command: string): string {
+  return `        run: |
+          options=()
+          for model in $MODELS; do options+=(--model "$model"); done
+          ${command} "\${options[@]}"`;
 }
 
 /** Without a prefix, tags that begin like a version. */
