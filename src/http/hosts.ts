@@ -1,9 +1,9 @@
 import type { HostKind } from '../contract/fields.ts';
+import { defaultGithubServerUrl, githubApiOf } from '../contract/github-installation.ts';
 import { usageError } from '../core/errors.ts';
 import type { HttpOptions } from './http-client.ts';
 
 const publicHub = 'https://huggingface.co';
-const publicGitHub = 'https://github.com';
 
 /** The hosts of this run: where each kind of URL really goes. All without a final slash. */
 export interface Hosts {
@@ -23,24 +23,17 @@ export function createHosts(options: HttpOptions): Hosts {
   const api = base(options.githubApiUrl, 'GITHUB_API_URL');
   return {
     huggingFaceEndpoint: hub ?? publicHub,
-    githubServerUrl: github ?? publicGitHub,
-    githubApiUrl: api ?? githubApiOf(github ?? publicGitHub),
+    githubServerUrl: github ?? defaultGithubServerUrl,
+    githubApiUrl: api ?? githubApiOf(github ?? defaultGithubServerUrl),
     configured: [hub, github, api].filter((address) => address !== undefined),
     place(text, kind) {
       if (!URL.canParse(text)) return text;
       const { origin, pathname, search } = new URL(text);
       const isOf = (host: HostKind, known: string): boolean => (kind ? kind === host : origin === known);
-      const target = isOf('huggingface', publicHub) ? hub : isOf('github', publicGitHub) ? github : undefined;
+      const target = isOf('huggingface', publicHub) ? hub : isOf('github', defaultGithubServerUrl) ? github : undefined;
       return target === undefined || text.startsWith(`${target}/`) ? text : target + pathname + search;
     },
   };
-}
-
-/** The API that belongs to an installation of GitHub: github.com, `<name>.ghe.com`, a server of one's own. */
-export function githubApiOf(serverUrl: string): string {
-  if (serverUrl === publicGitHub) return 'https://api.github.com';
-  const { protocol, host } = new URL(serverUrl);
-  return host.endsWith('.ghe.com') ? `${protocol}//api.${host}` : `${serverUrl}/api/v3`;
 }
 
 function base(text = '', name: string): string | undefined {

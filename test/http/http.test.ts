@@ -281,6 +281,7 @@ test('hosts are replaced by kind, and by the well-known names', () => {
   assert.equal(client.place('https://models.example.org/x', 'mirror'), 'https://models.example.org/x');
   assert.equal(client.githubApiUrl, 'https://git.example.org/api/v3');
   assert.equal(createHttp().githubApiUrl, 'https://api.github.com');
+  assert.equal(createHttp({ githubServerUrl: 'https://octo.ghe.com/' }).githubApiUrl, 'https://api.octo.ghe.com');
   assert.throws(
     () => createHttp({ huggingFaceEndpoint: 'nonsense' }),
     (error) => isAircherError(error, 'usage'),
