@@ -9,7 +9,7 @@ import { startHash } from '../../core/hashing.ts';
 import type { Http } from '../../http/http-client.ts';
 import { readBody } from '../../http/read-body.ts';
 import { type Mirror, mirrorsAt } from './mirror.ts';
-import { MirrorFaultError } from './mirror-faults.ts';
+import { endsTooEarly, MirrorFaultError } from './mirror-faults.ts';
 import { judgeFailure, judgeWrongBytes, type MirrorsAtWork, mirrorsFailed } from './set-mirror-aside.ts';
 import { stagingOf } from './staging.ts';
 import type { MirrorReport, TransferRequest } from './types.ts';
@@ -165,6 +165,5 @@ async function fetchFrom(
   } finally {
     await flush();
   }
-  if (archive.size < size)
-    throw new MirrorFaultError('truncated', `${mirror.host}: the answer ends too early`, 'retry');
+  if (archive.size < size) throw endsTooEarly(mirror.host);
 }

@@ -37,7 +37,7 @@ export async function loadIndex(
   const { index: staged } = stagingOf(request.staging);
   const left = await readBoundedFile(staged, declared.size_bytes).catch(() => undefined);
   const known = [request.indexBytes, left].find(matches);
-  if (known !== undefined) return parsed(request, Buffer.from(known.buffer, known.byteOffset, known.byteLength));
+  if (known !== undefined) return parsed(request, Buffer.from(known));
   const bytes = await download(request, http, context, matches);
   const index = parsed(request, bytes);
   // Torn by a kill, it doesn't match, and is fetched again; whatever lies there makes room.

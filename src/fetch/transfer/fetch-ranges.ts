@@ -1,6 +1,7 @@
 import { AircherError } from '../../core/errors.ts';
 import { type Chunk, decodeSlice } from './chunk.ts';
 import type { Location, Mirror } from './mirror.ts';
+import { noRanges } from './mirror-faults.ts';
 import type { Range, RangeQueue } from './range-queue.ts';
 import {
   announce,
@@ -97,10 +98,9 @@ export class RangeFetcher {
       if (!mirror.answered && now - (mirror.askedAt ?? now) < headStartMs) break;
     }
     if (this.#workers.size > 0 || this.#arrived > 0) return;
-    for (const chunk of queue.undone()) {
-      if (chunk.state === 'missing' && !mirrors.some((mirror) => mayServe(mirror, chunk)))
-        this.fail(mirrorsFailed(mirrors));
-    }
+    const isHopeless = (chunk: Chunk): boolean =>
+      chunk.state === 'missing' && !mirrors.some((mirror) => mayServe(mirror, chunk));
+    if ([...queue.undone()].some(isHopeless)) this.fail(mirrorsFailed(mirrors));
   }
 
   #canHelp(mirror: Mirror): boolean {
@@ -180,9 +180,9 @@ export class RangeFetcher {
   /** The mirror sends all of the archive, or the file, instead of a range: that is read where nobody else has the bytes. */
   #readWhole({ mirror, range }: Worker): boolean {
     const { mirrors, queue } = this.#work;
-    const message = `${mirror.host}: sends the whole where a range is asked for`;
     if (mirrors.some((other) => other !== mirror && isClean(other) && this.#canHelp(other))) return false;
-    mirror.note('no-ranges', message);
+    const { kind, message } = noRanges(mirror.host);
+    mirror.note(kind, message);
     askForWhole(mirror, message, this.#work);
     queue.widen(range, mirror);
     return true;

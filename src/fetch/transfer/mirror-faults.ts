@@ -55,6 +55,14 @@ export function statusFault(status: number, message: string, retryAfter: number 
   return new MirrorFaultError('protocol', message, 'refused');
 }
 
+export function noRanges(host: string): MirrorFaultError {
+  return new MirrorFaultError('no-ranges', `${host}: sends the whole where a range is asked for`, 'refused');
+}
+
+export function endsTooEarly(host: string): MirrorFaultError {
+  return new MirrorFaultError('truncated', `${host}: the answer ends too early`, 'retry');
+}
+
 export interface Asked {
   /** First byte, and the one behind the last; undefined: the whole. */
   readonly range: readonly [start: number, end: number] | undefined;
@@ -74,16 +82,12 @@ export function checkAnswer(response: HttpResponse, asked: Asked): readonly [sta
 }
 
 function spanOf(response: HttpResponse, { range, size }: Asked): readonly [number, number] | MirrorFaultError {
-  const { status, headers, hops } = response;
+  const { status, headers } = response;
   const host = hostOf(response.url);
   const fault = (kind: FaultKind, fact: string): MirrorFaultError =>
     new MirrorFaultError(kind, `${host}: ${fact}`, 'refused');
   if (status !== 200 && status !== 206) {
-    const message = `${host}: status ${status}`;
-    // By the host that we were sent to, it may only mean that its signed address is none any more.
-    if (hops.length > 1 && [400, 401, 403, 404, 410].includes(status))
-      return new MirrorFaultError('expired', `${message} from a temporary address`, 'retry');
-    return statusFault(status, message, retryAfterMs(headers));
+    return statusFault(status, `${host}: status ${status}`, retryAfterMs(headers));
   }
   const whole = [0, size] as const;
   const header = status === 206 ? (headers['content-range'] ?? '').trim() : `bytes 0-${size - 1}/${size}`;
@@ -92,8 +96,7 @@ function spanOf(response: HttpResponse, { range, size }: Asked): readonly [numbe
   );
   if (span === undefined) {
     const [start, end] = range ?? whole;
-    const found = JSON.stringify(header.slice(0, 80));
-    return fault('wrong-range', `asked for bytes ${start}-${end - 1} of ${size}, says it sends ${found}`);
+    return fault('wrong-range', `sends ${JSON.stringify(header.slice(0, 80))}, not bytes ${start}-${end - 1}/${size}`);
   }
   const length = headers['content-length'];
   if (length !== undefined && Number(length) !== span[1] - span[0]) {

@@ -61,7 +61,7 @@ export class Mirror {
   strikes = 0;
   /** At most so many connections at once. */
   connections = mostConnections;
-  /** When it was first asked, and whether it has ever answered as it should. */
+  /** When it was first asked, and whether it has ever answered with what was asked for. */
   askedAt: number | undefined;
   answered = false;
   announced = false;
@@ -103,7 +103,7 @@ export class Mirror {
     }
     const span = checkAnswer(response, asked);
     if (response.hops.length > 1) this.#resolved.set(url, response.url);
-    this.answered = true;
+    if (!range || (range[0] === span[0] && range[1] === span[1])) this.answered = true;
     return { response, span };
   }
 

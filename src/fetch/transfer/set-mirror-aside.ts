@@ -38,8 +38,8 @@ export async function judgeFailure(request: FailedRequest, error: unknown, work:
     if (await mirror.findByApi(work.http, url, work.signal)) return;
   }
   mirror.note(kind, message);
-  if (remedy === 'refused' && ranged) askForWhole(mirror, message, work);
-  else if (remedy === 'refused' || remedy === 'never') giveUp(mirror, fault, work);
+  if (remedy === 'refused' && ranged && !mirror.answered) askForWhole(mirror, message, work);
+  else if (remedy === 'never' || (remedy === 'refused' && !ranged)) giveUp(mirror, fault, work);
   // Requests that fail together met one and the same trouble.
   else if (startedAt >= mirror.judgedAt) strike(mirror, fault, work);
 }

@@ -3,7 +3,7 @@ import { leave, readBody } from '../../http/read-body.ts';
 import type { Chunk } from './chunk.ts';
 import { freeRead } from './free-large.ts';
 import type { Location, Mirror } from './mirror.ts';
-import { MirrorFaultError } from './mirror-faults.ts';
+import { endsTooEarly, noRanges } from './mirror-faults.ts';
 import type { Range } from './range-queue.ts';
 
 /** A body that ends at most this far behind the last chunk is read to its end, so that the connection can be used again. */
@@ -45,7 +45,7 @@ export async function readRange(worker: Worker, { http, onSlice, onAnswer }: Wor
   const [start, end] = span;
   if (!onAnswer(!worker.whole && end - start > wanted[1] - wanted[0])) {
     leave(response.body);
-    throw new MirrorFaultError('no-ranges', `${mirror.host}: sends the whole where a range is asked for`, 'refused');
+    throw noRanges(mirror.host);
   }
   let position = start;
   let slice: Buffer | undefined;
@@ -73,8 +73,7 @@ export async function readRange(worker: Worker, { http, onSlice, onAnswer }: Wor
           slice = undefined;
           continue;
         }
-        const take =
-          skip > 0 ? Math.min(skip, data.length - from) : Math.min(location.length - filled, data.length - from);
+        const take = Math.min(skip > 0 ? skip : location.length - filled, data.length - from);
         if (skip === 0) {
           slice ??= Buffer.allocUnsafeSlow(location.length);
           data.copy(slice, filled, from, from + take);
@@ -94,6 +93,5 @@ export async function readRange(worker: Worker, { http, onSlice, onAnswer }: Wor
       return held;
     },
   });
-  if (range.chunks.slice(worker.next).some((chunk) => chunk.state !== 'done'))
-    throw new MirrorFaultError('truncated', `${mirror.host}: the answer ends too early`, 'retry');
+  if (range.chunks.slice(worker.next).some((chunk) => chunk.state !== 'done')) throw endsTooEarly(mirror.host);
 }
