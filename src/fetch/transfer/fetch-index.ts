@@ -77,7 +77,7 @@ async function download(
       mirror.note(code === 'integrity' || code === 'invalid' ? 'wrong-bytes' : 'failing', message);
       announce(mirror, message, context);
       // Who didn't answer at all has been asked several times.
-      if (code === 'remote' && details.reason !== 'status') asking = asking.filter((other) => other !== mirror);
+      if (code === 'remote' && !['status', 'content'].includes(String(details.reason))) asking = asking.filter((other) => other !== mirror);
       throw error;
     }
   };
@@ -100,7 +100,7 @@ async function download(
 
 /** Parsed strictly, and the same release as the entry. */
 function parsed(request: TransferRequest, bytes: Buffer): LoadedIndex {
-  const { model, entry } = request;
+  const { model } = request;
   const file = `${model} index`;
   const value = parseChunkIndex(bytes, { file, maxBytes: limits.indexBytes });
   const contradiction = contradictionOf(value, request);
@@ -108,7 +108,6 @@ function parsed(request: TransferRequest, bytes: Buffer): LoadedIndex {
   throw integrityError(
     `${file}: ${contradiction}, against the manifest`,
     'The release contradicts itself. Tell its maintainer.',
-    { details: { model, version: entry.version } },
   );
 }
 
