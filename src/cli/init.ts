@@ -14,7 +14,10 @@ export function initCommand(program: Command, dependencies: CommandDependencies)
     .option('--huggingface <owner/name>', 'repository on the Hugging Face Hub')
     .option('--mirror <url>', 'public address of a mirror; its files are written to ./mirror')
     .option('--namespace <name>', "directory of the clients' cache (the repository's name)")
-    .option('--update', 'show how the schema and the workflows differ from those of this version, and write them')
+    .option(
+      '--update',
+      'show and write what the schema, the workflows and `signing` of release.json lack of this version',
+    )
     .addHelpText('after', '\nExample:\n  aircher-models init --huggingface example/embedding-models')
     .action(async (options: InitOptions & { github?: string | boolean }, command: Command) => {
       const workspace = workspaceOf(command, dependencies);

@@ -9,6 +9,7 @@ import { checkWorkflow } from './check-workflow.ts';
 import { driftWorkflow } from './drift-workflow.ts';
 import { git } from './git.ts';
 import { type PackageOrigin, requirePackage } from './installed-package.ts';
+import { missingSigning } from './published/own-record.ts';
 import { releaseWorkflow } from './release-workflow.ts';
 import { type Change, showChanges } from './show-changes.ts';
 import { packageSetup } from './workflow-setup.ts';
@@ -21,7 +22,7 @@ export interface InitOptions {
   /** Public address of a mirror; its files are written below `mirror/`. */
   readonly mirror?: string;
   readonly namespace?: string;
-  /** Writes the schema and the workflows as this version has them, where they differ. */
+  /** Writes the schema and the workflows as this version has them, where they differ, and the lines of `signing` that are missing. */
   readonly update?: boolean;
 }
 
@@ -71,10 +72,17 @@ export async function initRepository(options: InitOptions, workspace: Workspace)
     updated.push({ path, before, after });
     files.push({ path, state: 'updated' });
   };
-  await put(workspace.configFile, text.toString(), false);
+  const signing = options.update ? await missingSigning(config, workspace) : undefined;
+  await put(workspace.configFile, signing ? withSigning(text.toString(), signing) : text.toString(), true);
   for (const [path, content] of generated) await put(path, content, options.update ?? false);
   files.push({ path: '.gitignore', state: await extendIgnored(join(workspace.directory, '.gitignore'), ignored) });
   return { files, changes: await showChanges(updated, workspace), config, package: origin };
+}
+
+/** release.json with more lines in `signing`. */
+function withSigning(text: string, lines: object): string {
+  const config = JSON.parse(text);
+  return `${JSON.stringify({ ...config, signing: { ...config.signing, ...lines } }, null, 2)}\n`;
 }
 
 async function composeConfig(options: InitOptions, workspace: Workspace): Promise<string> {

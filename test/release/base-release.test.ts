@@ -76,6 +76,38 @@ describe('keys over several releases', () => {
     assert.equal((await scene.manifest()).models.alpha?.release, 'models-v1.0.0');
   });
 
+  it('`init --update` writes the lines that are missing, for the first signed release and for a rotation', async (t) => {
+    const scene = await createForeignScene(t);
+    const { workspace } = scene;
+    await writeFile(
+      workspace.path('package-lock.json'),
+      JSON.stringify({
+        lockfileVersion: 3,
+        packages: { 'node_modules/aircher-models': { resolved: 'file:aircher-models.tgz' } },
+      }),
+    );
+    const [first, second] = [await scene.keygen('first'), await scene.keygen('second')];
+    const update = async () => {
+      const run = await scene.start(['init', '--update']);
+      assert.equal(run.exitCode, 0, String(run.stderr));
+      const { signing } = JSON.parse(await readFile(workspace.path('manifests/release.json'), 'utf8'));
+      return { signing, said: String(run.stdout) };
+    };
+    assertReleased(await scene.release({}));
+    await scene.configure({ release: '1.1.0', signing: { public_keys: [first.publicKey] } });
+    const begun = await update();
+    assert.equal(begun.signing.builds_on.tag, 'models-v1.0.0');
+    assert.match(begun.said, /\+.*builds_on/);
+    assertReleased(await scene.release({ release: '1.1.0', signing: begun.signing }, first));
+    const both = { ...begun.signing, public_keys: [first.publicKey, second.publicKey] };
+    assertReleased(await scene.release({ release: '1.2.0', signing: both }, first));
+    await scene.configure({ release: '1.3.0', signing: { ...both, public_keys: [second.publicKey] } });
+    const rotated = await update();
+    assert.deepEqual(rotated.signing.former_keys, [{ key: first.publicKey, last_release: '1.2.0' }]);
+    assertReleased(await scene.release({ release: '1.3.0', signing: rotated.signing }, second));
+    assert.match((await update()).said, /manifests\/release\.json +kept as it was/);
+  });
+
   it('the first signed release is built on the unsigned one that builds_on names by digest', async (t) => {
     const scene = await createForeignScene(t);
     assertReleased(await scene.release({}));
