@@ -77,8 +77,7 @@ async function download(
       mirror.note(code === 'integrity' || code === 'invalid' ? 'wrong-bytes' : 'failing', message);
       announce(mirror, message, context);
       // Who didn't answer at all has been asked several times.
-      if (code === 'remote' && !['status', 'content'].includes(String(details.reason)))
-        asking = asking.filter((other) => other !== mirror);
+      if (code === 'remote' && details.reason !== 'status') asking = asking.filter((other) => other !== mirror);
       throw error;
     }
   };
