@@ -95,14 +95,14 @@ export function asReported(error: AircherError): AircherError {
   });
 }
 
-/** Prints a command's result: the document as it is with `--json`, else as text. */
+/** Prints a command's result: the document as it is with `--json`, else as text, with more of it where `--verbose` asks. */
 export function printResult(
   command: Command,
   dependencies: CommandDependencies,
   document: unknown,
-  text: () => string,
+  text: (detail: { readonly verbose: boolean }) => string,
 ): void {
-  const { json } = command.optsWithGlobals<GlobalOptions>();
-  const output = json ? printableJson(document) : printable(text());
+  const { json, verbose = false } = command.optsWithGlobals<GlobalOptions>();
+  const output = json ? printableJson(document) : printable(text({ verbose }));
   if (output !== '') dependencies.writeOut(output.endsWith('\n') ? output : `${output}\n`);
 }

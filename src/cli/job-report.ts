@@ -6,8 +6,8 @@ import { markdownText } from '../core/markdown.ts';
 import type { Plan } from '../release/plan-record.ts';
 import type { PublishReport } from '../release/publish.ts';
 import type { VerifyReport } from '../release/verify.ts';
+import { verifiedHosts } from './describe-verify.ts';
 import { problemPlace } from './problem-place.ts';
-import { verifyTable } from './verify.ts';
 import { workflowCommand } from './workflow-command.ts';
 
 /** What GitHub Actions gives a step to report by. Elsewhere nothing of it is there, and nothing is reported. */
@@ -125,20 +125,21 @@ function planSummary(plan: Plan): string {
 function publishSummary(report: PublishReport, notes: string): string {
   const title = {
     public: `${report.tag} is public`,
-    waiting: `${report.tag} waits for ${report.waitingFor.join(' and ')}`,
+    waiting: `${report.tag} waits for ${report.waiting_for.join(' and ')}`,
     'dry-run': `${report.tag}: a dry run, nothing was sent`,
   }[report.state];
   const verb = report.state === 'dry-run' ? 'to send' : 'sent';
   const rows = report.sent.map(({ place, files, bytes }) => [place, plural(files.length, 'file'), formatBytes(bytes)]);
-  return [`## ${title}`, '', markdownTable(['target', verb, 'size'], rows), '', notes].join('\n');
+  const places = report.state === 'public' ? Object.values(report.public_urls).map((url) => `- ${url}`) : [];
+  return [`## ${title}`, '', markdownTable(['target', verb, 'size'], rows), '', ...places, '', notes].join('\n');
 }
 
 function verifySummary(report: VerifyReport): string {
-  const { head, rows } = verifyTable(report);
+  const rows = verifiedHosts(report).map(({ host, summary, deviating }) => [host, summary, deviating.join('; ') || '–']);
   return [
     `## ${report.tag} ${report.ok ? 'is whole on every host' : 'has faults'}`,
     '',
-    markdownTable(head, rows),
+    markdownTable(['host', 'files', 'what deviates'], rows),
   ].join('\n');
 }
 

@@ -31,7 +31,7 @@ export function publishCommand(program: Command, dependencies: CommandDependenci
         ...(options.target ? { only: options.target } : {}),
       });
       await dependencies.job.published(report, await readNotes(workspace));
-      printResult(command, dependencies, report, () => describePublish(report));
+      printResult(command, dependencies, report, () => [describePublish(report), ...describePublic(report)].join('\n'));
     });
 }
 
@@ -47,8 +47,14 @@ export function describePublish(report: PublishReport): string {
   );
   const end = {
     public: `${report.tag} is public.`,
-    waiting: `${report.tag} is not public yet: waiting for ${report.waitingFor.join(' and ')}.`,
+    waiting: `${report.tag} is not public yet: waiting for ${report.waiting_for.join(' and ')}.`,
     'dry-run': `Nothing was sent. Run without --dry-run to publish ${report.tag}.`,
   }[report.state];
   return [...lines, end].join('\n');
+}
+
+/** Where a release is that is public now, and how users come by it. Not for a rehearsal, whose addresses nobody else has. */
+export function describePublic({ state, public_urls: urls, install }: PublishReport): readonly string[] {
+  if (state !== 'public') return [];
+  return ['', ...Object.values(urls), '', 'Users install with:', ...install.map((line) => `  ${line}`)];
 }

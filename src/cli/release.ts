@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../release/load-config.ts';
 import { readNotes } from '../release/notes.ts';
-import { runRelease } from '../release/pipeline.ts';
+import { type ReleaseReport, runRelease } from '../release/pipeline.ts';
 import type { PlanOptions } from '../release/plan.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
+import { describeVerify } from './describe-verify.ts';
 import { refillOption } from './plan.ts';
-import { describePublish } from './publish.ts';
-import { describeVerify } from './verify.ts';
+import { describePublic, describePublish } from './publish.ts';
 
 export function releaseCommand(program: Command, dependencies: CommandDependencies): void {
   program
@@ -22,10 +22,15 @@ export function releaseCommand(program: Command, dependencies: CommandDependenci
       const report = await runRelease(loaded, targets, workspace, options);
       await dependencies.job.published(report.publish, await readNotes(workspace));
       if (report.verify) await dependencies.job.verified(report.verify);
-      printResult(command, dependencies, report, () =>
-        [describePublish(report.publish), ...(report.verify ? [describeVerify(report.verify)] : [])].join('\n'),
-      );
+      printResult(command, dependencies, report, (detail) => describeRelease(report, detail).join('\n'));
       if (report.verify)
         endWithProblems('integrity', `${report.verify.tag} is not what its manifest says`, report.verify.problems);
     });
+}
+
+export function describeRelease(
+  { publish, verify }: ReleaseReport,
+  detail: { readonly verbose: boolean },
+): readonly string[] {
+  return [describePublish(publish), ...(verify ? [describeVerify(verify, detail)] : []), ...describePublic(publish)];
 }

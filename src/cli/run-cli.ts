@@ -1,10 +1,8 @@
 import { CommanderError } from 'commander';
 import { errorDocument, formatError } from '../core/error-text.ts';
 import { AircherError, toAircherError } from '../core/errors.ts';
-import type { OnEvent } from '../core/events.ts';
 import { exitCodeOf, exitCodes } from '../core/exit-codes.ts';
 import { printableJson, printableMessage } from '../core/printable.ts';
-import { createProgress, type Progress } from '../fetch/render/progress.ts';
 import { configuredTargets } from '../release/configured-targets.ts';
 import { secretPrompt } from './ask-secret.ts';
 import type { CommandDependencies } from './dependencies.ts';
@@ -12,6 +10,7 @@ import { createJobReport } from './job-report.ts';
 import { clientSecrets, maskedStream, secretMask } from './mask-secrets.ts';
 import { createProgram } from './program.ts';
 import { readEnvironment, readJob, readSecrets } from './read-environment.ts';
+import { type ShownEvents, showEvents } from './show-events.ts';
 
 type ProcessLike = Pick<NodeJS.Process, 'argv' | 'env' | 'stdin' | 'stdout' | 'stderr' | 'cwd' | 'once'>;
 
@@ -29,17 +28,24 @@ export async function runCli(
   const stdout = maskedStream(host.stdout, mask);
   const stderr = maskedStream(host.stderr, mask);
   const job = createJobReport(readJob(host.env), { directory: host.cwd(), write: stderr.write, mask });
+  let shown: ShownEvents | undefined;
   try {
     await useProxy(host.env);
     const program = createProgram({
       environment: readEnvironment(host.env),
       directory: host.cwd(),
       signal: controller.signal,
-      onEvent: ({ quiet, verbose }) => showEvents(createProgress({ stderr, quiet, verbose }), quiet),
+      onEvent: (options) => {
+        shown = showEvents(stderr, options);
+        return shown.onEvent;
+      },
       targets,
       job,
       askSecret: secretPrompt(host),
-      writeOut: stdout.write,
+      writeOut: (text) => {
+        shown?.end();
+        stdout.write(text);
+      },
       writeError: stderr.write,
     });
     await program.parseAsync(args, { from: 'user' });
@@ -51,11 +57,8 @@ export async function runCli(
       if (args.includes('--json')) stdout.write(printableJson(errorDocument(wrongUsage(thrown))));
       return exitCodes.usage;
     }
-    const error = toAircherError(
-      controller.signal.aborted
-        ? Object.assign(new Error('Interrupted.', { cause: thrown }), { name: 'AbortError' })
-        : thrown,
-    );
+    shown?.end();
+    const error = controller.signal.aborted ? interrupted(thrown) : toAircherError(thrown);
     for (const message of formatError(error, { verbose })) stderr.write(`${printableMessage(message)}\n`);
     // A command that has printed its document says so: stdout carries one.
     if (args.includes('--json') && error.details.reported !== true) stdout.write(printableJson(errorDocument(error)));
@@ -63,6 +66,12 @@ export async function runCli(
     await job.ended(error).catch(() => undefined);
     return exitCodeOf(error);
   }
+}
+
+/** Whatever an abort has made fail: it was the user who ended it. */
+function interrupted(thrown: unknown): AircherError {
+  if (thrown instanceof AircherError && thrown.code === 'interrupted') return thrown;
+  return new AircherError('interrupted', 'Interrupted.', { cause: thrown });
 }
 
 /** What commander has printed for people already. */
@@ -103,15 +112,4 @@ async function runClientCommand(host: ProcessLike, args: readonly string[]): Pro
     signal: controller.signal,
     program: 'aircher-models model',
   });
-}
-
-/** The client's progress line, and a line for each step of the release. */
-function showEvents(progress: Progress, quiet: boolean): OnEvent {
-  return (event) => {
-    progress.onEvent(event);
-    if (quiet) return;
-    if (event.type === 'step-start') progress.say(`• ${event.step}${event.detail ? ` (${event.detail})` : ''}`);
-    else if (event.type === 'step-end' && event.skipped) progress.say(`  ${event.skipped}`);
-    else if (event.type === 'done' && event.detail) progress.say(`  ${event.task} ${event.subject}: ${event.detail}`);
-  };
 }

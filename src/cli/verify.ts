@@ -1,12 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { AircherError } from '../core/errors.ts';
-import { formatBytes, plural } from '../core/format.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { newestRelease } from '../release/published/accepted-releases.ts';
 import { isUnpublished } from '../release/published/is-unpublished.ts';
-import { type VerifyReport, verifyRelease } from '../release/verify.ts';
+import { verifyRelease } from '../release/verify.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
-import { formatTable } from './table.ts';
+import { describeVerify } from './describe-verify.ts';
 
 export function verifyCommand(program: Command, dependencies: CommandDependencies): void {
   program
@@ -36,7 +35,7 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
         ...(options.expiresWithin === undefined ? {} : { expiresWithinDays: options.expiresWithin }),
       });
       await dependencies.job.verified(report);
-      printResult(command, dependencies, report, () => describeVerify(report));
+      printResult(command, dependencies, report, (detail) => describeVerify(report, detail));
       endWithProblems('integrity', `${tag} is not what its manifest says`, report.problems);
     });
 }
@@ -51,33 +50,4 @@ interface VerifyCommandOptions {
 function parseDays(text: string): number {
   if (/^\d{1,4}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a whole number of days.');
-}
-
-export function describeVerify(report: VerifyReport): string {
-  const { head, rows } = verifyTable(report);
-  const kinds = head.slice(1);
-  const { downloaded } = report;
-  const lines = [
-    formatTable(head, rows),
-    ...(downloaded
-      ? [`${plural(downloaded.files, 'file')} downloaded and hashed, ${formatBytes(downloaded.bytes)}.`]
-      : []),
-    report.ok ? `${report.tag} is whole on ${kinds.join(', ')}.` : `${report.tag} has faults.`,
-  ];
-  return lines.join('\n');
-}
-
-/** A line an artifact, a column a target. */
-export function verifyTable(report: VerifyReport): {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-} {
-  const kinds = [...new Set(report.files.map((file) => file.target))];
-  const names = [...new Set(report.files.map((file) => file.name))];
-  const state = (name: string, kind: string): string =>
-    report.files.find((file) => file.name === name && file.target === kind)?.state ?? '–';
-  return {
-    head: ['artifact', ...kinds],
-    rows: names.map((name) => [name, ...kinds.map((kind) => state(name, kind))]),
-  };
 }

@@ -5,8 +5,7 @@ import { readNotes } from '../release/notes.ts';
 import { runRelease } from '../release/pipeline.ts';
 import { type YankReport, yankVersion } from '../release/yank.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
-import { describePublish } from './publish.ts';
-import { describeVerify } from './verify.ts';
+import { describeRelease } from './release.ts';
 
 export function yankCommand(program: Command, dependencies: CommandDependencies): void {
   program
@@ -29,13 +28,8 @@ export function yankCommand(program: Command, dependencies: CommandDependencies)
       const report = await runRelease(await loadConfig(workspace), targets, workspace);
       await dependencies.job.published(report.publish, await readNotes(workspace));
       if (report.verify) await dependencies.job.verified(report.verify);
-      printResult(command, dependencies, { yank, release: report }, () =>
-        [
-          describePublish(report.publish),
-          ...(report.verify ? [describeVerify(report.verify)] : []),
-          '',
-          ...describeYank(yank, workspace.configFile, true),
-        ].join('\n'),
+      printResult(command, dependencies, { yank, release: report }, (detail) =>
+        [...describeRelease(report, detail), '', ...describeYank(yank, workspace.configFile, true)].join('\n'),
       );
       if (report.verify) {
         endWithProblems('integrity', `${report.verify.tag} is not what its manifest says`, report.verify.problems);

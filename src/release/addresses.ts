@@ -44,6 +44,18 @@ export function fileUrls(config: ReleaseConfig, kinds: readonly HostKind[], tag:
   return Object.fromEntries(kinds.map((kind) => [kind, fileUrl(config, kind, tag, name)]));
 }
 
+/** Where people look at a release on each kind of host: its page, or a mirror's manifest. */
+export function releasePages(config: ReleaseConfig, tag: string): DownloadUrls {
+  const { github, huggingface } = config;
+  const page = (kind: HostKind): string => {
+    if (kind === 'mirror') return fileUrl(config, kind, tag, 'manifest.json');
+    return kind === 'github'
+      ? `${base(github?.server_url ?? defaultGithubServerUrl)}/${github?.repository}/releases/tag/${encodePath(tag)}`
+      : `${base(huggingface?.endpoint ?? defaultHubEndpoint)}/${huggingface?.repository}/tree/${encodePath(tag)}`;
+  };
+  return Object.fromEntries(configuredKinds(config).map((kind) => [kind, page(kind)]));
+}
+
 /** A mirror's public addresses: of its root pointer, and of a file of a release. */
 export function mirrorAddresses(config: ReleaseConfig): {
   readonly root: string;

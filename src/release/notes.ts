@@ -8,10 +8,10 @@ import { formatBytes, plural } from '../core/format.ts';
 import { markdownText } from '../core/markdown.ts';
 import { toolVersion } from '../core/tool-version.ts';
 import { changeKind, contentOf } from '../model/version-rules.ts';
-import { fileUrl } from './addresses.ts';
 import { checksumsName } from './checksums.ts';
 import { bundleName } from './client-bundle.ts';
 import { sourceRevision } from './generation-time.ts';
+import { downloadCommand, installCommands, releaseOption } from './install-commands.ts';
 import type { WrittenManifest } from './manifest.ts';
 import type { Plan, PlannedModel } from './plan-record.ts';
 import type { Workspace } from './workspace.ts';
@@ -70,7 +70,7 @@ export function composeNotes(
     modelTable(rows),
     changes(plan, rows),
     yanks(config),
-    installing(config, plan, rows),
+    installing(config, plan),
     checking(config, plan),
     madeBy,
   ];
@@ -206,9 +206,7 @@ function yanks(config: ReleaseConfig): string {
   ].join('\n');
 }
 
-function installing(config: ReleaseConfig, plan: Plan, rows: readonly Row[]): string {
-  const name = rows[0]?.planned.name ?? 'NAME';
-  const which = plan.prerelease ? ` --release ${plan.tag}` : '';
+function installing(config: ReleaseConfig, plan: Plan): string {
   const first = isSigned(config) ? ' Before its first run, check it as below.' : '';
   return [
     '## Install',
@@ -216,20 +214,14 @@ function installing(config: ReleaseConfig, plan: Plan, rows: readonly Row[]): st
     `The client is one file without dependencies; it needs Node 20.19 or newer.${first}`,
     '',
     '```sh',
-    download(config, plan, bundleName),
-    `node ${bundleName} model install ${name}${which}`,
-    `node ${bundleName} model update --all${which}`,
+    ...installCommands(config, plan),
+    `node ${bundleName} model update --all${releaseOption(plan)}`,
     '```',
   ].join('\n');
 }
 
 function isSigned({ signing }: ReleaseConfig): boolean {
   return (signing?.public_keys ?? []).length > 0;
-}
-
-function download(config: ReleaseConfig, { tag }: Plan, name: string): string {
-  const kind = config.github ? 'github' : config.huggingface ? 'huggingface' : 'mirror';
-  return `curl -fLO ${fileUrl(config, kind, tag, name)}`;
 }
 
 function checking(config: ReleaseConfig, plan: Plan): string {
@@ -240,8 +232,8 @@ function checking(config: ReleaseConfig, plan: Plan): string {
         `The client verifies every byte by itself. To check ${bundleName} before its first run, or files that you downloaded by hand, in their directory:`,
         '',
         '```sh',
-        download(config, plan, checksumsName),
-        download(config, plan, `${checksumsName}.minisig`),
+        downloadCommand(config, plan, checksumsName),
+        downloadCommand(config, plan, `${checksumsName}.minisig`),
         byMinisign(config, checksumsName),
         byDigest,
         '```',

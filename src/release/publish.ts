@@ -1,10 +1,12 @@
 import { join } from 'node:path';
-import type { HostKind } from '../contract/fields.ts';
+import type { DownloadUrls, HostKind } from '../contract/fields.ts';
 import { AircherError, type Problem, systemErrorCode, throwProblems, toAircherError } from '../core/errors.ts';
 import { type RunContext, warn } from '../core/events.ts';
 import { readFileIfThere, writeFileAtomically } from '../core/files.ts';
 import type { ReleaseFile, Target, TargetRelease } from '../targets/target.ts';
+import { releasePages } from './addresses.ts';
 import { carriedFiles, carriedProblems } from './carried-files.ts';
+import { installCommands } from './install-commands.ts';
 import { keyContinuityProblems } from './key-continuity.ts';
 import { type LoadedConfig, publishedCopy } from './load-config.ts';
 import { readManifest, type WrittenManifest } from './manifest.ts';
@@ -37,7 +39,11 @@ export interface PublishReport {
     readonly bytes: number;
   }[];
   /** Targets that aren't whole yet, where the state is `waiting`. */
-  readonly waitingFor: readonly HostKind[];
+  readonly waiting_for: readonly HostKind[];
+  /** Where people look at the release, by target, once it is public. */
+  readonly public_urls: DownloadUrls;
+  /** What users type to install a model of it (`installCommands`). */
+  readonly install: readonly string[];
 }
 
 interface Destination {
@@ -77,19 +83,27 @@ export async function publishRelease(
       bytes: bytesOf(missing),
     };
   });
-  if (options.dryRun) return { tag: plan.tag, state: 'dry-run', sent, waitingFor: [] };
+  const report = (state: PublishReport['state'], waiting_for: readonly HostKind[] = []): PublishReport => ({
+    tag: plan.tag,
+    state,
+    sent,
+    waiting_for,
+    public_urls: releasePages(loaded.config, plan.tag),
+    install: installCommands(loaded.config, plan),
+  });
+  if (options.dryRun) return report('dry-run');
 
   const waitingFor: HostKind[] = [];
   for (const { target, release } of destinations) {
     if (chosen.some((destination) => destination.target === target)) continue;
     if ((await target.missing(release, workspace)).length > 0) waitingFor.push(target.kind);
   }
-  if (waitingFor.length > 0) return { tag: plan.tag, state: 'waiting', sent, waitingFor };
+  if (waitingFor.length > 0) return report('waiting', waitingFor);
 
   workspace.signal?.throwIfAborted();
   await goPublic(destinations, workspace);
   if (options.keepCopy ?? true) await keepCopy(plan, written, workspace);
-  return { tag: plan.tag, state: 'public', sent, waitingFor: [] };
+  return report('public');
 }
 
 /**
@@ -130,7 +144,7 @@ async function upload(
   const step = `upload to ${target.kind}`;
   workspace.onEvent?.({ type: 'step-start', step, detail: target.place });
   await target.upload(release, totalling(target.kind, missing, workspace));
-  workspace.onEvent?.({ type: 'step-end', step, ...(missing.length === 0 ? { skipped: 'everything is there' } : {}) });
+  workspace.onEvent?.({ type: 'step-end', step, ...(missing.length === 0 ? { skipped: `${target.place} has everything` } : {}) });
 }
 
 /** The same events, and after each that tells of a missing file's bytes how far the host has got in all. */

@@ -93,7 +93,10 @@ export async function releasesStatus(targets: readonly Target[], workspace: Work
   };
 }
 
-/** Asks every target for one release: state, files with sizes, digests and downloads, and what is still missing. */
+/**
+ * Asks every target for one release: state, files with sizes, digests and downloads, and what is still missing. That no target
+ * has anything of it is a problem of code `invalid`.
+ */
 export async function releaseStatus(
   config: ReleaseConfig,
   tag: string,
@@ -125,6 +128,14 @@ export async function releaseStatus(
       };
     }),
   );
+  if (problems.length === 0 && found.every((status) => status?.state === 'absent')) {
+    problems.push({
+      level: 'error',
+      code: 'invalid',
+      message: `${tag} is at none of ${targets.map(({ place }) => place).join(', ')}`,
+      hint: 'See `aircher-models status` for what is there.',
+    });
+  }
   return {
     tag,
     targets: found.filter((status) => status !== undefined),

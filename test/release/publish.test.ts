@@ -115,7 +115,7 @@ describe('publishing to GitHub, the Hub and a mirror', () => {
     ] as const) {
       const report = JSON.parse(await succeed(scene, 'publish', '--target', target, '--json'));
       assert.equal(report.state, 'waiting');
-      assert.deepEqual(report.waitingFor, waitingFor);
+      assert.deepEqual(report.waiting_for, waitingFor);
     }
     const answer = await fetch(`${scene.github.url}/${repository}/releases/download/models-v1.0.0/manifest.json`);
     assert.equal(answer.status, 404);

@@ -98,13 +98,13 @@ function progressLine(event: Extract<Event, { type: 'progress' }>, perSecond: nu
   return parts.join('  ');
 }
 
-interface Sample {
+export interface Sample {
   readonly at: number;
   readonly done: number;
 }
 
 /** Bytes a second over the last ten seconds, of which samples are kept every 200 ms. */
-function rateWith(samples: Sample[], at: number, done: number): number {
+export function rateWith(samples: Sample[], at: number, done: number): number {
   if (at - (samples.at(-1)?.at ?? Number.NEGATIVE_INFINITY) >= 200) samples.push({ at, done });
   while (samples.length > 2 && at - samples[0]!.at > 10_000) samples.shift();
   const [first, newest] = [samples[0]!, samples.at(-1)!];
