@@ -5,6 +5,7 @@ import { AircherError, type ErrorCode, type Problem, throwProblems } from '../co
 import type { OnEvent } from '../core/events.ts';
 import { printable, printableJson } from '../core/printable.ts';
 import type { ReleaseEnvironment, Workspace } from '../release/workspace.ts';
+import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
 import type { JobReport } from './job-report.ts';
 
@@ -15,7 +16,8 @@ export interface CommandDependencies {
   readonly signal: AbortSignal;
   /** Makes the receiver of events for a command: progress and messages on stderr. */
   onEvent(options: { readonly quiet: boolean; readonly verbose: boolean; readonly color: boolean }): OnEvent;
-  targets(config: ReleaseConfig, workspace: Workspace): Promise<readonly Target[]>;
+  /** The hosts that release.json names; `tuning` where a command asks them with another patience than usual. */
+  targets(config: ReleaseConfig, workspace: Workspace, tuning?: RemoteTuning): Promise<readonly Target[]>;
   /** Tells the CI job what came of a command. */
   readonly job: JobReport;
   /** Asks for something that isn't shown; undefined where there is no terminal. */

@@ -1,21 +1,21 @@
+import type { HostKind } from '../contract/fields.ts';
 import { formatBytes, plural } from '../core/format.ts';
 import type { VerifyReport } from '../release/verify.ts';
 import { formatTable } from './table.ts';
 
-/** Names of files in one state that a line of a host has room for. */
+/** Names of files in one state that a line has room for. */
 const namedFiles = 10;
 
-/** A line a host, and below it what isn't as it should be; with `verbose` a row for every file. */
+/** A line a host, and below it what isn't as it should be; with `verbose` a row for every file too. */
 export function describeVerify(report: VerifyReport, { verbose }: { readonly verbose: boolean }): string {
   const { tag, ok, downloaded } = report;
   const hosts = verifiedHosts(report);
-  const lines = hosts.flatMap(({ host, summary, deviating }) => [
-    `${host}: ${summary}`,
-    ...deviating.map((line) => `  ${line}`),
-  ]);
   return [
     ...(verbose ? [fileTable(report), ''] : []),
-    ...lines,
+    ...hosts.flatMap(({ host, summary, deviating }) => [
+      `${host}: ${summary}`,
+      ...deviating.map((line) => `  ${line}`),
+    ]),
     ...(downloaded
       ? [`${plural(downloaded.files, 'file')} downloaded and hashed, ${formatBytes(downloaded.bytes)}.`]
       : []),
@@ -23,43 +23,46 @@ export function describeVerify(report: VerifyReport, { verbose }: { readonly ver
   ].join('\n');
 }
 
-/** Each host: how many of its files are as they should be, and which are not, by state. */
-export function verifiedHosts({ files }: VerifyReport): readonly {
-  readonly host: string;
+interface VerifiedHost {
+  readonly host: HostKind;
+  /** `45 files, 44 ok` */
   readonly summary: string;
+  /** A line for each state but `ok`, with the files in it. */
   readonly deviating: readonly string[];
-}[] {
-  const byHost = Map.groupBy(files, ({ target }) => target);
-  return [...byHost].map(([host, all]) => {
-    const states = Map.groupBy(all, ({ state }) => state);
-    const whole = states.get('ok')?.length ?? 0;
-    const others = [...states].filter(([state]) => state !== 'ok');
-    const [only] = others;
-    if (only !== undefined && only[1].length === all.length) {
-      return { host, summary: `${plural(all.length, 'file')}, all ${only[0]}`, deviating: [] };
-    }
-    const deviating = others.map(([state, some]) => {
-      const more = some.length > namedFiles ? ` and ${some.length - namedFiles} more (--verbose shows all)` : '';
-      return `${state}: ${some
-        .slice(0, namedFiles)
-        .map(({ name }) => name)
-        .join(', ')}${more}`;
-    });
-    const summary =
-      others.length === 0 ? `${plural(all.length, 'file')}, all ok` : `${plural(all.length, 'file')}, ${whole} ok`;
-    return { host, summary, deviating };
+}
+
+export function verifiedHosts({ files }: VerifyReport): readonly VerifiedHost[] {
+  return unique(files.map(({ target }) => target)).map((host) => {
+    const all = files.filter(({ target }) => target === host);
+    const count = plural(all.length, 'file');
+    const states = unique(all.map(({ state }) => state));
+    if (states.length === 1) return { host, summary: `${count}, all ${states[0]}`, deviating: [] };
+    const inState = (state: string) => all.filter((file) => file.state === state).map(({ name }) => name);
+    return {
+      host,
+      summary: `${count}, ${inState('ok').length} ok`,
+      deviating: states.filter((state) => state !== 'ok').map((state) => `${state}: ${listed(inState(state))}`),
+    };
   });
 }
 
-/** A line an artifact, a column a target. */
+function listed(names: readonly string[]): string {
+  const more = names.length > namedFiles ? ` and ${names.length - namedFiles} more (--verbose names all)` : '';
+  return `${names.slice(0, namedFiles).join(', ')}${more}`;
+}
+
+/** A line an artifact, a column a host. */
 function fileTable({ files }: VerifyReport): string {
-  const kinds = [...new Set(files.map((file) => file.target))];
-  const byName = Map.groupBy(files, ({ name }) => name);
+  const kinds = unique(files.map(({ target }) => target));
   return formatTable(
     ['artifact', ...kinds],
-    [...byName].map(([name, rows]) => [
+    unique(files.map(({ name }) => name)).map((name) => [
       name,
-      ...kinds.map((kind) => rows.find(({ target }) => target === kind)?.state ?? '–'),
+      ...kinds.map((kind) => files.find((file) => file.name === name && file.target === kind)?.state ?? '–'),
     ]),
   );
+}
+
+function unique<T>(values: readonly T[]): readonly T[] {
+  return [...new Set(values)];
 }

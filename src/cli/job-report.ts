@@ -135,7 +135,11 @@ function publishSummary(report: PublishReport, notes: string): string {
 }
 
 function verifySummary(report: VerifyReport): string {
-  const rows = verifiedHosts(report).map(({ host, summary, deviating }) => [host, summary, deviating.join('; ') || '–']);
+  const rows = verifiedHosts(report).map(({ host, summary, deviating }) => [
+    host,
+    summary,
+    deviating.join('; ') || '–',
+  ]);
   return [
     `## ${report.tag} ${report.ok ? 'is whole on every host' : 'has faults'}`,
     '',

@@ -1,14 +1,21 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type HostKind, hostKinds } from '../contract/fields.ts';
+import { AircherError } from '../core/errors.ts';
+import { warn } from '../core/events.ts';
 import { formatBytes, plural } from '../core/format.ts';
+import { announcedKeyProblems } from '../release/key-continuity.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { type PlanOptions, planRelease } from '../release/plan.ts';
 import type { Plan } from '../release/plan-record.ts';
+import type { RemoteTuning } from '../targets/remote.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 
 /** GitHub Actions runs at most 256 jobs of one matrix. [GitHub docs, "Workflow syntax": jobs.<job_id>.strategy.matrix] */
 const maxMatrixJobs = 256;
+
+/** Without a network the answer comes after about ten seconds: a plan is a question that somebody waits for. */
+const planPatience: RemoteTuning = { unansweredMs: 6_000, deadlines: { stallMs: 10_000 } };
 
 export function planCommand(program: Command, dependencies: CommandDependencies): void {
   program
@@ -20,11 +27,24 @@ export function planCommand(program: Command, dependencies: CommandDependencies)
     .action(async (options: { matrix?: boolean } & PlanOptions, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
-      const plan = await planRelease(loaded, await dependencies.targets(loaded.config, workspace), workspace, options);
+      const targets = await dependencies.targets(loaded.config, workspace, planPatience);
+      const plan = await planRelease(loaded, targets, workspace, { ...options, tuning: planPatience }).catch(
+        nameOffline,
+      );
+      // An error only for who releases: here nobody has said yet which key will sign.
+      const { public_keys: keys = [] } = loaded.config.signing ?? {};
+      for (const fact of announcedKeyProblems(plan, keys, workspace)) warn(workspace, fact);
       await dependencies.job.planned(plan, matrixOf(plan));
       if (options.matrix) dependencies.writeOut(`${JSON.stringify(matrixOf(plan))}\n`);
       else printResult(command, dependencies, plan, () => describePlan(plan));
     });
+}
+
+function nameOffline(error: unknown): never {
+  if (!(error instanceof AircherError) || error.code !== 'remote') throw error;
+  const { message, hint = '', details, problems } = error;
+  const offline = 'Without a network: --offline, which takes what was published last from manifests/published/.';
+  throw new AircherError('remote', message, { hint: `${hint} ${offline}`.trim(), details, problems, cause: error });
 }
 
 /** `--refill HOST`, which may be repeated. */

@@ -47,7 +47,10 @@ export function createUploadDisplay({ stderr, now = () => performance.now() }: U
   const draw = (): void => {
     if (now() - last < (terminal ? redrawMs : lineMs)) return;
     last = now();
-    if (!terminal) return say(totalLine(hosts, last));
+    if (!terminal) {
+      say(totalLine(hosts, last));
+      return;
+    }
     const width = Math.max(20, (stderr.columns ?? 80) - 1);
     const lines = [...(hosts.size > 1 ? hostLines(hosts) : []), totalLine(hosts, last)];
     erase();
@@ -90,7 +93,12 @@ function totalLine(hosts: ReadonlyMap<string, Host>, at: number): string {
   const rates = new Map(all.map((host) => [host, rateWith(host.samples, at, host.done)]));
   const rate = sum((host) => rates.get(host) ?? 0);
   const left = Math.max(...all.map((host) => (host.total - host.done) / Math.max(1, rates.get(host) ?? 0)), 0);
-  const parts = [`  total  ${share(sum((host) => host.done), sum((host) => host.total))}`];
+  const parts = [
+    `  total  ${share(
+      sum((host) => host.done),
+      sum((host) => host.total),
+    )}`,
+  ];
   if (rate >= 1) parts.push(`${formatBytes(rate)}/s`);
   if (rate >= 1 && left > 0) parts.push(`${formatDuration(left)} left`);
   return parts.join('  ');

@@ -24,18 +24,28 @@ export function fingerprintsOf(
     if (digest === undefined) throw new Error(`${path} was inspected but not packed`);
     return digest;
   };
+  const fingerprints: ModelFingerprints = {
+    ...weightsFingerprints(facts.weights, packed.tensors),
+    ...describedFingerprints(facts, digestOf),
+  };
+  return { fingerprints, space: spaceOf(fingerprints) };
+}
+
+/** Those that configs, tokenizer and code make, without the weights. `digestOf`: sha256 of a file of the model. */
+export function describedFingerprints(
+  facts: ModelFacts,
+  digestOf: (path: string) => Sha256,
+): Pick<ModelFingerprints, 'tokenizer' | 'pooling' | 'architecture'> {
   const code = facts.codeFiles.map((path) => ({ path, sha256: digestOf(path) }));
   const { described, files, texts } = facts.tokenizer;
   const inFiles = Object.entries(files).map(([what, path]) => [what, digestOf(path)]);
   const contents = { ...texts, ...Object.fromEntries(inFiles) };
-  const fingerprints: ModelFingerprints = {
-    ...weightsFingerprints(facts.weights, packed.tensors),
+  return {
     tokenizer: described === null ? null : sha256(canonicalJson({ described, contents })),
     pooling: facts.pooling,
     // Code that a loader runs makes the network as much as config.json does.
     architecture: code.length === 0 ? facts.architecture : sha256(canonicalJson({ config: facts.architecture, code })),
   };
-  return { fingerprints, space: spaceOf(fingerprints) };
 }
 
 /** The embedding space: vectors of two models may be compared if this is equal. */

@@ -28,13 +28,27 @@ export function weightsFingerprints(
     if (found === undefined) throw new Error(`${path} was inspected but not packed`);
     return found.filter((tensor) => !isArange(tensor)).map((tensor) => ({ module, ...tensor }));
   });
-  const digestOf = (lines: readonly string[]): Sha256 => sha256(canonicalJson([...lines].sort(compareBytes)));
   return {
     weights: digestOf(
       tensors.map(({ module, name, dtype, shape, sha256: data }) => canonicalJson([module, name, dtype, shape, data])),
     ),
-    layout: digestOf(tensors.map(({ module, name, dtype, shape }) => canonicalJson([module, name, dtype, shape]))),
+    layout: layoutDigest(tensors),
   };
+}
+
+type LaidOut = Pick<PackedTensor, 'name' | 'dtype' | 'shape'> & { readonly module: string };
+
+/** `layout` by the headers of the files alone; undefined where it depends on what a buffer holds. */
+export function layoutByHeaders(tensors: readonly LaidOut[]): Sha256 | undefined {
+  return tensors.some(({ name }) => droppedBuffers.test(name)) ? undefined : layoutDigest(tensors);
+}
+
+function layoutDigest(tensors: readonly LaidOut[]): Sha256 {
+  return digestOf(tensors.map(({ module, name, dtype, shape }) => canonicalJson([module, name, dtype, shape])));
+}
+
+function digestOf(lines: readonly string[]): Sha256 {
+  return sha256(canonicalJson([...lines].sort(compareBytes)));
 }
 
 /** Whether it is such a buffer, `[n]` or `[1, n]`, and holds 0, 1, … n - 1. */

@@ -7,6 +7,9 @@ import type { WrittenManifest } from './manifest.ts';
 import type { Plan } from './plan-record.ts';
 import type { Workspace } from './workspace.ts';
 
+const hint =
+  'Sign with the old key, and name both keys in signing.public_keys; use the new one alone from the next release on. Where the old key is lost: --break-trust.';
+
 /**
  * Clients trust exactly the keys that the last release announced. A release that none of those signed would be refused by all
  * of them, and so would every later one: that is found before anything is sent.
@@ -34,7 +37,27 @@ export async function keyContinuityProblems(
       code: 'conflict',
       file: displayPath(workspace, path),
       message: `is not by a key that ${plan.base?.keys_of} announced: every client that checks signatures would refuse this release`,
-      hint: 'Sign with the old key, and name both keys in signing.public_keys; use the new one alone from the next release on. Where the old key is lost: --break-trust.',
+      hint,
+    },
+  ];
+}
+
+/** The same before anything is signed: whether a signature by one of `keys` (in minisign's base64 form) would do. */
+export function announcedKeyProblems(
+  { base }: Plan,
+  keys: readonly string[],
+  { configFile }: Workspace,
+): readonly (Omit<Problem, 'level'> & { readonly code: 'conflict' })[] {
+  const trusted = base?.public_keys ?? [];
+  if (trusted.length === 0 || keys.some((key) => trusted.includes(key))) return [];
+  const who = keys.length === 0 ? 'no key signs' : `${keys.join(' or ')} signs`;
+  return [
+    {
+      code: 'conflict',
+      file: configFile,
+      path: '$.signing',
+      message: `the release would not be by a key that ${base?.keys_of} announced (${who}): every client that checks signatures would refuse this release`,
+      hint,
     },
   ];
 }

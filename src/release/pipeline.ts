@@ -1,6 +1,8 @@
+import { throwProblems } from '../core/errors.ts';
 import type { Target } from '../targets/target.ts';
 import { writeChecksums } from './checksums.ts';
 import { writeClientBundle } from './client-bundle.ts';
+import { announcedKeyProblems } from './key-continuity.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { writeManifest } from './manifest.ts';
 import { writeModelCard } from './model-card.ts';
@@ -10,6 +12,7 @@ import { type PlanOptions, planRelease } from './plan.ts';
 import { proveModels } from './prove/prove.ts';
 import { type PublishOptions, type PublishReport, publishRelease } from './publish.ts';
 import { signRelease } from './sign.ts';
+import { requireSigningKeys } from './signing-keys.ts';
 import { stageModels } from './stage.ts';
 import { type VerifyReport, verifyRelease } from './verify.ts';
 import type { Workspace } from './workspace.ts';
@@ -27,8 +30,14 @@ export async function runRelease(
   options: Omit<PublishOptions, 'only'> & PlanOptions = {},
 ): Promise<ReleaseReport> {
   const step = stepper(workspace);
+  // The keys that will sign are here: to miss one after hours of packing would be a pity.
+  const keys = await requireSigningKeys(loaded.config, workspace);
   // What would be released, on which last release it builds, and where each model goes.
   const plan = await step('plan', () => planRelease(loaded, targets, workspace, options));
+  if (!options.breakTrust) {
+    const problems = announcedKeyProblems(plan, keys, workspace).map((fact) => ({ level: 'error' as const, ...fact }));
+    throwProblems('conflict', `${plan.tag} can't be published`, problems);
+  }
   // The sources are here and pass the gate.
   const staged = await step('stage', () => stageModels(loaded, plan, workspace));
   // Tarballs, chunk indexes, pack records.

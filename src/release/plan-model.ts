@@ -4,6 +4,7 @@ import { jsonPath } from '../contract/problems-of.ts';
 import type { ModelConfig, ReleaseConfig } from '../contract/release-config.ts';
 import type { Problem } from '../core/errors.ts';
 import { warn } from '../core/events.ts';
+import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
 import type { CarriedFiles } from './carried-files.ts';
 import {
@@ -25,6 +26,8 @@ import type { Workspace } from './workspace.ts';
 export interface Hosts {
   readonly targets: readonly Target[];
   readonly carried: CarriedFiles | undefined;
+  /** For the Hub's lists of source files. */
+  readonly tuning?: RemoteTuning | undefined;
 }
 
 export interface ModelOutcome {
@@ -61,7 +64,7 @@ export async function planModel(
     return asPackedAgain(
       name,
       verdict.reason,
-      await planPacked(name, model, config, previous, verdict.reason, workspace),
+      await planPacked(name, model, config, previous, verdict.reason, hosts, workspace),
     );
   }
   const newest = published.reduce<string | undefined>(
@@ -85,6 +88,7 @@ export async function planModel(
     config,
     previous,
     previous ? `new version, after ${previous.version}` : 'new model',
+    hosts,
     workspace,
   );
 }
@@ -200,9 +204,10 @@ async function planPacked(
   config: LoadedConfig['config'],
   previous: ManifestModel | undefined,
   reason: string,
+  { tuning }: Hosts,
   workspace: Workspace,
 ): Promise<ModelOutcome> {
-  const listing = await listModel(name, model, workspace);
+  const listing = await listModel(name, model, workspace, tuning);
   if (listing.problems.some((problem) => problem.level === 'error'))
     return { planned: undefined, problems: listing.problems };
   const bytes = listing.files.reduce((sum, file) => sum + file.sizeBytes, 0);

@@ -3,6 +3,7 @@ import type { HostKind } from '../contract/fields.ts';
 import { compareBytes } from '../contract/names.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { type Problem, throwProblems } from '../core/errors.ts';
+import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
 import { releaseTag } from './addresses.ts';
 import { carriedFiles } from './carried-files.ts';
@@ -17,6 +18,8 @@ import type { Workspace } from './workspace.ts';
 export interface PlanOptions {
   /** Hosts that were rebuilt: what they lack is packed again for them. */
   readonly refill?: readonly HostKind[];
+  /** How patiently the Hub is asked what a source holds. */
+  readonly tuning?: RemoteTuning;
 }
 
 /**
@@ -27,18 +30,22 @@ export async function planRelease(
   loaded: LoadedConfig,
   targets: readonly Target[],
   workspace: Workspace,
-  { refill = [] }: PlanOptions = {},
+  { refill = [], tuning }: PlanOptions = {},
 ): Promise<Plan> {
   const { config } = loaded;
   const tag = releaseTag(config);
   const earlier = await readPlan(workspace).catch(() => undefined);
+  if (!workspace.offline) {
+    const places = targets.map(({ place }) => place).join(', ');
+    workspace.onEvent?.({ type: 'notice', message: `Asking what is published: ${places}` });
+  }
   const base = await findBase(config, targets, workspace, refill);
   const generatedAt = await settleGenerationTime(workspace, earlier?.tag === tag ? earlier.generated_at : undefined);
   const problems: Problem[] = [...base.problems, ...expiryProblems(config, generatedAt, workspace)];
   // Nothing of what is built on a wrong base is worth telling.
   throwProblems('invalid', `${workspace.configFile} can't be released`, problems);
   const { last, users } = await findHistory(config, base);
-  const hosts = { targets, carried: workspace.offline ? undefined : carriedFiles(config, targets, workspace) };
+  const hosts = { targets, tuning, carried: workspace.offline ? undefined : carriedFiles(config, targets, workspace) };
   const names = Object.keys(config.models).sort(compareBytes);
   const outcomes = await mapConcurrently(names, 16, (name) =>
     planModel(name, config.models[name]!, loaded, last.get(name), hosts, workspace),

@@ -13,6 +13,7 @@ import { readManifest, type WrittenManifest } from './manifest.ts';
 import { outputProblems } from './output-check.ts';
 import type { Plan } from './plan-record.ts';
 import { findBase } from './published/find-base.ts';
+import { resumable } from './resumable.ts';
 import { signatureProblems } from './signature-check.ts';
 import { targetRelease } from './target-release.ts';
 import type { Workspace } from './workspace.ts';
@@ -75,7 +76,7 @@ export async function publishRelease(
   const chosen = destinations.filter(({ target }) => options.only === undefined || target.kind === options.only);
   const sent = await sideBySide(chosen, workspace, async ({ target, release }) => {
     const missing = await target.missing(release, workspace);
-    if (!options.dryRun) await upload(target, release, missing, workspace);
+    if (!options.dryRun) await upload(target, release, missing, workspace).catch(endEarly);
     return {
       target: target.kind,
       place: target.place,
@@ -101,7 +102,7 @@ export async function publishRelease(
   if (waitingFor.length > 0) return report('waiting', waitingFor);
 
   workspace.signal?.throwIfAborted();
-  await goPublic(destinations, workspace);
+  await goPublic(destinations, workspace).catch(endEarly);
   if (options.keepCopy ?? true) await keepCopy(plan, written, workspace);
   return report('public');
 }
@@ -135,6 +136,10 @@ async function sideBySide<T>(
   });
 }
 
+function endEarly(error: unknown): never {
+  throw resumable(error);
+}
+
 async function upload(
   target: Target,
   release: TargetRelease,
@@ -144,7 +149,11 @@ async function upload(
   const step = `upload to ${target.kind}`;
   workspace.onEvent?.({ type: 'step-start', step, detail: target.place });
   await target.upload(release, totalling(target.kind, missing, workspace));
-  workspace.onEvent?.({ type: 'step-end', step, ...(missing.length === 0 ? { skipped: `${target.place} has everything` } : {}) });
+  workspace.onEvent?.({
+    type: 'step-end',
+    step,
+    ...(missing.length === 0 ? { skipped: `${target.place} has everything` } : {}),
+  });
 }
 
 /** The same events, and after each that tells of a missing file's bytes how far the host has got in all. */

@@ -5,7 +5,7 @@ import { AircherError } from '../core/errors.ts';
 import { writeFileAtomically } from '../core/files.ts';
 import { signWithGpg } from '../trust/gpg.ts';
 import { formatPublicKey } from '../trust/minisign.ts';
-import { loadSecretKey } from '../trust/secret-key.ts';
+import { loadSecretKey, type SecretKey } from '../trust/secret-key.ts';
 import { signMessage, trustedCommentOf } from '../trust/sign.ts';
 import { checksumsName } from './checksums.ts';
 import { manifestPath, type WrittenManifest } from './manifest.ts';
@@ -36,30 +36,38 @@ export async function signRelease(
   return { signatures };
 }
 
+/**
+ * The key that signs; undefined where release.json names none and none is given. Throws `conflict` where it is missing, not named,
+ * or has another password.
+ */
+export async function findSigningKey(config: ReleaseConfig, workspace: Workspace): Promise<SecretKey | undefined> {
+  const keys = config.signing?.public_keys ?? [];
+  const { signingKey, signingPassword } = workspace.environment;
+  if (signingKey === undefined) {
+    if (keys.length === 0) return undefined;
+    throw new AircherError('conflict', 'release.json names public keys, and there is no signing key', {
+      hint: 'Set AIRCHER_SIGNING_KEY to the secret key, or to the path of its file.',
+    });
+  }
+  const key = await loadSecretKey(signingKey, { password: signingPassword, onEvent: workspace.onEvent });
+  const publicKey = formatPublicKey(key.publicKey);
+  if (keys.includes(publicKey)) return key;
+  throw new AircherError('conflict', `the signing key is that of ${publicKey}, which release.json does not name`, {
+    hint: 'Add it to signing.public_keys in release.json, or sign with the key that is named there.',
+  });
+}
+
 async function minisign(
   config: ReleaseConfig,
   written: WrittenManifest,
   good: ReadonlySet<string>,
   workspace: Workspace,
 ): Promise<boolean> {
-  const keys = config.signing?.public_keys ?? [];
-  const { signingKey, signingPassword } = workspace.environment;
   if (minisignNames.every((name) => good.has(name))) return true;
-  if (signingKey === undefined) {
-    if (keys.length > 0) {
-      throw new AircherError('conflict', 'release.json names public keys, and there is no signing key', {
-        hint: 'Set AIRCHER_SIGNING_KEY to the secret key, or to the path of its file.',
-      });
-    }
+  const key = await findSigningKey(config, workspace);
+  if (key === undefined) {
     for (const name of minisignNames) await rm(join(workspace.out, name), { force: true });
     return false;
-  }
-  const key = await loadSecretKey(signingKey, { password: signingPassword, onEvent: workspace.onEvent });
-  const publicKey = formatPublicKey(key.publicKey);
-  if (!keys.includes(publicKey)) {
-    throw new AircherError('conflict', `the signing key is that of ${publicKey}, which release.json does not name`, {
-      hint: 'Add it to signing.public_keys in release.json, or sign with the key that is named there.',
-    });
   }
   const documents = await readSignedDocuments(written, workspace);
   if (documents.length < minisignNames.length) {

@@ -1,4 +1,5 @@
 import type { SourceFile } from '../archive/pack.ts';
+import { jsonPath } from '../contract/problems-of.ts';
 import type { ModelConfig } from '../contract/release-config.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { type Problem, throwProblems } from '../core/errors.ts';
@@ -7,6 +8,7 @@ import { inspectModel } from '../model/inspect-model.ts';
 import { changedSinceCarried } from './changed-source.ts';
 import { hubSourceOf } from './hub-source/hub-source.ts';
 import { stageHubSources } from './hub-source/stage-sources.ts';
+import { knownVersionProblems } from './known-changes.ts';
 import type { LoadedConfig } from './load-config.ts';
 import { type Plan, type PlannedModel, packedModels } from './plan-record.ts';
 import { listModel } from './source-listing.ts';
@@ -20,8 +22,8 @@ export interface StagedModel {
 }
 
 /**
- * Downloads pinned Hub revisions, checks the sources of everything that is packed, and that what is carried forward did not change.
- * Reads no weights to pack.
+ * Downloads pinned Hub revisions, checks the sources of everything that is packed, their versions as far as what changed is known,
+ * and that what is carried forward did not change. Reads no weights to pack.
  */
 export async function stageModels(
   loaded: LoadedConfig,
@@ -59,8 +61,12 @@ async function stageModel(
     return { staged: undefined, problems: listing.problems };
   const { configFile } = workspace;
   const inspected = await inspectModel({ model: planned.name, config: model, configFile, files: listing.files });
-  return {
-    staged: { planned, files: listing.files, facts: inspected.facts },
-    problems: [...listing.problems, ...inspected.problems],
-  };
+  const staged = { planned, files: listing.files, facts: inspected.facts };
+  const problems = [...listing.problems, ...inspected.problems];
+  // The facts are of use only where nothing is wrong.
+  if (!problems.some(({ level }) => level === 'error')) {
+    const place = { file: configFile, path: jsonPath(['models', planned.name, 'version']) };
+    problems.push(...(await knownVersionProblems(staged, place, workspace)));
+  }
+  return { staged, problems };
 }

@@ -14,6 +14,8 @@ export interface RemoteTuning {
   readonly maxDelayMs?: number;
   /** The longest wait that a remote may ask for; with a longer one the run ends, and says when to try again. */
   readonly maxWaitMs?: number;
+  /** How long a host is asked that gives no answer at all; without it as often as any other. */
+  readonly unansweredMs?: number;
   /** Read-after-write lag: how long something just made may stay unseen, and how often to look. */
   readonly lagMs?: number;
   readonly lookEveryMs?: number;
@@ -33,6 +35,7 @@ export interface Patience {
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
   readonly maxWaitMs: number;
+  readonly unansweredMs: number;
   readonly lagMs: number;
   readonly lookEveryMs: number;
   readonly publicMs: number;
@@ -60,6 +63,7 @@ export function createPatience(tuning: RemoteTuning, rules: HostRules = {}): Pat
     baseDelayMs: tuning.baseDelayMs ?? 1000,
     maxDelayMs: tuning.maxDelayMs ?? 30_000,
     maxWaitMs: tuning.maxWaitMs ?? 15 * 60_000,
+    unansweredMs: tuning.unansweredMs ?? Number.POSITIVE_INFINITY,
     lagMs: tuning.lagMs ?? 3000,
     lookEveryMs: tuning.lookEveryMs ?? 1000,
     publicMs: tuning.publicMs ?? 120_000,
@@ -92,6 +96,7 @@ export async function persist<T>(
   attempt: (number: number) => Promise<T>,
 ): Promise<T> {
   let tries = 0;
+  const started = performance.now();
   try {
     return await retry(
       async (number) => {
@@ -107,6 +112,7 @@ export async function persist<T>(
         onEvent: context.onEvent,
         retryable: (error) => {
           if (!(error instanceof RequestFailure) || !error.retryable || spent.has(error)) return false;
+          if (error.status === undefined && performance.now() - started > patience.unansweredMs) return false;
           const waitMs = error.waitMs ?? (error.limited ? unnamedWait(patience, tries++) : undefined);
           if (waitMs === undefined) return true;
           if (waitMs > patience.maxWaitMs) return false;

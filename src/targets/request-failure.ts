@@ -56,16 +56,16 @@ export function malformed(what: string, cause?: unknown): RequestFailure {
   return new RequestFailure(`${what}: the answer is not what it should be`, {
     retryable: true,
     ...(cause === undefined ? {} : { cause }),
-    hint: 'A proxy may have answered in its place. Run the same command again; what has arrived is kept.',
+    hint: 'A proxy may have answered in its place. Run the same command again.',
   });
 }
 
-const keptHint = 'Run the same command again; what has arrived is kept.';
+const againHint = 'Run the same command again.';
 
 /** What leaves a target: `place` says where, the code decides the exit code. Interruption wins over what it caused. */
 export function targetError(error: unknown, place: string, tokenName: string, context: RunContext): AircherError {
   if (context.signal?.aborted) {
-    return new AircherError('interrupted', 'Interrupted.', { cause: error, hint: keptHint });
+    return new AircherError('interrupted', 'Interrupted.', { cause: error, hint: againHint });
   }
   if (!(error instanceof RequestFailure)) return toAircherError(error);
   const [code, hint] = remedyOf(error, tokenName);
@@ -78,16 +78,16 @@ export function targetError(error: unknown, place: string, tokenName: string, co
 
 function remedyOf(error: RequestFailure, tokenName: string): readonly [ErrorCode, string] {
   const { status, waitMs } = error;
-  if (error.code !== undefined) return [error.code, error.hint ?? keptHint];
+  if (error.code !== undefined) return [error.code, error.hint ?? againHint];
   if (error.retryable) {
     const wait = waitMs === undefined ? '' : ` It asks to wait ${formatDuration(waitMs / 1000)}.`;
-    return ['remote', `${error.hint ?? keptHint}${wait}`];
+    return ['remote', `${error.hint ?? againHint}${wait}`];
   }
   if (status === 401)
     return ['conflict', error.hint ?? `Set ${tokenName} to a token that is valid and has not expired.`];
   if (status === 403 || status === 404) {
     return ['conflict', error.hint ?? `Check the repository's name, and that ${tokenName} may write to it.`];
   }
-  if (status !== undefined && status >= 400 && status < 500) return ['conflict', error.hint ?? keptHint];
-  return ['remote', error.hint ?? keptHint];
+  if (status !== undefined && status >= 400 && status < 500) return ['conflict', error.hint ?? againHint];
+  return ['remote', error.hint ?? againHint];
 }

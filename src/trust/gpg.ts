@@ -37,6 +37,36 @@ export async function signWithGpg(
   });
 }
 
+/**
+ * Looks whether there is a secret key to sign with, without using it: whether the passphrase fits, only signing tells. Throws
+ * like `signWithGpg`.
+ */
+export async function requireGpgKey(
+  options: Pick<GpgSignOptions, 'secretKey' | keyof GpgContext> & { readonly fingerprint: string },
+): Promise<void> {
+  const { secretKey } = options;
+  const fingerprint = options.fingerprint.toUpperCase();
+  const look = async (home: GpgHome): Promise<void> => {
+    const { exitCode } = await runGpg(home, ['--list-secret-keys', '--', fingerprint], options);
+    if (exitCode !== 0) throw noSecretKey(fingerprint, home, {});
+  };
+  if (secretKey === undefined) return look(undefined);
+  await withOwnHome(options, async (home) => {
+    await importKey(home, secretKey, fingerprint, options, 'AIRCHER_GPG_KEY');
+    await look(home);
+  });
+}
+
+function noSecretKey(fingerprint: string, home: GpgHome, details: Readonly<Record<string, unknown>>): AircherError {
+  return new AircherError('conflict', `no secret GPG key ${fingerprint} that can sign`, {
+    hint:
+      home === undefined
+        ? 'Import it into your keyring, or set AIRCHER_GPG_KEY to the armoured secret key.'
+        : 'AIRCHER_GPG_KEY must hold the secret key: gpg --armor --export-secret-keys.',
+    details,
+  });
+}
+
 async function signFrom(
   home: GpgHome,
   fingerprint: string,
@@ -104,15 +134,7 @@ function signFailure(result: GpgResult, fingerprint: string, home: GpgHome, hasP
       details,
     });
   }
-  if (reason === gpgErrors.noSecretKey) {
-    return new AircherError('conflict', `no secret GPG key ${fingerprint} that can sign`, {
-      hint:
-        home === undefined
-          ? 'Import it into your keyring, or set AIRCHER_GPG_KEY to the armoured secret key.'
-          : 'AIRCHER_GPG_KEY must hold the secret key: gpg --armor --export-secret-keys.',
-      details,
-    });
-  }
+  if (reason === gpgErrors.noSecretKey) return noSecretKey(fingerprint, home, details);
   return new AircherError('machine', `gpg could not sign: ${lastWords(result)}`, { details });
 }
 

@@ -9,6 +9,7 @@ import { formatBytes, plural } from '../../core/format.ts';
 import type { HubApi } from '../../targets/huggingface/api.ts';
 import type { RemoteTuning } from '../../targets/remote.ts';
 import { hasStatus } from '../../targets/request-failure.ts';
+import { resumable } from '../resumable.ts';
 import type { Workspace } from '../workspace.ts';
 import { explainHubFailure } from './explain-failure.ts';
 import { type HubSource, openHub } from './hub-source.ts';
@@ -172,7 +173,7 @@ class SourceStaging {
       const stamp = await stageFile(api, source, file, (delta) => this.tell(delta));
       record.stamps.set(file.path, stamp);
     } catch (error) {
-      throw explainHubFailure(error, api, source.revision);
+      throw resumable(explainHubFailure(error, api, source.revision));
     }
     if (performance.now() - this.savedAt > recordEveryMs) await this.save();
   }
