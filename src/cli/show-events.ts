@@ -1,6 +1,6 @@
 import type { OnEvent } from '../core/events.ts';
 import type { TextStream } from '../fetch/render/output.ts';
-import { createProgress } from '../fetch/render/progress.ts';
+import { createProgress, type ProgressOptions } from '../fetch/render/progress.ts';
 import { createUploadDisplay } from './upload-display.ts';
 
 export interface ShownEvents {
@@ -12,9 +12,9 @@ export interface ShownEvents {
 /** What a command tells while it runs, on stderr: steps, uploads to the hosts, and everything else as the client tells it. */
 export function showEvents(
   stderr: TextStream,
-  { quiet, verbose }: { readonly quiet: boolean; readonly verbose: boolean },
+  { quiet, verbose, now = () => performance.now() }: Omit<ProgressOptions, 'stderr'>,
 ): ShownEvents {
-  const uploads = createUploadDisplay({ stderr });
+  const uploads = createUploadDisplay({ stderr, now });
   const progress = createProgress({
     stderr: {
       isTTY: stderr.isTTY,
@@ -28,6 +28,7 @@ export function showEvents(
     },
     quiet,
     verbose,
+    now,
   });
   return {
     end: () => {

@@ -6,7 +6,8 @@ import { rateWith, type Sample } from '../fetch/render/progress.ts';
 
 export interface UploadDisplayOptions {
   readonly stderr: TextStream;
-  readonly now?: () => number;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
 /** How far a release is on its way to all its hosts. */
@@ -23,6 +24,10 @@ interface Host {
   readonly samples: Sample[];
 }
 
+/** `huggingface` is the longest name of a host. */
+const nameWidth = 11;
+/** A rate over less time says little of the time left. */
+const knownRateMs = 2_000;
 const redrawMs = 100;
 const lineMs = 5_000;
 
@@ -30,7 +35,7 @@ const lineMs = 5_000;
  * Uploads to several hosts at once: on a terminal a line a host and one of the total, which are drawn again; elsewhere a line
  * of all that every few seconds. In both a line for each host that gets something, and for each file that has arrived.
  */
-export function createUploadDisplay({ stderr, now = () => performance.now() }: UploadDisplayOptions): UploadDisplay {
+export function createUploadDisplay({ stderr, now }: UploadDisplayOptions): UploadDisplay {
   const terminal = stderr.isTTY === true;
   const hosts = new Map<string, Host>();
   let drawn = 0;
@@ -82,25 +87,19 @@ export function createUploadDisplay({ stderr, now = () => performance.now() }: U
 }
 
 function hostLines(hosts: ReadonlyMap<string, Host>): readonly string[] {
-  const width = Math.max(...[...hosts.keys()].map((host) => host.length));
-  return [...hosts].map(([host, { done, total }]) => `  ${host.padEnd(width)}  ${share(done, total)}`);
+  return [...hosts].map(([host, { done, total }]) => `  ${host.padEnd(nameWidth)}  ${share(done, total)}`);
 }
 
 /** The time left is that of the host that takes longest: hosts don't wait for each other, and one may be much faster. */
 function totalLine(hosts: ReadonlyMap<string, Host>, at: number): string {
-  const all = [...hosts.values()];
-  const sum = (of: (host: Host) => number): number => all.reduce((total, host) => total + of(host), 0);
-  const rates = new Map(all.map((host) => [host, rateWith(host.samples, at, host.done)]));
-  const rate = sum((host) => rates.get(host) ?? 0);
-  const left = Math.max(...all.map((host) => (host.total - host.done) / Math.max(1, rates.get(host) ?? 0)), 0);
-  const parts = [
-    `  total  ${share(
-      sum((host) => host.done),
-      sum((host) => host.total),
-    )}`,
-  ];
-  if (rate >= 1) parts.push(`${formatBytes(rate)}/s`);
-  if (rate >= 1 && left > 0) parts.push(`${formatDuration(left)} left`);
+  const all = [...hosts.values()].map((host) => ({ ...host, rate: rateWith(host.samples, at, host.done) }));
+  const sum = (key: 'done' | 'total' | 'rate'): number => all.reduce((total, host) => total + host[key], 0);
+  const parts = [`  ${'total'.padEnd(nameWidth)}  ${share(sum('done'), sum('total'))}`];
+  if (sum('rate') >= 1) parts.push(`${formatBytes(sum('rate'))}/s`);
+  const going = all.filter(({ done, total }) => done < total);
+  const known = going.every(({ samples, rate }) => rate >= 1 && at - (samples[0]?.at ?? at) >= knownRateMs);
+  const left = Math.max(...going.map(({ done, total, rate }) => (total - done) / rate));
+  if (going.length > 0 && known) parts.push(`${formatDuration(left)} left`);
   return parts.join('  ');
 }
 

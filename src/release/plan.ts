@@ -35,15 +35,17 @@ export async function planRelease(
   const { config } = loaded;
   const tag = releaseTag(config);
   const earlier = await readPlan(workspace).catch(() => undefined);
-  if (!workspace.offline) {
-    const places = targets.map(({ place }) => place).join(', ');
-    workspace.onEvent?.({ type: 'notice', message: `Asking what is published: ${places}` });
+  const asked = workspace.offline ? [] : targets.filter(({ kind }) => kind !== 'mirror');
+  if (asked.length > 0) {
+    const message = `Asking what is published: ${asked.map(({ place }) => place).join(', ')}`;
+    workspace.onEvent?.({ type: 'notice', message });
   }
   const base = await findBase(config, targets, workspace, refill);
   const generatedAt = await settleGenerationTime(workspace, earlier?.tag === tag ? earlier.generated_at : undefined);
   const problems: Problem[] = [...base.problems, ...expiryProblems(config, generatedAt, workspace)];
-  // Nothing of what is built on a wrong base is worth telling.
-  throwProblems('invalid', `${workspace.configFile} can't be released`, problems);
+  // Nothing of what is built on a wrong base is worth telling; a release that goes back has the right one.
+  const wrong = base.problems.some(({ code, level }) => level === 'error' && code !== undefined);
+  if (wrong) throwProblems('invalid', `${workspace.configFile} can't be released`, problems);
   const { last, users } = await findHistory(config, base);
   const hosts = { targets, tuning, carried: workspace.offline ? undefined : carriedFiles(config, targets, workspace) };
   const names = Object.keys(config.models).sort(compareBytes);

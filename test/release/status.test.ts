@@ -77,7 +77,7 @@ describe('status', () => {
     const [github, hub] = status.targets;
     assert.equal(github?.state, 'draft');
     assert.ok(github?.missing?.includes('alpha.tar.gz'));
-    assert.ok(hub?.missing?.includes('alpha.tar.gz') && hub.missing.includes('README.md'));
+    assert.deepEqual(hub?.missing, [], 'what GitHub did not take was sent to the other hosts all the same');
     const run = await scene.start(['status', 'models-v1.0.0']);
     assert.equal(run.exitCode, 0, String(run.stderr));
     assert.match(String(run.stdout), /models-v1\.0\.0 is draft/);
@@ -154,6 +154,21 @@ describe('status', () => {
     assert.equal(one.exitCode, 6);
     assert.match(String(one.stderr), /2 drafts of the release models-v1\.0\.0[\s\S]*Delete all but one/);
     assert.match(String(one.stdout), /huggingface/, 'the other hosts are shown all the same');
+  });
+
+  it('of a tag that nobody has: exit 3, and with --json still one document', async (t) => {
+    const scene = await createPublishScene(t);
+    await release(scene);
+    const run = await scene.start(['status', 'models-v9.0.0']);
+    assert.equal(run.exitCode, 3, String(run.stderr));
+    assert.match(String(run.stderr), /error: models-v9\.0\.0 is at none of/);
+    const json = await scene.start(['status', 'models-v9.0.0', '--json']);
+    assert.equal(json.exitCode, 3);
+    const status = JSON.parse(String(json.stdout)) as ReleaseStatus;
+    assert.deepEqual(
+      status.problems.map(({ code }) => code),
+      ['invalid'],
+    );
   });
 
   it('a host that is down hides nothing of the others: exit 5', async (t) => {

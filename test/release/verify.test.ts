@@ -72,6 +72,20 @@ describe('verify by the digests of the hosts', () => {
     );
   });
 
+  it('a line a host: raw files of which the Hub has git blob ids alone are told as ok; --verbose and --json name all', async (t) => {
+    const scene = await published(t);
+    const run = await scene.start(['verify', tag]);
+    assert.equal(run.exitCode, 0, String(run.stderr));
+    assert.match(
+      String(run.stdout),
+      /^github: \d+ files, all ok\nhuggingface: \d+ files, all ok\nmirror: \d+ files, all ok\nmodels-v1\.0\.0 is whole on .*$/,
+    );
+    const { files } = JSON.parse(String((await scene.start(['verify', tag, '--json'])).stdout)) as VerifyReport;
+    assert.deepEqual(files, (await verify(scene)).files);
+    const detailed = String((await scene.start(['verify', tag, '--verbose'])).stdout);
+    for (const name of new Set(files.map((file) => file.name))) assert.ok(detailed.includes(`\n${name} `), name);
+  });
+
   it('a small file on the Hub that the manifest has with other content is found: exit 4', async (t) => {
     const scene = await published(t);
     const path = 'alpha/config.json';
@@ -113,7 +127,16 @@ describe('verify by the digests of the hosts', () => {
     );
     const run = await scene.start(['verify', tag]);
     assert.equal(run.exitCode, 4);
-    assert.match(String(run.stdout), /alpha\.tar\.gz +different +ok +ok/);
+    assert.match(
+      String(run.stdout),
+      /^github: \d+ files, \d+ ok\n {2}different: alpha\.tar\.gz\nhuggingface: \d+ files, all ok\n/,
+    );
+    assert.match(
+      String(run.stdout),
+      /^mirror: .*\n {2}missing: beta\.tar\.gz\.index\.json\n {2}different: aircher\.mjs\n/m,
+    );
+    const detailed = await scene.start(['verify', tag, '--verbose']);
+    assert.match(String(detailed.stdout), /alpha\.tar\.gz +different +ok +ok/);
     assert.match(String(run.stderr), /acme\/models alpha\.tar\.gz: is different/);
   });
 
