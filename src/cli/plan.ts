@@ -15,7 +15,7 @@ import { formatTable } from './table.ts';
 const maxMatrixJobs = 256;
 
 /** Without a network the answer comes after about ten seconds: a plan is a question that somebody waits for. */
-const planPatience: RemoteTuning = { unansweredMs: 6_000, deadlines: { stallMs: 10_000 } };
+const planPatience: RemoteTuning = { unansweredMs: 4_000, deadlines: { stallMs: 10_000 } };
 
 export function planCommand(program: Command, dependencies: CommandDependencies): void {
   program

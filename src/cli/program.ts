@@ -33,7 +33,7 @@ export function createProgram(dependencies: CommandDependencies): Command {
     .option('--offline', 'no network: the last published manifest comes from manifests/published/')
     .option('--json', 'one JSON document on stdout')
     .option('--quiet', 'no progress; warnings and errors only')
-    .option('--verbose', 'stack traces of errors, and what is tried again')
+    .option('--verbose', 'stack traces of errors, what is tried again, and a row for every file that is verified')
     .option('--no-color', 'no colours (also by NO_COLOR)')
     .showHelpAfterError('(see --help)')
     .helpCommand(true)

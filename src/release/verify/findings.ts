@@ -1,4 +1,5 @@
-import type { HostKind } from '../../contract/fields.ts';
+import { type HostKind, hostKinds } from '../../contract/fields.ts';
+import { compareBytes } from '../../contract/names.ts';
 import type { ErrorCode, Problem } from '../../core/errors.ts';
 import type { Target } from '../../targets/target.ts';
 import { faultyStates, type VerifyState } from './expected-files.ts';
@@ -15,8 +16,10 @@ export class VerifyFindings {
   readonly problems: Problem[] = [];
   private readonly rows = new Map<string, VerifiedFile>();
 
+  /** By target and name, whichever was looked at first. */
   get files(): readonly VerifiedFile[] {
-    return [...this.rows.values()];
+    const place = ({ target }: VerifiedFile): number => hostKinds.indexOf(target);
+    return [...this.rows.values()].sort((a, b) => place(a) - place(b) || compareBytes(a.name, b.name));
   }
 
   /** A file's state, told as a problem where it is a fault. A second look at the same file only makes it worse, or settles it. */
