@@ -41,7 +41,7 @@ export function commandDocs(): string {
 }
 
 /** The command tree as `aircher-models` has it, for looking at: nothing of it is run. */
-export function commandTree(write: (text: string) => void = () => {}): CommanderCommand {
+function commandTree(write: (text: string) => void = () => {}): CommanderCommand {
   const dependencies: CommandDependencies = {
     environment: {
       sourceDateEpoch: undefined,

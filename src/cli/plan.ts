@@ -58,7 +58,7 @@ export function refillOption(): Option {
 }
 
 /** One job a model, or, above the limit, models in groups of about equal bytes. `models` is what `--model` takes, by spaces. */
-export function matrixOf(plan: Plan): {
+function matrixOf(plan: Plan): {
   readonly include: readonly { readonly group: string; readonly models: string }[];
 } {
   const packed = plan.models

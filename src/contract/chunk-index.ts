@@ -16,8 +16,8 @@ export const indexVersion = 1;
 export const structure = -1;
 
 /** Bytes of a gzip that no chunk covers: its header before the first chunk, final block + CRC-32 + length after the last. */
-export const gzipHeaderBytes = 10;
-export const gzipTrailerBytes = 10;
+const gzipHeaderBytes = 10;
+const gzipTrailerBytes = 10;
 
 /** One piece of the archive that decodes alone. Offsets and lengths in bytes; `length` and the digest are of the uncompressed chunk. */
 export type ChunkTuple = readonly [

@@ -87,7 +87,7 @@ export const manifestModelSchema = z.looseObject({
   published_versions: z.optional(z.array(publishedVersionSchema)),
 });
 
-export const yankedSchema = z.looseObject({ model: modelNameField, version: versionField, reason: z.string() });
+const yankedSchema = z.looseObject({ model: modelNameField, version: versionField, reason: z.string() });
 
 const modelsSchema = z.record(modelNameField, manifestModelSchema);
 const onlyModels = z.looseObject({ models: modelsSchema });
@@ -109,7 +109,6 @@ export type ManifestFile = Readonly<z.infer<typeof manifestFile>>;
 export type Embedding = Readonly<z.infer<typeof embeddingSchema>>;
 export type Fingerprints = Readonly<z.infer<typeof fingerprintsSchema>>;
 export type PublishedVersion = Readonly<z.infer<typeof publishedVersionSchema>>;
-export type RemoteDocument = Readonly<z.infer<typeof remoteDocument>>;
 
 export const manifestVersion = '1.0.0';
 

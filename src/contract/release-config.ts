@@ -35,7 +35,7 @@ const patternList = z.optional(
   z.array(globPattern).check(z.minLength(1, 'must name at least one pattern, or be left out')),
 );
 
-export const licenseField = nonEmpty.check(
+const licenseField = nonEmpty.check(
   z.refine(
     isSpdxExpression,
     'must be an SPDX licence expression such as "Apache-2.0", or "LicenseRef-…" for one not listed',

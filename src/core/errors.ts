@@ -69,7 +69,7 @@ function errorOf(code: ErrorCode) {
     new AircherError(code, message, { ...more, hint });
 }
 
-export const unexpectedError = errorOf('unexpected');
+const unexpectedError = errorOf('unexpected');
 export const usageError = errorOf('usage');
 export const invalidError = errorOf('invalid');
 export const integrityError = errorOf('integrity');

@@ -82,7 +82,7 @@ function partMatcher(part: string): Pattern['parts'][number] {
 }
 
 /** A path with a part that begins with a dot. */
-export function isHidden(path: string): boolean {
+function isHidden(path: string): boolean {
   return path.startsWith('.') || path.includes('/.');
 }
 

@@ -49,6 +49,6 @@ export function describedFingerprints(
 }
 
 /** The embedding space: vectors of two models may be compared if this is equal. */
-export function spaceOf(fingerprints: ModelFingerprints): Sha256 {
+function spaceOf(fingerprints: ModelFingerprints): Sha256 {
   return sha256(canonicalJson(Object.fromEntries(fingerprintNames.map((name) => [name, fingerprints[name]]))));
 }

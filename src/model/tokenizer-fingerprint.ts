@@ -124,7 +124,7 @@ function preprocessorsOf(view: ModelView, directory: string): JsonObject | undef
 }
 
 /** tokenizer.json, condensed, in one form for all versions of the library. */
-export function tokenizerContent(tokenizer: JsonObject): JsonObject {
+function tokenizerContent(tokenizer: JsonObject): JsonObject {
   const { added_tokens: added, ...rest } = tokenizer;
   const kept = Object.entries(rest).flatMap(([name, value]) =>
     ignoredInTokenizer.has(name) || value === null

@@ -139,7 +139,7 @@ export async function findPublishedEntry(
 /** A release, and where its manifest is. */
 export type PublishedManifest = Pick<PublishedVersion, 'release' | 'manifest'>;
 
-export function publishedManifest({ tag, bytes, sha256: digest, downloadUrls }: PublishedRelease): PublishedManifest {
+function publishedManifest({ tag, bytes, sha256: digest, downloadUrls }: PublishedRelease): PublishedManifest {
   return { release: tag, manifest: { size_bytes: bytes.length, sha256: digest, download_urls: downloadUrls } };
 }
 

@@ -44,7 +44,7 @@ export async function findHistory(config: ReleaseConfig, base: BaseFinding): Pro
   return { last, users };
 }
 
-export function entryOf(release: PublishedRelease | undefined, model: string): ManifestModel | undefined {
+function entryOf(release: PublishedRelease | undefined, model: string): ManifestModel | undefined {
   const models = release?.manifest.models ?? {};
   return Object.hasOwn(models, model) ? models[model] : undefined;
 }

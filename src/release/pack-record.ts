@@ -54,7 +54,7 @@ const recordSchema = z.looseObject({
   stamps: z.looseObject({ archive: z.string(), index: z.string() }),
 });
 
-export function packRecordPath(workspace: Workspace, model: string): string {
+function packRecordPath(workspace: Workspace, model: string): string {
   return join(workspace.out, `${model}.pack.json`);
 }
 

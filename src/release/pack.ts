@@ -16,7 +16,7 @@ import type { StagedModel } from './stage.ts';
 import type { Workspace } from './workspace.ts';
 
 /** npm's constant: 1985-10-26, the modification time of everything in an archive. */
-export const defaultArchiveTime = 499_162_500;
+const defaultArchiveTime = 499_162_500;
 
 /**
  * Packs the staged models into `--out`, one after the other, each over all cores. What is packed already and unchanged is left

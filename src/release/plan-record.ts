@@ -112,7 +112,7 @@ const planSchema = z.looseObject({
   dropped: z.array(z.string()),
 });
 
-export function planPath(workspace: Workspace): string {
+function planPath(workspace: Workspace): string {
   return join(workspace.out, 'plan.json');
 }
 

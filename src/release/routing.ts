@@ -3,13 +3,13 @@ import { defaultLargeModelBytes, type ReleaseConfig } from '../contract/release-
 import { configuredKinds } from './addresses.ts';
 
 /** GitHub takes assets below 2 GiB. [GitHub docs, "About releases": each file must be under 2 GiB] */
-export const githubAssetLimitBytes = 2 ** 31;
+const githubAssetLimitBytes = 2 ** 31;
 
 /**
  * The most bytes that an archive of these sources can have: chunks are stored where they don't shrink, which costs five bytes in
  * 65,535 and five a chunk; headers and padding cost at most 3 KiB a file.
  */
-export function largestArchiveBytes(sourceBytes: number, files: number): number {
+function largestArchiveBytes(sourceBytes: number, files: number): number {
   return Math.ceil(sourceBytes * (1 + 16 / 65_536)) + files * 4096 + 1024 * 1024;
 }
 

@@ -17,8 +17,6 @@ import { findReference } from './verify/reference-manifest.ts';
 import { verifySignatures } from './verify/signatures.ts';
 import type { Workspace } from './workspace.ts';
 
-export type { VerifyState } from './verify/expected-files.ts';
-
 export interface VerifyReport {
   readonly tag: string;
   readonly ok: boolean;

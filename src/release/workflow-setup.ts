@@ -27,7 +27,7 @@ export interface WorkflowSetup {
 }
 
 /** Where release.json stands unless `--config` says otherwise. */
-export const defaultConfigFile = 'manifests/release.json';
+const defaultConfigFile = 'manifests/release.json';
 
 /**
  * Another repository: jobs install what its package-lock.json names, with all that it depends on by digest; no install script runs

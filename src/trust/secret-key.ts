@@ -26,7 +26,7 @@ const defaultLimits = { operations: 33_554_432n, memoryBytes: 1_073_741_824n } a
 
 const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
-export const keyRemedy = 'AIRCHER_SIGNING_KEY takes the path of a minisign secret key, or the whole text of one.';
+const keyRemedy = 'AIRCHER_SIGNING_KEY takes the path of a minisign secret key, or the whole text of one.';
 
 /** The Ed25519 key of a seed, for signing. */
 export function privateKeyOf(seed: Uint8Array): KeyObject {

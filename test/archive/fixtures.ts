@@ -46,7 +46,7 @@ export function safetensors(tensors: readonly TestTensor[], metadata?: Readonly<
   return Buffer.concat([withLength(JSON.stringify(header)), ...tensors.map(({ data }) => data)]);
 }
 
-export function withLength(json: string | Buffer): Buffer {
+function withLength(json: string | Buffer): Buffer {
   const bytes = Buffer.from(json as string);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(bytes.length));

@@ -5,7 +5,7 @@ import { writeFiles } from './inspecting.ts';
 import type { Layout, TensorList } from './known-layouts.ts';
 
 /** A safetensors file with the header of these tensors and a hole for their data: it takes no room, whatever size it says. */
-export async function writeHollowWeights(
+async function writeHollowWeights(
   path: string,
   tensors: TensorList,
   options: { readonly layers?: number; readonly dtype?: string } = {},

@@ -102,7 +102,7 @@ export interface BatchAnswer {
 }
 
 /** What every request of git-lfs's API needs. */
-export const lfsHeaders = {
+const lfsHeaders = {
   accept: 'application/vnd.git-lfs+json',
   'content-type': 'application/vnd.git-lfs+json',
 };

@@ -1,4 +1,4 @@
-import { jsonReply, Refusal, type Reply } from '../reply.ts';
+import { jsonReply, Refusal } from '../reply.ts';
 import type { Caller } from './accounts.ts';
 import type { RateLimitOptions } from './options.ts';
 
@@ -114,9 +114,4 @@ export function quotaHeaders(quota: Quota): Record<string, string> {
     'x-ratelimit-used': String(quota.used),
     'x-ratelimit-resource': 'core',
   };
-}
-
-/** The reply with the quota's headers. */
-export function withQuota(reply: Reply, quota: Quota): Reply {
-  return { ...reply, headers: { ...quotaHeaders(quota), ...reply.headers } };
 }

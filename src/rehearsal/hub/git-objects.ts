@@ -64,7 +64,7 @@ export function createObjectStore(directory: string): ObjectStore {
   };
 }
 
-export function objectId(type: ObjectType, body: Uint8Array): ObjectId {
+function objectId(type: ObjectType, body: Uint8Array): ObjectId {
   return createHash('sha1').update(header(type, body)).update(body).digest('hex');
 }
 

@@ -23,7 +23,7 @@ export function hubSourceOf(model: string, config: ModelConfig, workspace: Works
   return { model, repository, revision, directory: stagedDirectory(model, revision, workspace), config };
 }
 
-export function stagedDirectory(model: string, revision: string, workspace: Workspace): string {
+function stagedDirectory(model: string, revision: string, workspace: Workspace): string {
   return join(workspace.out, '.sources', model, revision);
 }
 

@@ -12,9 +12,9 @@ import { differingAssets } from './published-release.ts';
 import { releaseBody } from './release-body.ts';
 
 /** An asset must be smaller than this (docs.github.com, "About releases": "under 2 GiB"). */
-export const maxAssetBytes = 2 * 1024 ** 3 - 1;
+const maxAssetBytes = 2 * 1024 ** 3 - 1;
 /** docs.github.com, "About releases": "up to 1000 release assets". */
-export const maxAssets = 1000;
+const maxAssets = 1000;
 /** Other characters are replaced by GitHub, and a dot in front gets a word before it. */
 const keptName = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 /** A token that expires before an upload could end is as good as expired. */

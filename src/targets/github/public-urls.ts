@@ -26,7 +26,7 @@ export async function awaitPublicUrls(api: GithubApi, release: TargetRelease): P
   });
 }
 
-export function publicUrl(api: GithubApi, tag: string, name: string): string {
+function publicUrl(api: GithubApi, tag: string, name: string): string {
   const { serverUrl, repository } = api.settings;
   return `${serverUrl}/${repository}/releases/download/${encodeURIComponent(tag)}/${encodeURIComponent(name)}`;
 }

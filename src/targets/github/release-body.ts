@@ -1,5 +1,5 @@
 /** GitHub takes no longer text for a release, in characters (docs.github.com: "body is too long (maximum is 125000 characters)"). */
-export const maxBodyCharacters = 125_000;
+const maxBodyCharacters = 125_000;
 
 const shortened = '\n\n(Shortened: GitHub takes no more.)\n';
 
