@@ -7,13 +7,18 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Writes the package `aircher`: the client's one file, its types, and what a registry asks for. It depends on nothing. */
 export async function buildClientPackage(directory = join(root, 'dist/client')): Promise<BuiltBundle> {
-  const { version, license, keywords } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  const { version, keywords, homepage, bugs, repository, license } = JSON.parse(
+    await readFile(join(root, 'package.json'), 'utf8'),
+  );
   const bundle = await buildClientBundle(join(directory, 'aircher.mjs'));
   const description = {
     name: 'aircher',
     version,
     description: 'Installs embedding models and keeps them up to date',
     keywords,
+    homepage,
+    bugs,
+    repository,
     license,
     type: 'module',
     engines: { node: '>=20.19' },

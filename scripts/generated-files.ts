@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { checkWorkflow } from '../src/release/check-workflow.ts';
 import { driftWorkflow } from '../src/release/drift-workflow.ts';
 import { releaseWorkflow } from '../src/release/release-workflow.ts';
@@ -8,7 +9,9 @@ import { jsonSchemas } from './json-schemas.ts';
 
 /** Everything in the repository that is generated from code, by path. A test holds it up to date. */
 export async function generatedFiles(): Promise<Readonly<Record<string, string>>> {
+  const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
   return {
+    'src/core/tool-version.ts': `/** The version of both packages, which package.json has. */\nexport const toolVersion = '${version}';\n`,
     ...jsonSchemas(),
     'docs/commands.md': commandDocs(),
     ...(await formatDocs()),

@@ -1,2 +1,2 @@
-/** The version of this package; a test holds it equal to package.json's. */
+/** The version of both packages, which package.json has. */
 export const toolVersion = '0.1.0';

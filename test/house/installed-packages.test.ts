@@ -58,10 +58,12 @@ async function createProject(name: string, tarball: string): Promise<string> {
   return project;
 }
 
-test('both packages have the same bytes from every checkout', async () => {
+test('both packages have the same bytes from every checkout, and so have those of AIRCHER_TEST_PACKAGES', async () => {
+  const { AIRCHER_TEST_PACKAGES: others } = process.env;
   for (const tarball of tarballs) {
-    const [one, other] = await Promise.all(checkouts.map((checkout) => readFile(join(checkout, tarball))));
-    assert.ok(one!.equals(other!), tarball);
+    const places = [...checkouts, ...(others ? [others] : [])];
+    const [tried, ...same] = await Promise.all(places.map((place) => readFile(join(place, tarball))));
+    for (const [at, bytes] of same.entries()) assert.ok(bytes.equals(tried!), `${places[at + 1]} ${tarball}`);
   }
 });
 

@@ -54,7 +54,7 @@ const jobs = workflows.flatMap(({ name, workflow }) =>
 
 describe('the workflows', () => {
   it('are what the templates make, ours and those of others differing in the command alone', () => {
-    assert.deepEqual(names, ['check-models.yml', 'ci.yml', 'drift.yml', 'release-models.yml']);
+    assert.deepEqual(names, ['check-models.yml', 'ci.yml', 'drift.yml', 'release-models.yml', 'release-packages.yml']);
     for (const [name, render] of templates) {
       assert.equal(texts.get(name), render(ownSetup), `${name} is out of date: run npm run generate`);
       const prepared = ownSetup.prepare.map((command) => `      - run: ${command}\n`).join('');
@@ -93,7 +93,9 @@ describe('the workflows', () => {
         ? { contents: 'write', 'id-token': 'write', attestations: 'write' }
         : /release-models\.yml (digests|prove)$/.test(at)
           ? {}
-          : { contents: 'read' };
+          : at === 'release-packages.yml publish'
+            ? { 'id-token': 'write' }
+            : { contents: 'read' };
       assert.deepEqual(job.permissions, expected, at);
       assert.ok((job['timeout-minutes'] ?? 360) < 360, `${at} has a deadline`);
     }
@@ -183,7 +185,7 @@ describe('the workflows', () => {
 
   it('do nothing in a fork: no secret is there, and the hosts are not its own', () => {
     for (const { name, workflow } of workflows) {
-      if (!/release-models|drift/.test(name)) continue;
+      if (!/release-|drift/.test(name)) continue;
       for (const [id, job] of Object.entries(workflow.jobs)) {
         if (job.needs === undefined)
           assert.match(job.if ?? '', /^\$\{\{ !github\.event\.repository\.fork \}\}$/, `${name} ${id}`);
@@ -194,10 +196,11 @@ describe('the workflows', () => {
   it('never cancel a release, never push, and start it by tag or hand only', () => {
     for (const { name, text, workflow } of workflows) {
       assert.doesNotMatch(text, /git push|pull_request_target|workflow_run/, name);
-      if (!name.endsWith('release-models.yml')) continue;
+      if (!/release-\w+\.yml$/.test(name)) continue;
       assert.equal(workflow.concurrency['cancel-in-progress'], false);
       assert.doesNotMatch(workflow.concurrency.group, /\$\{\{/, 'one group for all releases');
-      assert.deepEqual(Object.keys(workflow.on), ['push', 'workflow_dispatch']);
+      const byHand = name.endsWith('release-models.yml') ? ['workflow_dispatch'] : [];
+      assert.deepEqual(Object.keys(workflow.on), ['push', ...byHand]);
       assert.deepEqual(Object.keys(workflow.on.push as object), ['tags']);
     }
   });
