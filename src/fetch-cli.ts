@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // aircher, the client of embedding model releases
 import { exitCodes } from './core/exit-codes.ts';
+import { watchOutput } from './core/standard-streams.ts';
 import { supportedNode } from './core/supported-node.ts';
 import { toolVersion } from './core/tool-version.ts';
 import { type CommandEnvironment, runModelCommand } from './fetch/command-line.ts';
@@ -43,11 +44,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 if (isStartedFile(import.meta.url, process.argv[1])) {
-  // A reader that has enough (`| head`) is no fault.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  watchOutput(process);
   // What a command that never ends would leave; not awaited here, since a bundler could make no CommonJS of that.
   process.exitCode = exitCodes.unexpected;
   void main(process.argv.slice(2)).then((exitCode) => {

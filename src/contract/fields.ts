@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { sha256Pattern } from '../core/hashing.ts';
+import { shortened } from '../core/printable.ts';
 import { limits } from './limits.ts';
 import { filePathFault, modelNameFault, pathClashes } from './names.ts';
 import * as semver from './versions.ts';
@@ -35,7 +36,7 @@ const quoted =
   (faultOf: FaultOf): FaultOf =>
   (text) => {
     const fault = faultOf(text);
-    return fault && `${JSON.stringify(text)} ${fault}`;
+    return fault && `${JSON.stringify(shortened(text))} ${fault}`;
   };
 
 export const modelNameField = textWithout(quoted(modelNameFault));

@@ -1,3 +1,4 @@
+import { quoted, steeringCharacter } from '../core/printable.ts';
 import { limits } from './limits.ts';
 
 /** Device names that Windows reserves in every directory, with any ending. */
@@ -43,6 +44,8 @@ function pathPartFault(part: string): string | undefined {
   if (Buffer.byteLength(part) > limits.pathPartBytes) return `has a part longer than ${limits.pathPartBytes} bytes`;
   const forbidden = /[\u0000-\u001f\u007f<>:"|?*\\]/u.exec(part);
   if (forbidden) return `has the character ${JSON.stringify(forbidden[0])}, which Windows can't hold`;
+  const steering = steeringCharacter(part);
+  if (steering) return `has the character ${quoted(steering)}, which isn't seen but changes what is`;
   if (/[. ]$/.test(part)) return 'has a part that ends with a dot or a space, which Windows drops';
   if (windowsDevice.test(part)) return `has the part ${JSON.stringify(part)}, a device name on Windows`;
   return undefined;

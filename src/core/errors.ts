@@ -105,6 +105,8 @@ export function formatPlace(problem: Problem): string {
 }
 
 const permissionRemedy = 'Check who owns it and its permissions.';
+const diskRemedy = 'The disk, or the connection to it, fails. Check it, or choose another directory.';
+const filesRemedy = 'Too many open files. Raise the limit (ulimit -n) and run the command again.';
 
 const machineRemedies: Readonly<Record<string, string>> = {
   ENOSPC: 'Free some disk space and run the command again; finished work is kept.',
@@ -115,7 +117,21 @@ const machineRemedies: Readonly<Record<string, string>> = {
   EEXIST: 'Something else stands in that place. Move it away, or choose another directory.',
   ENOTDIR: 'A file stands where a directory is needed. Move it away, or choose another directory.',
   EISDIR: 'A directory stands where a file is needed. Move it away, or choose another place.',
-  EMFILE: 'Too many open files. Raise the limit (ulimit -n) and run the command again.',
+  ENOENT: 'It is missing, or was removed meanwhile. If it is the place for temporary files, make it or set TMPDIR.',
+  ENAMETOOLONG: 'The path is longer than the file system takes. Choose a directory with a shorter path.',
+  EFBIG:
+    'The file is larger than the file system, or the limit of this shell (ulimit -f), allows. Choose another disk.',
+  ELOOP: 'Links lead in a circle there. Remove them, or choose another directory.',
+  EXDEV: 'It lies on another disk than its new place. Choose a directory on the same one.',
+  ENOTEMPTY: 'Another program writes into that directory. End it, or choose another directory.',
+  EBUSY: 'Another program holds it open, or it is a mount point. End the program, or choose another directory.',
+  ETXTBSY: 'It is a program that runs. End it, or choose another directory.',
+  EIO: diskRemedy,
+  ENXIO: diskRemedy,
+  ENODEV: diskRemedy,
+  ESTALE: diskRemedy,
+  EMFILE: filesRemedy,
+  ENFILE: filesRemedy,
 };
 
 /**

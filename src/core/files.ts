@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { access, cp, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { builtins } from './builtins.ts';
-import { hasSystemCode, invalidError } from './errors.ts';
+import { hasSystemCode, invalidError, machineError } from './errors.ts';
 
 /** Errors that a virus scanner or indexer holding a fresh file causes on Windows for seconds. */
 const transientRenameErrors = ['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY'];
@@ -30,6 +30,39 @@ export async function renamePatiently(
   }
 }
 
+/**
+ * Moves a file, or a directory with all that is in it. What can't be renamed (another disk, a directory of a lower layer of an
+ * overlay) is copied beside its new place, flushed, renamed, and removed where it was. Links are moved as links, never followed.
+ */
+export async function moveTree(
+  from: string,
+  to: string,
+  options: Parameters<typeof renamePatiently>[2] = {},
+): Promise<void> {
+  try {
+    await renamePatiently(from, to, options);
+    return;
+  } catch (error) {
+    if (!hasSystemCode(error, 'EXDEV')) throw error;
+  }
+  const beside = temporaryName(to);
+  try {
+    // Pipes and sockets can't be copied, and hold nothing.
+    const filter = async (path: string): Promise<boolean> => {
+      const found = await lstat(path);
+      return found.isFile() || found.isDirectory() || found.isSymbolicLink();
+    };
+    await cp(from, beside, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true, filter });
+    await syncTree(beside);
+    await renamePatiently(beside, to, options);
+  } catch (error) {
+    await removeTree(beside);
+    throw error;
+  }
+  await syncDirectory(dirname(to));
+  await removeTree(from);
+}
+
 export function randomHex(bytes: number): string {
   return builtins.crypto.randomBytes(bytes).toString('hex');
 }
@@ -42,14 +75,29 @@ export function temporaryName(path: string): string {
 /** Flushes a directory, so that renames in it survive a power cut. Does nothing where the platform can't (Windows). */
 export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return;
-  const handle = await open(path, constants.O_RDONLY);
+  let handle: FileHandle | undefined;
   try {
+    handle = await open(path, constants.O_RDONLY);
     await handle.sync();
   } catch (error) {
-    // Some network file systems refuse to sync a directory; the data itself is flushed already.
-    if (!hasSystemCode(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error;
+    // Some network file systems refuse to sync a directory, and one that may be written to needn't be readable. The data itself is
+    // flushed already.
+    if (!hasSystemCode(error, 'EINVAL', 'ENOTSUP', 'EBADF', 'EACCES', 'EPERM')) throw error;
   } finally {
-    await handle.close();
+    await handle?.close();
+  }
+}
+
+/** Flushes a file, or a directory and all that is in it, so that what was copied survives a power cut. */
+async function syncTree(path: string): Promise<void> {
+  const found = await lstat(path);
+  if (found.isDirectory()) {
+    for (const name of await readdir(path)) await syncTree(join(path, name));
+    await syncDirectory(path);
+  } else if (found.isFile()) {
+    // Windows flushes only what may be written to.
+    const handle = await open(path, process.platform === 'win32' ? 'r+' : 'r');
+    await handle.sync().finally(() => handle.close());
   }
 }
 
@@ -87,10 +135,13 @@ export async function writeFileAtomically(
   await writeAtomically(path, (handle) => handle.writeFile(content), options);
 }
 
-/** Makes a directory and those above it, where they are missing. */
+/** Makes a directory and those above it, where they are missing. Each new one is flushed where it is named, in the one above. */
 export async function makeDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    const first = await mkdir(path, { recursive: true });
+    if (first === undefined) return;
+    const least = resolve(first).length;
+    for (let made = resolve(path); made.length >= least; made = dirname(made)) await syncDirectory(dirname(made));
   } catch (error) {
     // What Node says of a read-only file system too (Node 20 and 24): the directories one by one have the true reason.
     if (!hasSystemCode(error, 'ENOENT')) throw error;
@@ -105,6 +156,7 @@ async function makeOneByOne(path: string): Promise<void> {
     // Another process was faster.
     if (!hasSystemCode(error, 'EEXIST')) throw error;
   });
+  await syncDirectory(above);
 }
 
 /** Deletes a file, or a directory with all that is in it, if it is there; patiently, for other programs may hold a file open. */
@@ -122,25 +174,62 @@ export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** The file's bytes, or undefined where there is no such file. Other errors are thrown. */
-export async function readFileIfThere(path: string): Promise<Buffer | undefined> {
-  return ifThere(readFile(path));
+/** Never waits for whoever is at the other end of a pipe or a device. Windows doesn't know the flag. */
+const readOnly = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/**
+ * The bytes of a file; undefined where there is none, or a pipe or a device, which might never end. Throws `invalid` where it is
+ * larger than `maxBytes`. Other errors are thrown.
+ */
+export async function readFileIfThere(path: string, maxBytes?: number): Promise<Buffer | undefined> {
+  const handle = await ifThere(open(path, readOnly));
+  if (handle === undefined) return undefined;
+  try {
+    const found = await handle.stat();
+    // Of a directory, reading says that it is one.
+    if (!found.isFile() && !found.isDirectory()) return undefined;
+    if (maxBytes !== undefined && found.size > maxBytes) {
+      throw invalidError(`${path}: ${found.size} bytes is more than the limit of ${maxBytes}`);
+    }
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
 }
 
 /**
- * The bytes of a file that somebody else put there; undefined where there is none, or something that isn't a file (reading a named
- * pipe would never end). Throws `invalid` where it is larger than `maxBytes`.
+ * The bytes of a file that somebody else put there; undefined where there is none, or something that isn't a file. Throws `invalid`
+ * where it is larger than `maxBytes`.
  */
 export async function readBoundedFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
-  const status = await ifThere(stat(path));
-  if (!status?.isFile()) return undefined;
-  if (status.size > maxBytes) throw invalidError(`${path}: ${status.size} bytes is more than the limit of ${maxBytes}`);
-  return readFileIfThere(path);
+  return (await isFile(path)) ? readFileIfThere(path, maxBytes) : undefined;
+}
+
+/**
+ * The bytes of an ordinary file, in pieces of a megabyte, and no more than it had at the start: what the kernel shows as a file of no
+ * size may never end. Throws `machine` where it is something else.
+ */
+export async function* readPieces(path: string): AsyncGenerator<Buffer, void, undefined> {
+  const handle = await open(path, readOnly);
+  try {
+    const found = await handle.stat();
+    if (!found.isFile()) throw machineError(`${path} is not an ordinary file.`, 'Put the file itself in its place.');
+    if (found.size === 0) return;
+    yield* handle.createReadStream({ end: found.size - 1, highWaterMark: 1 << 20, autoClose: false });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Size of an ordinary file, or of the one that a link leads to; undefined where there is none. */
+export async function fileSize(path: string): Promise<number | undefined> {
+  const found = await ifThere(stat(path));
+  return found?.isFile() ? found.size : undefined;
 }
 
 /** Whether an ordinary file, or a link to one, lies at the path. */
 export async function isFile(path: string): Promise<boolean> {
-  return (await ifThere(stat(path)))?.isFile() ?? false;
+  return (await fileSize(path)) !== undefined;
 }
 
 export async function exists(path: string): Promise<boolean> {

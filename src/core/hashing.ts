@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { builtins } from './builtins.ts';
+import { readPieces } from './files.ts';
 
 /** A sha256 as 64 lower-case hex digits. */
 export type Sha256 = string;
@@ -16,14 +16,14 @@ export function sha256(bytes: Uint8Array | string): Sha256 {
   return startHash().update(bytes).digest('hex');
 }
 
-/** Size in bytes and sha256 of a file, in one streaming pass of bounded memory. */
+/** Size in bytes and sha256 of an ordinary file, in one streaming pass of bounded memory. */
 export async function hashFile(
   path: string,
   options: { readonly signal?: AbortSignal | undefined; readonly onBytes?: (count: number) => void } = {},
 ): Promise<{ readonly sizeBytes: number; readonly sha256: Sha256 }> {
   const hash = startHash();
   let sizeBytes = 0;
-  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+  for await (const piece of readPieces(path)) {
     options.signal?.throwIfAborted();
     hash.update(piece);
     sizeBytes += piece.length;

@@ -9,6 +9,11 @@
  */
 const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
+/** The first character that steers a reader's screen instead of being read, or undefined. */
+export function steeringCharacter(text: string): string | undefined {
+  return text.match(steering)?.[0];
+}
+
 /** The text, its lines included, without what steers a reader's screen instead of being read. */
 export function withoutSteering(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(steering, '\ufffd');
@@ -27,6 +32,11 @@ export function printable(text: string): string {
 /** A message as it is printed: further lines, which somebody else may have written, are marked, so that they don't pass for ours. */
 export function printableMessage(text: string): string {
   return printable(text).replaceAll('\n', '\n  | ');
+}
+
+/** The text, with its middle left out where it is longer than a reader takes in. */
+export function shortened(text: string): string {
+  return text.length <= 300 ? text : `${text.slice(0, 180)} … ${text.slice(-80)}`;
 }
 
 /** The text on one line, without what steers: a cell of a table, a part of a sentence. */

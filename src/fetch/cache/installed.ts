@@ -1,10 +1,10 @@
 import type { Stats } from 'node:fs';
-import { readFile, readlink, stat } from 'node:fs/promises';
+import { readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { clashKey } from '../../contract/names.ts';
 import * as semver from '../../contract/versions.ts';
 import { invalidError } from '../../core/errors.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { isFile, readFileIfThere } from '../../core/files.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import { type InstallRecord, readRecord, recordedModels, recordedVersions } from './records.ts';
 
@@ -73,12 +73,8 @@ export async function readLinkedVersion(layout: CacheLayout, name: string): Prom
     const target = resolve(dirname(path), await readlink(path));
     return dirname(target) === dirname(layout.version(name, 'x')) ? basename(target) : undefined;
   } catch {
-    try {
-      await readFile(join(path, copyMarker));
-      return (await readFile(join(path, versionFileName), 'utf8')).trim();
-    } catch {
-      return undefined;
-    }
+    if (!(await isFile(join(path, copyMarker)).catch(() => false))) return undefined;
+    return (await readFileIfThere(join(path, versionFileName)).catch(() => undefined))?.toString('utf8').trim();
   }
 }
 

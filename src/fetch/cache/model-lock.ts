@@ -1,9 +1,9 @@
-import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, lstat, rename, utimes, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasSystemCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { ifThere, makeDirectory, randomHex } from '../../core/files.ts';
+import { ifThere, makeDirectory, randomHex, readBoundedFile, removeTree } from '../../core/files.ts';
 import type { CacheLayout } from './layout.ts';
 import { isCertainlyGone, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
@@ -34,8 +34,9 @@ export async function tryModelLock(layout: CacheLayout, name: string): Promise<M
   const first = await create(path, defaultTiming);
   if (first !== undefined) return first;
   const holder = await readHolder(path);
-  if (holder === undefined || !(await isCertainlyGone(holder))) return undefined;
-  await takeAway(path, holder.token);
+  const beat = await readBeat(path);
+  if (beat !== nobodys && (holder === undefined || !(await isCertainlyGone(holder)))) return undefined;
+  await takeAway(path, holder?.token);
   return create(path, defaultTiming);
 }
 
@@ -61,7 +62,7 @@ export async function waitForModelLock(
     if (beat === undefined) continue;
     if (seen?.beat !== beat) seen = { beat, since: performance.now() };
     const silent = performance.now() - seen.since > timing.staleMs;
-    if (silent || (holder !== undefined && (await isCertainlyGone(holder)))) {
+    if (silent || beat === nobodys || (holder !== undefined && (await isCertainlyGone(holder)))) {
       if (!(await takeAway(path, holder?.token))) return unheld;
       continue;
     }
@@ -104,7 +105,7 @@ async function create(path: string, timing: LockTiming): Promise<ModelLock | und
     held: true,
     release: async () => {
       clearInterval(heartbeat);
-      if ((await readHolder(path))?.token === token) await rm(path, { force: true }).catch(() => {});
+      if ((await readHolder(path))?.token === token) await removeTree(path).catch(() => {});
     },
   };
 }
@@ -114,9 +115,11 @@ function lockless(error: unknown): boolean {
   return hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'ENOSPC', 'EDQUOT', 'ENOTSUP', 'ENOLCK');
 }
 
+const holderBytes = 4096;
+
 async function readHolder(path: string): Promise<Holder | undefined> {
   try {
-    const { token, host, pid, started } = JSON.parse(await readFile(path, 'utf8'));
+    const { token, host, pid, started } = JSON.parse(String(await readBoundedFile(path, holderBytes)));
     const isHolder = typeof token === 'string' && typeof host === 'string' && Number.isSafeInteger(pid);
     return isHolder ? { token, host, pid, started } : undefined;
   } catch {
@@ -125,9 +128,13 @@ async function readHolder(path: string): Promise<Holder | undefined> {
   }
 }
 
+/** What lies at a lock's place and is no lock file (a pipe, a link, a directory) has no owner. */
+const nobodys = 'no lock file';
+
 /** Changes whenever the owner shows that it lives; undefined where there is no lock file. */
 async function readBeat(path: string): Promise<string | undefined> {
-  const status = await ifThere(stat(path));
+  const status = await ifThere(lstat(path));
+  if (status && !status.isFile()) return nobodys;
   return status && `${status.ino} ${status.mtimeMs} ${status.size}`;
 }
 
@@ -146,6 +153,6 @@ async function takeAway(path: string, token: string | undefined): Promise<boolea
   }
   const taken = await readHolder(aside);
   if (taken !== undefined && taken.token !== token) await link(aside, path).catch(() => {});
-  await rm(aside, { force: true });
+  await removeTree(aside);
   return true;
 }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasSystemCode, machineError, toAircherError } from '../../core/errors.ts';
-import { exists, makeDirectory } from '../../core/files.ts';
+import { makeDirectory } from '../../core/files.ts';
 import type { CacheLayout } from './layout.ts';
 import { otherCache } from './locate.ts';
 
@@ -15,8 +15,10 @@ export async function prepareCache(layout: CacheLayout): Promise<void> {
   try {
     const tagged = [layout.models, layout.versions, layout.downloads].map(async (directory) => {
       await makeDirectory(directory);
-      const tag = join(directory, 'CACHEDIR.TAG');
-      if (!(await exists(tag))) await writeFile(tag, cacheDirTag);
+      // Whatever stands there already stays, and no link is written through.
+      await writeFile(join(directory, 'CACHEDIR.TAG'), cacheDirTag, { flag: 'wx' }).catch((error: unknown) => {
+        if (!hasSystemCode(error, 'EEXIST')) throw error;
+      });
     });
     await Promise.all([makeDirectory(layout.state), ...tagged]);
   } catch (error) {

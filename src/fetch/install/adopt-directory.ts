@@ -1,9 +1,16 @@
 import type { Dirent } from 'node:fs';
-import { readdir, rename, rmdir } from 'node:fs/promises';
+import { readdir, realpath, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { type RunContext, warn } from '../../core/events.ts';
-import { makeDirectory, readFileIfThere, removeTree, writeFileAtomically } from '../../core/files.ts';
+import {
+  fileSize,
+  makeDirectory,
+  moveTree,
+  readFileIfThere,
+  removeTree,
+  writeFileAtomically,
+} from '../../core/files.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { readLinkedVersion } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
@@ -12,6 +19,7 @@ import { isRealDirectory } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
 import { commitVersion, recordVersion } from './commit-version.ts';
+import { copyFiles } from './copy-files.ts';
 import { openStaging } from './staging.ts';
 
 /**
@@ -31,7 +39,7 @@ export async function adoptOrSetAside(
   const match = await matchingVersion(client, resolved, path, context);
   const aside = join(layout.setAside, `${name}-${new Date().toISOString().replace(/[:.]/g, '-')}`);
   await makeDirectory(dirname(aside));
-  await rename(path, aside);
+  await moveTree(path, aside);
   if (match === undefined) {
     warn(context, {
       file: path,
@@ -40,7 +48,7 @@ export async function adoptOrSetAside(
     });
     return { setAside: aside };
   }
-  return { adopted: await moveIn(layout, match, aside) };
+  return { adopted: await moveIn(layout, match, aside, context) };
 }
 
 /** The version that the directory's files are: the one its `.version` names, or the wanted one. */
@@ -80,21 +88,31 @@ export async function adoptVersion(
 
 async function holdsFiles(directory: string, { files = [] }: ManifestModel, { signal }: RunContext): Promise<boolean> {
   for (const file of files) {
-    const found = await hashFile(join(directory, file.path), { signal }).catch(() => undefined);
+    const path = join(directory, file.path);
+    if ((await fileSize(path).catch(() => undefined)) !== file.size_bytes) return false;
+    const found = await hashFile(path, { signal }).catch(() => undefined);
     signal?.throwIfAborted();
     if (found?.sha256 !== file.sha256) return false;
   }
   return files.length > 0;
 }
 
-/** Installs the version from its files in `aside`; what else lies there stays there. */
-async function moveIn(layout: CacheLayout, match: ResolvedModel, aside: string): Promise<InstallRecord> {
+/** Installs the version from its files in `aside`; what else lies there stays there, and so does what a link there leads to. */
+async function moveIn(
+  layout: CacheLayout,
+  match: ResolvedModel,
+  aside: string,
+  context: RunContext,
+): Promise<InstallRecord> {
   const { files = [] } = match.entry;
   const staging = await openStaging(layout, match, false);
+  const place = await realpath(aside);
   for (const file of files) {
+    const from = join(place, ...file.path.split('/'));
     const to = join(staging.files, file.path);
     await makeDirectory(dirname(to));
-    await rename(join(aside, file.path), to);
+    if ((await realpath(from)) === from) await moveTree(from, to);
+    else await copyFiles(aside, [file], staging.files, context);
   }
   const record = await commitVersion(layout, match, { directory: staging.files, files });
   await staging.remove();

@@ -1,7 +1,7 @@
-import { readdir, rename, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasSystemCode, invalidError } from '../../core/errors.ts';
-import { makeDirectory, renamePatiently, syncDirectory } from '../../core/files.ts';
+import { makeDirectory, moveTree, syncDirectory } from '../../core/files.ts';
 import { copyMarker, isDirectory, looksComplete } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import {
@@ -50,7 +50,7 @@ export async function commitVersion(
     flushVersion(directory, version),
   ]);
   try {
-    await renamePatiently(directory, target, { rename });
+    await moveTree(directory, target);
   } catch (error) {
     if (!hasSystemCode(error, 'ENOTEMPTY', 'EEXIST') || !(await looksComplete(layout, record))) throw error;
   }

@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasSystemCode, integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { isFile, makeDirectory } from '../../core/files.ts';
+import { fileSize, makeDirectory, readPieces } from '../../core/files.ts';
 import { startHash } from '../../core/hashing.ts';
 import type { InstalledFile } from '../cache/records.ts';
 
@@ -28,22 +27,21 @@ export async function copyFiles(
   }
 }
 
-/** What is wrong with the file, or undefined. Reads no more than it should have. */
+/** What is wrong with the file, or undefined. One of another size isn't read. */
 async function copyFile(
   source: string,
   target: string,
   file: InstalledFile,
   context: RunContext,
 ): Promise<string | undefined> {
-  if (!(await isFile(source))) return 'is missing';
+  const size = await fileSize(source);
+  if (size === undefined) return 'is missing';
+  if (size !== file.size_bytes) return `has ${size} bytes instead of ${file.size_bytes}`;
   const hash = startHash();
   const handle = await open(target, 'w');
-  let bytes = 0;
   try {
-    for await (const piece of createReadStream(source, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+    for await (const piece of readPieces(source)) {
       context.signal?.throwIfAborted();
-      bytes += piece.length;
-      if (bytes > file.size_bytes) return `has more than its ${file.size_bytes} bytes`;
       hash.update(piece);
       await handle.writeFile(piece);
     }

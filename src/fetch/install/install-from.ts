@@ -3,7 +3,7 @@ import { unpackArchive } from '../../archive/unpack-archive.ts';
 import { archiveFormats } from '../../contract/chunk-index.ts';
 import { type AircherError, integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { isFile, readBoundedFile } from '../../core/files.ts';
+import { fileSize, isFile, readBoundedFile } from '../../core/files.ts';
 import { hashFile, type Sha256, sha256 } from '../../core/hashing.ts';
 import { isDirectory } from '../cache/installed.ts';
 import type { Client } from '../client.ts';
@@ -91,24 +91,35 @@ async function findArchive(
   names: readonly string[],
   context: RunContext,
 ): Promise<Piece> {
-  const found = await hashArchive(from, basename(from), undefined, context);
   const known = manifests.flatMap((good) => Object.keys(good.manifest.models).map((name) => resolvedFrom(good, name)));
+  const size = await fileSize(from);
+  // One that is none by its size isn't read.
+  const found = known.some(({ entry }) => entry.size_bytes === size)
+    ? await hashArchive(from, basename(from), size, context)
+    : undefined;
   const right = known.find(({ entry }) => entry.sha256 === found);
   if (right !== undefined && (names.length === 0 || names.includes(right.name))) {
     return { resolved: right, archive: from, isChecked: true, folder: dirname(from) };
   }
   const meant =
     known.find(({ name }) => names.includes(name)) ?? known.find(({ name }) => basename(from).startsWith(`${name}.`));
-  if (meant !== undefined && right === undefined) throw wrongArchive(from, meant, found);
+  if (meant !== undefined && right === undefined) throw wrongArchive(from, meant, size, found);
   throw invalidError(
     `${from} is ${right?.name ?? 'no archive that the manifest names'}.`,
     'The manifest must be of the same release: put its manifest.json beside the archive.',
   );
 }
 
-function wrongArchive(path: string, { name, version, entry }: ResolvedModel, found: string): AircherError {
+function wrongArchive(
+  path: string,
+  { name, version, entry }: ResolvedModel,
+  size: number | undefined,
+  found: Sha256 | undefined,
+): AircherError {
+  const fault =
+    size === entry.size_bytes ? 'its sha256 differs' : `it has ${size} bytes instead of ${entry.size_bytes}`;
   return integrityError(
-    `${path} is not the archive of ${name} ${version}: its sha256 differs.`,
+    `${path} is not the archive of ${name} ${version}: ${fault}.`,
     'It is damaged, or of another release than the manifest. Copy or download it again.',
     { details: { expected: entry.sha256, found } },
   );
@@ -140,16 +151,24 @@ async function firstWithFiles(folders: readonly string[], { entry }: ResolvedMod
   return undefined;
 }
 
+/** Throws `integrity` where the file isn't the model's archive. One of another size isn't read. */
+async function checkArchive(path: string, resolved: ResolvedModel, context: RunContext): Promise<void> {
+  const { name, entry } = resolved;
+  const size = await fileSize(path);
+  const found = size === entry.size_bytes ? await hashArchive(path, name, size, context) : undefined;
+  if (found !== entry.sha256) throw wrongArchive(path, resolved, size, found);
+}
+
 async function hashArchive(
   path: string,
   subject: string,
-  size: number | undefined,
+  total: number | undefined,
   context: RunContext,
 ): Promise<Sha256> {
   let done = 0;
   const onBytes = (count: number): void => {
     done += count;
-    context.onEvent?.({ type: 'progress', task: 'verify', subject, done, total: size && Math.max(done, size) });
+    context.onEvent?.({ type: 'progress', task: 'verify', subject, done, total });
   };
   const found = await hashFile(path, { signal: context.signal, onBytes });
   context.onEvent?.({ type: 'done', task: 'verify', subject });
@@ -159,8 +178,7 @@ async function hashArchive(
 function fillFromArchive({ resolved, isChecked, folder }: Piece, archive: string, context: RunContext): FillStaging {
   return async (staging) => {
     const { name, entry } = resolved;
-    const found = isChecked ? entry.sha256 : await hashArchive(archive, name, entry.size_bytes, context);
-    if (found !== entry.sha256) throw wrongArchive(archive, resolved, found);
+    if (!isChecked) await checkArchive(archive, resolved, context);
     const files = await unpackArchive({ archive, model: name, entry, directory: staging.files }, context);
     return { files, indexBytes: await readIndexBeside(folder, resolved) };
   };

@@ -1,8 +1,10 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exists, ifThere, makeDirectory, randomHex, removeTree } from '../../core/files.ts';
+import { hasSystemCode } from '../../core/errors.ts';
+import { exists, ifThere, makeDirectory, moveTree, randomHex, removeTree } from '../../core/files.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';
+import { isRealDirectory } from '../cache/switch-current.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
 
 /**
@@ -30,14 +32,23 @@ export async function openStaging(layout: CacheLayout, artifact: Artifact, takeO
   await makeDirectory(parent);
   const prefix = artifactPrefix(artifact);
   const directory = join(parent, `${prefix}${process.pid}-${randomHex(6)}`);
+  const files = join(directory, 'files');
   for (const name of takeOver ? await list(parent) : []) {
-    // Where several are left, the first one is taken: no directory is renamed over another that holds something.
-    if (name.startsWith(prefix)) await rename(join(parent, name), directory).catch(() => {});
+    const left = join(parent, name);
+    // A link isn't ours: what is brought would lie, and be moved, where it leads.
+    if (!name.startsWith(prefix) || !(await isRealDirectory(left))) continue;
+    // Where several are left, the first one is taken that can be had.
+    const isTaken = await moveTree(left, directory).then(
+      () => true,
+      () => false,
+    );
+    if (isTaken) break;
   }
   await makeDirectory(directory);
+  if (!(await isRealDirectory(files))) await removeTree(files);
   return {
     directory,
-    files: join(directory, 'files'),
+    files,
     stillThere: () => exists(directory),
     remove: () => removeTree(directory),
   };
@@ -58,11 +69,18 @@ function artifactPrefix({ version, entry }: Artifact): string {
   return `${version}-${entry.sha256.slice(0, 16)}.`;
 }
 
-/** Moves a directory out of sight by one rename, then deletes it. A killed deletion leaves something for `prune` only. */
+/**
+ * Moves a directory out of sight by one rename, then deletes it. A killed deletion leaves something for `prune` only. What can't be
+ * renamed (`downloads/` on another disk, a lower layer of an overlay) is deleted where it is: whoever calls has removed its record, so
+ * that half of it counts for nothing.
+ */
 export async function discardTree(layout: CacheLayout, path: string): Promise<void> {
   await makeDirectory(layout.downloads);
   const trash = join(layout.downloads, `${trashPrefix}${process.pid}-${randomHex(6)}`);
-  await ifThere(rename(path, trash));
+  await ifThere(rename(path, trash)).catch(async (error: unknown) => {
+    if (!hasSystemCode(error, 'EXDEV')) throw error;
+    await removeTree(path);
+  });
   await removeTree(trash);
 }
 
