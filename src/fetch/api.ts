@@ -43,7 +43,10 @@ export declare class ModelManager {
   /** Installed against offered versions. Installs nothing. */
   checkUpdates(options?: CheckUpdatesOptions): Promise<Models<UpdateStatus>>;
 
-  /** Brings installed models to the newest versions. A failure ends it; models that were updated before stay so. */
+  /**
+   * Brings installed models to the newest versions. One that fails keeps its version, and the rest goes on: the error at the end
+   * has the reports of the others in `details.models`. So has the error of a cancelled call.
+   */
   update(options?: UpdateOptions): Promise<Models<UpdateReport>>;
 
   /** Hashes what is installed; repairs it where that is asked for. */
@@ -82,7 +85,10 @@ export declare class AircherError extends Error {
   readonly name: 'AircherError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
-  /** Facts for programs: `expected`, `found`, `url`, `status`, …; never a secret. */
+  /**
+   * Facts for programs: `expected`, `found`, `url`, `status`, …; never a secret. Of a call about several models: `models`, the
+   * reports of those that were done with, and `failed`, a `ModelFailure` for each that wasn't.
+   */
   readonly details: Readonly<Record<string, unknown>>;
   readonly problems: readonly Problem[];
   constructor(code: ErrorCode, message: string, options?: AircherErrorOptions);
@@ -123,6 +129,14 @@ export interface Problem {
   /** The remedy. */
   readonly hint?: string;
   readonly code?: ErrorCode;
+}
+
+/** What stopped one of several models; in an error's `details.failed`. */
+export interface ModelFailure {
+  readonly name: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | undefined;
 }
 
 export interface AircherErrorOptions {
@@ -378,6 +392,7 @@ export interface UpdateStatus {
   readonly installed: string;
   /** The newest version offered; undefined where none is (any more). */
   readonly available: string | undefined;
+  /** What `update` does: `update` brings the version that is available, all others leave the model as it is. */
   readonly status: 'up-to-date' | 'update' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
   readonly space: SpaceChange;
   readonly bytes_to_fetch: number | undefined;
@@ -419,8 +434,11 @@ export interface UpdateReport {
   readonly name: string;
   readonly from: string;
   readonly to: string;
-  readonly outcome: 'updated' | 'up-to-date' | 'pinned' | 'other-space' | 'not-offered';
+  /** The statuses of `checkUpdates`, with `updated` for `update`. */
+  readonly outcome: 'updated' | 'up-to-date' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
   readonly space: SpaceChange;
+  /** Why the version `from` was withdrawn, where it was. */
+  readonly yanked: string | undefined;
   readonly bytes_fetched: number;
   readonly bytes_copied: number;
 }

@@ -64,9 +64,14 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
     });
     return exitCode ?? 0;
   } catch (thrown) {
+    const cause = toAircherError(thrown);
+    const { details } = cause;
     const error = signal.aborted
-      ? new AircherError('interrupted', 'Interrupted. What was downloaded is kept for the next run.')
-      : toAircherError(thrown);
+      ? new AircherError('interrupted', 'Interrupted. What was downloaded is kept for the next run.', {
+          cause,
+          details,
+        })
+      : cause;
     if (json && error.details.reported !== true) stdout.write(printableJson(errorDocument(error)));
     for (const message of formatError(error, { verbose })) progress.say(message);
     return exitCodes[error.code];

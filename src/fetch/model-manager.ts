@@ -24,7 +24,7 @@ import type {
   VersionSwitch,
 } from './api.ts';
 import { type Client, createClient } from './client.ts';
-import { installFrom } from './install/install-from.ts';
+import { findOnDisk, installFrom } from './install/install-from.ts';
 import { type Installation, installVersion } from './install/install-version.ts';
 import { findManifest } from './manifests/find-manifest.ts';
 import { resolveModel } from './manifests/resolve-model.ts';
@@ -93,9 +93,9 @@ export class ModelManager {
    * (manifest.json and archives), a folder with the model's files, or an archive.
    */
   async installFrom(name: string, from: string, context: RunContext = {}): Promise<EnsuredModel> {
-    const [report] = await installFrom(this.#client, from, [name], context);
-    if (report === undefined) throw invalidError(`${from} has no ${name}.`);
-    return describeInstalled(this.#client.layout, report.record);
+    const [model] = await findOnDisk(this.#client, from, [name], context);
+    if (model === undefined) throw invalidError(`${from} has no ${name}.`);
+    return describeInstalled(this.#client.layout, (await installFrom(this.#client, model, context)).record);
   }
 
   /** Installed versions. No network. */
@@ -113,9 +113,9 @@ export class ModelManager {
     return checkUpdates(this.#client, options);
   }
 
-  /** Brings installed models to the newest versions. */
+  /** Brings installed models to the newest versions. One that fails keeps its version, and the rest goes on. */
   async update(options: UpdateOptions = {}): Promise<Models<UpdateReport>> {
-    return { models: (await updateModels(this.#client, options)).map(({ report }) => report) };
+    return { models: await updateModels(this.#client, options) };
   }
 
   /** Hashes what is installed; repairs it where that is asked for. */

@@ -1,10 +1,12 @@
+import { toAircherError } from '../../core/errors.ts';
 import { exitUpdatesFound } from '../../core/exit-codes.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import type { Models, UpdateStatus } from '../api.ts';
 import { checkUpdates } from '../operations/check-updates.ts';
-import type { Output } from '../render/output.ts';
+import type { Columns, Output } from '../render/output.ts';
 import type { Command } from './command.ts';
-import { showModels } from './show-models.ts';
+import { noModels } from './show-models.ts';
+import { tellStays } from './tell.ts';
 
 export const checkUpdatesCommand: Command = {
   name: 'check-updates',
@@ -15,36 +17,57 @@ export const checkUpdatesCommand: Command = {
   },
   options: { '--exit-code': 'exit with 10 where there are updates' },
   async run({ client, names, options, output, context }) {
-    const report = await checkUpdates(client, { ...context, names });
-    showStatuses(report, output);
-    const statuses = report.models;
+    const statuses = await showUpdates(checkUpdates(client, { ...context, names }), output, ({ name, ...model }) => {
+      if (model.changes !== undefined) output.note(`${name} ${model.available}: ${model.changes}`);
+    });
     const updates = statuses.filter(({ status }) => status === 'update').length;
     if (updates > 0) output.note(`${plural(updates, 'update')}. To install: update --all`);
     else if (client.offline) output.note('Nothing newer is known here. Offline, no host is asked.');
     else if (statuses.length > 0 && statuses.every(({ status }) => status === 'up-to-date')) {
       output.note('Everything is up to date.');
     }
-    for (const { name, installed, available, status, changes, yanked } of statuses) {
-      if (yanked !== undefined) output.note(`${name} ${installed} was withdrawn: ${yanked}`);
-      if (status === 'pinned') output.note(`${name} is pinned to ${installed}: update leaves it alone.`);
-      if (status === 'not-offered') output.note(`${name} is not in the newest release.`);
-      if (changes !== undefined) output.note(`${name} ${available}: ${changes}`);
-    }
     return options['exit-code'] && updates > 0 ? exitUpdatesFound : 0;
   },
 };
 
-export function showStatuses(report: Models<UpdateStatus>, output: Output): void {
-  showModels(output, report, {
-    INSTALLED: (status) => status.installed,
-    OFFERED: (status) => status.available,
-    'TO FETCH': ({ bytes_to_fetch: bytes, size_bytes: size }) =>
-      size === undefined
-        ? undefined
-        : `${bytes === undefined ? 'up to' : `${formatBytes(bytes)} of`} ${formatBytes(size)}`,
-    CHANGES: (status) => status.differences.join(', ') || undefined,
-    INDICES: (status) => (status.size_bytes === undefined ? undefined : indices[status.space]),
+/**
+ * Shows what `check-updates` and `update --plan` found: a document, or a table, why models stay, and what `more` says of each. Where
+ * a model failed, the table has what is known of the others, and the error is thrown on.
+ */
+export async function showUpdates(
+  found: Promise<Models<UpdateStatus>>,
+  output: Output,
+  more: (status: UpdateStatus) => void,
+): Promise<readonly UpdateStatus[]> {
+  const show = (models: readonly UpdateStatus[]): void => {
+    if (models.length > 0) output.table(models, columns);
+    for (const model of models) {
+      const { name, installed, status, yanked } = model;
+      if (status !== 'update' && status !== 'up-to-date') tellStays(name, installed, status, yanked, output);
+      else if (yanked !== undefined) output.note(`${name} ${installed} was withdrawn: ${yanked}`);
+      more(model);
+    }
+  };
+  const report = await found.catch((error: unknown) => {
+    show((toAircherError(error).details.models ?? []) as readonly UpdateStatus[]);
+    throw error;
   });
+  output.document(report);
+  if (report.models.length === 0) output.note(noModels);
+  show(report.models);
+  return report.models;
 }
+
+const columns: Columns<UpdateStatus> = {
+  MODEL: (status) => status.name,
+  INSTALLED: (status) => status.installed,
+  OFFERED: (status) => status.available,
+  'TO FETCH': ({ bytes_to_fetch: bytes, size_bytes: size }) =>
+    size === undefined
+      ? undefined
+      : `${bytes === undefined ? 'up to' : `${formatBytes(bytes)} of`} ${formatBytes(size)}`,
+  CHANGES: (status) => status.differences.join(', ') || undefined,
+  INDICES: (status) => (status.size_bytes === undefined ? undefined : indices[status.space]),
+};
 
 const indices = { same: 'stay valid', changes: 'must be rebuilt', unknown: 'unknown: rebuild to be sure' } as const;

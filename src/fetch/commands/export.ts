@@ -1,4 +1,5 @@
 import { usageError } from '../../core/errors.ts';
+import { eachModel } from '../operations/each-model.ts';
 import { exportModel } from '../operations/export-model.ts';
 import type { Command } from './command.ts';
 
@@ -14,12 +15,11 @@ export const exportCommand: Command = {
   async run({ client, models, options, output, context }) {
     const directory = options.to?.at(-1);
     if (directory === undefined) throw usageError('Where to? export NAME --to DIR');
-    const reports = [];
-    for (const { name, range } of models) {
+    const reports = await eachModel(models, context, async ({ name, range }) => {
       const report = await exportModel(client, name, range, directory, context);
-      reports.push(report);
       output.note(`${name} ${report.version} exported to ${directory} (its ${report.form}).`);
-    }
+      return report;
+    });
     output.document({ directory, models: reports });
     output.note(`On the other machine: install --from ${directory}`);
     return;

@@ -1,13 +1,14 @@
 import { usageError } from '../../core/errors.ts';
 import type { InstallReport } from '../api.ts';
 import { readInstalled, recordOf } from '../cache/installed.ts';
-import { installFrom } from '../install/install-from.ts';
+import { findOnDisk, installFrom } from '../install/install-from.ts';
 import { type Installation, installVersion } from '../install/install-version.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';
 import { spaceChange } from '../operations/describe-changes.ts';
 import { describeInstall } from '../operations/describe-install.ts';
+import { eachModel } from '../operations/each-model.ts';
 import { findInstalled } from '../operations/find-installed.ts';
 import type { Command, CommandCall } from './command.ts';
 import { type ModelReference, refuseVersion } from './model-reference.ts';
@@ -28,19 +29,21 @@ export const installCommand: Command = {
   async run(call) {
     const { client, models, names, options, output, context } = call;
     const from = options.from?.at(-1);
-    const reports: InstallReport[] = [];
     if (from !== undefined) {
       models.forEach(refuseVersion);
-      for (const done of await installFrom(client, from, names, context))
-        reports.push(describeInstall(client.layout, done));
-      for (const report of reports) tellInstalled(report, output);
-    } else {
-      if (models.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
-      let good: GoodManifest | undefined;
-      const manifest = async (): Promise<GoodManifest> => (good ??= await findManifest(client, context));
-      for (const model of models) reports.push(await makePresent(call, model, manifest));
+      const found = await findOnDisk(client, from, names, context);
+      const reports = await eachModel(found, context, async (model) => {
+        const report = describeInstall(client.layout, await installFrom(client, model, context));
+        tellInstalled(report, output);
+        return report;
+      });
+      output.document({ models: reports });
+      return;
     }
-    output.document({ models: reports });
+    if (models.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
+    let good: Promise<GoodManifest> | undefined;
+    const manifest = (): Promise<GoodManifest> => (good ??= findManifest(client, context));
+    output.document({ models: await eachModel(models, context, (model) => makePresent(call, model, manifest)) });
   },
 };
 

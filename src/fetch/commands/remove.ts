@@ -1,4 +1,5 @@
 import { formatBytes } from '../../core/format.ts';
+import { eachModel } from '../operations/each-model.ts';
 import { removeModel } from '../operations/free-space.ts';
 import type { Command } from './command.ts';
 
@@ -9,13 +10,12 @@ export const removeCommand: Command = {
   examples: {
     'gte-large': 'all versions, the pin and what was downloaded',
   },
-  async run({ client, names, output, context }) {
-    const models = [];
-    for (const name of names) {
+  async run({ client, models, output, context }) {
+    const reports = await eachModel(models, context, async ({ name }) => {
       const report = await removeModel(client, name, context);
-      models.push(report);
       output.note(`${name} removed (${report.versions.join(', ')}): ${formatBytes(report.bytes)} freed.`);
-    }
-    output.document({ models });
+      return report;
+    });
+    output.document({ models: reports });
   },
 };

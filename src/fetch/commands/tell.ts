@@ -1,5 +1,5 @@
 import { formatBytes } from '../../core/format.ts';
-import type { InstallReport, SpaceChange, VersionSwitch } from '../api.ts';
+import type { InstallReport, SpaceChange, UpdateReport, VersionSwitch } from '../api.ts';
 import type { Output } from '../render/output.ts';
 
 /** What an install did, the licence always. */
@@ -27,6 +27,25 @@ export function tellSpace(name: string, from: string, to: string, space: SpaceCh
     unknown: `the release doesn’t say whether indices made with ${from} stay valid`,
   };
   output.note(`${name}: ${meaning[space]}.`);
+}
+
+/** Why an update leaves a model as it is. */
+export function tellStays(
+  name: string,
+  version: string,
+  why: Exclude<UpdateReport['outcome'], 'updated'>,
+  yanked: string | undefined,
+  output: Output,
+): void {
+  const reason = yanked === undefined || why === 'withdrawn' ? '' : ` It was withdrawn: ${yanked}`;
+  const meaning = {
+    'up-to-date': 'is the newest version.',
+    pinned: `is pinned and stays. To update it: unpin ${name}.`,
+    'other-space': 'stays: the new version makes other vectors.',
+    withdrawn: `was withdrawn, and stays, since no other version is offered: ${yanked}`,
+    'not-offered': 'stays: the newest release offers no version of it.',
+  };
+  output.note(`${name} ${version} ${meaning[why]}${reason}`);
 }
 
 /** What a rollback or a pin did. */

@@ -1,19 +1,20 @@
 import { usageError } from '../../core/errors.ts';
 import { formatBytes, plural } from '../../core/format.ts';
-import type { UpdatePlan, UpdateReport } from '../api.ts';
+import type { UpdatePlan } from '../api.ts';
 import { checkUpdates } from '../operations/check-updates.ts';
 import { updateModels } from '../operations/update-models.ts';
 import type { Output } from '../render/output.ts';
-import { showStatuses } from './check-updates.ts';
+import { showUpdates } from './check-updates.ts';
 import type { Command, CommandCall } from './command.ts';
 import { noModels } from './show-models.ts';
-import { tellInstalled, tellSpace } from './tell.ts';
+import { tellInstalled, tellSpace, tellStays } from './tell.ts';
 
 export const updateCommand: Command = {
   name: 'update',
   operands: '[NAME… | --all]',
   summary: 'brings installed models to the newest versions; fetches only what changed',
-  details: 'Pinned models are left alone. The old version stays on disk until `prune`.',
+  details:
+    'Pinned models are left alone. One that fails keeps its version, and the rest goes on. The old version stays on disk until `prune`.',
   examples: {
     'gte-large --plan': 'what it would fetch and change, without doing it',
     '--all --same-space': 'only what leaves existing indices valid',
@@ -29,28 +30,26 @@ export const updateCommand: Command = {
       throw usageError('What shall be updated? Give names or --all.');
     }
     if (options.plan) return showPlan(call);
-    const updates = await updateModels(client, { ...context, names, sameSpace: options['same-space'] !== undefined });
-    output.document({ models: updates.map(({ report }) => report) });
-    if (updates.length === 0) output.note(noModels);
-    for (const { report, install } of updates) {
+    const sameSpace = options['same-space'] !== undefined;
+    const models = await updateModels(client, { ...context, names, sameSpace }, (report, install) => {
       const { name, from, to, outcome, space } = report;
       if (install !== undefined) {
         tellInstalled(install, output);
         tellSpace(name, from, to, space, output);
-      } else output.note(`${name} ${from} ${outcomes[outcome]}.`);
-    }
+      } else if (outcome !== 'updated') tellStays(name, from, outcome, report.yanked, output);
+    });
+    output.document({ models });
+    if (models.length === 0) output.note(noModels);
     return;
   },
 };
 
 async function showPlan({ client, names, options, output, context }: CommandCall): Promise<undefined> {
   const sameSpace = options['same-space'] !== undefined;
-  const report = await checkUpdates(client, { ...context, names, nameChangedTensors: true, sameSpace });
-  showStatuses(report, output);
-  for (const { name, installed, status, plan } of report.models) {
-    if (status === 'pinned' || status === 'other-space') output.note(`${name} ${installed} ${outcomes[status]}.`);
-    else if (plan !== undefined) printPlan(name, plan, output);
-  }
+  const found = checkUpdates(client, { ...context, names, nameChangedTensors: true, sameSpace });
+  await showUpdates(found, output, ({ name, status, plan }) => {
+    if (status === 'update' && plan !== undefined) printPlan(name, plan, output);
+  });
 }
 
 function printPlan(name: string, plan: UpdatePlan, output: Output): void {
@@ -63,11 +62,3 @@ function printPlan(name: string, plan: UpdatePlan, output: Output): void {
   for (const tensor of tensors.slice(0, 20)) output.print(`  ${tensor}`);
   if (tensors.length > 20) output.print(`  … and ${tensors.length - 20} more (--json has all)`);
 }
-
-const outcomes: Readonly<Record<UpdateReport['outcome'], string>> = {
-  updated: 'is updated',
-  'up-to-date': 'is the newest version',
-  pinned: 'is pinned and stays (unpin it to update)',
-  'other-space': 'stays: the new version makes other vectors',
-  'not-offered': 'stays: it is not in the newest release',
-};

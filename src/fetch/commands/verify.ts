@@ -1,5 +1,6 @@
 import { integrityError } from '../../core/errors.ts';
 import { formatBytes, plural } from '../../core/format.ts';
+import type { VerifyReport } from '../api.ts';
 import { verifyModels } from '../operations/verify-models.ts';
 import type { Command } from './command.ts';
 import { noModels } from './show-models.ts';
@@ -14,21 +15,24 @@ export const verifyCommand: Command = {
   },
   options: { '--repair': 'fetch the damaged pieces' },
   async run({ client, names, options, output, context }) {
-    const verification = await verifyModels(client, { ...context, names, repair: options.repair !== undefined });
+    const verification = await verifyModels(
+      client,
+      { ...context, names, repair: options.repair !== undefined },
+      (report) => {
+        const state = isDamaged(report)
+          ? 'DAMAGED'
+          : report.repaired === undefined
+            ? `ok (${plural(report.files, 'file')}, ${formatBytes(report.bytes)})`
+            : `repaired (${formatBytes(report.bytes_fetched)} fetched)`;
+        output.print(`${report.name} ${report.version}: ${state}`);
+        for (const { path, fault } of report.bad) output.print(`  ${path}: ${faults[fault]}`);
+      },
+    );
     const { ok, models } = verification;
-    const damaged = models.filter((report) => report.bad.length > 0 && report.repaired === undefined);
     output.document(verification);
     if (models.length === 0) output.note(noModels);
-    for (const report of models) {
-      const state = damaged.includes(report)
-        ? 'DAMAGED'
-        : report.repaired === undefined
-          ? `ok (${plural(report.files, 'file')}, ${formatBytes(report.bytes)})`
-          : `repaired (${formatBytes(report.bytes_fetched)} fetched)`;
-      output.print(`${report.name} ${report.version}: ${state}`);
-      for (const { path, fault } of report.bad) output.print(`  ${path}: ${faults[fault]}`);
-    }
     if (ok) return;
+    const damaged = models.filter(isDamaged);
     throw integrityError(
       `${damaged.map(({ name, version }) => `${name} ${version}`).join(', ')} differs from its release.`,
       `Fetch the damaged pieces: verify --repair ${damaged.map(({ name }) => name).join(' ')}`,
@@ -36,5 +40,9 @@ export const verifyCommand: Command = {
     );
   },
 };
+
+function isDamaged({ bad, repaired }: VerifyReport): boolean {
+  return bad.length > 0 && repaired === undefined;
+}
 
 const faults = { missing: 'missing', size: 'wrong size', content: 'wrong content' } as const;

@@ -10,22 +10,22 @@ import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { localManifests } from '../manifests/local-manifests.ts';
 import { modelEntry, type ResolvedModel } from '../manifests/resolve-model.ts';
-import { warnIfWithdrawn, withdrawal } from '../manifests/withdrawal.ts';
+import { warnIfWithdrawn, withdrawalBy } from '../manifests/withdrawal.ts';
 import { copyFiles } from './copy-files.ts';
 import { type FillStaging, type Installation, installVersion } from './install-version.ts';
 
 /**
- * Installs from what lies on a disk, with the same checks as from the network, and without one. `from` is a release's folder
- * (manifest.json beside archives, as `export` and a mirror have it, or beside folders of files), a folder with one model's files, or
- * an archive. Without `names`: every model that is there. The manifest may also be named as a source, or be the one that
- * was accepted last. Throws `invalid` (nothing there, no manifest), `integrity`.
+ * Finds models on a disk. `from` is a release's folder (manifest.json beside archives, as `export` and a mirror have it, or beside
+ * folders of files), a folder with one model's files, or an archive. Without `names`: every model that is there. The
+ * manifest may also be named as a source, or be the one that was accepted last. Throws `invalid` (nothing there, no
+ * manifest), `integrity`.
  */
-export async function installFrom(
+export async function findOnDisk(
   client: Client,
   from: string,
   names: readonly string[],
   context: RunContext,
-): Promise<Installation[]> {
+): Promise<readonly ModelOnDisk[]> {
   const isFolder = await isDirectory(from);
   if (!isFolder && !(await isFile(from))) throw invalidError(`${from} is neither a folder nor a file that is there.`);
   const manifests = await localManifests(client, isFolder ? from : dirname(from), context);
@@ -35,18 +35,20 @@ export async function installFrom(
       'Put its manifest.json (and .minisig) beside it, or name it by --manifest FILE.',
     );
   }
-  const pieces = isFolder
+  const found = isFolder
     ? await findInFolder(from, manifests, names)
     : [await findArchive(from, manifests, names, context)];
-  const reports: Installation[] = [];
-  for (const piece of pieces) {
+  return found.map((piece) => {
     const { name, version } = piece.resolved;
-    const reason = manifests.map(({ manifest }) => withdrawal(manifest, name, version)).find(Boolean);
-    warnIfWithdrawn(name, version, reason, context);
-    const fill = piece.archive ? fillFromArchive(piece, piece.archive, context) : fillFromFolder(piece, context);
-    reports.push(await installVersion(client, piece.resolved, { ...context, makeCurrent: 'newer', fill }));
-  }
-  return reports;
+    return { ...piece, name, yanked: manifests.map((good) => withdrawalBy(good, name, version)).find(Boolean) };
+  });
+}
+
+/** Installs a model from a disk, with the same checks as from the network, and without one. Throws as `installVersion`. */
+export async function installFrom(client: Client, model: ModelOnDisk, context: RunContext): Promise<Installation> {
+  warnIfWithdrawn(model.name, model.resolved.version, model.yanked, context);
+  const fill = model.archive ? fillFromArchive(model, model.archive, context) : fillFromFolder(model, context);
+  return installVersion(client, model.resolved, { ...context, makeCurrent: 'newer', fill });
 }
 
 /** One model's content on this disk: an archive, or a folder with its files. */
@@ -56,6 +58,12 @@ interface Piece {
   /** Its sha256 is known to be right. */
   readonly isChecked?: boolean;
   readonly folder: string;
+}
+
+export interface ModelOnDisk extends Piece {
+  readonly name: string;
+  /** Why the version was withdrawn, where it was. */
+  readonly yanked: string | undefined;
 }
 
 async function findInFolder(

@@ -1,4 +1,4 @@
-import type { ManifestModel } from '../../contract/manifest.ts';
+import type { ManifestModel, PublishedVersion } from '../../contract/manifest.ts';
 import { nearest } from '../../contract/problems-of.ts';
 import * as semver from '../../contract/versions.ts';
 import { integrityError, invalidError } from '../../core/errors.ts';
@@ -6,7 +6,7 @@ import type { RunContext } from '../../core/events.ts';
 import type { Client } from '../client.ts';
 import { fetchPublished } from './find-release.ts';
 import type { GoodManifest } from './good-manifest.ts';
-import { warnIfWithdrawn, withdrawal } from './withdrawal.ts';
+import { warnIfWithdrawn, withdrawalBy } from './withdrawal.ts';
 
 /** One version of one model that can be had, and its entry. */
 export interface ResolvedModel {
@@ -29,22 +29,38 @@ export async function resolveModel(
   range: string | undefined,
   context: RunContext,
 ): Promise<ResolvedModel> {
-  const { manifest } = good;
   const entry = modelEntry(good, name);
-  const reason = (version: string): string | undefined =>
-    withdrawal(manifest, name, version) ?? withdrawal({ yanked: good.withdrawnSince }, name, version);
-  // Who names the version or the release gets it, with a warning.
-  const exact = (range !== undefined && semver.valid(range) !== null) || good.withdrawnSince !== undefined;
-  const fits = ({ version }: { readonly version: string }): boolean =>
-    (range === undefined || semver.satisfies(version, range)) && (exact || reason(version) === undefined);
-  const published = entry.published_versions?.filter(fits).sort((a, b) => semver.rcompare(a.version, b.version))[0];
-  const { version } = (fits(entry) ? entry : published) ?? nothingFits(name, entry, range, reason);
-  warnIfWithdrawn(name, version, reason(version), context);
-  if (published === undefined || fits(entry)) return { name, version, entry, from: good };
-  const from = await fetchPublished(client, good, published, context);
+  const chosen = choose(good, name, entry, range) ?? nothingFits(good, name, entry, range);
+  const { version } = chosen;
+  warnIfWithdrawn(name, version, withdrawalBy(good, name, version), context);
+  if (chosen === entry) return { name, version, entry, from: good };
+  const from = await fetchPublished(client, good, chosen as PublishedVersion, context);
   const old = modelEntry(from, name);
   if (old.version === version) return { name, version, entry: old, from };
   throw integrityError(`${from.url}: has ${name} ${old.version} instead of ${version}`);
+}
+
+/** The version that an update goes to; undefined where the model, or each of its versions, isn't offered any more. */
+export function newestOffered(good: GoodManifest, name: string): string | undefined {
+  const { models } = good.manifest;
+  const entry = Object.hasOwn(models, name) ? models[name] : undefined;
+  return entry && choose(good, name, entry, undefined)?.version;
+}
+
+/** The newest version in the range: the entry itself, or one that was published before; undefined where none fits. */
+function choose(
+  good: GoodManifest,
+  name: string,
+  entry: ManifestModel,
+  range: string | undefined,
+): ManifestModel | PublishedVersion | undefined {
+  // Who names the version or the release gets it, withdrawn or not.
+  const exact = (range !== undefined && semver.valid(range) !== null) || good.withdrawnSince !== undefined;
+  const fits = ({ version }: { readonly version: string }): boolean =>
+    (range === undefined || semver.satisfies(version, range)) &&
+    (exact || withdrawalBy(good, name, version) === undefined);
+  if (fits(entry)) return entry;
+  return entry.published_versions?.filter(fits).sort((a, b) => semver.rcompare(a.version, b.version))[0];
 }
 
 /** A model's entry. Throws `invalid`, naming the nearest model, where the manifest has none of that name. */
@@ -67,12 +83,8 @@ function listed(names: readonly string[]): string {
   return names.slice(0, mostListed).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-function nothingFits(
-  name: string,
-  entry: ManifestModel,
-  range: string | undefined,
-  reason: (version: string) => string | undefined,
-): never {
+function nothingFits(good: GoodManifest, name: string, entry: ManifestModel, range: string | undefined): never {
+  const reason = (version: string): string | undefined => withdrawalBy(good, name, version);
   if (range === undefined) {
     throw invalidError(
       `${name} ${entry.version} was withdrawn: ${reason(entry.version)}`,

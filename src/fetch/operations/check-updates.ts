@@ -1,4 +1,3 @@
-import * as semver from '../../contract/versions.ts';
 import { type AircherError, remoteError, toAircherError } from '../../core/errors.ts';
 import { warn } from '../../core/events.ts';
 import type { CheckUpdatesOptions, Models, UpdatePlan, UpdateStatus } from '../api.ts';
@@ -7,15 +6,19 @@ import type { Client } from '../client.ts';
 import { hasExpired } from '../manifests/check-expiry.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
-import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
-import { withdrawal } from '../manifests/withdrawal.ts';
-import { describeChanges, spaceChange } from './describe-changes.ts';
+import type { ResolvedModel } from '../manifests/resolve-model.ts';
+import { decideUpdate } from './decide-update.ts';
+import { describeChanges } from './describe-changes.ts';
+import { eachModel } from './each-model.ts';
 import { planUpdate } from './plan-update.ts';
 import { currentRecord, selectInstalled } from './select-installed.ts';
 
 const defaultTimeoutMs = 30_000;
 
-/** Compares what is installed with what is offered. Installs nothing. Throws as `findManifest`, and where no source answers. */
+/**
+ * Compares what is installed with what is offered. Installs nothing. Throws as `findManifest`, where no source answers, and as
+ * `eachModel`.
+ */
 export async function checkUpdates(client: Client, options: CheckUpdatesOptions = {}): Promise<Models<UpdateStatus>> {
   const models = await selectInstalled(client, options.names);
   if (models.length === 0) return { models: [] };
@@ -34,9 +37,7 @@ export async function checkUpdates(client: Client, options: CheckUpdatesOptions 
       message: `the manifest expired at ${good.manifest.expires_at}: updates are refused until a renewed one can be had`,
     });
   }
-  const statuses: UpdateStatus[] = [];
-  for (const model of models) statuses.push(await checkModel(client, good, model, within, budget));
-  return { models: statuses };
+  return { models: await eachModel(models, options, (model) => checkModel(client, good, model, within, budget)) };
 }
 
 function tooLate(fact: string): AircherError {
@@ -52,26 +53,18 @@ async function checkModel(
 ): Promise<UpdateStatus> {
   const { name, current } = model;
   const installed = currentRecord(model).entry;
-  const yanked = withdrawal(good.manifest, name, current);
-  const resolved = await resolveModel(client, good, name, undefined, { signal: options.signal }).catch(
-    (error: unknown) => {
-      if (budget.aborted) throw tooLate(`no host gives the manifest of ${name}`);
-      if (toAircherError(error).code !== 'invalid') throw error;
-      return undefined;
-    },
-  );
-  const next = resolved && isUpdate(good, model, resolved) ? resolved : undefined;
-  const space = next ? spaceChange(installed, next.entry) : 'same';
-  const available = options.sameSpace && space !== 'same' ? 'other-space' : 'update';
+  const { signal, sameSpace } = options;
+  const decision = await decideUpdate(client, good, model, { signal, sameSpace }).catch((error: unknown) => {
+    throw budget.aborted ? tooLate(`no host gives the manifest of ${name}`) : error;
+  });
+  const { status, available, next, space, yanked } = decision;
   const here = recordOf(model, next?.version) !== undefined;
   const plan = next === undefined || here ? undefined : await measure(client, next, options, budget);
-  const { pins } = await client.preferences();
-  const offered = Object.hasOwn(good.manifest.models, name) ? 'up-to-date' : 'not-offered';
   return {
     name,
     installed: current,
-    available: resolved?.version,
-    status: next ? (pins[name] ? 'pinned' : available) : yanked === undefined ? offered : 'withdrawn',
+    available,
+    status,
     space,
     bytes_to_fetch: next && !here ? plan?.bytes_to_fetch : 0,
     size_bytes: next?.entry.size_bytes,
@@ -81,16 +74,6 @@ async function checkModel(
     yanked,
     plan,
   };
-}
-
-/** A newer version is an update; from a withdrawn version any other one is, an older one too. */
-export function isUpdate(
-  { manifest }: GoodManifest,
-  { name, current }: InstalledModel,
-  { version }: ResolvedModel,
-): boolean {
-  if (semver.gt(version, current)) return true;
-  return version !== current && withdrawal(manifest, name, current) !== undefined;
 }
 
 /** Not to know the bytes is no reason to hide the update. */

@@ -8,30 +8,40 @@ import type { Verification, VerifyOptions, VerifyReport } from '../api.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
+import { eachModel } from './each-model.ts';
 import { repairVersion } from './repair-version.ts';
 import { installedBytes, selectInstalled } from './select-installed.ts';
 
-/** Hashes every file of every installed version of the models, and repairs what is wrong where that is asked for. */
-export async function verifyModels(client: Client, options: VerifyOptions = {}): Promise<Verification> {
-  const reports: VerifyReport[] = [];
-  for (const model of await selectInstalled(client, options.names)) {
-    for (const record of model.versions) {
-      const bad = await badFiles(client.layout, record, options);
-      await warnOfStrangers(client.layout, record, options);
-      const paths = bad.map(({ path }) => path);
-      const repair = bad.length > 0 && options.repair ? await repairVersion(client, record, paths, options) : undefined;
-      reports.push({
-        name: record.model,
-        version: record.version,
-        current: record.version === model.current,
-        files: record.files.length,
-        bytes: installedBytes(record),
-        bad,
-        repaired: repair?.chunks,
-        bytes_fetched: repair?.bytesFetched ?? 0,
-      });
-    }
-  }
+/**
+ * Hashes every file of every installed version of the models, and repairs what is wrong where that is asked for. `onReport` hears of
+ * each as it happens. Throws as `eachModel`.
+ */
+export async function verifyModels(
+  client: Client,
+  options: VerifyOptions = {},
+  onReport: (report: VerifyReport) => void = () => {},
+): Promise<Verification> {
+  const versions = (await selectInstalled(client, options.names)).flatMap(({ name, current, versions }) =>
+    versions.map((record) => ({ name, record, current: record.version === current })),
+  );
+  const reports = await eachModel(versions, options, async ({ name, record, current }): Promise<VerifyReport> => {
+    const bad = await badFiles(client.layout, record, options);
+    await warnOfStrangers(client.layout, record, options);
+    const paths = bad.map(({ path }) => path);
+    const repair = bad.length > 0 && options.repair ? await repairVersion(client, record, paths, options) : undefined;
+    const report = {
+      name,
+      version: record.version,
+      current,
+      files: record.files.length,
+      bytes: installedBytes(record),
+      bad,
+      repaired: repair?.chunks,
+      bytes_fetched: repair?.bytesFetched ?? 0,
+    };
+    onReport(report);
+    return report;
+  });
   const ok = reports.every(({ bad, repaired }) => bad.length === 0 || repaired !== undefined);
   return { ok, models: reports };
 }
