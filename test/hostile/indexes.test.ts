@@ -29,7 +29,12 @@ test('what an index may say that an unsigned manifest names by its right digest'
   const good = await indexOf(arena);
   const { archive, files, chunks } = good;
 
-  const refused = (name: string, text: string | Uint8Array, entry: Json = {}): Promise<void> =>
+  const refused = (
+    name: string,
+    text: string | Uint8Array,
+    entry: Json = {},
+    codes?: readonly number[],
+  ): Promise<void> =>
     t.test(`refused: ${name}`, async () => {
       const url = await arena.plant('index.json', text);
       const index = {
@@ -38,7 +43,7 @@ test('what an index may say that an unsigned manifest names by its right digest'
         download_urls: { mirror: url },
       };
       await plantEntry(arena, { index, ...entry });
-      requireRefused(await arena.attack(['install', 'victim']));
+      requireRefused(await arena.attack(['install', 'victim']), codes);
     });
   const refusedIndex = (name: string, changes: Json, entry: Json = { files: undefined }): Promise<void> =>
     refused(name, JSON.stringify({ ...good, ...changes }), entry);
@@ -147,8 +152,8 @@ test('what an index may say that an unsigned manifest names by its right digest'
   await refused('a key twice', `{"files":[],${text.slice(1)}`);
   await refused('lists in lists', `{"x":${'['.repeat(9)}${']'.repeat(9)},${text.slice(1)}`);
   await refused('a million lists', `{"x":[${'[],'.repeat(limits.indexValues)}[]],${text.slice(1)}`);
-  await refused('a web page', '<!doctype html>');
-  await refused('nothing', '');
+  await refused('a web page', '<!doctype html>', {}, [5]);
+  await refused('nothing', '', {}, [5]);
   await refused('no UTF-8', Buffer.from([0x7b, 0xff, 0x7d]));
 
   await t.test('refused: an index of another digest, however often it is asked for', async () => {

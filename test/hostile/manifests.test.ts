@@ -201,12 +201,12 @@ test('what an unsigned manifest of an attacker may say, through the whole client
   await refused('a hundred thousand lists in lists', '['.repeat(100_000));
   await refused('a hundred thousand objects in objects', `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`);
 
-  await refused('nothing', '');
+  await refused('nothing', '', [5]);
   await refused('null', 'null');
   await refused('a list', '[]');
   await refused('a number', '1');
   await refused('a text', '"manifest"');
-  await refused('a web page', '<!doctype html><title>Sign in</title>');
+  await refused('a web page', '<!doctype html><title>Sign in</title>', [5]);
   await refused('half of it', honest.slice(0, honest.length / 2));
   await refused('two of it', honest + honest);
   await refused('no UTF-8', Buffer.concat([Buffer.from(honest.slice(0, -1)), Buffer.from([0xff, 0x7d])]));
