@@ -30,7 +30,6 @@ export async function runCli(
   const job = createJobReport(readJob(host.env), { directory: host.cwd(), write: stderr.write, mask });
   let shown: ShownEvents | undefined;
   try {
-    await useProxy(host.env);
     const program = createProgram({
       environment: readEnvironment(host.env),
       directory: host.cwd(),
@@ -83,21 +82,6 @@ function wrongUsage({ code, message }: CommanderError): AircherError {
       hint: 'See --help.',
     },
   );
-}
-
-/** Node's own fetch takes no proxy before 22.21: undici's dispatcher serves it on every supported version. */
-async function useProxy(env: NodeJS.ProcessEnv): Promise<void> {
-  const names = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
-  if (!names.some((name) => env[name])) return;
-  const { EnvHttpProxyAgent, setGlobalDispatcher } = await import('undici');
-  try {
-    setGlobalDispatcher(new EnvHttpProxyAgent());
-  } catch (cause) {
-    throw new AircherError('usage', `${names.filter((name) => env[name]).join(', ')}: not the address of a proxy`, {
-      hint: 'It is http://HOST:PORT, with NAME:PASSWORD@ before the host where the proxy asks for them.',
-      cause,
-    });
-  }
 }
 
 /** `aircher-models model …` is the client's own command line. */

@@ -1,16 +1,18 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { RequestBody, StreamedBody } from './http-client.ts';
 import { networkError, seconds } from './remote-error.ts';
 
 export interface AnswerOptions {
   /** Who is asked, for messages. */
   readonly peer: string;
   readonly signal?: AbortSignal | undefined;
+  readonly body?: RequestBody | undefined;
   /** What the answer comes as; default `response`. */
   readonly event?: 'response' | 'connect';
   /** Until the connection stands, tunnel and TLS included. */
   readonly connectMs: number;
-  /** From there to the answer's head. */
+  /** From there, or from the last piece of a streamed body, to the answer's head. */
   readonly answerMs: number;
 }
 
@@ -23,7 +25,7 @@ type Answer = readonly [head: IncomingMessage, connection: Duplex];
  * once it has a connection.
  */
 export function answerOf(request: ClientRequest, options: AnswerOptions): Promise<Answer> {
-  const { peer, signal, event = 'response', connectMs, answerMs } = options;
+  const { peer, signal, body, event = 'response', connectMs, answerMs } = options;
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
     let settled = false;
@@ -66,6 +68,37 @@ export function answerOf(request: ClientRequest, options: AnswerOptions): Promis
       resolve([answer, socket]);
     });
     if (signal?.aborted) abort();
-    else request.end();
+    else if (typeof body !== 'object' || body instanceof Uint8Array) request.end(body);
+    else {
+      const onPiece = (): void => failAfter(answerMs, 'no answer');
+      sendPieces(request, body, onPiece, () => settled).catch((error: unknown) => fail(new BodySourceError(error)));
+    }
   });
+}
+
+/** What the source of a streamed body threw, as `cause`. */
+export class BodySourceError extends Error {
+  constructor(cause: unknown) {
+    super('the body can’t be read', { cause });
+  }
+}
+
+async function sendPieces(
+  request: ClientRequest,
+  body: StreamedBody,
+  onPiece: () => void,
+  isAnswered: () => boolean,
+): Promise<void> {
+  let sent = 0;
+  for await (const piece of body.open()) {
+    if (!request.write(piece)) {
+      await new Promise<void>((resolve) => request.once('drain', resolve).once('close', resolve));
+    }
+    // A refusal may come before the whole is sent.
+    if (isAnswered()) return;
+    onPiece();
+    sent += piece.length;
+    body.onSent?.(sent);
+  }
+  request.end();
 }

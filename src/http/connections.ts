@@ -3,7 +3,7 @@ import type * as https from 'node:https';
 import { builtins } from '../core/builtins.ts';
 import { hasSystemCode } from '../core/errors.ts';
 import { lookupElsewhere } from './allowed-addresses.ts';
-import { answerOf } from './answer-of.ts';
+import { answerOf, BodySourceError } from './answer-of.ts';
 import type { HttpRequest } from './http-client.ts';
 import type { HttpProxy } from './proxies.ts';
 import { remoteReason, toRemoteError } from './remote-error.ts';
@@ -26,6 +26,11 @@ export interface Asked extends Omit<HttpRequest, 'headers'> {
   readonly mayBeLocal: boolean;
 }
 
+/** Whether a request changes nothing, and may be sent again. */
+export function isRead(method = 'GET'): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
 /** Connections that are kept for the next request: to hosts, by plain http and by TLS, and through each proxy. */
 export function createConnections(options: {
   readonly connectTimeoutMs: number;
@@ -36,16 +41,17 @@ export function createConnections(options: {
   const { connectTimeoutMs: connectMs, extraCertificates } = options;
   const agents = new Map<string, http.Agent>();
   const ca = extraCertificates && [...builtins.tls.rootCertificates, extraCertificates];
-  const makeAgent = (url: URL, proxy: HttpProxy | undefined, mayBeLocal: boolean): http.Agent => {
-    // No limit of sockets here: the transfer counts its own connections.
-    const kept = { keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo' as const, ...(ca && { ca }) };
+  const makeAgent = (url: URL, { proxy, mayBeLocal, method }: Asked): http.Agent => {
+    // No limit of sockets here: the transfer counts its own connections. A write gets a fresh one: where a kept one is stale,
+    // nobody knows whether it was done.
+    const kept = { keepAlive: isRead(method), maxFreeSockets: 16, scheduling: 'lifo' as const, ...(ca && { ca }) };
     if (proxy && url.protocol === 'https:') return createTunnelAgent(proxy, { ...kept, connectMs });
     const rule = { ...kept, ...(!proxy && !mayBeLocal && { lookup: lookupElsewhere }) };
     return (proxy?.url ?? url).protocol === 'https:' ? new builtins.https.Agent(rule) : new builtins.http.Agent(rule);
   };
-  const agentFor = (url: URL, proxy: HttpProxy | undefined, mayBeLocal: boolean): http.Agent => {
-    const key = `${url.protocol} ${proxy?.url.href ?? mayBeLocal}`;
-    const agent = agents.get(key) ?? makeAgent(url, proxy, mayBeLocal);
+  const agentFor = (url: URL, asked: Asked): http.Agent => {
+    const key = `${url.protocol} ${asked.proxy?.url.href ?? asked.mayBeLocal} ${isRead(asked.method)}`;
+    const agent = agents.get(key) ?? makeAgent(url, asked);
     agents.set(key, agent);
     return agent;
   };
@@ -57,15 +63,16 @@ export function createConnections(options: {
       const spokenTo = url.protocol === 'http:' ? proxy : undefined;
       for (let stale = 0; ; stale++) {
         const tunnel = new AbortController();
-        const sent = send(url, asked, agentFor(url, proxy, asked.mayBeLocal), tunnel.signal);
+        const sent = send(url, asked, agentFor(url, asked), tunnel.signal);
         // Every answer is hashed: what that takes is loaded while the first one is waited for.
         sent.once('finish', () => builtins.crypto);
         try {
           const [body] = await answerOf(sent, {
             peer: spokenTo?.name ?? peer,
             signal: asked.signal,
+            body: asked.body,
             // A tunnel has deadlines of its own, which blame the proxy.
-            connectMs: proxy === spokenTo ? connectMs : 3 * connectMs,
+            connectMs: (asked.connectTimeoutMs ?? connectMs) * (proxy === spokenTo ? 1 : 3),
             answerMs: asked.answerTimeoutMs ?? options.answerTimeoutMs,
           });
           // Whoever reads it gets its errors; until then nobody does.
@@ -76,6 +83,7 @@ export function createConnections(options: {
           throw proxyRefusal(spokenTo, peer, 407);
         } catch (error) {
           tunnel.abort();
+          if (error instanceof BodySourceError) throw error.cause;
           const cut = hasSystemCode(error, 'ECONNRESET', 'EPIPE') || remoteReason(error) === 'reset';
           if (sent.reusedSocket && cut && stale < maxStaleConnections) continue;
           throw spokenTo ? proxyFailure(error, spokenTo) : toRemoteError(error, url.href);

@@ -1,10 +1,10 @@
 import type { RunContext } from '../core/events.ts';
 import { warn } from '../core/events.ts';
 import { checkedUrl, isBelow, isMachineAddress, isMachineHost } from './allowed-addresses.ts';
-import { type Asked, createConnections } from './connections.ts';
+import { type Asked, createConnections, isRead } from './connections.ts';
 import { getDocument } from './get-document.ts';
 import { createHosts } from './hosts.ts';
-import type { Http, HttpOptions, HttpRequest, HttpResponse, HttpSettings } from './http-client.ts';
+import type { Http, HttpOptions, HttpRequest, HttpResponse, HttpSettings, RequestBody } from './http-client.ts';
 import { proxyChooser } from './proxies.ts';
 import { createPace } from './rate-limit.ts';
 import { leave } from './read-body.ts';
@@ -14,6 +14,17 @@ import { createTokens, tokenVariables } from './tokens.ts';
 
 const maxRedirects = 10;
 const redirects = [301, 302, 303, 307, 308];
+
+/** Whether a write is sent once more where it is redirected to. */
+function mayRepeat(status: number, body: RequestBody | undefined): boolean {
+  const isStreamed = typeof body === 'object' && !(body instanceof Uint8Array);
+  return (status === 307 || status === 308) && !isStreamed;
+}
+
+/** Headers fit for another host. */
+function withoutCredentials(headers: HttpRequest['headers'] = {}): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'));
+}
 
 /** The client of this room. Throws `usage` for options that make no sense. */
 export function createHttp(options: HttpOptions = {}): Http {
@@ -47,7 +58,8 @@ export function createHttp(options: HttpOptions = {}): Http {
     const local = isMachineHost(url.hostname) || (!proxy && isMachineAddress(socket.remoteAddress ?? ''));
     const through = url.protocol === 'http:' ? proxy?.name : undefined;
     const answer = { body, status, local, through, refusedToken: undefined };
-    if (token === undefined || ![401, 403].includes(status) || isRateLimit(status, body.headers)) return answer;
+    const refused = [401, 403].includes(status) && !isRateLimit(status, body.headers);
+    if (token === undefined || !refused || !isRead(request.method)) return answer;
     leave(body);
     const without = await connections.ask(url, asked);
     if ((without.statusCode ?? 0) >= 400) {
@@ -64,8 +76,9 @@ export function createHttp(options: HttpOptions = {}): Http {
     return { ...answer, body: without, status: without.statusCode ?? 0 };
   };
 
-  const request = async (first: string, asked: HttpRequest, mayBeLocal: boolean): Promise<HttpResponse> => {
+  const request = async (first: string, options: HttpRequest, mayBeLocal: boolean): Promise<HttpResponse> => {
     const hops: string[] = [];
+    let asked = options;
     let url = checkedUrl(first, { allowInsecure, mayBeLocal });
     let reach = mayBeLocal;
     for (;;) {
@@ -76,12 +89,20 @@ export function createHttp(options: HttpOptions = {}): Http {
       hops.push(url.href);
       const answer = await ask(url, asked, reach);
       const { headers } = answer.body;
-      if (!redirects.includes(answer.status) || headers.location === undefined) {
+      if (!redirects.includes(answer.status) || headers.location === undefined || asked.redirect === 'manual') {
         return { ...answer, headers, url: url.href, hops };
       }
       leave(answer.body);
+      if (!isRead(asked.method) && !mayRepeat(answer.status, asked.body)) {
+        throw networkError(
+          'redirect',
+          `${url.host}: is redirected, which a write can’t follow (status ${answer.status})`,
+        );
+      }
       reach = answer.local;
-      url = checkedUrl(headers.location, { allowInsecure, mayBeLocal: reach, from: url.href });
+      const next = checkedUrl(headers.location, { allowInsecure, mayBeLocal: reach, from: url.href });
+      if (next.origin !== url.origin) asked = { ...asked, headers: withoutCredentials(asked.headers) };
+      url = next;
     }
   };
 

@@ -41,11 +41,28 @@ export interface HttpOptions extends ProxyOptions {
   readonly userAgent?: string | undefined;
 }
 
+/** A body that is read piece by piece while it is sent, and afresh each time. */
+export interface StreamedBody {
+  readonly sizeBytes: number;
+  /** What this throws, the request throws as it is. */
+  open(): AsyncIterable<Uint8Array>;
+  /** Bytes sent so far of this request. */
+  onSent?(bytes: number): void;
+}
+
+export type RequestBody = string | Uint8Array | StreamedBody;
+
 /** `onEvent` is told of a token that is refused. */
 export interface HttpRequest extends RunContext {
-  readonly method?: 'GET' | 'HEAD';
+  /** Default: GET. GET and HEAD are reads, everything else is a write. */
+  readonly method?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Instead of `HttpOptions.answerTimeoutMs`. */
+  readonly body?: RequestBody | undefined;
+  /** `manual`: a redirect is an answer. A write follows only one that keeps its method (307, 308), and no streamed one. */
+  readonly redirect?: 'follow' | 'manual' | undefined;
+  /** Instead of `HttpOptions.connectTimeoutMs`. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Instead of `HttpOptions.answerTimeoutMs`; where a body is streamed, from its last piece on. */
   readonly answerTimeoutMs?: number | undefined;
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { ReleaseConfig } from '../contract/release-config.ts';
+import { createHttp } from '../http/create-http.ts';
 import { createMirrorTarget } from '../targets/mirror.ts';
 import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
@@ -17,6 +18,16 @@ export async function configuredTargets(
 ): Promise<readonly Target[]> {
   const targets: Target[] = [];
   const { environment } = workspace;
+  const endpoint = config.huggingface && (config.huggingface.endpoint ?? environment.hfEndpoint);
+  const github = config.github && githubInstallation(config, environment);
+  // Without tokens: each target knows which of its addresses get its own.
+  const http = createHttp({
+    ...environment.proxy,
+    huggingFaceEndpoint: endpoint,
+    githubServerUrl: github?.serverUrl,
+    githubApiUrl: github?.apiUrl,
+  });
+  const patience = { http, ...tuning };
   const tagPrefix = config.tag_prefix;
   if (config.github) {
     const { createGithubTarget } = await import('../targets/github.ts');
@@ -26,15 +37,14 @@ export async function configuredTargets(
         tagPrefix,
         makeLatest: config.github.make_latest ?? false,
         token: environment.githubToken,
-        ...githubInstallation(config, environment),
+        ...github,
         allowPrivate: true,
-        tuning,
+        tuning: patience,
       }),
     );
   }
   if (config.huggingface) {
     const { createHuggingfaceTarget } = await import('../targets/huggingface.ts');
-    const endpoint = config.huggingface.endpoint ?? environment.hfEndpoint;
     targets.push(
       createHuggingfaceTarget({
         repository: config.huggingface.repository,
@@ -42,7 +52,7 @@ export async function configuredTargets(
         token: environment.hfToken,
         ...(endpoint === undefined ? {} : { endpoint }),
         allowPrivate: true,
-        tuning,
+        tuning: patience,
       }),
     );
   }
@@ -53,7 +63,7 @@ export async function configuredTargets(
         directory: resolve(workspace.directory, directory),
         tagPrefix,
         ...(probe && { addresses: mirrorAddresses(config) }),
-        tuning,
+        tuning: patience,
       }),
     );
   }

@@ -1,4 +1,5 @@
 import { isObject } from '../contract/json-values.ts';
+import { isRateLimit, retryAfterMs } from '../http/retry-after.ts';
 import { RequestFailure } from './request-failure.ts';
 
 /**
@@ -7,42 +8,15 @@ import { RequestFailure } from './request-failure.ts';
  */
 export function answerFailure(what: string, status: number, headers: Headers, body: string): RequestFailure {
   const said = sayings(headers, body);
-  const limited = isRateLimit(status, headers, said.message);
+  const limited =
+    isRateLimit(status, headers) || (status === 403 && /secondary rate limit|abuse detection/i.test(said.message));
   return new RequestFailure(`${what}: ${status}${said.message === '' ? '' : ` ${said.message}`}`, {
     status,
     retryable: limited || status === 408 || status === 425 || (status >= 500 && status !== 501),
     limited,
-    waitMs: askedWait(headers),
+    waitMs: retryAfterMs(headers),
     reasons: said.reasons,
   });
-}
-
-/** Milliseconds that an answer asks to wait, or undefined. Formats: Retry-After, GitHub's X-RateLimit-*, the Hub's RateLimit. */
-export function askedWait(headers: Headers, now = Date.now()): number | undefined {
-  const retryAfter = headers.get('retry-after');
-  if (retryAfter !== null) {
-    if (/^\d{1,9}$/.test(retryAfter.trim())) return Number(retryAfter) * 1000;
-    const date = Date.parse(retryAfter);
-    if (!Number.isNaN(date)) return Math.max(0, date - now);
-  }
-  const reset = headers.get('x-ratelimit-reset');
-  if (headers.get('x-ratelimit-remaining') === '0' && reset !== null && /^\d{1,12}$/.test(reset)) {
-    // One second more: the reset time is rounded down.
-    return Math.max(0, Number(reset) * 1000 - now) + 1000;
-  }
-  // draft-ietf-httpapi-ratelimit-headers: `"api";r=0;t=55`
-  const window = /;\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d{1,9})/.exec(headers.get('ratelimit') ?? '');
-  return window ? Number(window[1]) * 1000 : undefined;
-}
-
-function isRateLimit(status: number, headers: Headers, message: string): boolean {
-  if (status === 429) return true;
-  if (status !== 403) return false;
-  return (
-    headers.get('x-ratelimit-remaining') === '0' ||
-    headers.has('retry-after') ||
-    /secondary rate limit|abuse detection/i.test(message)
-  );
 }
 
 interface Sayings {

@@ -1,17 +1,13 @@
 import { answerFailure } from './answer-failure.ts';
-import { type Answer, type Deadlines, describeRequest, exchange, readAnswer } from './exchange.ts';
+import { type Answer, describeRequest, type ExchangeOptions, exchange, readAnswer } from './exchange.ts';
 import { RequestFailure } from './request-failure.ts';
 
-export interface DownloadOptions {
-  readonly deadlines: Deadlines;
-  readonly signal?: AbortSignal | undefined;
+export interface DownloadOptions extends Pick<ExchangeOptions, 'network' | 'signal' | 'expectedBytes'> {
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as Authorization, to `tokenOrigin` alone: never across a redirect to another host. */
+  /** Sent as Authorization, but across no redirect to another host. */
   readonly authorization?: string | undefined;
-  readonly tokenOrigin: string;
   /** More than this is an error. */
   readonly maxBytes: number;
-  readonly expectedBytes?: number;
   /** Bytes before this aren't wanted: asked for by a range. */
   readonly from?: number;
 }
@@ -21,60 +17,33 @@ export interface DownloadAnswer extends Answer {
   readonly start: number;
 }
 
-const maxRedirects = 8;
 const maxErrorBytes = 64 * 1024;
 
 /**
- * GET with redirects followed by hand. `read` gets the final answer, whose status is 200 (or 206, to a range), and its body,
- * bounded. Throws RequestFailure with the status otherwise.
+ * GET. `read` gets the final answer, whose status is 200 (or 206, to a range), and its body, bounded. Throws RequestFailure with
+ * the status otherwise.
  */
 export async function download<T>(
   url: string,
   options: DownloadOptions,
   read: (answer: DownloadAnswer) => Promise<T>,
 ): Promise<T> {
-  const { from = 0 } = options;
-  let at = new URL(url);
-  for (let hop = 0; hop <= maxRedirects; hop++) {
-    const token = at.origin === options.tokenOrigin ? options.authorization : undefined;
-    const result = await exchange<{ readonly next: URL } | { readonly value: T }>(
-      at.href,
-      {
-        headers: {
-          'accept-encoding': 'identity',
-          ...options.headers,
-          ...(from > 0 ? { range: `bytes=${from}-` } : {}),
-          ...(token === undefined ? {} : { authorization: token }),
-        },
-        redirect: 'manual',
-        deadlines: options.deadlines,
-        signal: options.signal,
-        ...(options.expectedBytes === undefined ? {} : { expectedBytes: options.expectedBytes }),
-      },
-      async (answer) => {
-        const location = answer.headers.get('location');
-        if (answer.status >= 300 && answer.status < 400 && location !== null) {
-          return { next: new URL(location, at) };
-        }
-        const start = startOf(answer, from);
-        if (start === undefined) {
-          const body = (await readAnswer(answer, maxErrorBytes).catch(() => Buffer.alloc(0))).toString();
-          const failure = answerFailure(describeRequest('GET', at.href), answer.status, answer.headers, body);
-          // A signed URL that has expired: the next attempt gets a fresh one.
-          throw hop > 0 && answer.status === 403 && !failure.retryable ? expired(failure) : failure;
-        }
-        return { value: await read({ ...answer, start, body: bounded(answer, options.maxBytes - start) }) };
-      },
-    );
-    if ('value' in result) return result.value;
-    if (at.protocol === 'https:' && result.next.protocol !== 'https:') {
-      throw new RequestFailure(`${describeRequest('GET', at.href)}: redirects to http`, { retryable: false });
-    }
-    at = result.next;
-  }
-  throw new RequestFailure(`${describeRequest('GET', url)}: more than ${maxRedirects} redirects`, { retryable: true });
+  const { from = 0, authorization, maxBytes, ...rest } = options;
+  const headers = {
+    'accept-encoding': 'identity',
+    ...options.headers,
+    ...(from > 0 && { range: `bytes=${from}-` }),
+    ...(authorization !== undefined && { authorization }),
+  };
+  return exchange(url, { ...rest, headers }, async (answer) => {
+    const start = startOf(answer, from);
+    if (start !== undefined) return read({ ...answer, start, body: bounded(answer, maxBytes - start) });
+    const body = (await readAnswer(answer, maxErrorBytes).catch(() => Buffer.alloc(0))).toString();
+    const failure = answerFailure(describeRequest('GET', answer.url), answer.status, answer.headers, body);
+    // A signed URL that has expired: the next attempt gets a fresh one.
+    throw answer.redirected && answer.status === 403 && !failure.retryable ? expired(failure) : failure;
+  });
 }
-
 function expired(failure: RequestFailure): RequestFailure {
   return new RequestFailure(failure.message, {
     status: 403,

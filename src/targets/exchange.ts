@@ -1,9 +1,13 @@
-import { AircherError, isAbort, systemErrorCode } from '../core/errors.ts';
+import { AircherError } from '../core/errors.ts';
+import { growingBuffer } from '../core/growing-buffer.ts';
+import type { Http, HttpResponse, RequestBody } from '../http/http-client.ts';
+import { leave } from '../http/read-body.ts';
+import { hostOf, isFinal, networkError, remoteReason, seconds, toRemoteError } from '../http/remote-error.ts';
 import { RequestFailure } from './request-failure.ts';
 
 /** How long a request may take before it counts as failed. */
 export interface Deadlines {
-  /** Until a streamed body's first byte is asked for: the connection stands. */
+  /** Until the connection stands. */
   readonly connectMs: number;
   /** Between two signs of life: a piece of body sent or received, the answer's head. */
   readonly stallMs: number;
@@ -21,12 +25,10 @@ export const defaultDeadlines: Deadlines = {
   minBytesPerSecond: 64 * 1024,
 };
 
-/** A body that is read afresh at each attempt. */
-export interface StreamedBody {
-  readonly sizeBytes: number;
-  open(): AsyncIterable<Uint8Array>;
-  /** Bytes sent so far in this attempt. */
-  onSent?(bytes: number): void;
+/** What requests go over, and how long they may take. */
+export interface Network {
+  readonly http: Http;
+  readonly deadlines: Deadlines;
 }
 
 /** What `new Headers` takes. */
@@ -34,10 +36,11 @@ export type HeaderList = Headers | Readonly<Record<string, string>>;
 
 export interface ExchangeOptions {
   readonly method?: string;
+  /** `authorization` doesn't follow a redirect to another host. */
   readonly headers?: HeaderList;
-  readonly body?: string | Uint8Array | StreamedBody | undefined;
-  readonly redirect?: 'follow' | 'manual' | 'error';
-  readonly deadlines: Deadlines;
+  readonly body?: RequestBody | undefined;
+  readonly redirect?: 'follow' | 'manual';
+  readonly network: Network;
   readonly signal?: AbortSignal | undefined;
   /** Bytes of answer that are expected, for the total deadline. */
   readonly expectedBytes?: number;
@@ -47,6 +50,8 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly url: string;
+  /** Another address sent us there. */
+  readonly redirected: boolean;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
@@ -60,177 +65,97 @@ export async function exchange<T>(
   options: ExchangeOptions,
   read: (answer: Answer) => Promise<T>,
 ): Promise<T> {
-  const { method = 'GET', body, deadlines, signal } = options;
-  const what = describeRequest(method, url);
+  const { method = 'GET', body, signal, redirect } = options;
+  const { http, deadlines } = options.network;
+  const { connectMs: connectTimeoutMs, stallMs, totalMs, minBytesPerSecond } = deadlines;
   signal?.throwIfAborted();
-  const streamed = isStreamed(body) ? body : undefined;
   const headers = new Headers(options.headers);
+  const streamed = typeof body === 'object' && 'open' in body ? body : undefined;
   if (streamed) headers.set('content-length', String(streamed.sizeBytes));
   const bytes = (streamed?.sizeBytes ?? 0) + (options.expectedBytes ?? 0);
-  const watch = new Watch(what, deadlines, bytes, streamed !== undefined, signal);
-  let response: Response | undefined;
+  // Timers take at most 2^31-1 ms.
+  const limitMs = Math.min(Math.ceil(totalMs + (bytes / minBytesPerSecond) * 1000), 2 ** 31 - 1);
+  const limit = AbortSignal.timeout(limitMs);
+  const what = describeRequest(method, url);
+  let response: HttpResponse | undefined;
   try {
-    response = await fetch(url, {
+    response = await http.request(url, {
       method,
-      headers,
-      // A streamed body that fetch may have to send again after a redirect is kept in memory by it: no redirects then.
-      redirect: streamed ? 'error' : (options.redirect ?? 'follow'),
-      signal: watch.signal,
-      ...(streamed
-        ? { body: ReadableStream.from(watchedPieces(streamed, watch)), duplex: 'half' }
-        : { body: body as string | Uint8Array<ArrayBuffer> | undefined }),
-    } as RequestInit);
-    watch.beat();
+      headers: Object.fromEntries(headers),
+      body,
+      redirect,
+      connectTimeoutMs,
+      answerTimeoutMs: stallMs,
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    });
     return await read({
       status: response.status,
-      headers: response.headers,
+      headers: headersOf(response),
       url: response.url,
-      body: watchedAnswer(response, watch),
+      redirected: response.hops.length > 1,
+      body: watched(response, stallMs),
     });
   } catch (error) {
-    throw watch.explain(error);
+    if (signal?.aborted) throw signal.reason;
+    if (limit.aborted) throw new RequestFailure(`${what}: not done after ${seconds(limitMs)} s`, { retryable: true });
+    throw failureOf(error, what, hostOf(url));
   } finally {
-    watch.stop();
-    await response?.body?.cancel().catch(() => {});
+    if (response && !response.body.readableEnded) leave(response.body);
   }
+}
+
+function headersOf({ headers }: HttpResponse): Headers {
+  const pairs = Object.entries(headers).flatMap(([name, value = []]) =>
+    [value].flat().map((each): [string, string] => [name, each]),
+  );
+  return new Headers(pairs);
+}
+
+/** The body, which fails where nothing comes for so long while it is waited for. */
+async function* watched({ body, url }: HttpResponse, stallMs: number): AsyncGenerator<Uint8Array> {
+  const stalled = (): unknown =>
+    body.destroy(networkError('stalled', `${hostOf(url)}: no byte for ${seconds(stallMs)} s`));
+  let timer = setTimeout(stalled, stallMs);
+  try {
+    for await (const piece of body) {
+      clearTimeout(timer);
+      yield piece;
+      timer = setTimeout(stalled, stallMs);
+    }
+  } catch (error) {
+    throw toRemoteError(error, url);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What the HTTP room says of a request, as a failure that may go better another time. */
+function failureOf(error: unknown, what: string, host: string): unknown {
+  if (!(error instanceof AircherError) || remoteReason(error) === undefined) return error;
+  const isStreamRedirected = remoteReason(error) === 'redirect' && !what.startsWith('GET');
+  return new RequestFailure(`${what}: ${error.message.replace(`${host}: `, '')}`, {
+    retryable: !isFinal(error),
+    hint: isStreamRedirected
+      ? 'The repository may have been renamed this moment: run the same command again, which asks for its name first.'
+      : error.hint,
+    cause: error,
+  });
 }
 
 /** The whole body, at most `maxBytes`. */
 export async function readAnswer(answer: Answer, maxBytes: number): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
+  const content = growingBuffer(maxBytes);
   for await (const piece of answer.body) {
-    size += piece.length;
-    if (size > maxBytes) {
-      throw new RequestFailure(`${describeRequest('GET', answer.url)}: more than ${maxBytes} bytes`, {
-        retryable: false,
-      });
-    }
-    pieces.push(piece);
+    if (content.add(piece)) continue;
+    throw new RequestFailure(`${describeRequest('GET', answer.url)}: more than ${maxBytes} bytes`, {
+      retryable: false,
+    });
   }
-  return Buffer.concat(pieces);
+  return content.bytes();
 }
 
 /** `PUT https://host/path`: without the query, which may hold a signature. */
 export function describeRequest(method: string, url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   return parsed ? `${method} ${parsed.origin}${parsed.pathname}` : method;
-}
-
-function isStreamed(body: ExchangeOptions['body']): body is StreamedBody {
-  return typeof body === 'object' && 'open' in body;
-}
-
-async function* watchedPieces(body: StreamedBody, watch: Watch): AsyncGenerator<Uint8Array> {
-  let sent = 0;
-  try {
-    watch.beat();
-    for await (const piece of body.open()) {
-      watch.beat();
-      yield piece;
-      sent += piece.length;
-      body.onSent?.(sent);
-    }
-  } catch (error) {
-    watch.sourceError = error;
-    throw error;
-  }
-}
-
-async function* watchedAnswer(response: Response, watch: Watch): AsyncGenerator<Uint8Array> {
-  if (response.body === null) return;
-  for await (const piece of response.body) {
-    watch.beat();
-    yield piece;
-  }
-}
-
-/** Certificate faults that no second attempt mends. */
-const certificateErrors =
-  /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS_CERT|HOSTNAME_MISMATCH|ERR_SSL_WRONG_VERSION)/;
-
-/** Runs the deadlines of one exchange, and says afterwards why it failed. */
-class Watch {
-  /** Set by the reader of the body's source. */
-  sourceError: unknown;
-  private readonly what: string;
-  private readonly deadlines: Deadlines;
-  private readonly outer: AbortSignal | undefined;
-  private readonly controller = new AbortController();
-  private readonly total: NodeJS.Timeout;
-  private stall: NodeJS.Timeout;
-  private connecting: boolean;
-
-  constructor(what: string, deadlines: Deadlines, bytes: number, connecting: boolean, outer: AbortSignal | undefined) {
-    this.what = what;
-    this.deadlines = deadlines;
-    this.outer = outer;
-    this.connecting = connecting;
-    const totalMs = deadlines.totalMs + (bytes / deadlines.minBytesPerSecond) * 1000;
-    // setTimeout takes at most 2^31-1 ms.
-    this.total = setTimeout(() => this.expire(`not done after ${totalMs} ms`), Math.min(totalMs, 2 ** 31 - 1));
-    this.stall = connecting
-      ? setTimeout(() => this.expire(`no connection within ${deadlines.connectMs} ms`), deadlines.connectMs)
-      : this.stallTimer();
-    outer?.addEventListener('abort', this.onAbort, { once: true });
-  }
-
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-
-  /** A sign of life. */
-  beat(): void {
-    if (this.connecting) {
-      this.connecting = false;
-      clearTimeout(this.stall);
-      this.stall = this.stallTimer();
-    } else {
-      this.stall.refresh();
-    }
-  }
-
-  stop(): void {
-    clearTimeout(this.total);
-    clearTimeout(this.stall);
-    this.outer?.removeEventListener('abort', this.onAbort);
-  }
-
-  explain(error: unknown): unknown {
-    if (this.outer?.aborted) return this.outer.reason;
-    if (this.sourceError !== undefined && !isAbort(this.sourceError)) return this.sourceError;
-    if (this.controller.signal.aborted) return this.controller.signal.reason;
-    if (error instanceof RequestFailure || error instanceof AircherError || !(error instanceof TypeError)) return error;
-    const cause: unknown = error.cause ?? error;
-    const code = systemErrorCode(cause);
-    const fact = cause instanceof Error && cause.message !== '' ? cause.message : (code ?? error.message);
-    if (code !== undefined && certificateErrors.test(code)) {
-      return new RequestFailure(`${this.what}: ${fact}`, {
-        retryable: false,
-        hint: "The host's certificate isn't trusted here. Behind a proxy that inspects TLS, set NODE_EXTRA_CA_CERTS to its certificate.",
-        cause: error,
-      });
-    }
-    if (fact === 'unexpected redirect') {
-      return new RequestFailure(`${this.what}: is redirected, which an upload can't follow`, {
-        retryable: false,
-        hint: 'The repository may have been renamed this moment: run the same command again, which asks for its name first.',
-        cause: error,
-      });
-    }
-    return new RequestFailure(`${this.what}: ${fact}`, { retryable: true, cause: error });
-  }
-
-  private stallTimer(): NodeJS.Timeout {
-    const { stallMs } = this.deadlines;
-    return setTimeout(() => this.expire(`nothing moved for ${stallMs} ms`), stallMs);
-  }
-
-  private expire(fact: string): void {
-    this.controller.abort(new RequestFailure(`${this.what}: ${fact}`, { retryable: true }));
-  }
-
-  private readonly onAbort = (): void => {
-    this.controller.abort(this.outer?.reason);
-  };
 }

@@ -40,12 +40,13 @@ const rules: HostRules = { writeEveryMs: 1000, unnamedWaitMs: 60_000 };
 /** GitHub Releases: a draft that nobody sees is filled and checked, then made public. Throws `usage` for a bad URL. */
 export function createGithubTarget(options: GithubTargetOptions): Target {
   const serverUrl = checkedBase(options.serverUrl ?? defaultGithubServerUrl, 'The GitHub server URL');
+  const apiUrl = checkedBase(options.apiUrl ?? defaultGithubApiUrl, 'The GitHub API URL');
   const settings: GithubSettings = {
     repository: options.repository,
-    apiUrl: checkedBase(options.apiUrl ?? defaultGithubApiUrl, 'The GitHub API URL'),
+    apiUrl,
     serverUrl,
     token: options.token === '' ? undefined : options.token,
-    patience: createPatience(options.tuning ?? {}, rules),
+    patience: createPatience(options.tuning ?? {}, rules, apiUrl),
   };
   const place = `${new URL(serverUrl).host}/${options.repository}`;
   const cache: DigestCache = new Map();

@@ -37,7 +37,7 @@ export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Targ
     repository: options.repository,
     endpoint,
     token: options.token === '' ? undefined : options.token,
-    patience: createPatience(options.tuning ?? {}),
+    patience: createPatience(options.tuning ?? {}, {}, endpoint),
   };
   const place = `${new URL(endpoint).host}/${options.repository}`;
   const cache: BlobIdCache = new Map();

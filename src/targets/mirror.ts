@@ -113,8 +113,8 @@ const rootDeadlines = { connectMs: 3000, stallMs: 3000, totalMs: 5000 };
 
 async function servedRelease(root: string, patience: Patience, context: RunContext): Promise<string | undefined> {
   try {
-    const deadlines = { ...patience.deadlines, ...rootDeadlines };
-    const bytes = await exchange(root, { deadlines, signal: context.signal }, async (answer) =>
+    const network = { http: patience.http, deadlines: { ...patience.deadlines, ...rootDeadlines } };
+    const bytes = await exchange(root, { network, signal: context.signal }, async (answer) =>
       answer.status === 200 ? await readAnswer(answer, limits.manifestBytes) : undefined,
     );
     return bytes && releaseIn(bytes, root);
@@ -258,14 +258,13 @@ async function awaitPublicFiles(
   patience: Patience,
   context: RunContext,
 ): Promise<void> {
-  const { deadlines } = patience;
   const end = performance.now() + patience.publicMs;
   let told = false;
   await mapConcurrently(release.files, patience.parallel, async (file) => {
     const url = addressOf(release.tag, file.name);
     let fault: string | undefined;
     const answered = await lookUntil(Math.max(0, end - performance.now()), patience, context, async () => {
-      fault = await rangeFault(url, file, { deadlines, signal: context.signal });
+      fault = await rangeFault(url, file, { network: patience, signal: context.signal });
       if (fault === undefined) return true;
       if (!told)
         context.onEvent?.({ type: 'notice', message: `Waiting for the mirror's public address: ${url}: ${fault}` });

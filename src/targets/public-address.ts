@@ -1,5 +1,5 @@
 import { answerFailure } from './answer-failure.ts';
-import { type Answer, type Deadlines, describeRequest, exchange } from './exchange.ts';
+import { type Answer, describeRequest, exchange, type Network } from './exchange.ts';
 import { readContentWhole } from './file-content.ts';
 import { RequestFailure } from './request-failure.ts';
 import type { ReleaseFile } from './target.ts';
@@ -7,7 +7,7 @@ import type { ReleaseFile } from './target.ts';
 /** Public addresses as an anonymous client sees them. Each answers undefined where all is well, else what is wrong. */
 
 export interface Asking {
-  readonly deadlines: Deadlines;
+  readonly network: Network;
   readonly signal: AbortSignal | undefined;
 }
 

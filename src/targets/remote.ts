@@ -2,11 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AircherError } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
 import { retry } from '../core/retry.ts';
-import { type Deadlines, defaultDeadlines } from './exchange.ts';
+import { isLoopback, isMachineHost } from '../http/allowed-addresses.ts';
+import { createHttp } from '../http/create-http.ts';
+import type { Http } from '../http/http-client.ts';
+import { type Deadlines, defaultDeadlines, type Network } from './exchange.ts';
 import { RequestFailure } from './request-failure.ts';
 
 /** How patient a target is. All have defaults; tests set them low. */
 export interface RemoteTuning {
+  /** What requests go over; default: one without proxies. */
+  readonly http?: Http;
   readonly deadlines?: Partial<Deadlines>;
   /** Attempts at each single thing, and the waits between them. */
   readonly attempts?: number;
@@ -29,8 +34,7 @@ export interface RemoteTuning {
   readonly parallel?: number;
 }
 
-export interface Patience {
-  readonly deadlines: Deadlines;
+export interface Patience extends Network {
   readonly attempts: number;
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
@@ -53,11 +57,13 @@ export interface Patience {
 /** What one host's own rules say. */
 export type HostRules = Pick<RemoteTuning, 'writeEveryMs' | 'unnamedWaitMs'>;
 
-export function createPatience(tuning: RemoteTuning, rules: HostRules = {}): Patience {
-  const { writeEveryMs = 0, unnamedWaitMs } = { ...rules, ...tuning };
+/** `api` is the host's own address; what its answers name is this machine's only where the host is. */
+export function createPatience(tuning: RemoteTuning, rules: HostRules = {}, api?: string): Patience {
+  const { writeEveryMs = 0, unnamedWaitMs, http = createHttp() } = { ...rules, ...tuning };
   let nextWrite = 0;
   let limitedUntil = 0;
   return {
+    http: http.namedBy({ local: api === undefined || isMachineHost(new URL(api).hostname) }),
     deadlines: { ...defaultDeadlines, ...tuning.deadlines },
     attempts: tuning.attempts ?? 6,
     baseDelayMs: tuning.baseDelayMs ?? 1000,
@@ -176,8 +182,4 @@ export function checkedBase(url: string, name: string): string {
     });
   }
   return url.replace(/\/+$/, '');
-}
-
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }

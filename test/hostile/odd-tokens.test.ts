@@ -50,7 +50,7 @@ test('a proxy that is no address is wrong usage, and its password is not printed
   await scene.configure();
   const run = await scene.start(['plan', '--verbose'], { HTTPS_PROXY: 'http://me:canaryOfTheProxy@127.0.0.1:none' });
   assert.equal(run.exitCode, 2, String(run.stderr));
-  assert.match(String(run.stderr), /^error: HTTPS_PROXY: not the address of a proxy\nhint: /);
+  assert.match(String(run.stderr), /^error: HTTPS_PROXY is not the address of an http proxy\nhint: /m);
   assert.doesNotMatch(`${run.stdout}${run.stderr}`, /canary/);
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answerFailure, askedWait } from '../../src/targets/answer-failure.ts';
+import { retryAfterMs } from '../../src/http/retry-after.ts';
+import { answerFailure } from '../../src/targets/answer-failure.ts';
 import { publishedTags } from '../../src/targets/published-tags.ts';
 
 const now = Date.parse('2026-01-01T00:00:00Z');
@@ -17,7 +18,7 @@ test('the wait that an answer asks for is read in each form that the hosts use',
     [{ 'retry-after': 'soon' }, undefined],
     [{}, undefined],
   ];
-  for (const [headers, expected] of cases) assert.equal(askedWait(new Headers(headers), now), expected);
+  for (const [headers, expected] of cases) assert.equal(retryAfterMs(new Headers(headers), now), expected);
 });
 
 test('which answers are worth another attempt', () => {

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { commit } from '@huggingface/hub';
+import { createHttp } from '../../src/http/create-http.ts';
+import type { Http } from '../../src/http/http-client.ts';
 import type { Hub } from '../../src/rehearsal/hub/server.ts';
 import type { Target, TargetRelease } from '../../src/targets/target.ts';
 import {
@@ -224,27 +226,26 @@ test('publishing an old release again does not move main back', async (t) => {
 test('somebody else committing to main meanwhile is built upon', async (t) => {
   const hub = await hubScene(t);
   const release = await releaseOf(t, '1.0.0');
-  const target = hubTarget(hub);
+  // Two commits slip in between the look and the commit.
+  let slipped = 0;
+  let armed = false;
+  const real = createHttp();
+  const http: Http = {
+    ...real,
+    namedBy: () => http,
+    request: async (url, options) => {
+      if (armed && url.endsWith('/commit/main') && slipped < 2) {
+        slipped++;
+        await commitAs(hub, 'main', { [`during-${slipped}.txt`]: 'two' });
+      }
+      return real.request(url, options);
+    },
+  };
+  const target = hubTarget(hub, { tuning: { ...quick, http } });
   await target.upload(release, {});
   await commitAs(hub, 'main', { 'before.txt': 'one' });
   await target.makePublic(release, {});
-  // Two commits slip in between the look and the commit.
-  let slipped = 0;
-  const original = globalThis.fetch;
-  t.after(() => {
-    globalThis.fetch = original;
-  });
-  globalThis.fetch = async (input, init) => {
-    if (
-      String(input).endsWith('/commit/main') &&
-      slipped < 2 &&
-      new Headers(init?.headers).get('user-agent') === 'aircher-models'
-    ) {
-      slipped++;
-      await commitAs(hub, 'main', { [`during-${slipped}.txt`]: 'two' }, original);
-    }
-    return original(input, init);
-  };
+  armed = true;
   await target.movePointers(release, {});
   assert.equal(slipped, 2);
   await assertWhole(hub, 'main', release);
@@ -289,12 +290,7 @@ test('large objects go in parts', async (t) => {
 });
 
 /** A commit of somebody who has nothing to do with the release. */
-async function commitAs(
-  hub: Hub,
-  branch: string,
-  files: Readonly<Record<string, string>>,
-  fetcher: typeof fetch = fetch,
-): Promise<void> {
+async function commitAs(hub: Hub, branch: string, files: Readonly<Record<string, string>>): Promise<void> {
   await commit({
     repo: repository,
     hubUrl: hub.url,
@@ -302,7 +298,6 @@ async function commitAs(
     branch,
     title: 'Something else',
     useXet: false,
-    fetch: fetcher,
     operations: Object.entries(files).map(([path, text]) => ({
       operation: 'addOrUpdate',
       path,

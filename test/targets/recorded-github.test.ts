@@ -96,7 +96,7 @@ test('recorded: an asset is uploaded, listed and deleted', async (t) => {
     apiUrl: url,
     serverUrl: url,
     token,
-    deadlines: api.settings.patience.deadlines,
+    network: api.settings.patience,
     signal: undefined,
   });
   const { data: release } = await octokit.rest.repos.getReleaseByTag({
@@ -123,7 +123,7 @@ test('recorded: an asset of that name is there already', async (t) => {
     apiUrl: url,
     serverUrl: url,
     token,
-    deadlines: api.settings.patience.deadlines,
+    network: api.settings.patience,
     signal: undefined,
   });
   const { data: release } = await octokit.rest.repos.getReleaseByTag({
@@ -155,7 +155,7 @@ test('recorded: pages are followed by the Link header to the last one', async (t
     apiUrl: url,
     serverUrl: url,
     token,
-    deadlines: api.settings.patience.deadlines,
+    network: api.settings.patience,
     signal: undefined,
   });
   const issues = await octokit.paginate('GET /repos/octokit-fixture-org/paginate-issues/issues', { per_page: 3 });
@@ -170,7 +170,7 @@ test("recorded: a refusal carries GitHub's reasons and is final", async (t) => {
     apiUrl: url,
     serverUrl: url,
     token,
-    deadlines: api.settings.patience.deadlines,
+    network: api.settings.patience,
     signal: undefined,
   });
   const request = octokit.request('POST /repos/octokit-fixture-org/errors/labels', { name: 'foo', color: 'invalid' });

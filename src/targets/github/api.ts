@@ -60,7 +60,7 @@ export class GithubApi {
     const [owner = '', repo = ''] = settings.repository.split('/');
     this.at = { owner, repo };
     const { apiUrl, serverUrl, token, patience } = settings;
-    this.octokitSettings = { apiUrl, serverUrl, token, deadlines: patience.deadlines, signal: context.signal };
+    this.octokitSettings = { apiUrl, serverUrl, token, network: patience, signal: context.signal };
     this.octokit = createOctokit(this.octokitSettings);
   }
 

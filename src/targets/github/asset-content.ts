@@ -56,11 +56,10 @@ async function eachPiece(
     download(
       api.assetUrl(asset.id),
       {
-        deadlines: settings.patience.deadlines,
+        network: settings.patience,
         signal: context.signal,
         headers: { accept: 'application/octet-stream', 'user-agent': 'aircher-models' },
         authorization: settings.token === undefined ? undefined : `token ${settings.token}`,
-        tokenOrigin: new URL(settings.apiUrl).origin,
         maxBytes,
         expectedBytes: asset.size,
       },

@@ -1,15 +1,16 @@
 import { Octokit } from '@octokit/rest';
 import { AircherError } from '../../core/errors.ts';
+import { isLoopback } from '../../http/allowed-addresses.ts';
+import type { StreamedBody } from '../../http/http-client.ts';
 import { answerFailure } from '../answer-failure.ts';
-import { type Deadlines, describeRequest, exchange, readAnswer, type StreamedBody } from '../exchange.ts';
-import { isLoopback } from '../remote.ts';
+import { describeRequest, exchange, type Network, readAnswer } from '../exchange.ts';
 import { malformed, RequestFailure } from '../request-failure.ts';
 
 export interface OctokitSettings {
   readonly apiUrl: string;
   readonly serverUrl: string;
   readonly token: string | undefined;
-  readonly deadlines: Deadlines;
+  readonly network: Network;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -52,7 +53,7 @@ export function apiFetch(settings: OctokitSettings, upload: StreamedBody | undef
         method,
         headers,
         body,
-        deadlines: settings.deadlines,
+        network: settings.network,
         signal: settings.signal,
         expectedBytes: 0,
       },

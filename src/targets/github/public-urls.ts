@@ -16,7 +16,7 @@ export async function awaitPublicUrls(api: GithubApi, release: TargetRelease): P
     const url = publicUrl(api, release.tag, file.name);
     let fault: string | undefined;
     const answered = await lookUntil(Math.max(0, end - performance.now()), patience, api.context, async () => {
-      fault = await headFault(url, { deadlines: patience.deadlines, signal: api.context.signal });
+      fault = await headFault(url, { network: patience, signal: api.context.signal });
       return fault === undefined ? true : undefined;
     });
     if (answered) return;
@@ -42,16 +42,12 @@ export async function readPublicFile(
   const url = publicUrl(api, tag, name);
   try {
     return await persist(name, patience, api.context, () =>
-      download(
-        url,
-        { deadlines: patience.deadlines, signal: api.context.signal, tokenOrigin: '', maxBytes },
-        async (answer) => {
-          const bytes = await readAnswer(answer, maxBytes);
-          // No file of ours is a page: a proxy answered in GitHub's place.
-          if (/^text\/html\b/i.test(answer.headers.get('content-type') ?? '')) throw malformed(name);
-          return bytes;
-        },
-      ),
+      download(url, { network: patience, signal: api.context.signal, maxBytes }, async (answer) => {
+        const bytes = await readAnswer(answer, maxBytes);
+        // No file of ours is a page: a proxy answered in GitHub's place.
+        if (/^text\/html\b/i.test(answer.headers.get('content-type') ?? '')) throw malformed(name);
+        return bytes;
+      }),
     );
   } catch (error) {
     if (hasStatus(error, 404)) return undefined;

@@ -54,7 +54,7 @@ export class HubApi {
     this.context = context;
     this.base = `/api/models/${settings.repository}`;
     const { endpoint, token, patience } = settings;
-    this.http = new HubHttp({ endpoint, token, deadlines: patience.deadlines, signal: context.signal });
+    this.http = new HubHttp({ endpoint, token, network: patience, signal: context.signal });
   }
 
   async model(): Promise<Model> {
@@ -212,10 +212,9 @@ export class HubApi {
       url,
       {
         ...options,
-        deadlines: patience.deadlines,
+        network: patience,
         signal: this.context.signal,
         authorization: token === undefined ? undefined : `Bearer ${token}`,
-        tokenOrigin: new URL(endpoint).origin,
       },
       read,
     );

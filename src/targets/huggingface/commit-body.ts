@@ -1,4 +1,4 @@
-import type { StreamedBody } from '../exchange.ts';
+import type { StreamedBody } from '../../http/http-client.ts';
 import { readContentWhole } from '../file-content.ts';
 import type { ReleaseFile } from '../target.ts';
 

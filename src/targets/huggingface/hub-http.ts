@@ -1,19 +1,13 @@
+import type { RequestBody } from '../../http/http-client.ts';
 import { answerFailure } from '../answer-failure.ts';
-import {
-  type Deadlines,
-  describeRequest,
-  exchange,
-  type HeaderList,
-  readAnswer,
-  type StreamedBody,
-} from '../exchange.ts';
+import { describeRequest, exchange, type HeaderList, type Network, readAnswer } from '../exchange.ts';
 import { malformed } from '../request-failure.ts';
 
 export interface HubHttpSettings {
   /** https://huggingface.co, without a final slash. */
   readonly endpoint: string;
   readonly token: string | undefined;
-  readonly deadlines: Deadlines;
+  readonly network: Network;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -40,7 +34,7 @@ export class HubHttp {
   async json(
     method: string,
     path: string,
-    body?: { readonly type: string; readonly content: string | Uint8Array | StreamedBody },
+    body?: { readonly type: string; readonly content: RequestBody },
   ): Promise<unknown> {
     const url = `${this.settings.endpoint}${path}`;
     const headers = {
@@ -55,12 +49,7 @@ export class HubHttp {
    * Any request; the token goes along if it is to the endpoint and the headers have no credentials of their own. The answer is a
    * success, or RequestFailure is thrown.
    */
-  async send(
-    method: string,
-    url: string,
-    headers: HeaderList,
-    body?: string | Uint8Array | StreamedBody,
-  ): Promise<HubAnswer> {
+  async send(method: string, url: string, headers: HeaderList, body?: RequestBody): Promise<HubAnswer> {
     const { token } = this.settings;
     const all = new Headers(headers);
     const isOurs = token !== undefined && new URL(url).origin === this.origin;
@@ -69,13 +58,8 @@ export class HubHttp {
   }
 
   /** A request to a signed URL, wherever it leads: with the headers given and no token, which storage would refuse. */
-  async sendSigned(
-    method: string,
-    url: string,
-    headers: HeaderList,
-    body?: string | Uint8Array | StreamedBody,
-  ): Promise<HubAnswer> {
-    const { deadlines, signal } = this.settings;
+  async sendSigned(method: string, url: string, headers: HeaderList, body?: RequestBody): Promise<HubAnswer> {
+    const { network, signal } = this.settings;
     const all = new Headers(headers);
     if (!all.has('user-agent')) all.set('user-agent', 'aircher-models');
     return exchange(
@@ -84,7 +68,7 @@ export class HubHttp {
         method,
         headers: all,
         body,
-        deadlines,
+        network,
         signal,
       },
       async (answer) => {

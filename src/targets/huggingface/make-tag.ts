@@ -86,7 +86,7 @@ export async function awaitPublicTag(api: HubApi, repository: string, release: T
   const url = `${endpoint}/${repository}/resolve/${encodeURIComponent(release.tag)}/${encodePath(file.name)}`;
   let fault: string | undefined;
   const answered = await lookUntil(patience.publicMs, patience, api.context, async () => {
-    fault = await headFault(url, { deadlines: patience.deadlines, signal: api.context.signal });
+    fault = await headFault(url, { network: patience, signal: api.context.signal });
     return fault === undefined ? true : undefined;
   });
   if (answered) return;
