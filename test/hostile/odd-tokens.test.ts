@@ -48,9 +48,9 @@ test('a token that no header can carry is refused before any request, and no pie
 test('a proxy that is no address is wrong usage, and its password is not printed', async (t) => {
   const scene = await createPublishScene(t);
   await scene.configure();
-  const run = await scene.start(['plan', '--verbose'], { HTTPS_PROXY: 'http://me:canaryOfTheProxy@127.0.0.1:none' });
+  const run = await scene.start(['plan', '--verbose'], { HTTP_PROXY: 'http://me:canaryOfTheProxy@127.0.0.1:none' });
   assert.equal(run.exitCode, 2, String(run.stderr));
-  assert.match(String(run.stderr), /^error: HTTPS_PROXY is not the address of an http proxy\nhint: /m);
+  assert.match(String(run.stderr), /^error: HTTP_PROXY is not the address of an http proxy\nhint: /m);
   assert.doesNotMatch(`${run.stdout}${run.stderr}`, /canary/);
 });
 
