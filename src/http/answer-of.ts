@@ -91,9 +91,7 @@ async function sendPieces(
 ): Promise<void> {
   let sent = 0;
   for await (const piece of body.open()) {
-    if (!request.write(piece)) {
-      await new Promise<void>((resolve) => request.once('drain', resolve).once('close', resolve));
-    }
+    if (!request.write(piece)) await drained(request);
     // A refusal may come before the whole is sent.
     if (isAnswered()) return;
     onPiece();
@@ -101,4 +99,14 @@ async function sendPieces(
     body.onSent?.(sent);
   }
   request.end();
+}
+
+function drained(request: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const goOn = (): void => {
+      request.off('drain', goOn).off('close', goOn);
+      resolve();
+    };
+    request.on('drain', goOn).on('close', goOn);
+  });
 }

@@ -21,13 +21,8 @@ export async function configuredTargets(
   const endpoint = config.huggingface && (config.huggingface.endpoint ?? environment.hfEndpoint);
   const github = config.github && githubInstallation(config, environment);
   // Without tokens: each target knows which of its addresses get its own.
-  const http = createHttp({
-    ...environment.proxy,
-    huggingFaceEndpoint: endpoint,
-    githubServerUrl: github?.serverUrl,
-    githubApiUrl: github?.apiUrl,
-  });
-  const patience = { http, ...tuning };
+  const hosts = { huggingFaceEndpoint: endpoint, githubServerUrl: github?.serverUrl, githubApiUrl: github?.apiUrl };
+  const patience = { http: createHttp({ ...environment.proxy, ...hosts }), ...tuning };
   const tagPrefix = config.tag_prefix;
   if (config.github) {
     const { createGithubTarget } = await import('../targets/github.ts');
@@ -57,13 +52,14 @@ export async function configuredTargets(
     );
   }
   if (config.mirror) {
-    const { directory, probe = true } = config.mirror;
+    const { directory, base_url: root, probe = true } = config.mirror;
+    const http = createHttp({ ...environment.proxy, allowInsecure: root.startsWith('http:') });
     targets.push(
       createMirrorTarget({
         directory: resolve(workspace.directory, directory),
         tagPrefix,
         ...(probe && { addresses: mirrorAddresses(config) }),
-        tuning: patience,
+        tuning: { http, ...tuning },
       }),
     );
   }
