@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { limits } from '../../contract/limits.ts';
+import { growingBuffer } from '../../core/growing-buffer.ts';
 import type { Sha256 } from '../../core/hashing.ts';
 import { download } from '../download.ts';
 import type { Answer } from '../exchange.ts';
@@ -31,12 +32,12 @@ export async function holds(api: GithubApi, asset: Asset, file: ReleaseFile, cac
 
 /** An asset's bytes, checked against the size and digest that GitHub reports of it. */
 export async function readAsset(api: GithubApi, asset: Asset, maxBytes: number): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
+  let content = growingBuffer(maxBytes);
   await eachPiece(api, asset, maxBytes, () => {
-    pieces.length = 0;
-    return (piece) => pieces.push(piece);
+    content = growingBuffer(maxBytes);
+    return content.add;
   });
-  return Buffer.concat(pieces);
+  return content.bytes();
 }
 
 async function hashAsset(api: GithubApi, asset: Asset): Promise<Sha256> {
