@@ -10,7 +10,9 @@ import { describeVerify } from './describe-verify.ts';
 export function verifyCommand(program: Command, dependencies: CommandDependencies): void {
   program
     .command('verify')
-    .description('compares a published release with its manifest, by the digests that the hosts report: a line a host, and what deviates')
+    .description(
+      'compares a published release with its manifest, by the digests that the hosts report: a line a host, and what deviates',
+    )
     .argument('[tag]', 'the tag of the release, such as models-v1.0.0')
     .option('--latest', 'the newest published release that is no prerelease')
     .option('--allow-none', 'with --latest: pass where neither a host nor manifests/published/ has a release yet')

@@ -45,11 +45,7 @@ interface Failure {
 }
 
 /** The error, with what was done besides: `details.models`, the reports, and `details.failed`, by model. */
-function tellAll(
-  error: AircherError,
-  models: readonly unknown[],
-  failures: readonly Failure[],
-): AircherError {
+function tellAll(error: AircherError, models: readonly unknown[], failures: readonly Failure[]): AircherError {
   const failed = failures.map(
     ({ name, error: { code, message, hint } }): ModelFailure => ({ name, code, message, hint }),
   );
