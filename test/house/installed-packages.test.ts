@@ -59,7 +59,7 @@ async function createProject(name: string, tarball: string): Promise<string> {
 }
 
 test('both packages have the same bytes from every checkout, and so have those of AIRCHER_TEST_PACKAGES', async () => {
-  const { AIRCHER_TEST_PACKAGES: others } = process.env;
+  const others = process.env.AIRCHER_TEST_PACKAGES;
   for (const tarball of tarballs) {
     const places = [...checkouts, ...(others ? [others] : [])];
     const [tried, ...same] = await Promise.all(places.map((place) => readFile(join(place, tarball))));
