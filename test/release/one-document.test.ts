@@ -17,12 +17,14 @@ describe('--json prints one document, whatever the end', () => {
     await workspace.configure({ release: '1.0.1' });
     const released = await workspace.run(['release', '--json']);
     assert.equal(released.exitCode, 4, released.stderr);
-    assert.equal((JSON.parse(released.stdout) as { publish: { state: string } }).publish.state, 'public');
+    const { error } = JSON.parse(released.stdout) as { error: { code: string; message: string } };
+    assert.equal(error.code, 'integrity');
+    assert.match(error.message, /alpha\.tar\.gz is different/);
 
     const yanked = await workspace.run(['yank', 'beta@1.0.0', '--reason', 'wrong', '--json']);
     assert.equal(yanked.exitCode, 4, yanked.stderr);
-    assert.equal((JSON.parse(yanked.stdout) as { yank: { state: string } }).yank.state, 'edited');
-    assert.match(await readFile(workspace.path('manifests/release.json'), 'utf8'), /"1\.0\.2"/);
+    assert.equal((JSON.parse(yanked.stdout) as { error: { code: string } }).error.code, 'integrity');
+    assert.match(await readFile(workspace.path('manifests/release.json'), 'utf8'), /"yanked"/);
   });
 
   it('of wrong usage: the error, exit 2', async (t) => {

@@ -1,7 +1,7 @@
 import type { HostKind } from '../../contract/fields.ts';
 import type { Problem } from '../../core/errors.ts';
 import type { Target } from '../../targets/target.ts';
-import { expectedFiles, faultyStates, judge } from '../verify/expected-files.ts';
+import { expectedFiles, faultyStates, judge, type VerifyState } from '../verify/expected-files.ts';
 import type { Workspace } from '../workspace.ts';
 import type { Published, PublishedRelease } from './accepted-releases.ts';
 
@@ -24,27 +24,39 @@ export async function wholenessProblems(
       const holder = published.holders.find(({ kind }) => kind === target.kind);
       if (holder === undefined || refill.includes(target.kind)) return [];
       if ((await published.newestOf(holder)) === undefined) return [];
-      const lacks = base.kinds.includes(target.kind) ? await lackingFiles(base, target, workspace) : ['manifest.json'];
-      return lacks.length === 0 ? [] : [notWhole(base, target, lacks)];
+      const faults = base.kinds.includes(target.kind)
+        ? await faultsOn(base, target, workspace)
+        : [{ name: 'manifest.json', state: 'missing' } as const];
+      return faults.length === 0 ? [] : [notWhole(base, target, faults)];
     }),
   );
   return problems.flat();
 }
 
-async function lackingFiles(base: PublishedRelease, target: Target, workspace: Workspace): Promise<readonly string[]> {
-  const inspection = await target.inspect(base.tag, workspace);
-  return expectedFiles(base.manifest, target.kind, base.tag, base.bytes)
-    .filter((file) => faultyStates.has(judge(file, inspection)))
-    .map(({ name }) => name);
+interface FileFault {
+  readonly name: string;
+  readonly state: VerifyState;
 }
 
-function notWhole({ tag, version }: PublishedRelease, target: Target, lacks: readonly string[]): Problem {
-  const more = lacks.length > namedFiles ? ` and ${lacks.length - namedFiles} more` : '';
+async function faultsOn(base: PublishedRelease, target: Target, workspace: Workspace): Promise<readonly FileFault[]> {
+  const inspection = await target.inspect(base.tag, workspace);
+  return expectedFiles(base.manifest, target.kind, base.tag, base.bytes)
+    .map((file) => ({ name: file.name, state: judge(file, inspection) }))
+    .filter(({ state }) => faultyStates.has(state));
+}
+
+function notWhole({ tag, version }: PublishedRelease, target: Target, faults: readonly FileFault[]): Problem {
+  const more = faults.length > namedFiles ? ` and ${faults.length - namedFiles} more` : '';
+  const named = faults.slice(0, namedFiles).map(({ name, state }) => `${name} is ${state}`);
+  const isOther = faults.some(({ state }) => state === 'different');
+  const refill = `--refill ${target.kind} packs again for it what it lacks`;
   return {
     level: 'error',
-    code: 'conflict',
+    code: isOther ? 'integrity' : 'conflict',
     file: target.place,
-    message: `${tag}, the last release, is not whole there: ${lacks.slice(0, namedFiles).join(', ')}${more} missing or other`,
-    hint: `Finish it: run \`aircher-models release\` with "release": "${version}" again. If this host was rebuilt or is back after a time: --refill ${target.kind}.`,
+    message: `${tag}, the last release, is not whole there: ${named.join(', ')}${more}`,
+    hint: isOther
+      ? `Look who changed it (\`aircher-models verify ${tag}\`), and put back what was published; ${refill}.`
+      : `Finish it: run \`aircher-models release\` with "release": "${version}" again. If this host was rebuilt or is back after a time: ${refill}.`,
   };
 }
