@@ -66,5 +66,5 @@ export interface RunContext {
 
 /** Tells of a warning. */
 export function warn(context: RunContext, problem: Omit<Problem, 'level'>): void {
-  context.onEvent?.({ type: 'warning', problem: { level: 'warning', ...problem } });
+  context.onEvent?.({ type: 'warning', problem: { ...problem, level: 'warning' } });
 }

@@ -20,8 +20,9 @@ export declare class ModelManager {
 
   /**
    * The model, from the cache where a version there satisfies `version` (a semver range; default any): the pinned one, else
-   * the current, else the newest. No network then, and no write. Else the newest version that satisfies it is installed.
-   * Never updates what is there.
+   * the current, else the newest. No network then, and no write. Where files of that version are missing or cut, it is repaired;
+   * another never takes its place. Where none is there, the newest version that satisfies `version` is installed. Never
+   * updates what is there.
    */
   ensureModel(name: string, options?: EnsureOptions): Promise<EnsuredModel>;
 
@@ -35,7 +36,7 @@ export declare class ModelManager {
   installFrom(name: string, from: string, context?: RunContext): Promise<EnsuredModel>;
 
   /** Installed versions, by model, newest first. No network. */
-  list(): Promise<Models<ListedVersion>>;
+  list(context?: RunContext): Promise<Models<ListedVersion>>;
 
   /** What the newest release offers. */
   listRemote(context?: RunContext): Promise<Offer>;
@@ -313,8 +314,11 @@ export interface EnsuredModel {
 export interface InstallReport {
   readonly name: string;
   readonly version: string;
-  /** `present`: was there already, or another process brought it. `adopted`: was found complete in the cache. */
-  readonly outcome: 'installed' | 'adopted' | 'present';
+  /**
+   * `present`: was there already, or another process brought it. `adopted`: was found complete in the cache. `repaired`: was there, and
+   * files of it were missing or cut.
+   */
+  readonly outcome: 'installed' | 'adopted' | 'present' | 'repaired';
   /** The version that `models/<name>` leads to now. */
   readonly current: string;
   readonly path: string;

@@ -25,7 +25,7 @@ import type {
 } from './api.ts';
 import { type Client, createClient } from './client.ts';
 import { findOnDisk, installFrom } from './install/install-from.ts';
-import { type Installation, installVersion } from './install/install-version.ts';
+import { installVersion } from './install/install-version.ts';
 import { findManifest } from './manifests/find-manifest.ts';
 import { resolveModel } from './manifests/resolve-model.ts';
 import { checkLicenses } from './operations/check-licenses.ts';
@@ -33,9 +33,10 @@ import { checkUpdates } from './operations/check-updates.ts';
 import { describeInstall } from './operations/describe-install.ts';
 import { diagnose } from './operations/doctor.ts';
 import { exportModel } from './operations/export-model.ts';
-import { checkRange, describeInstalled, findInstalled } from './operations/find-installed.ts';
+import { checkRange, describeInstalled } from './operations/find-installed.ts';
 import { prune, removeModel } from './operations/free-space.ts';
 import { listInstalled, listOffered } from './operations/list-models.ts';
+import { makePresent } from './operations/make-present.ts';
 import { pinVersion, rollBack, unpinModel } from './operations/pin-versions.ts';
 import { updateModels } from './operations/update-models.ts';
 import { verifyModels } from './operations/verify-models.ts';
@@ -58,34 +59,26 @@ export class ModelManager {
 
   /**
    * The model, from the cache where a version there satisfies `version` (a semver range; default any): the pinned one, else
-   * the current, else the newest. No network then, and no write. Else the newest version that satisfies it is installed.
-   * Never updates what is there.
+   * the current, else the newest. No network then, and no write. Where files of that version are missing or cut, it is repaired;
+   * another never takes its place. Where none is there, the newest version that satisfies `version` is installed. Never
+   * updates what is there.
    */
   async ensureModel(name: string, options: EnsureOptions = {}): Promise<EnsuredModel> {
     checkRange(options.version);
     options.signal?.throwIfAborted();
-    const found = await findInstalled(this.#client, name, options.version);
-    if (found !== undefined) return describeInstalled(this.#client.layout, found);
-    const { record } = await this.#install(name, options.version, 'first', options);
-    return describeInstalled(this.#client.layout, record);
+    const client = this.#client;
+    const manifest = () => findManifest(client, options);
+    const context = { ...options, makeCurrent: 'first' } as const;
+    const { record } = await makePresent(client, name, options.version, manifest, context);
+    return describeInstalled(client.layout, record);
   }
 
   /** Installs the newest version that satisfies `version`, and makes it the current one where it is newer. */
   async install(name: string, options: EnsureOptions = {}): Promise<InstallReport> {
     checkRange(options.version);
-    return describeInstall(this.#client.layout, await this.#install(name, options.version, 'newer', options));
-  }
-
-  async #install(
-    name: string,
-    range: string | undefined,
-    makeCurrent: 'newer' | 'first',
-    context: RunContext,
-  ): Promise<Installation> {
-    const good = await findManifest(this.#client, context);
-    const resolved = await resolveModel(this.#client, good, name, range, context);
-    // Of callers at the same time, as of processes, one downloads; the others wait for its lock.
-    return installVersion(this.#client, resolved, { ...context, makeCurrent });
+    const client = this.#client;
+    const resolved = await resolveModel(client, await findManifest(client, options), name, options.version, options);
+    return describeInstall(client.layout, await installVersion(client, resolved, { ...options, makeCurrent: 'newer' }));
   }
 
   /**
@@ -99,8 +92,8 @@ export class ModelManager {
   }
 
   /** Installed versions. No network. */
-  list(): Promise<Models<ListedVersion>> {
-    return listInstalled(this.#client);
+  list(context: RunContext = {}): Promise<Models<ListedVersion>> {
+    return listInstalled(this.#client, context);
   }
 
   /** What the newest release offers. */

@@ -181,14 +181,24 @@ test('preferences: pins, mirrors, limits; every mistake with its place and the n
   assert.equal((await call(world, 'pin', 'alpha@1.0.0')).exitCode, 0);
   const written = JSON.parse(await readFile(file, 'utf8'));
   assert.deepEqual(written, { ...content, pins: { alpha: '1.0.0' } }, 'the rest stays as it is');
-  await writeFile(file, JSON.stringify({ pin: {}, mirrors: ['githup'], limit_rate: 'quick', connections: 0 }));
-  const { exitCode, stderr } = await call(world, 'list');
+  const wrong = { pin: {}, pins: { alpha: '1.0.0' }, mirrors: ['githup'], limit_rate: 'quick', connections: 0 };
+  await writeFile(file, JSON.stringify(wrong));
+  const parts = [/\$\.pin\b.*\n?.*Did you mean "pins"/, /\$\.mirrors\[0\]/, /\$\.limit_rate/, /\$\.connections/];
+  const { exitCode, stderr } = await call(world, 'update', 'alpha');
   assert.equal(exitCode, 3);
-  for (const part of [/\$\.pin\b.*\n?.*Did you mean "pins"/, /\$\.mirrors\[0\]/, /\$\.limit_rate/, /\$\.connections/]) {
-    assert.match(stderr, part);
+  for (const part of parts) assert.match(stderr, part);
+  for (const args of [['list'], ['path', 'alpha'], ['install', 'alpha'], ['verify'], ['check-license']]) {
+    const told = await call(world, ...args);
+    assert.equal(told.exitCode, 0, args.join(' '));
+    const warns = ['list', 'path', 'install'].includes(args[0] ?? '');
+    for (const part of parts) assert.equal(part.test(told.stderr) && /^warning: /m.test(told.stderr), warns, args[0]);
   }
+  assert.match((await call(world, 'list')).stdout, /current, pinned/, 'the pins that can be read');
   await writeFile(file, '{ "pins": ');
-  assert.match((await call(world, 'list')).stderr, /model-preferences\.json.*ends too early/);
+  const broken = await call(world, 'list');
+  assert.equal(broken.exitCode, 0);
+  assert.match(broken.stderr, /^warning: .*model-preferences\.json.*ends too early/m);
+  assert.equal((await call(world, 'pin', 'alpha@1.0.0')).exitCode, 3);
 });
 
 test('rates are read in the forms people write', () => {

@@ -81,16 +81,20 @@ export async function readLinkedVersion(layout: CacheLayout, name: string): Prom
 /** Stands in a `models/<name>` that is a copy of a version, for want of links. */
 export const copyMarker = '.aircher-copy';
 
-/** Whether every file of the version is there with its size. Bytes are what `verify` looks at. */
-export async function looksComplete(layout: CacheLayout, record: InstallRecord): Promise<boolean> {
+/** Paths of the version's files that are missing or have another size. Bytes are what `verify` looks at. */
+export async function incompleteFiles(layout: CacheLayout, record: InstallRecord): Promise<readonly string[]> {
   const directory = layout.version(record.model, record.version);
   const found = await Promise.all(
-    record.files.map(async (file) => {
-      const status = await statOrNot(join(directory, file.path));
-      return status?.isFile() && status.size === file.size_bytes;
+    record.files.map(async ({ path, size_bytes }) => {
+      const status = await statOrNot(join(directory, path));
+      return status?.isFile() && status.size === size_bytes ? [] : [path];
     }),
   );
-  return found.every(Boolean);
+  return found.flat();
+}
+
+export async function looksComplete(layout: CacheLayout, record: InstallRecord): Promise<boolean> {
+  return (await incompleteFiles(layout, record)).length === 0;
 }
 
 export async function isDirectory(path: string): Promise<boolean> {

@@ -2,7 +2,8 @@ import * as z from 'zod/mini';
 import { type HostKind, hostKinds, modelNameField, versionField } from '../../contract/fields.ts';
 import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
-import { problemsError } from '../../core/errors.ts';
+import { problemsError, toAircherError } from '../../core/errors.ts';
+import { type RunContext, warn } from '../../core/events.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 import { parseRate } from '../parse-rate.ts';
@@ -52,6 +53,31 @@ export async function readPreferences(layout: CacheLayout): Promise<Preferences>
     limitRate: typeof content.limit_rate === 'string' ? parseRate(content.limit_rate) : content.limit_rate,
     connections: content.connections,
   };
+}
+
+/**
+ * The pins alone, for what needs nothing else of the file: then a mistake anywhere in it is a warning. Where the pins themselves
+ * can't be read, there are none: every pinned version is the current one, too.
+ */
+export async function readPins(layout: CacheLayout, context: RunContext): Promise<Preferences['pins']> {
+  try {
+    return (await readPreferences(layout)).pins;
+  } catch (thrown) {
+    const { code, message, hint, problems } = toAircherError(thrown);
+    if (code !== 'invalid') throw thrown;
+    const found = problems.length > 0 ? problems : [{ message, ...(hint !== undefined && { hint }) }];
+    for (const problem of found) warn(context, problem);
+    return pinsAlone(await readFileIfThere(layout.preferences));
+  }
+}
+
+function pinsAlone(bytes: Buffer | undefined): Preferences['pins'] {
+  try {
+    const { pins } = z.parse(z.object({ pins: preferencesSchema.shape.pins }), JSON.parse(String(bytes)));
+    return Object.assign(Object.create(null), pins);
+  } catch {
+    return Object.create(null);
+  }
 }
 
 /** Pins a model to a version, or unpins it; leaves everything else in the file as it is. */

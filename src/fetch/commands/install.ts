@@ -2,14 +2,12 @@ import { usageError } from '../../core/errors.ts';
 import type { InstallReport } from '../api.ts';
 import { readInstalled, recordOf } from '../cache/installed.ts';
 import { findOnDisk, installFrom } from '../install/install-from.ts';
-import { type Installation, installVersion } from '../install/install-version.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
-import { resolveModel } from '../manifests/resolve-model.ts';
 import { spaceChange } from '../operations/describe-changes.ts';
 import { describeInstall } from '../operations/describe-install.ts';
 import { eachModel } from '../operations/each-model.ts';
-import { findInstalled } from '../operations/find-installed.ts';
+import { makePresent } from '../operations/make-present.ts';
 import type { Command, CommandCall } from './command.ts';
 import { type ModelReference, refuseVersion } from './model-reference.ts';
 import { tellInstalled, tellSpace } from './tell.ts';
@@ -43,33 +41,18 @@ export const installCommand: Command = {
     if (models.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
     let good: Promise<GoodManifest> | undefined;
     const manifest = (): Promise<GoodManifest> => (good ??= findManifest(client, context));
-    output.document({ models: await eachModel(models, context, (model) => makePresent(call, model, manifest)) });
+    output.document({ models: await eachModel(models, context, (model) => install(call, model, manifest)) });
   },
 };
 
-async function makePresent(
+async function install(
   { client, output, context }: CommandCall,
   { name, range }: ModelReference,
   manifest: () => Promise<GoodManifest>,
 ): Promise<InstallReport> {
   const before = await readInstalled(client.layout, name);
   const previous = recordOf(before, before?.current);
-  const here = client.release === undefined ? await findInstalled(client, name, range) : undefined;
-  const installation: Installation =
-    here === undefined
-      ? await installVersion(client, await resolveModel(client, await manifest(), name, range, context), {
-          ...context,
-          makeCurrent: 'newer',
-        })
-      : {
-          name,
-          version: here.version,
-          outcome: 'present',
-          record: here,
-          previous: before?.current,
-          current: before?.current ?? here.version,
-          transfer: undefined,
-        };
+  const installation = await makePresent(client, name, range, manifest, { ...context, makeCurrent: 'newer' });
   const { version, record, current } = installation;
   const report = describeInstall(client.layout, installation);
   tellInstalled(report, output);

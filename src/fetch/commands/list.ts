@@ -24,7 +24,7 @@ export const listCommand: Command = {
       });
       return;
     }
-    showModels(output, await listInstalled(client), {
+    showModels(output, await listInstalled(client, context), {
       VERSION: (model) => model.version,
       '': (model) => [model.current && 'current', model.pinned && 'pinned'].filter(Boolean).join(', '),
       ...facts,

@@ -11,9 +11,9 @@ export const pathCommand: Command = {
     'all-MiniLM-L6-v2': 'directory of the version in use',
     'all-MiniLM-L6-v2@1.1.0': 'of another installed version',
   },
-  async run({ client, models, output }) {
+  async run({ client, models, output, context }) {
     for (const { name, range } of models) {
-      const record = await findInstalled(client, name, range);
+      const record = await findInstalled(client, name, range, context);
       if (record === undefined) throw await notInstalled(client, name, range);
       const model = describeInstalled(client.layout, record);
       output.document(model);

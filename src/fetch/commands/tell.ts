@@ -17,6 +17,7 @@ const outcomes: Readonly<Record<InstallReport['outcome'], string>> = {
   present: 'is installed',
   adopted: 'was found complete in the cache',
   installed: 'installed',
+  repaired: 'repaired',
 };
 
 /** What a change of versions means for vector indices. */

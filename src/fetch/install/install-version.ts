@@ -40,8 +40,8 @@ export type FillStaging = (
 export interface Installation {
   readonly name: string;
   readonly version: string;
-  /** `present`: was there already, or another process brought it. */
-  readonly outcome: 'installed' | 'adopted' | 'present';
+  /** `present`: was there already, or another process brought it. `repaired`: files of it were missing or cut. */
+  readonly outcome: 'installed' | 'adopted' | 'present' | 'repaired';
   readonly record: InstallRecord;
   /** The current version before, where there was one. */
   readonly previous: string | undefined;

@@ -15,7 +15,7 @@ import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts'
 import { fetchArchive } from '../transfer/fetch-archive.ts';
 import { loadIndex } from '../transfer/fetch-index.ts';
 import { stagingOf } from '../transfer/staging.ts';
-import { findInstalled } from './find-installed.ts';
+import { findInstalled, findWanted } from './find-installed.ts';
 
 /**
  * Writes into a directory what `install --from` needs on a machine without a network: archive, chunk index, manifest and its
@@ -29,14 +29,13 @@ export async function exportModel(
   to: string,
   context: RunContext = {},
 ): Promise<ExportReport> {
-  const installed = await findInstalled(client, name, range);
   const resolved: ResolvedModel & { readonly record?: InstallRecord } = client.offline
-    ? await resolveInstalled(client, name, range, installed)
+    ? await resolveInstalled(client, name, range, await findInstalled(client, name, range, context))
     : await resolveModel(
         client,
         await findManifest(client, context, 'look'),
         name,
-        range ?? installed?.version,
+        range ?? (await findWanted(client, name, range, context))?.version,
         context,
       );
   const { version, entry, from } = resolved;

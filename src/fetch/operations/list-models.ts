@@ -3,14 +3,15 @@ import * as semver from '../../contract/versions.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { ListedVersion, Models, Offer, OfferedModel } from '../api.ts';
 import { readAllInstalled } from '../cache/installed.ts';
+import { readPins } from '../cache/preferences.ts';
 import type { Client } from '../client.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { withdrawal } from '../manifests/withdrawal.ts';
 import { installedBytes } from './select-installed.ts';
 
 /** Every installed version, by model, newest first. No network. */
-export async function listInstalled(client: Client): Promise<Models<ListedVersion>> {
-  const { pins } = await client.preferences();
+export async function listInstalled(client: Client, context: RunContext = {}): Promise<Models<ListedVersion>> {
+  const pins = await readPins(client.layout, context);
   const models = (await readAllInstalled(client.layout)).flatMap((model) =>
     model.versions.map((record) => ({
       name: model.name,

@@ -7,19 +7,20 @@ import { reuseSources } from '../install/install-version.ts';
 import { openStaging } from '../install/staging.ts';
 import { planTransfer } from '../transfer/plan-transfer.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
+import type { TransferReport } from '../transfer/types.ts';
 import { withModelLock } from './with-model-lock.ts';
 
 /**
  * Puts right files in the place of wrong or missing ones (`paths`) of an installed version: a transfer of these files, whose first
  * source is the version itself, so that only damaged chunks are fetched; then a rename each. Throws as `runTransfer`, and
- * system errors where the directory can't be written. `chunks`: how many came over the network; files, where there is no index.
+ * system errors where the directory can't be written.
  */
 export async function repairVersion(
   client: Client,
   record: InstallRecord,
   paths: readonly string[],
   context: RunContext,
-): Promise<{ readonly chunks: number; readonly bytesFetched: number }> {
+): Promise<TransferReport> {
   const { layout } = client;
   const { model, version, entry } = record;
   const directory = layout.version(model, version);
@@ -40,8 +41,7 @@ export async function repairVersion(
       const http = (await client.http()).namedBy({ local: record.local ?? false }, context);
       const report = await runTransfer(await planTransfer(request, http, context), http, context);
       for (const path of paths) await replaceFile(join(staging.files, path), join(directory, path));
-      const chunks = report.mirrors.reduce((sum, mirror) => sum + mirror.chunks, 0);
-      return { chunks: report.indexBytes ? chunks : paths.length, bytesFetched: report.bytesFetched };
+      return report;
     } finally {
       await staging.remove();
     }

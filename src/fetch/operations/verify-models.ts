@@ -8,6 +8,7 @@ import type { Verification, VerifyOptions, VerifyReport } from '../api.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
+import type { TransferReport } from '../transfer/types.ts';
 import { eachModel } from './each-model.ts';
 import { repairVersion } from './repair-version.ts';
 import { installedBytes, selectInstalled } from './select-installed.ts';
@@ -36,7 +37,7 @@ export async function verifyModels(
       files: record.files.length,
       bytes: installedBytes(record),
       bad,
-      repaired: repair?.chunks,
+      repaired: repair && piecesOf(repair, paths),
       bytes_fetched: repair?.bytesFetched ?? 0,
     };
     onReport(report);
@@ -44,6 +45,11 @@ export async function verifyModels(
   });
   const ok = reports.every(({ bad, repaired }) => bad.length === 0 || repaired !== undefined);
   return { ok, models: reports };
+}
+
+/** Chunks that came over the network; files, where there is no index. */
+function piecesOf({ indexBytes, mirrors }: TransferReport, paths: readonly string[]): number {
+  return indexBytes ? mirrors.reduce((sum, { chunks }) => sum + chunks, 0) : paths.length;
 }
 
 async function badFiles(layout: CacheLayout, record: InstallRecord, context: RunContext): Promise<VerifyReport['bad']> {
