@@ -65,7 +65,7 @@ export declare class ModelManager {
   /** Deletes old versions and interrupted downloads; never a current or pinned version. */
   prune(options?: PruneOptions): Promise<PruneReport>;
 
-  /** Deletes a model with all its versions. */
+  /** Deletes a model with all its versions, and what an interrupted download left of it. */
   remove(name: string, context?: RunContext): Promise<RemovalReport>;
 
   /** Writes into `to` what `installFrom` needs on a machine without a network. */
@@ -147,7 +147,10 @@ export interface AircherErrorOptions {
   readonly problems?: readonly Problem[];
 }
 
-/** How a client is set up. Everything has a default, but for what no default can know: where manifests come from. */
+/**
+ * How a client is set up. An option that isn't known is refused (`usage`), here as in every method. Everything has a default, but for what
+ * no default can know: where manifests come from.
+ */
 export interface ClientOptions {
   /** The cache's root. Default: by `env` and the user's home. */
   readonly cacheDir?: string | undefined;
@@ -163,8 +166,8 @@ export interface ClientOptions {
   readonly release?: string | undefined;
   /** Accept an older manifest than the newest seen so far. */
   readonly allowDowngrade?: boolean | undefined;
-  /** Bytes a second. Default: the preferences file. */
-  readonly limitRate?: number | undefined;
+  /** Bytes a second, or a text such as `'5MB'`. Default: the preferences file. */
+  readonly limitRate?: number | string | undefined;
   /** Connections at once. Default: the preferences file. */
   readonly connections?: number | undefined;
   /** Deadlines, tokens, proxies, host overrides; wins over what `env` says. */

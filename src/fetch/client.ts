@@ -9,6 +9,7 @@ import { baked, defaultNamespace } from './baked.ts';
 import { type CacheLayout, cacheLayout } from './cache/layout.ts';
 import { locateCache } from './cache/locate.ts';
 import { type Preferences, readPreferences } from './cache/preferences.ts';
+import { parseRate } from './parse-rate.ts';
 
 /** A client's settings, all known, and the network, made when it is first needed. */
 export interface Client {
@@ -44,7 +45,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const { limitRate, connections } = await readPreferences(layout);
     opened = createHttp({
       ...httpOptionsOf(env),
-      limitRate: options.limitRate ?? limitRate,
+      limitRate: rateOf(options.limitRate) ?? limitRate,
       connections: options.connections ?? connections,
       ...options.http,
     });
@@ -85,6 +86,10 @@ function httpOptionsOf(env: Readonly<Record<string, string | undefined>>): HttpO
     githubApiUrl: env.GITHUB_API_URL || undefined,
     allowInsecure: isSet(env.AIRCHER_ALLOW_HTTP),
   };
+}
+
+function rateOf(rate: number | string | undefined): number | undefined {
+  return typeof rate === 'string' ? parseRate(rate) : rate;
 }
 
 function isSet(value = ''): boolean {

@@ -23,6 +23,7 @@ import type {
   VerifyOptions,
   VersionSwitch,
 } from './api.ts';
+import { checkOptions } from './check-options.ts';
 import { type Client, createClient } from './client.ts';
 import { findOnDisk, installFrom } from './install/install-from.ts';
 import { installVersion } from './install/install-version.ts';
@@ -49,6 +50,8 @@ export class ModelManager {
   readonly #client: Client;
 
   constructor(options: ClientOptions = {}) {
+    checkOptions('client', options);
+    if (options.http !== undefined) checkOptions('http', options.http);
     this.#client = createClient(options);
   }
 
@@ -64,6 +67,7 @@ export class ModelManager {
    * updates what is there.
    */
   async ensureModel(name: string, options: EnsureOptions = {}): Promise<EnsuredModel> {
+    checkOptions('version', options);
     checkRange(options.version);
     options.signal?.throwIfAborted();
     const client = this.#client;
@@ -75,6 +79,7 @@ export class ModelManager {
 
   /** Installs the newest version that satisfies `version`, and makes it the current one where it is newer. */
   async install(name: string, options: EnsureOptions = {}): Promise<InstallReport> {
+    checkOptions('version', options);
     checkRange(options.version);
     const client = this.#client;
     const resolved = await resolveModel(client, await findManifest(client, options), name, options.version, options);
@@ -92,32 +97,41 @@ export class ModelManager {
   }
 
   /** Installed versions. No network. */
-  list(context: RunContext = {}): Promise<Models<ListedVersion>> {
+  async list(context: RunContext = {}): Promise<Models<ListedVersion>> {
+    checkOptions('context', context);
     return listInstalled(this.#client, context);
   }
 
   /** What the newest release offers. */
-  listRemote(context: RunContext = {}): Promise<Offer> {
+  async listRemote(context: RunContext = {}): Promise<Offer> {
+    checkOptions('context', context);
     return listOffered(this.#client, context);
   }
 
   /** Installed against offered versions. Installs nothing. */
-  checkUpdates(options: CheckUpdatesOptions = {}): Promise<Models<UpdateStatus>> {
+  async checkUpdates(options: CheckUpdatesOptions = {}): Promise<Models<UpdateStatus>> {
+    checkOptions('checkUpdates', options);
     return checkUpdates(this.#client, options);
   }
 
   /** Brings installed models to the newest versions. One that fails keeps its version, and the rest goes on. */
   async update(options: UpdateOptions = {}): Promise<Models<UpdateReport>> {
+    checkOptions('update', options);
     return { models: await updateModels(this.#client, options) };
   }
 
   /** Hashes what is installed; repairs it where that is asked for. */
-  verify(options: VerifyOptions = {}): Promise<Verification> {
+  async verify(options: VerifyOptions = {}): Promise<Verification> {
+    checkOptions('verify', options);
     return verifyModels(this.#client, options);
   }
 
   /** Goes back to an earlier version (default: the installed one before the current), and pins it. */
-  rollback(name: string, options: RunContext & { readonly to?: string | undefined } = {}): Promise<VersionSwitch> {
+  async rollback(
+    name: string,
+    options: RunContext & { readonly to?: string | undefined } = {},
+  ): Promise<VersionSwitch> {
+    checkOptions('rollback', options);
     return rollBack(this.#client, name, options.to, options);
   }
 
@@ -132,7 +146,8 @@ export class ModelManager {
   }
 
   /** Deletes old versions and interrupted downloads; never a current or pinned version. */
-  prune(options: PruneOptions = {}): Promise<PruneReport> {
+  async prune(options: PruneOptions = {}): Promise<PruneReport> {
+    checkOptions('prune', options);
     return prune(this.#client, options);
   }
 
@@ -142,7 +157,8 @@ export class ModelManager {
   }
 
   /** Writes into `to` what `installFrom` needs on a machine without a network. */
-  export(name: string, to: string, options: EnsureOptions = {}): Promise<ExportReport> {
+  async export(name: string, to: string, options: EnsureOptions = {}): Promise<ExportReport> {
+    checkOptions('version', options);
     checkRange(options.version);
     return exportModel(this.#client, name, options.version, to, options);
   }
@@ -153,7 +169,8 @@ export class ModelManager {
   }
 
   /** What works and what doesn't. */
-  diagnose(context: RunContext = {}): Promise<DoctorReport> {
+  async diagnose(context: RunContext = {}): Promise<DoctorReport> {
+    checkOptions('context', context);
     return diagnose(this.#client, context);
   }
 
@@ -165,9 +182,10 @@ export class ModelManager {
 
 /** `new ModelManager(options).ensureModel(name, options)`, for programs that need one model. */
 export async function ensureModel(name: string, options: EnsureOptions & ClientOptions = {}): Promise<EnsuredModel> {
-  const manager = new ModelManager(options);
+  const { version, signal, onEvent, ...client } = options;
+  const manager = new ModelManager(client);
   try {
-    return await manager.ensureModel(name, options);
+    return await manager.ensureModel(name, { version, signal, onEvent });
   } finally {
     manager.close();
   }

@@ -13,7 +13,8 @@ export const removeCommand: Command = {
   async run({ client, models, output, context }) {
     const reports = await eachModel(models, context, async ({ name }) => {
       const report = await removeModel(client, name, context);
-      output.note(`${name} removed (${report.versions.join(', ')}): ${formatBytes(report.bytes)} freed.`);
+      const what = report.versions.join(', ') || 'an unfinished download';
+      output.note(`${name} removed (${what}): ${formatBytes(report.bytes)} freed.`);
       return report;
     });
     output.document({ models: reports });

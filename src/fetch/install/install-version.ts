@@ -1,4 +1,5 @@
 import * as semver from '../../contract/versions.ts';
+import { integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { type InstalledModel, looksComplete, readInstalled, recordOf, refuseOtherCase } from '../cache/installed.ts';
@@ -68,16 +69,17 @@ export async function installVersion(
   await refuseOtherCase(layout, name);
   for (let round = 1; ; round++) {
     const before = await readInstalled(layout, name);
-    const settled = (record: InstallRecord, outcome: Installation['outcome']): Promise<Installation> =>
-      settle(client, before, record, outcome, undefined, options);
     const present = await completeRecord(layout, before, version);
-    if (present) return settled(present, 'present');
+    if (present) return settle(client, before, present, 'present', undefined, options);
     await prepareCache(layout);
     const lock = await waitForModelLock(layout, name, () => isComplete(layout, name, version), options);
     if (lock === undefined) continue;
     let staging: Staging | undefined;
     try {
+      // As another process may have left it: who may only read has nothing to switch then.
       const previous = await readInstalled(layout, name);
+      const settled = (record: InstallRecord, outcome: Installation['outcome']): Promise<Installation> =>
+        settle(client, previous, record, outcome, undefined, options);
       const meanwhile = await completeRecord(layout, previous, version);
       if (meanwhile) return await settled(meanwhile, 'present');
       const orphan = await adoptVersion(client, resolved, options);
@@ -87,6 +89,7 @@ export async function installVersion(
       staging = await openStaging(layout, resolved, lock.held);
       const fill = options.fill ?? fillByTransfer(client, resolved, options);
       const filled = await fill(staging, found.setAside);
+      if (resolved.entry.files === undefined) requireWeights(resolved, filled.files);
       const record = await commitVersion(layout, resolved, { directory: staging.files, ...filled });
       const [report] = await Promise.all([
         settle(client, previous, record, 'installed', filled.transfer, options),
@@ -102,6 +105,15 @@ export async function installVersion(
       await lock.release();
     }
   }
+}
+
+/** Where the manifest doesn't say what an archive holds, an empty one would pass for a model. */
+function requireWeights({ name, version }: ResolvedModel, files: readonly InstalledFile[]): void {
+  if (files.some(({ path }) => /\.(safetensors|onnx|gguf)$/i.test(path))) return;
+  throw integrityError(
+    `The archive of ${name} ${version} holds no weights (.safetensors, .onnx or .gguf).`,
+    'The release is wrong. Tell its maintainers, and install another version meanwhile.',
+  );
 }
 
 async function completeRecord(

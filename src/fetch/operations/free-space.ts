@@ -2,18 +2,18 @@ import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
 import type { RunContext } from '../../core/events.ts';
-import { removeTree } from '../../core/files.ts';
+import { exists, removeTree } from '../../core/files.ts';
 import type { Prunable, PruneOptions, PruneReport, RemovalReport } from '../api.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
-import { isDirectory, readInstalled } from '../cache/installed.ts';
+import { isDirectory, readInstalled, readLinkedVersion } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { tryModelLock } from '../cache/model-lock.ts';
+import { writePin } from '../cache/preferences.ts';
 import { list, recordedModels, recordedVersions, removeRecord } from '../cache/records.ts';
 import { removeCurrent } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
 import { discardTree, trashPrefix } from '../install/staging.ts';
-import { unpinModel } from './pin-versions.ts';
-import { requireInstalled } from './select-installed.ts';
+import { notInstalled } from './select-installed.ts';
 import { withModelLock } from './with-model-lock.ts';
 
 /**
@@ -89,22 +89,25 @@ async function sizeOf(path: string): Promise<number> {
   return bytes;
 }
 
-/** Deletes a model with all its versions, its pin and what was downloaded of it. Throws `invalid` where it isn't installed. */
+/**
+ * Deletes a model with all its versions, its pin and what was downloaded of it, also where no version is complete. Throws `invalid`
+ * where nothing of it is here.
+ */
 export async function removeModel(client: Client, name: string, context: RunContext = {}): Promise<RemovalReport> {
   const { layout } = client;
-  await requireInstalled(client, name);
+  const trees = [join(layout.versions, name), join(layout.downloads, name), layout.records(name)];
+  if (!(await Promise.all(trees.map(exists))).includes(true)) throw await notInstalled(client, name);
   return withModelLock(layout, name, context, async () => {
     const versions = (await readInstalled(layout, name))?.versions.map(({ version }) => version) ?? [];
-    let bytes = 0;
-    for (const version of versions) bytes += await sizeOf(layout.version(name, version));
-    await unpinModel(client, name);
+    const sizes = await Promise.all(trees.slice(0, 2).map(sizeOf));
+    if ((await client.preferences()).pins[name]) await writePin(layout, name, undefined);
     await rm(layout.intent(name), { force: true });
-    await removeCurrent(layout, name);
+    if ((await readLinkedVersion(layout, name)) !== undefined) await removeCurrent(layout, name);
     for (const version of await recordedVersions(layout, name)) await removeRecord(layout, name, version);
     await removeTree(layout.records(name));
     await discardTree(layout, join(layout.versions, name));
     await discardTree(layout, join(layout.downloads, name));
     await refreshChecksumsFile(layout);
-    return { name, versions, bytes };
+    return { name, versions, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) };
   });
 }
