@@ -100,3 +100,6 @@ export const publicKeyField = z
 export type ArchiveFormat = 'tar.gz' | 'tar.zst' | 'tar';
 export const archiveFormats: readonly ArchiveFormat[] = ['tar.gz', 'tar.zst', 'tar'];
 export const archiveFormatField = z.enum(archiveFormats, `must be one of ${archiveFormats.join(', ')}`);
+
+/** A publisher's namespace, which also names a directory. */
+export const namespacePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;

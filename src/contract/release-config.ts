@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import {
   archiveFormatField,
   modelNameField,
+  namespacePattern,
   publicKeyField,
   qualityScoreField,
   sha256Field,
@@ -77,7 +78,7 @@ export const releaseConfigSchema = z.strictObject({
   release: versionField,
   namespace: z
     .string()
-    .check(z.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be 1 to 64 of a-z 0-9 . _ -, the first a letter or digit')),
+    .check(z.regex(namespacePattern, 'must be 1 to 64 of a-z 0-9 . _ -, the first a letter or digit')),
   tag_prefix: z.string().check(z.regex(/^[A-Za-z0-9._-]*$/, 'must be of A-Z a-z 0-9 . _ -')),
   github: z.optional(
     z.strictObject({

@@ -15,8 +15,8 @@ export declare function ensureModel(name: string, options?: EnsureOptions & Clie
 export declare class ModelManager {
   constructor(options?: ClientOptions);
 
-  /** The cache's root. */
-  get cacheDir(): string;
+  /** The cache's root. May ask the sources, where they are new on this machine. */
+  cacheDir(context?: RunContext): Promise<string>;
 
   /**
    * The model, from the cache where a version there satisfies `version` (a semver range; default any): the pinned one, else
@@ -152,13 +152,13 @@ export interface AircherErrorOptions {
  * no default can know: where manifests come from.
  */
 export interface ClientOptions {
-  /** The cache's root. Default: by `env` and the user's home. */
+  /** The cache's root. Default: by `env`, the user's home and the namespace. */
   readonly cacheDir?: string | undefined;
   /** Where releases are announced: URLs, files, `github:owner/repository#tag-prefix`. Default: `AIRCHER_MANIFEST_URL` of `env`, else what is baked in. */
   readonly manifestSources?: readonly string[] | undefined;
   /** minisign public keys. Default: `AIRCHER_PUBLIC_KEY` of `env`, else what is baked in. */
   readonly publicKeys?: readonly string[] | undefined;
-  /** Names the cache; a manifest of another namespace is refused. */
+  /** Names the cache; a manifest of another namespace is refused. Default: that of the sources' manifest. */
   readonly namespace?: string | undefined;
   /** Never touch the network. */
   readonly offline?: boolean | undefined;

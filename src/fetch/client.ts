@@ -16,6 +16,8 @@ export interface Client {
   readonly layout: CacheLayout;
   /** Undefined where nothing fixes it: then the first accepted manifest does. */
   readonly namespace: string | undefined;
+  /** Where the namespaces of sources are noted, in the default cache. Undefined where the cache's directory is given. */
+  readonly namespacesFile: string | undefined;
   readonly sources: readonly string[];
   /** The caller named the sources: an older manifest there is refused instead of passed over. */
   readonly sourcesAreNamed: boolean;
@@ -35,9 +37,10 @@ export interface Client {
 export function createClient(options: ClientOptions = {}): Client {
   const env = options.env ?? {};
   const namespace = options.namespace ?? baked.namespace;
-  const layout = cacheLayout(
-    locateCache({ namespace: namespace ?? defaultNamespace, cacheDir: options.cacheDir, env }),
-  );
+  const { cacheDir } = options;
+  const layoutOf = (name: string): CacheLayout => cacheLayout(locateCache({ namespace: name, cacheDir, env }));
+  const layout = layoutOf(namespace ?? defaultNamespace);
+  const hasDirectory = Boolean(cacheDir || env.AIRCHER_CACHE_DIR);
   const offline = options.offline ?? isSet(env.AIRCHER_OFFLINE);
   let http: Promise<Http> | undefined;
   let opened: Http | undefined;
@@ -54,6 +57,7 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     layout,
     namespace,
+    namespacesFile: hasDirectory ? undefined : join(layoutOf(defaultNamespace).state, 'namespaces.json'),
     sources: options.manifestSources ?? words(env.AIRCHER_MANIFEST_URL) ?? baked.manifest_sources,
     sourcesAreNamed: options.manifestSources !== undefined,
     publicKeys: options.publicKeys ?? words(env.AIRCHER_PUBLIC_KEY) ?? baked.public_keys,

@@ -7,12 +7,13 @@ import { printableJson } from '../core/printable.ts';
 import { toolVersion } from '../core/tool-version.ts';
 import type { ClientOptions } from './api.ts';
 import { healCache } from './cache/heal-cache.ts';
-import { type Client, createClient } from './client.ts';
+import type { Client } from './client.ts';
 import type { Command, OptionSpecs, OptionValues } from './commands/command.ts';
 import { commandHelp, overviewHelp } from './commands/help.ts';
 import { commands, globalOptions } from './commands/index.ts';
 import { type ModelReference, parseModelReference, refuseVersion } from './commands/model-reference.ts';
 import { numberOption } from './commands/number-option.ts';
+import { openClient } from './open-client.ts';
 import { parseRate } from './parse-rate.ts';
 import { clientSecrets, maskedStream, maskOf } from './render/mask-secrets.ts';
 import { createOutput, type TextStream } from './render/output.ts';
@@ -53,7 +54,7 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
       (help ? stdout : stderr).write(text);
       return help ? 0 : exitCodes.usage;
     }
-    client = createClient(clientOptions(parsed.options, env));
+    client = (await openClient(clientOptions(parsed.options, env), { signal })).client;
     await healCache(client.layout);
     const exitCode = await command.run({
       ...parsed,

@@ -29,6 +29,7 @@ import { findOnDisk, installFrom } from './install/install-from.ts';
 import { installVersion } from './install/install-version.ts';
 import { findManifest } from './manifests/find-manifest.ts';
 import { resolveModel } from './manifests/resolve-model.ts';
+import { isPlaced, openClient } from './open-client.ts';
 import { checkLicenses } from './operations/check-licenses.ts';
 import { checkUpdates } from './operations/check-updates.ts';
 import { describeInstall } from './operations/describe-install.ts';
@@ -47,17 +48,29 @@ import { verifyModels } from './operations/verify-models.ts';
  * AircherError everywhere; `code` says what kind of failure it is.
  */
 export class ModelManager {
-  readonly #client: Client;
+  readonly #options: ClientOptions;
+  #client: Client | undefined;
 
   constructor(options: ClientOptions = {}) {
     checkOptions('client', options);
     if (options.http !== undefined) checkOptions('http', options.http);
-    this.#client = createClient(options);
+    this.#options = options;
+    const client = createClient(options);
+    // Else the cache is known only when the sources are.
+    if (isPlaced(client)) this.#client = client;
   }
 
-  /** The cache's root. */
-  get cacheDir(): string {
-    return this.#client.layout.root;
+  async #open(context: RunContext = {}): Promise<Client> {
+    if (this.#client !== undefined) return this.#client;
+    const { client, settled } = await openClient(this.#options, context);
+    if (settled) this.#client ??= client;
+    return this.#client ?? client;
+  }
+
+  /** The cache's root. May ask the sources, where they are new on this machine. */
+  async cacheDir(context: RunContext = {}): Promise<string> {
+    checkOptions('context', context);
+    return (await this.#open(context)).layout.root;
   }
 
   /**
@@ -70,7 +83,7 @@ export class ModelManager {
     checkOptions('version', options);
     checkRange(options.version);
     options.signal?.throwIfAborted();
-    const client = this.#client;
+    const client = await this.#open(options);
     const manifest = () => findManifest(client, options);
     const context = { ...options, makeCurrent: 'first' } as const;
     const { record } = await makePresent(client, name, options.version, manifest, context);
@@ -81,7 +94,7 @@ export class ModelManager {
   async install(name: string, options: EnsureOptions = {}): Promise<InstallReport> {
     checkOptions('version', options);
     checkRange(options.version);
-    const client = this.#client;
+    const client = await this.#open(options);
     const resolved = await resolveModel(client, await findManifest(client, options), name, options.version, options);
     return describeInstall(client.layout, await installVersion(client, resolved, { ...options, makeCurrent: 'newer' }));
   }
@@ -91,39 +104,41 @@ export class ModelManager {
    * (manifest.json and archives), a folder with the model's files, or an archive.
    */
   async installFrom(name: string, from: string, context: RunContext = {}): Promise<EnsuredModel> {
-    const [model] = await findOnDisk(this.#client, from, [name], context);
+    checkOptions('context', context);
+    const client = await this.#open(context);
+    const [model] = await findOnDisk(client, from, [name], context);
     if (model === undefined) throw invalidError(`${from} has no ${name}.`);
-    return describeInstalled(this.#client.layout, (await installFrom(this.#client, model, context)).record);
+    return describeInstalled(client.layout, (await installFrom(client, model, context)).record);
   }
 
   /** Installed versions. No network. */
   async list(context: RunContext = {}): Promise<Models<ListedVersion>> {
     checkOptions('context', context);
-    return listInstalled(this.#client, context);
+    return listInstalled(await this.#open(context), context);
   }
 
   /** What the newest release offers. */
   async listRemote(context: RunContext = {}): Promise<Offer> {
     checkOptions('context', context);
-    return listOffered(this.#client, context);
+    return listOffered(await this.#open(context), context);
   }
 
   /** Installed against offered versions. Installs nothing. */
   async checkUpdates(options: CheckUpdatesOptions = {}): Promise<Models<UpdateStatus>> {
     checkOptions('checkUpdates', options);
-    return checkUpdates(this.#client, options);
+    return checkUpdates(await this.#open(options), options);
   }
 
   /** Brings installed models to the newest versions. One that fails keeps its version, and the rest goes on. */
   async update(options: UpdateOptions = {}): Promise<Models<UpdateReport>> {
     checkOptions('update', options);
-    return { models: await updateModels(this.#client, options) };
+    return { models: await updateModels(await this.#open(options), options) };
   }
 
   /** Hashes what is installed; repairs it where that is asked for. */
   async verify(options: VerifyOptions = {}): Promise<Verification> {
     checkOptions('verify', options);
-    return verifyModels(this.#client, options);
+    return verifyModels(await this.#open(options), options);
   }
 
   /** Goes back to an earlier version (default: the installed one before the current), and pins it. */
@@ -132,51 +147,51 @@ export class ModelManager {
     options: RunContext & { readonly to?: string | undefined } = {},
   ): Promise<VersionSwitch> {
     checkOptions('rollback', options);
-    return rollBack(this.#client, name, options.to, options);
+    return rollBack(await this.#open(options), name, options.to, options);
   }
 
   /** Uses this installed version, and keeps `update` and `prune` from it. */
-  pin(name: string, version: string, context: RunContext = {}): Promise<VersionSwitch> {
-    return pinVersion(this.#client, name, version, context);
+  async pin(name: string, version: string, context: RunContext = {}): Promise<VersionSwitch> {
+    return pinVersion(await this.#open(context), name, version, context);
   }
 
   /** Lets `update` have the model again. */
-  unpin(name: string): Promise<UnpinReport> {
-    return unpinModel(this.#client, name);
+  async unpin(name: string): Promise<UnpinReport> {
+    return unpinModel(await this.#open(), name);
   }
 
   /** Deletes old versions and interrupted downloads; never a current or pinned version. */
   async prune(options: PruneOptions = {}): Promise<PruneReport> {
     checkOptions('prune', options);
-    return prune(this.#client, options);
+    return prune(await this.#open(options), options);
   }
 
   /** Deletes a model with all its versions. */
-  remove(name: string, context: RunContext = {}): Promise<RemovalReport> {
-    return removeModel(this.#client, name, context);
+  async remove(name: string, context: RunContext = {}): Promise<RemovalReport> {
+    return removeModel(await this.#open(context), name, context);
   }
 
   /** Writes into `to` what `installFrom` needs on a machine without a network. */
   async export(name: string, to: string, options: EnsureOptions = {}): Promise<ExportReport> {
     checkOptions('version', options);
     checkRange(options.version);
-    return exportModel(this.#client, name, options.version, to, options);
+    return exportModel(await this.#open(options), name, options.version, to, options);
   }
 
   /** Licences of what is installed. */
-  checkLicenses(names?: readonly string[]): Promise<Models<LicenseReport>> {
-    return checkLicenses(this.#client, names);
+  async checkLicenses(names?: readonly string[]): Promise<Models<LicenseReport>> {
+    return checkLicenses(await this.#open(), names);
   }
 
   /** What works and what doesn't. */
   async diagnose(context: RunContext = {}): Promise<DoctorReport> {
     checkOptions('context', context);
-    return diagnose(this.#client, context);
+    return diagnose(await this.#open(context), context);
   }
 
   /** Ends idle connections; a program that ends does so without it. */
   close(): void {
-    this.#client.close();
+    this.#client?.close();
   }
 }
 

@@ -1,5 +1,9 @@
+import { namespacePattern } from '../../contract/fields.ts';
+import type { Manifest } from '../../contract/manifest.ts';
 import { toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
+import { showSource } from '../../http/remote-error.ts';
+import { writeNamespace } from '../cache/namespaces.ts';
 import type { Client } from '../client.ts';
 import { readAccepted, writeAccepted } from './accepted-manifest.ts';
 import { compareReleases } from './compare-releases.ts';
@@ -16,6 +20,7 @@ export async function rememberManifest(
   trust: Trust,
   context: RunContext,
 ): Promise<void> {
+  await noteNamespace(client, found.manifest);
   const { roots, stored } = trust;
   const { announced, signers } = found;
   const known = stored?.sha256 === found.sha256;
@@ -33,4 +38,15 @@ export async function rememberManifest(
     if (toAircherError(error).code !== 'machine') throw error;
     warn(context, { file: client.layout.state, message: 'the accepted manifest cannot be kept there' });
   }
+}
+
+/** Notes which namespace the client's sources are of, so that others find its cache by them. */
+export async function noteNamespace(client: Client, manifest: Manifest): Promise<void> {
+  if (client.namespacesFile === undefined) return;
+  await writeNamespace(client.namespacesFile, client.sources.map(showSource), directoryName(manifest));
+}
+
+/** A manifest's namespace, as the name of its cache; empty where it has none that may name a directory. */
+export function directoryName({ namespace = '' }: Manifest): string {
+  return namespacePattern.test(namespace) ? namespace : '';
 }
