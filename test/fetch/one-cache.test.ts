@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
@@ -52,11 +52,21 @@ test('where no source is named and those of two publishers were used, nobody gue
   );
 });
 
-test('a namespace that may not name a directory leaves the default cache, and so does a source that doesn’t answer', async (t) => {
+test('a namespace that may not name a directory leaves the default cache', async (t) => {
   const world = await createWorld(t);
   await world.release('1.0.0', { alpha: { version: '1.0.0' } }, { namespace: '../elsewhere' });
   const { path } = await ensureModel('alpha', settings(world));
   assert.equal(path, world.path('caches', 'aircher/versions/alpha/1.0.0'));
-  const dead = settings(world, { manifestSources: ['http://127.0.0.1:1/manifest.json'] });
-  await assert.rejects(ensureModel('beta', dead), (error) => isAircherError(error, 'remote'));
+});
+
+test('sources that don’t answer are asked again the next time', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  const pointer = join(world.mirrorDirectory, 'manifest.json');
+  await rename(pointer, `${pointer}.away`);
+  const manager = new ModelManager(settings(world));
+  await assert.rejects(manager.ensureModel('alpha'), (error) => isAircherError(error, 'remote'));
+  await rename(`${pointer}.away`, pointer);
+  const { path } = await manager.ensureModel('alpha');
+  assert.equal(path, world.path('caches', 'test/versions/alpha/1.0.0'));
 });

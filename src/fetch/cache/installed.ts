@@ -58,7 +58,7 @@ export async function refuseOtherCase(layout: CacheLayout, name: string): Promis
 }
 
 /** The version that `models/<name>` shall lead to, as the last switch wrote it down. */
-async function readIntent(layout: CacheLayout, name: string): Promise<string | undefined> {
+export async function readIntent(layout: CacheLayout, name: string): Promise<string | undefined> {
   const text = (await readFileIfThere(layout.intent(name)))?.toString('utf8').trim();
   return text !== undefined && semver.valid(text) === text ? text : undefined;
 }
