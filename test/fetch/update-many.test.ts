@@ -42,7 +42,7 @@ test('update: where one of five models fails, the rest goes on, and the error ha
       assert.deepEqual(outcomes(error.details.models as UpdateReport[]), allButThird);
       const [failed, ...more] = error.details.failed as { name: string; code: string; message: string }[];
       assert.deepEqual(
-        [failed?.name, failed?.code, failed?.message, more.length],
+        [failed?.name, failed?.code, `model-c: ${failed?.message}`, more.length],
         ['model-c', 'remote', error.message, 0],
       );
       return true;
@@ -64,7 +64,7 @@ test('update --all tells each model as it happens, indices included; --json has 
     /warning: model-c: /,
     /model-d 1\.1\.0 installed/,
     /model-e 1\.1\.0 installed/,
-    /^error: /m,
+    /^error: model-c: /m,
   ].map((part) => text.stderr.search(part));
   assert.deepEqual(
     [...places].sort((x, y) => x - y),

@@ -29,10 +29,13 @@ export async function eachModel<Item extends { readonly name: string }, Report>(
       failures.push(failure);
     }
   }
-  const [first] = failures;
+  const [first, second] = failures;
   if (first === undefined) return reports;
   // What they all need (the manifest) may have failed once for all.
-  if (failures.every(({ error }) => error === first.error)) throw tellAll(first.error, reports, failures);
+  if (failures.every(({ error }) => error === first.error)) {
+    const place = items.length > 1 && second === undefined ? `${first.name}: ` : '';
+    throw tellAll(first.error, reports, failures, place);
+  }
   const summary = new AircherError(first.error.code, `${failures.length} of ${items.length} models failed.`, {
     problems: failures.map(problemOf),
   });
@@ -45,12 +48,22 @@ interface Failure {
 }
 
 /** The error, with what was done besides: `details.models`, the reports, and `details.failed`, by model. */
-function tellAll(error: AircherError, models: readonly unknown[], failures: readonly Failure[]): AircherError {
+function tellAll(
+  error: AircherError,
+  models: readonly unknown[],
+  failures: readonly Failure[],
+  place = '',
+): AircherError {
   const failed = failures.map(
     ({ name, error: { code, message, hint } }): ModelFailure => ({ name, code, message, hint }),
   );
   const { code, message, hint, problems, details } = error;
-  return new AircherError(code, message, { cause: error, hint, problems, details: { ...details, models, failed } });
+  return new AircherError(code, place + message, {
+    cause: error,
+    hint,
+    problems,
+    details: { ...details, models, failed },
+  });
 }
 
 function problemOf({ name, error: { code, message, hint } }: Failure): Problem {
