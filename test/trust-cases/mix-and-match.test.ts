@@ -64,7 +64,7 @@ test('one model’s entry in another’s place in an unsigned manifest is refuse
   await serve(world.mirrorDirectory, { ...manifest, models: { alpha: beta!, beta: alpha! } });
   const indexed = await run(['install', 'alpha'], { publicKeys: [] });
   assert.equal(indexed.exitCode, 4, indexed.stderr);
-  assert.match(indexed.stderr, /beta\.tar\.gz/);
+  assert.match(indexed.stderr, /it is of another archive/);
   const { index: _, files: __, ...bare } = beta!;
   await serve(world.mirrorDirectory, { ...manifest, release: 'models-v1.1.0', models: { alpha: bare } });
   const unindexed = await run(['install', 'alpha'], { publicKeys: [] });
