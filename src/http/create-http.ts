@@ -1,12 +1,12 @@
 import type { RunContext } from '../core/events.ts';
 import { warn } from '../core/events.ts';
 import { checkedUrl, isBelow, isMachineAddress, isMachineHost } from './allowed-addresses.ts';
+import { createPace } from './bandwidth-limit.ts';
 import { type Asked, createConnections, isRead } from './connections.ts';
 import { getDocument } from './get-document.ts';
 import { createHosts } from './hosts.ts';
 import type { Http, HttpOptions, HttpRequest, HttpResponse, HttpSettings, RequestBody } from './http-client.ts';
 import { proxyChooser } from './proxies.ts';
-import { createPace } from './rate-limit.ts';
 import { leave } from './read-body.ts';
 import { hostOf, networkError } from './remote-error.ts';
 import { isRateLimit } from './retry-after.ts';
