@@ -167,7 +167,7 @@ describe('without keys', () => {
   it('hosts that share no release are exit 6: nothing tells whose is right', async (t) => {
     const { scene } = await oneRelease(t, false);
     await rm(scene.workspace.path('manifests/published'), { recursive: true });
-    await rm(scene.workspace.path('mirror/models-v1.0.0'), { recursive: true });
+    await rm(scene.workspace.path('mirror'), { recursive: true });
     await putForged(scene, 'mirror', 'models-v0.9.0', withEvilAlpha);
     const two = { release: '1.1.0', huggingface: undefined };
     const { error, said } = await scene.release(two);
