@@ -9,6 +9,9 @@ import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
 import type { JobReport } from './job-report.ts';
 
+/** For hosts that are asked a question which somebody waits for: without a network the answer comes after about ten seconds. */
+export const questionPatience: RemoteTuning = { unansweredMs: 4_000, deadlines: { stallMs: 10_000 } };
+
 /** What the commands take from the executable. */
 export interface CommandDependencies {
   readonly environment: ReleaseEnvironment;

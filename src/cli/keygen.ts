@@ -4,7 +4,7 @@ import { AircherError, isAircherError } from '../core/errors.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { type SigningLines, signingLines } from '../release/signing-lines.ts';
 import { type GeneratedKeys, generateKeys } from '../trust/keygen.ts';
-import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { type CommandDependencies, printResult, questionPatience, workspaceOf } from './dependencies.ts';
 
 export function keygenCommand(program: Command, dependencies: CommandDependencies): void {
   program
@@ -21,7 +21,7 @@ export function keygenCommand(program: Command, dependencies: CommandDependencie
       const password = options.password ? await newPassword(dependencies) : undefined;
       // A key can be made before there is a release.json.
       const config = (await loadConfig(workspace).catch(unlessMissing))?.config;
-      const targets = config === undefined ? [] : await dependencies.targets(config, workspace);
+      const targets = config === undefined ? [] : await dependencies.targets(config, workspace, questionPatience);
       const keys = await generateKeys({
         keyDirectory: resolve(workspace.directory, options.keyDir),
         outDirectory: workspace.out,

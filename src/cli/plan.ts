@@ -7,15 +7,11 @@ import { announcedKeyProblems } from '../release/key-continuity.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { type PlanOptions, planRelease } from '../release/plan.ts';
 import type { Plan } from '../release/plan-record.ts';
-import type { RemoteTuning } from '../targets/remote.ts';
-import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
+import { type CommandDependencies, printResult, questionPatience, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 
 /** GitHub Actions runs at most 256 jobs of one matrix. [GitHub docs, "Workflow syntax": jobs.<job_id>.strategy.matrix] */
 const maxMatrixJobs = 256;
-
-/** Without a network the answer comes after about ten seconds: a plan is a question that somebody waits for. */
-const planPatience: RemoteTuning = { unansweredMs: 4_000, deadlines: { stallMs: 10_000 } };
 
 export function planCommand(program: Command, dependencies: CommandDependencies): void {
   program
@@ -27,8 +23,8 @@ export function planCommand(program: Command, dependencies: CommandDependencies)
     .action(async (options: { matrix?: boolean } & PlanOptions, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
-      const targets = await dependencies.targets(loaded.config, workspace, planPatience);
-      const plan = await planRelease(loaded, targets, workspace, { ...options, tuning: planPatience }).catch(
+      const targets = await dependencies.targets(loaded.config, workspace, questionPatience);
+      const plan = await planRelease(loaded, targets, workspace, { ...options, tuning: questionPatience }).catch(
         nameOffline,
       );
       // An error only for who releases: here nobody has said yet which key will sign.

@@ -7,6 +7,7 @@ import type { AircherError, Problem } from '../../src/core/errors.ts';
 import { putForeignRelease, type WritableHost } from '../../src/rehearsal/foreign-release.ts';
 import { type ReleaseReport, runRelease } from '../../src/release/pipeline.ts';
 import type { PlanOptions } from '../../src/release/plan.ts';
+import { newSigningKey } from '../fixtures/signing-key.ts';
 import { createPublishScene, type PublishScene, repository, tokens } from './publish-scene.ts';
 
 export const kinds: readonly HostKind[] = ['github', 'huggingface', 'mirror'];
@@ -63,8 +64,7 @@ export async function createForeignScene(t: TestContext): Promise<ForeignScene> 
       ];
       return { report, error, warnings, said: said.filter((text) => text !== undefined).join('\n') };
     },
-    keygen: async (name) =>
-      (await workspace.json(['keygen', '--key-dir', workspace.path('keys', name), '--no-password'])) as unknown as Key,
+    keygen: (name) => newSigningKey(workspace.path('keys', name)),
     manifest: async () => JSON.parse(await readFile(workspace.path('release/manifest.json'), 'utf8')) as Manifest,
     hostOf: (kind) =>
       (

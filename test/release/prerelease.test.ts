@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, rm } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
+import { newSigningKey } from '../fixtures/signing-key.ts';
 
 /** 1.0.0 for users, and 1.1.0-rc.1 with another alpha 1.1.0, on a mirror. */
 async function withCandidate(t: TestContext): Promise<ReleaseWorkspace> {
@@ -32,14 +33,7 @@ describe('the release after a prerelease', () => {
 
   it('is signed by a key that users trust: one that only the prerelease announced is refused', async (t) => {
     const workspace = await createReleaseWorkspace(t);
-    const key = async (name: string) => {
-      const keygen = ['keygen', '--key-dir', workspace.path(name), '--no-password'];
-      const { publicKey, secretKeyPath } = (await workspace.json(keygen)) as Record<
-        'publicKey' | 'secretKeyPath',
-        string
-      >;
-      return { publicKey, env: { AIRCHER_SIGNING_KEY: secretKeyPath } };
-    };
+    const key = (name: string) => newSigningKey(workspace.path(name));
     const [old, fresh] = [await key('old'), await key('fresh')];
     const release = async (version: string, keys: readonly string[], env: Readonly<Record<string, string>>) => {
       const former = keys.includes(old.publicKey) ? [] : [{ key: old.publicKey, last_release: '1.1.0-rc.1' }];

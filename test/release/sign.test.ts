@@ -4,11 +4,11 @@ import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { createReleaseWorkspace, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
+import { newSigningKey } from '../fixtures/signing-key.ts';
 
-/** Makes a key in `directory` of the workspace; gives the line for release.json and the environment to sign with. */
-async function keygen(workspace: ReleaseWorkspace, directory: string) {
-  const made = (await workspace.json(['keygen', '--key-dir', directory, '--no-password'])) as { publicKey: string };
-  return { publicKey: made.publicKey, env: { AIRCHER_SIGNING_KEY: workspace.path(directory, 'aircher.key') } };
+/** Makes a key in `directory` of the workspace. */
+function keygen(workspace: ReleaseWorkspace, directory: string) {
+  return newSigningKey(workspace.path(directory));
 }
 
 describe('signed releases', () => {

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
+import { newSigningKey } from '../fixtures/signing-key.ts';
 
-async function keygen(workspace: ReleaseWorkspace, directory: string) {
-  const made = (await workspace.json(['keygen', '--key-dir', directory, '--no-password'])) as { publicKey: string };
-  return { publicKey: made.publicKey, env: { AIRCHER_SIGNING_KEY: workspace.path(directory, 'aircher.key') } };
+/** Makes a key in `directory` of the workspace. */
+function keygen(workspace: ReleaseWorkspace, directory: string) {
+  return newSigningKey(workspace.path(directory));
 }
 
 /** What was packed into --out. */

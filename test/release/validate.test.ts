@@ -3,6 +3,7 @@ import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { formatManifest, type Manifest } from '../../src/contract/manifest.ts';
 import { createReleaseWorkspace } from '../fixtures/release-workspace.ts';
+import { newSigningKey } from '../fixtures/signing-key.ts';
 
 describe('validate', () => {
   it('tells warnings too, and passes', async (t) => {
@@ -76,8 +77,7 @@ describe('validate', () => {
 
   it('before sign a missing signature is a warning; a wrong one is exit 4', async (t) => {
     const workspace = await createReleaseWorkspace(t);
-    const keygen = ['keygen', '--key-dir', workspace.path('keys'), '--no-password'];
-    const { publicKey } = (await workspace.json(keygen)) as { publicKey: string };
+    const { publicKey } = await newSigningKey(workspace.path('keys'));
     await workspace.configure({ signing: { public_keys: [publicKey] } });
     for (const step of ['plan', 'pack', 'prove', 'manifest', 'checksums']) await workspace.json([step]);
     const unsigned = await workspace.run(['validate']);

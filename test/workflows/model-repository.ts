@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import { sha256 } from '../../src/core/hashing.ts';
 import { lockPackage } from '../fixtures/lock-package.ts';
 import { createReleaseWorkspace, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
+import { newSigningKey } from '../fixtures/signing-key.ts';
 import { runWorkflow, type WorkflowOptions, type WorkflowReport } from './run-workflow.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -35,7 +36,7 @@ export async function createModelRepository(
   t.after(() => rm(place, { recursive: true, force: true }));
   const workspace = await createReleaseWorkspace(t);
   const keys = join(place, 'keys');
-  const { publicKey } = (await workspace.json(['keygen', '--key-dir', keys, '--no-password'])) as { publicKey: string };
+  const { publicKey } = await newSigningKey(keys);
   const config = { ...changes, signing: { public_keys: [publicKey], ...signing } };
   await workspace.configure({
     mirror: { base_url: 'http://127.0.0.1:9', directory: '../mirror', probe: false },
