@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { build, type Metafile } from 'esbuild';
 import { toolVersion } from '../src/core/tool-version.ts';
 import { banner } from '../src/fetch/started-file.ts';
-import { bakedLine } from '../src/release/client-bundle.ts';
+import { bakedLine } from '../src/release/documents/client-bundle.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 

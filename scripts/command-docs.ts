@@ -5,7 +5,7 @@ import type { ErrorCode } from '../src/core/errors.ts';
 import { exitCodes, exitLicenseForbids, exitUpdatesFound } from '../src/core/exit-codes.ts';
 import type { Command as ClientCommand, OptionSpecs } from '../src/fetch/commands/command.ts';
 import { commands, globalOptions } from '../src/fetch/commands/index.ts';
-import { namedFaults } from '../src/release/rehearse/faults.ts';
+import { namedFaults } from '../src/release/rehearse/named-faults.ts';
 import { type EnvironmentVariable, environmentVariables, nodeVariables } from './environment-docs.ts';
 
 /** docs/commands.md: every command, option, exit code and environment variable, from the code that has them. */

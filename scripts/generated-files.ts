@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { checkWorkflow } from '../src/release/check-workflow.ts';
-import { driftWorkflow } from '../src/release/drift-workflow.ts';
-import { releaseWorkflow } from '../src/release/release-workflow.ts';
-import { ownSetup } from '../src/release/workflow-setup.ts';
+import { checkWorkflow } from '../src/release/setup/check-workflow.ts';
+import { driftWorkflow } from '../src/release/setup/drift-workflow.ts';
+import { releaseWorkflow } from '../src/release/setup/release-workflow.ts';
+import { ownSetup } from '../src/release/setup/workflow-setup.ts';
 import { commandDocs } from './command-docs.ts';
 import { formatDocs } from './format-docs.ts';
 import { jsonSchemas } from './json-schemas.ts';

@@ -6,7 +6,7 @@ import { ExecaError, execa } from 'execa';
 import { exists } from '../src/core/files.ts';
 import { formatBytes, formatDuration } from '../src/core/format.ts';
 import { hashFile } from '../src/core/hashing.ts';
-import { type StaticMirror, startStaticMirror } from '../src/rehearsal/mirror.ts';
+import { type StaticMirror, startStaticMirror } from '../src/rehearsal/static-mirror.ts';
 import { type TinyModelOptions, writeTinyModel } from '../test/fixtures/tiny-model.ts';
 import { buildClientPackage } from './build-client-package.ts';
 import { copyModel, type Retrained, retrainLastLayers, statedLicence } from './quickstart/own-model.ts';

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { type Manifest, parseManifest } from '../../src/contract/manifest.ts';
 import { formatBytes } from '../../src/core/format.ts';
-import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { type BertShape, bertBase, writeBertModel } from '../../test/fixtures/bert-model.ts';
 import { benchHub } from './hub.ts';
 import { formatMeasurements, type Measurement, measure, median } from './measure.ts';

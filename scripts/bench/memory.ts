@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { execa } from 'execa';
-import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { type BertShape, writeBertModel } from '../../test/fixtures/bert-model.ts';
 
 /** 3.04 GB. */

@@ -8,7 +8,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { packArchive, type SourceFile } from '../../src/archive/pack.ts';
+import { packArchive, type SourceFile } from '../../src/archive/pack-archive.ts';
 import type { ArchiveFormat } from '../../src/contract/chunk-index.ts';
 import { type BertShape, bertBase, writeBertModel } from '../../test/fixtures/bert-model.ts';
 import { type Contender, type Measurement, measure } from './measure.ts';

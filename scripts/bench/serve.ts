@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 
 /** `node serve.ts DIR [--rate N] [--total-rate N] [--latency MS]`: a static server of its own process; prints its URL. */
 const { values, positionals } = parseArgs({

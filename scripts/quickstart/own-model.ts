@@ -2,7 +2,7 @@ import { cp, open, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import parseExpression from 'spdx-expression-parse';
 import { formatBytes } from '../../src/core/format.ts';
-import { readHeader } from '../../src/safetensors/read-header.ts';
+import { readHeader } from '../../src/weights/read-safetensors.ts';
 
 /** Copies a model of one's own, links as what they lead to (the Hub's cache has links), and hidden files not at all. */
 export async function copyModel(source: string, target: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { limits } from '../contract/limits.ts';
-import type { SafetensorsHeader } from '../safetensors/header.ts';
+import type { SafetensorsHeader } from '../weights/safetensors-header.ts';
 
 /** A tensor of so many bytes or more is cut by itself; smaller neighbours are merged. */
 export const ownChunkBytes = 64 * 1024;

@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { limits } from '../contract/limits.ts';
 import { type AircherError, invalidError } from '../core/errors.ts';
 import type { Sha256 } from '../core/hashing.ts';
-import { readHeaderFrom } from '../safetensors/read-header.ts';
+import { readHeaderFrom } from '../weights/read-safetensors.ts';
 import { cutFile } from './cut.ts';
 import { TensorDigests } from './tensor-digests.ts';
 

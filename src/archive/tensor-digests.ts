@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { type Sha256, sha256, startHash } from '../core/hashing.ts';
-import type { SafetensorsHeader, Tensor } from '../safetensors/header.ts';
+import type { SafetensorsHeader, Tensor } from '../weights/safetensors-header.ts';
 import { cutEvenly, ownChunkBytes } from './cut.ts';
 
 /** A tensor of a packed file; its digest depends on its data alone, wherever that stands. */

@@ -5,8 +5,8 @@ import { parseManifest } from '../contract/manifest.ts';
 import { AircherError, systemErrorCode } from '../core/errors.ts';
 import { sha256 } from '../core/hashing.ts';
 import { printableJson } from '../core/printable.ts';
-import { billOfModels } from '../release/bill-of-models.ts';
-import { readManifest } from '../release/manifest.ts';
+import { billOfModels } from '../release/documents/bill-of-models.ts';
+import { readManifest } from '../release/documents/write-manifest.ts';
 import { type CommandDependencies, workspaceOf } from './dependencies.ts';
 
 export function billCommand(program: Command, dependencies: CommandDependencies): void {

@@ -1,6 +1,6 @@
 import type { HostKind } from '../contract/fields.ts';
 import { formatBytes, plural } from '../core/format.ts';
-import type { VerifyReport } from '../release/verify.ts';
+import type { VerifyReport } from '../release/verify/verify-release.ts';
 import { formatTable } from './table.ts';
 
 /** Names of files in one state that a line has room for. */

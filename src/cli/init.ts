@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type InitOptions, type InitReport, initRepository } from '../release/init.ts';
+import { type InitOptions, type InitReport, initRepository } from '../release/setup/init-repository.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 

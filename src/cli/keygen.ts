@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { AircherError, isAircherError } from '../core/errors.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { type SigningLines, signingLines } from '../release/signing-lines.ts';
-import { type GeneratedKeys, generateKeys } from '../trust/keygen.ts';
+import { type SigningLines, signingLines } from '../release/setup/signing-lines.ts';
+import { type GeneratedKeys, generateKeys } from '../trust/generate-keys.ts';
 import { type CommandDependencies, printResult, questionPatience, workspaceOf } from './dependencies.ts';
 
 export function keygenCommand(program: Command, dependencies: CommandDependencies): void {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { writeChecksums } from '../release/checksums.ts';
-import { readClientBundle, writeClientBundle } from '../release/client-bundle.ts';
+import { readClientBundle, writeClientBundle } from '../release/documents/client-bundle.ts';
+import { writeModelCard } from '../release/documents/model-card.ts';
+import { writeNotes } from '../release/documents/notes.ts';
+import { writeChecksums } from '../release/documents/write-checksums.ts';
+import { manifestPath, readManifest, writeManifest } from '../release/documents/write-manifest.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { manifestPath, readManifest, writeManifest } from '../release/manifest.ts';
-import { writeModelCard } from '../release/model-card.ts';
-import { writeNotes } from '../release/notes.ts';
-import { requirePlan } from '../release/plan-record.ts';
+import { requirePlan } from '../release/plan/plan-record.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 
 /** `manifest`, `checksums` and `notes`: the documents of a release, from what is packed. */

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { formatBytes } from '../core/format.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { packModels } from '../release/pack.ts';
-import { requirePlan } from '../release/plan-record.ts';
-import { stageModels } from '../release/stage.ts';
+import { packModels } from '../release/pack/pack-models.ts';
+import { stageModels } from '../release/pack/stage-models.ts';
+import { requirePlan } from '../release/plan/plan-record.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 

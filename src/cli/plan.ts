@@ -3,10 +3,10 @@ import { type HostKind, hostKinds } from '../contract/fields.ts';
 import { AircherError } from '../core/errors.ts';
 import { warn } from '../core/events.ts';
 import { formatBytes, plural } from '../core/format.ts';
-import { announcedKeyProblems } from '../release/key-continuity.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { type PlanOptions, planRelease } from '../release/plan.ts';
-import type { Plan } from '../release/plan-record.ts';
+import { announcedKeyProblems } from '../release/plan/key-continuity.ts';
+import type { Plan } from '../release/plan/plan-record.ts';
+import { type PlanOptions, planRelease } from '../release/plan/plan-release.ts';
 import { type CommandDependencies, printResult, questionPatience, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { plural } from '../core/format.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { requirePlan } from '../release/plan-record.ts';
-import { proveModels } from '../release/prove/prove.ts';
+import { requirePlan } from '../release/plan/plan-record.ts';
+import { proveModels } from '../release/prove/prove-models.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 
 export function proveCommand(program: Command, dependencies: CommandDependencies): void {

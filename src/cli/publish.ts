@@ -2,10 +2,10 @@ import { type Command, Option } from 'commander';
 import type { HostKind } from '../contract/fields.ts';
 import { hostKinds } from '../contract/fields.ts';
 import { formatBytes, plural } from '../core/format.ts';
+import { readNotes } from '../release/documents/notes.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { readNotes } from '../release/notes.ts';
-import { requirePlan } from '../release/plan-record.ts';
-import { type PublishReport, publishRelease, requireTarget } from '../release/publish.ts';
+import { requirePlan } from '../release/plan/plan-record.ts';
+import { type PublishReport, publishRelease, requireTarget } from '../release/publish/publish-release.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 
 export function publishCommand(program: Command, dependencies: CommandDependencies): void {

@@ -3,7 +3,7 @@ import { headerToken } from '../core/token.ts';
 import { proxyOptionsOf } from '../http/proxies.ts';
 import type { ReleaseEnvironment } from '../release/workspace.ts';
 import type { JobEnvironment } from './job-report.ts';
-import type { Secrets } from './mask-secrets.ts';
+import type { Secrets } from './secret-mask.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 

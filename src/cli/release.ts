@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
+import { readNotes } from '../release/documents/notes.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { readNotes } from '../release/notes.ts';
 import { type ReleaseReport, runRelease } from '../release/pipeline.ts';
-import type { PlanOptions } from '../release/plan.ts';
+import type { PlanOptions } from '../release/plan/plan-release.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { describeVerify } from './describe-verify.ts';
 import { refillOption } from './plan.ts';

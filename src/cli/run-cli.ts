@@ -7,9 +7,9 @@ import { configuredTargets } from '../release/configured-targets.ts';
 import { secretPrompt } from './ask-secret.ts';
 import type { CommandDependencies } from './dependencies.ts';
 import { createJobReport } from './job-report.ts';
-import { clientSecrets, maskedStream, secretMask } from './mask-secrets.ts';
 import { createProgram } from './program.ts';
 import { readEnvironment, readJob, readSecrets } from './read-environment.ts';
+import { clientSecrets, maskedStream, secretMask } from './secret-mask.ts';
 import { type ShownEvents, showEvents } from './show-events.ts';
 
 type ProcessLike = Pick<NodeJS.Process, 'argv' | 'env' | 'stdin' | 'stdout' | 'stderr' | 'cwd' | 'once'>;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { signRelease } from '../release/documents/sign-release.ts';
+import { readManifest } from '../release/documents/write-manifest.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { readManifest } from '../release/manifest.ts';
-import { signRelease } from '../release/sign.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 
 export function signCommand(program: Command, dependencies: CommandDependencies): void {

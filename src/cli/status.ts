@@ -7,7 +7,7 @@ import {
   releaseStatus,
   releasesStatus,
   type TargetStatus,
-} from '../release/status.ts';
+} from '../release/publish/release-status.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { throwProblems } from '../core/errors.ts';
-import { validate } from '../release/validate.ts';
+import { validate } from '../release/validate-release.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 
 export function validateCommand(program: Command, dependencies: CommandDependencies): void {

@@ -3,7 +3,7 @@ import { AircherError } from '../core/errors.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { newestRelease } from '../release/published/accepted-releases.ts';
 import { isUnpublished } from '../release/published/is-unpublished.ts';
-import { verifyRelease } from '../release/verify.ts';
+import { verifyRelease } from '../release/verify/verify-release.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { describeVerify } from './describe-verify.ts';
 

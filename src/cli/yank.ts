@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { oneLine } from '../core/printable.ts';
+import { readNotes } from '../release/documents/notes.ts';
 import { loadConfig } from '../release/load-config.ts';
-import { readNotes } from '../release/notes.ts';
 import { runRelease } from '../release/pipeline.ts';
-import { type YankReport, yankVersion } from '../release/yank.ts';
+import { type YankReport, yankVersion } from '../release/publish/yank-version.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { describeRelease } from './release.ts';
 

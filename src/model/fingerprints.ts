@@ -1,4 +1,4 @@
-import type { PackedArchive } from '../archive/pack.ts';
+import type { PackedArchive } from '../archive/pack-archive.ts';
 import { canonicalJson } from '../contract/canonical-json.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
 import type { ModelFacts } from './facts.ts';

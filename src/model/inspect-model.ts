@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { SourceFile } from '../archive/pack.ts';
+import type { SourceFile } from '../archive/pack-archive.ts';
 import { jsonPath } from '../contract/problems-of.ts';
 import type { ModelConfig } from '../contract/release-config.ts';
 import type { Problem } from '../core/errors.ts';

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { SourceFile } from '../archive/pack.ts';
+import type { SourceFile } from '../archive/pack-archive.ts';
 import { isCode, isPickle, isSafetensors, isTrainingState } from './file-kinds.ts';
 import type { FilePatterns } from './file-patterns.ts';
 import type { Finding, Findings } from './findings.ts';

@@ -1,13 +1,13 @@
 import { open } from 'node:fs/promises';
 import { posix } from 'node:path';
-import type { SourceFile } from '../archive/pack.ts';
+import type { SourceFile } from '../archive/pack-archive.ts';
 import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts';
 import { limits } from '../contract/limits.ts';
 import { measureJson, syntaxMessage } from '../contract/strict-json.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { readFully } from '../core/files.ts';
 import { sha256 } from '../core/hashing.ts';
-import type { SafetensorsHeader } from '../safetensors/header.ts';
+import type { SafetensorsHeader } from '../weights/safetensors-header.ts';
 import { isOtherWeights, isSafetensors, isShardIndex, isTokenizerFile } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
 import { type HighestIds, highestIds } from './token-ids.ts';

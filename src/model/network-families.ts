@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, textOf } from '../contract/json-values.ts';
-import type { Tensor } from '../safetensors/header.ts';
+import type { Tensor } from '../weights/safetensors-header.ts';
 import type { Findings } from './findings.ts';
 
 /** Architectures whose tensors are named alike, and how a layer's are named. Read off the models of transformers 5.24. */

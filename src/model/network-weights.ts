@@ -1,5 +1,5 @@
 import { countOf, type JsonObject, objectOf } from '../contract/json-values.ts';
-import type { Tensor } from '../safetensors/header.ts';
+import type { Tensor } from '../weights/safetensors-header.ts';
 import type { Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { weightPaths } from './module-files.ts';

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import type { SourceFile } from '../archive/pack.ts';
+import type { SourceFile } from '../archive/pack-archive.ts';
 import { limits } from '../contract/limits.ts';
 import { compareBytes, filePathFault, pathClashes } from '../contract/names.ts';
 import { mapConcurrently } from '../core/concurrency.ts';

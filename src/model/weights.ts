@@ -1,9 +1,9 @@
-import type { SourceFile } from '../archive/pack.ts';
+import type { SourceFile } from '../archive/pack-archive.ts';
 import { compareBytes } from '../contract/names.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { AircherError } from '../core/errors.ts';
-import type { SafetensorsHeader } from '../safetensors/header.ts';
-import { readHeader } from '../safetensors/read-header.ts';
+import { readHeader } from '../weights/read-safetensors.ts';
+import type { SafetensorsHeader } from '../weights/safetensors-header.ts';
 import type { TensorFacts } from './facts.ts';
 import { isPickle, isSafetensors } from './file-kinds.ts';
 import type { Findings } from './findings.ts';

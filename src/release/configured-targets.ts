@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { createHttp } from '../http/create-http.ts';
-import { createMirrorTarget } from '../targets/mirror.ts';
+import { createMirrorTarget } from '../targets/mirror/mirror-target.ts';
 import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
 import { githubInstallation, mirrorAddresses } from './addresses.ts';
@@ -25,7 +25,7 @@ export async function configuredTargets(
   const patience = { http: createHttp({ ...environment.proxy, ...hosts }), ...tuning };
   const tagPrefix = config.tag_prefix;
   if (config.github) {
-    const { createGithubTarget } = await import('../targets/github.ts');
+    const { createGithubTarget } = await import('../targets/github/github-target.ts');
     targets.push(
       createGithubTarget({
         repository: config.github.repository,
@@ -39,7 +39,7 @@ export async function configuredTargets(
     );
   }
   if (config.huggingface) {
-    const { createHuggingfaceTarget } = await import('../targets/huggingface.ts');
+    const { createHuggingfaceTarget } = await import('../targets/huggingface/huggingface-target.ts');
     targets.push(
       createHuggingfaceTarget({
         repository: config.huggingface.repository,

@@ -1,20 +1,20 @@
 import { throwProblems } from '../core/errors.ts';
 import type { Target } from '../targets/target.ts';
-import { writeChecksums } from './checksums.ts';
-import { writeClientBundle } from './client-bundle.ts';
-import { announcedKeyProblems } from './key-continuity.ts';
+import { writeClientBundle } from './documents/client-bundle.ts';
+import { writeModelCard } from './documents/model-card.ts';
+import { writeNotes } from './documents/notes.ts';
+import { signRelease } from './documents/sign-release.ts';
+import { requireSigningKeys } from './documents/signing-keys.ts';
+import { writeChecksums } from './documents/write-checksums.ts';
+import { writeManifest } from './documents/write-manifest.ts';
 import type { LoadedConfig } from './load-config.ts';
-import { writeManifest } from './manifest.ts';
-import { writeModelCard } from './model-card.ts';
-import { writeNotes } from './notes.ts';
-import { packModels } from './pack.ts';
-import { type PlanOptions, planRelease } from './plan.ts';
-import { proveModels } from './prove/prove.ts';
-import { type PublishOptions, type PublishReport, publishRelease } from './publish.ts';
-import { signRelease } from './sign.ts';
-import { requireSigningKeys } from './signing-keys.ts';
-import { stageModels } from './stage.ts';
-import { type VerifyReport, verifyRelease } from './verify.ts';
+import { packModels } from './pack/pack-models.ts';
+import { stageModels } from './pack/stage-models.ts';
+import { announcedKeyProblems } from './plan/key-continuity.ts';
+import { type PlanOptions, planRelease } from './plan/plan-release.ts';
+import { proveModels } from './prove/prove-models.ts';
+import { type PublishOptions, type PublishReport, publishRelease } from './publish/publish-release.ts';
+import { type VerifyReport, verifyRelease } from './verify/verify-release.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface ReleaseReport {

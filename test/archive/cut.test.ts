@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cutFile } from '../../src/archive/cut.ts';
-import { parseHeader, type SafetensorsHeader } from '../../src/safetensors/header.ts';
+import { parseHeader, type SafetensorsHeader } from '../../src/weights/safetensors-header.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

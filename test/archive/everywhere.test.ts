@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 import type { ArchiveFormat } from '../../src/contract/chunk-index.ts';
 import { sampleTree, sourceFiles, temporaryDirectory, writeTree } from './fixtures.ts';
 
-const packModule = fileURLToPath(new URL('../../src/archive/pack.ts', import.meta.url));
+const packModule = fileURLToPath(new URL('../../src/archive/pack-archive.ts', import.meta.url));
 const decompressModule = fileURLToPath(new URL('../../src/archive/decompress.ts', import.meta.url));
 const tarModule = fileURLToPath(new URL('../../src/archive/tar-reader.ts', import.meta.url));
 const decodeModule = fileURLToPath(new URL('../../src/archive/decode.ts', import.meta.url));

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type PackedArchive, packArchive, type SourceFile } from '../../src/archive/pack.ts';
+import { type PackedArchive, packArchive, type SourceFile } from '../../src/archive/pack-archive.ts';
 import type { ArchiveFormat } from '../../src/contract/chunk-index.ts';
 
 export const formats: readonly ArchiveFormat[] = ['tar.gz', 'tar.zst', 'tar'];

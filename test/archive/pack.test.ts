@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs';
 import { chmod, link, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { packArchive } from '../../src/archive/pack.ts';
+import { packArchive } from '../../src/archive/pack-archive.ts';
 import { formatChunkIndex, parseChunkIndex } from '../../src/contract/chunk-index.ts';
 import { isAircherError } from '../../src/core/errors.ts';
 import type { Event } from '../../src/core/events.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { packArchive } from '../../src/archive/pack.ts';
+import { packArchive } from '../../src/archive/pack-archive.ts';
 import { tensorDigest } from '../../src/archive/tensor-digests.ts';
 import { noise, safetensors, sourceFiles, temporaryDirectory, writeTree } from './fixtures.ts';
 

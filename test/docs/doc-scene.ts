@@ -8,7 +8,7 @@ import { buildClientPackage } from '../../scripts/build-client-package.ts';
 import { noRateLimits } from '../../src/rehearsal/github/options.ts';
 import { startGitHub } from '../../src/rehearsal/github/server.ts';
 import { startHub } from '../../src/rehearsal/hub/server.ts';
-import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { writeTinyModel } from '../fixtures/tiny-model.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -6,7 +6,7 @@ import { isAircherError } from '../../src/core/errors.ts';
 import { planTransfer } from '../../src/fetch/transfer/plan-transfer.ts';
 import { runTransfer } from '../../src/fetch/transfer/run-transfer.ts';
 import { createFaults, type FaultAction } from '../../src/rehearsal/faults.ts';
-import type { StaticMirror } from '../../src/rehearsal/mirror.ts';
+import type { StaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { differences, http, type Published, publish, request, serve, temporary } from './transfer-fixture.ts';
 
 const archive = { path: '\\.tar\\.gz$' };

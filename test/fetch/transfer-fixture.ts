@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { packArchive } from '../../src/archive/pack.ts';
+import { packArchive } from '../../src/archive/pack-archive.ts';
 import type { ArchiveFormat, ChunkIndex } from '../../src/contract/chunk-index.ts';
 import type { ManifestModel } from '../../src/contract/manifest.ts';
 import { sha256 } from '../../src/core/hashing.ts';
@@ -10,7 +10,7 @@ import type { ReuseSource, TransferRequest } from '../../src/fetch/transfer/type
 import { createHttp } from '../../src/http/create-http.ts';
 import type { Http, HttpOptions } from '../../src/http/http-client.ts';
 import { createFaults } from '../../src/rehearsal/faults.ts';
-import { type StaticMirror, type StaticMirrorOptions, startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { type StaticMirror, type StaticMirrorOptions, startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { noise, safetensors } from '../archive/fixtures.ts';
 
 export const model = 'tiny-test';

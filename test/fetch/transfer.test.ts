@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { planTransfer } from '../../src/fetch/transfer/plan-transfer.ts';
 import { runTransfer } from '../../src/fetch/transfer/run-transfer.ts';
-import type { StaticMirror } from '../../src/rehearsal/mirror.ts';
+import type { StaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { differences, http, type Published, publish, request, serve } from './transfer-fixture.ts';
 
 for (const format of ['tar.gz', 'tar.zst', 'tar'] as const) {

@@ -5,17 +5,17 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { packArchive } from '../../src/archive/pack.ts';
+import { packArchive } from '../../src/archive/pack-archive.ts';
 import { formatManifest, type Manifest, type ManifestModel } from '../../src/contract/manifest.ts';
 import { exists } from '../../src/core/files.ts';
 import { sha256 } from '../../src/core/hashing.ts';
 import type { ClientOptions } from '../../src/fetch/api.ts';
 import { ModelManager } from '../../src/fetch/model-manager.ts';
 import { createFaults } from '../../src/rehearsal/faults.ts';
-import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
 import type { Limits } from '../../src/rehearsal/pacing.ts';
+import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import type { SecretKey } from '../../src/trust/secret-key.ts';
-import { signMessage, trustedCommentOf } from '../../src/trust/sign.ts';
+import { signMessage, trustedCommentOf } from '../../src/trust/sign-message.ts';
 import { noise, safetensors } from '../archive/fixtures.ts';
 
 /** A mirror with releases of small models, and caches to install them into. */

@@ -13,7 +13,7 @@ import {
   quoted,
   withoutSteering,
 } from '../../src/core/printable.ts';
-import { yamlText } from '../../src/release/yaml-text.ts';
+import { yamlText } from '../../src/release/documents/yaml-text.ts';
 import { hostileTexts, steering } from '../fixtures/hostile-texts.ts';
 import { runnerCommands } from '../fixtures/runner-commands.ts';
 

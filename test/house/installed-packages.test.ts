@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { toolVersion } from '../../src/core/tool-version.ts';
-import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { writeTinyModel } from '../fixtures/tiny-model.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

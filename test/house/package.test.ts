@@ -10,7 +10,7 @@ import { generatedFiles } from '../../scripts/generated-files.ts';
 import { supportedNode } from '../../src/core/supported-node.ts';
 import { toolVersion } from '../../src/core/tool-version.ts';
 import { banner } from '../../src/fetch/started-file.ts';
-import { bakedLine } from '../../src/release/client-bundle.ts';
+import { bakedLine } from '../../src/release/documents/client-bundle.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -9,9 +9,9 @@ import { filePathFault, pathClashes } from '../../src/contract/names.ts';
 import { AircherError } from '../../src/core/errors.ts';
 import { exitCodeOf } from '../../src/core/exit-codes.ts';
 import { ModelManager } from '../../src/fetch/model-manager.ts';
-import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { parseSecretKey } from '../../src/trust/secret-key.ts';
-import { signMessage, trustedCommentOf } from '../../src/trust/sign.ts';
+import { signMessage, trustedCommentOf } from '../../src/trust/sign-message.ts';
 import { formats, noise, packTree, safetensors, type Tree, writeTree } from '../archive/fixtures.ts';
 import { plainPublicKey, plainSecretKey } from '../trust/keys.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { dtypeBits } from '../../src/safetensors/dtypes.ts';
+import { dtypeBits } from '../../src/weights/dtypes.ts';
 import { writeFiles } from './inspecting.ts';
 import type { Layout, TensorList } from './known-layouts.ts';
 

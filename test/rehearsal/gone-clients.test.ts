@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FaultAction } from '../../src/rehearsal/faults.ts';
-import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 
 const bytes = randomBytes(12_000_000);
 let directory: string;

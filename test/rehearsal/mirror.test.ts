@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 
 const run = promisify(execFile);
 const bytes = randomBytes(300_000);

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import type { Manifest } from '../../src/contract/manifest.ts';
 import { sha256 } from '../../src/core/hashing.ts';
-import { billOfModels } from '../../src/release/bill-of-models.ts';
+import { billOfModels } from '../../src/release/documents/bill-of-models.ts';
 import { createReleaseWorkspace } from '../fixtures/release-workspace.ts';
 
 const digest = (digit: string): string => digit.repeat(64);

@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { formatManifest, parseManifest } from '../../src/contract/manifest.ts';
 import { putForeignRelease } from '../../src/rehearsal/foreign-release.ts';
 import { loadSecretKey } from '../../src/trust/secret-key.ts';
-import { signMessage } from '../../src/trust/sign.ts';
+import { signMessage } from '../../src/trust/sign-message.ts';
 import { modelConfig } from '../fixtures/release-workspace.ts';
 import {
   createForeignScene,

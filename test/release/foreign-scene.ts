@@ -6,7 +6,7 @@ import { formatManifest, type Manifest } from '../../src/contract/manifest.ts';
 import type { AircherError, Problem } from '../../src/core/errors.ts';
 import { putForeignRelease, type WritableHost } from '../../src/rehearsal/foreign-release.ts';
 import { type ReleaseReport, runRelease } from '../../src/release/pipeline.ts';
-import type { PlanOptions } from '../../src/release/plan.ts';
+import type { PlanOptions } from '../../src/release/plan/plan-release.ts';
 import { newSigningKey } from '../fixtures/signing-key.ts';
 import { createPublishScene, type PublishScene, repository, tokens } from './publish-scene.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { lockPackage } from '../fixtures/lock-package.ts';
 import { writeTinyModel } from '../fixtures/tiny-model.ts';
 

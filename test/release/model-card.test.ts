@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import type { ManifestModel } from '../../src/contract/manifest.ts';
 import type { ReleaseConfig } from '../../src/contract/release-config.ts';
-import { composeModelCard } from '../../src/release/model-card.ts';
+import { composeModelCard } from '../../src/release/documents/model-card.ts';
 import { createPublishScene, repository } from './publish-scene.ts';
 
 const tag = 'models-v1.0.0';

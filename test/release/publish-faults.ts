@@ -8,9 +8,9 @@ import { createHttp } from '../../src/http/create-http.ts';
 import type { FaultAction, FaultRule } from '../../src/rehearsal/faults.ts';
 import type { LogEntry } from '../../src/rehearsal/request-log.ts';
 import { runRelease } from '../../src/release/pipeline.ts';
-import { requirePlan } from '../../src/release/plan-record.ts';
-import { type PublishReport, publishRelease } from '../../src/release/publish.ts';
-import { verifyRelease } from '../../src/release/verify.ts';
+import { requirePlan } from '../../src/release/plan/plan-record.ts';
+import { type PublishReport, publishRelease } from '../../src/release/publish/publish-release.ts';
+import { verifyRelease } from '../../src/release/verify/verify-release.ts';
 import { createPublishScene, modelsAt, type PublishScene, repository } from './publish-scene.ts';
 import { brokenAddresses } from './release-observer.ts';
 

@@ -10,9 +10,9 @@ import { type GitHubOptions, noRateLimits } from '../../src/rehearsal/github/opt
 import { type GitHub, startGitHub } from '../../src/rehearsal/github/server.ts';
 import type { HubOptions } from '../../src/rehearsal/hub/server.ts';
 import { type Hub, startHub } from '../../src/rehearsal/hub/server.ts';
-import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
 import type { Limits } from '../../src/rehearsal/pacing.ts';
 import { createRequestLog, type LogEntry, type RequestLog } from '../../src/rehearsal/request-log.ts';
+import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { configuredTargets } from '../../src/release/configured-targets.ts';
 import { type LoadedConfig, loadConfig } from '../../src/release/load-config.ts';
 import { isWrite } from '../../src/release/rehearse/traffic.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { describe, it, type TestContext } from 'node:test';
-import { namedFaults, parseFault, rulesOf } from '../../src/release/rehearse/faults.ts';
+import { namedFaults, parseFault, rulesOf } from '../../src/release/rehearse/named-faults.ts';
 import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
 
 const everywhere = {

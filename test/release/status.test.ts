@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import { runRelease } from '../../src/release/pipeline.ts';
-import { type ReleaseStatus, releaseStatus, releasesStatus } from '../../src/release/status.ts';
+import { type ReleaseStatus, releaseStatus, releasesStatus } from '../../src/release/publish/release-status.ts';
 import { createPublishScene, modelsAt, type PublishScene, tokens } from './publish-scene.ts';
 
 async function release(scene: PublishScene, changes: Readonly<Record<string, unknown>> = {}): Promise<void> {

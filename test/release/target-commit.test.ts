@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { execa } from 'execa';
 import { readEnvironment } from '../../src/cli/read-environment.ts';
 import type { ReleaseConfig } from '../../src/contract/release-config.ts';
-import { findTargetCommit } from '../../src/release/target-commit.ts';
+import { findTargetCommit } from '../../src/release/publish/target-commit.ts';
 
 const config = { github: { repository: 'acme/models' } } as ReleaseConfig;
 

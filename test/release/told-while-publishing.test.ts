@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { PublishReport } from '../../src/release/publish.ts';
+import type { PublishReport } from '../../src/release/publish/publish-release.ts';
 import { createPublishScene } from './publish-scene.ts';
 
 const client = 'https://github.com/acme/models/releases/download/models-v1.0.0/aircher.mjs';

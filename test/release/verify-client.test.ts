@@ -4,7 +4,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import { commit, createBranch } from '@huggingface/hub';
 import { execa } from 'execa';
-import { type GeneratedKeys, generateKeys } from '../../src/trust/keygen.ts';
+import { type GeneratedKeys, generateKeys } from '../../src/trust/generate-keys.ts';
 import { createPublishScene, modelsAt, type PublishScene, repository, tokens } from './publish-scene.ts';
 
 /** Whoever can write to a host exchanges the client file there, with checksums that fit. No manifest names the client. */

@@ -3,9 +3,9 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import { commit } from '@huggingface/hub';
 import { runRelease } from '../../src/release/pipeline.ts';
-import { type VerifyOptions, type VerifyReport, verifyRelease } from '../../src/release/verify.ts';
+import { type VerifyOptions, type VerifyReport, verifyRelease } from '../../src/release/verify/verify-release.ts';
 import type { ReleaseEnvironment } from '../../src/release/workspace.ts';
-import { generateKeys } from '../../src/trust/keygen.ts';
+import { generateKeys } from '../../src/trust/generate-keys.ts';
 import { formatPublicKey, parsePublicKey } from '../../src/trust/minisign.ts';
 import { createPublishScene, modelsAt, type PublishScene, repository, tokens } from './publish-scene.ts';
 

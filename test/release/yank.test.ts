@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import fc from 'fast-check';
 import type { Manifest } from '../../src/contract/manifest.ts';
 import { runRelease } from '../../src/release/pipeline.ts';
-import { editReleaseConfig } from '../../src/release/yank-edit.ts';
+import { editReleaseConfig } from '../../src/release/publish/yank-edit.ts';
 import { createPublishScene, modelsAt, type PublishScene } from './publish-scene.ts';
 
 const client = fileURLToPath(new URL('../../src/fetch-cli.ts', import.meta.url));

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isAircherError } from '../../src/core/errors.ts';
-import { dtypeBits } from '../../src/safetensors/dtypes.ts';
-import { parseHeader, type SafetensorsHeader } from '../../src/safetensors/header.ts';
-import { readHeader } from '../../src/safetensors/read-header.ts';
+import { dtypeBits } from '../../src/weights/dtypes.ts';
+import { readHeader } from '../../src/weights/read-safetensors.ts';
+import { parseHeader, type SafetensorsHeader } from '../../src/weights/safetensors-header.ts';
 
 function parse(header: unknown, dataBytes: number): SafetensorsHeader {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));

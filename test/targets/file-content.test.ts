@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { packArchive } from '../../src/archive/pack.ts';
+import { packArchive } from '../../src/archive/pack-archive.ts';
 import {
   contentProblems,
   gitBlobId,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Octokit } from '@octokit/rest';
-import { createGithubTarget } from '../../src/targets/github.ts';
+import { createGithubTarget } from '../../src/targets/github/github-target.ts';
 import {
   bytesOf,
   failureOf,

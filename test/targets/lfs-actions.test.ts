@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { type Exchange, readBytes, startOrigin } from '../../src/rehearsal/http.ts';
 import { jsonReply, noContent, type Reply } from '../../src/rehearsal/reply.ts';
-import { HubApi } from '../../src/targets/huggingface/api.ts';
+import { HubApi } from '../../src/targets/huggingface/hub-api.ts';
 import { uploadObjects } from '../../src/targets/huggingface/lfs-upload.ts';
 import { createPatience } from '../../src/targets/remote.ts';
 import type { ReleaseFile } from '../../src/targets/target.ts';

@@ -3,8 +3,8 @@ import { chmod, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'no
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { execa } from 'execa';
-import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
-import { createMirrorTarget } from '../../src/targets/mirror.ts';
+import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
+import { createMirrorTarget } from '../../src/targets/mirror/mirror-target.ts';
 import type { Target, TargetRelease } from '../../src/targets/target.ts';
 import { bytesOf, failureOf, makeRelease, publish, quick, recorder, temporaryDirectory } from './scene.ts';
 

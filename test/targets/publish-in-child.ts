@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { createGithubTarget } from '../../src/targets/github.ts';
-import { createHuggingfaceTarget } from '../../src/targets/huggingface.ts';
+import { createGithubTarget } from '../../src/targets/github/github-target.ts';
+import { createHuggingfaceTarget } from '../../src/targets/huggingface/huggingface-target.ts';
 import type { Target, TargetRelease } from '../../src/targets/target.ts';
 import { pushToken, quick, repository, writeToken } from './scene.ts';
 

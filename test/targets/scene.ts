@@ -9,8 +9,11 @@ import { type GitHubOptions, noRateLimits } from '../../src/rehearsal/github/opt
 import { type GitHub, startGitHub } from '../../src/rehearsal/github/server.ts';
 import { type Hub, type HubOptions, startHub } from '../../src/rehearsal/hub/server.ts';
 import type { LogEntry } from '../../src/rehearsal/request-log.ts';
-import { createGithubTarget, type GithubTargetOptions } from '../../src/targets/github.ts';
-import { createHuggingfaceTarget, type HuggingfaceTargetOptions } from '../../src/targets/huggingface.ts';
+import { createGithubTarget, type GithubTargetOptions } from '../../src/targets/github/github-target.ts';
+import {
+  createHuggingfaceTarget,
+  type HuggingfaceTargetOptions,
+} from '../../src/targets/huggingface/huggingface-target.ts';
 import type { RemoteTuning } from '../../src/targets/remote.ts';
 import type { ReleaseFile, Target, TargetRelease } from '../../src/targets/target.ts';
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { formatManifest, type Manifest } from '../../src/contract/manifest.ts';
 import { runModelCommand } from '../../src/fetch/command-line.ts';
-import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/mirror.ts';
+import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { formatPublicKey } from '../../src/trust/minisign.ts';
 import { type SecretKey, secretKeyOf } from '../../src/trust/secret-key.ts';
-import { signMessage, trustedCommentOf } from '../../src/trust/sign.ts';
+import { signMessage, trustedCommentOf } from '../../src/trust/sign-message.ts';
 import { createWorld, type World } from '../fetch/world.ts';
 
 export const newKey = (): SecretKey => secretKeyOf(randomBytes(32), randomBytes(8));

@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { generateKeys } from '../../src/trust/keygen.ts';
+import { generateKeys } from '../../src/trust/generate-keys.ts';
 import { formatPublicKey, parsePublicKey, verifySignature } from '../../src/trust/minisign.ts';
 import { loadSecretKey } from '../../src/trust/secret-key.ts';
-import { signMessage } from '../../src/trust/sign.ts';
+import { signMessage } from '../../src/trust/sign-message.ts';
 
 let directory = '';
 beforeEach(async () => {

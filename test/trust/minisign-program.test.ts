@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { execa } from 'execa';
-import { generateKeys } from '../../src/trust/keygen.ts';
+import { generateKeys } from '../../src/trust/generate-keys.ts';
 import { parsePublicKey, parseSignature, verifySignature } from '../../src/trust/minisign.ts';
 import { loadSecretKey } from '../../src/trust/secret-key.ts';
-import { signMessage } from '../../src/trust/sign.ts';
+import { signMessage } from '../../src/trust/sign-message.ts';
 
 /** Both ways between us and the program minisign. */
 

@@ -12,7 +12,7 @@ import {
   verifySignature,
 } from '../../src/trust/minisign.ts';
 import { secretKeyOf } from '../../src/trust/secret-key.ts';
-import { signMessage } from '../../src/trust/sign.ts';
+import { signMessage } from '../../src/trust/sign-message.ts';
 import * as fixture from './keys.ts';
 
 const key = parsePublicKey(fixture.plainPublicKey);

@@ -7,7 +7,7 @@ import { inspect } from 'node:util';
 import { type ErrorCode, isAircherError } from '../../src/core/errors.ts';
 import { formatPublicKey } from '../../src/trust/minisign.ts';
 import { formatSecretKey, loadSecretKey, parseSecretKey, secretKeyOf } from '../../src/trust/secret-key.ts';
-import { signMessage, trustedCommentOf } from '../../src/trust/sign.ts';
+import { signMessage, trustedCommentOf } from '../../src/trust/sign-message.ts';
 import * as fixture from './keys.ts';
 
 /** Everything that a user or a log could get to see of an error. */

@@ -4,10 +4,10 @@ import { createRequire } from 'node:module';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { checkWorkflow } from '../../src/release/check-workflow.ts';
-import { driftWorkflow } from '../../src/release/drift-workflow.ts';
-import { releaseWorkflow } from '../../src/release/release-workflow.ts';
-import { actions, ownSetup, packageSetup } from '../../src/release/workflow-setup.ts';
+import { checkWorkflow } from '../../src/release/setup/check-workflow.ts';
+import { driftWorkflow } from '../../src/release/setup/drift-workflow.ts';
+import { releaseWorkflow } from '../../src/release/setup/release-workflow.ts';
+import { actions, ownSetup, packageSetup } from '../../src/release/setup/workflow-setup.ts';
 
 const directory = fileURLToPath(new URL('../../.github/workflows/', import.meta.url));
 const names = (await readdir(directory)).filter((name) => name.endsWith('.yml')).sort();

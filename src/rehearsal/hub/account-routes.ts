@@ -3,8 +3,8 @@ import { jsonReply, type Reply } from '../reply.ts';
 import { type Route, route } from '../routes.ts';
 import { type HubContext, readJson } from './access.ts';
 import { describeAccount, type HubAccount, identify, idOf, mayWrite } from './accounts.ts';
+import { validateCard } from './card-metadata.ts';
 import { HubError } from './hub-error.ts';
-import { validateCard } from './model-card.ts';
 
 /** What concerns no existing repository: who am I, a card's metadata, new repositories. */
 export function accountRoutes(context: HubContext): readonly Route[] {

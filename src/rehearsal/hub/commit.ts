@@ -1,10 +1,10 @@
 import type { HubAccount } from './accounts.ts';
+import { validateCard } from './card-metadata.ts';
 import { readCommitLines } from './commit-request.ts';
 import { attributeLine, lfsMatcher, patternOfPath } from './git-attributes.ts';
 import { encodeCommit, type ObjectId } from './git-objects.ts';
 import { entryNotFound, HubError, revisionNotFound } from './hub-error.ts';
 import { decodePointer, encodePointer } from './lfs-pointer.ts';
-import { validateCard } from './model-card.ts';
 import { emailOf, type Repository } from './repositories.ts';
 import { writeTrees } from './snapshot.ts';
 import { isBinary, largestRegularFile } from './upload-mode.ts';

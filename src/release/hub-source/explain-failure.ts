@@ -1,5 +1,5 @@
 import { AircherError } from '../../core/errors.ts';
-import type { HubApi } from '../../targets/huggingface/api.ts';
+import type { HubApi } from '../../targets/huggingface/hub-api.ts';
 import { RequestFailure, targetError } from '../../targets/request-failure.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { defaultHubEndpoint, type ModelConfig } from '../../contract/release-config.ts';
-import { HubApi } from '../../targets/huggingface/api.ts';
+import { HubApi } from '../../targets/huggingface/hub-api.ts';
 import { checkedBase, createPatience, type RemoteTuning } from '../../targets/remote.ts';
 import type { Workspace } from '../workspace.ts';
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { SourceFile } from '../../archive/pack.ts';
+import type { SourceFile } from '../../archive/pack-archive.ts';
 import { AircherError } from '../../core/errors.ts';
 import { type SourceFiles, selectSourceFiles } from '../../model/source-files.ts';
 import type { RemoteTuning } from '../../targets/remote.ts';

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { fileStamp, renamePatiently, syncDirectory } from '../../core/files.ts';
-import type { HubApi } from '../../targets/huggingface/api.ts';
+import type { HubApi } from '../../targets/huggingface/hub-api.ts';
 import { pause, persist } from '../../targets/remote.ts';
 import { malformed, RequestFailure } from '../../targets/request-failure.ts';
 import type { HubSource } from './hub-source.ts';

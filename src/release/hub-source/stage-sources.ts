@@ -6,7 +6,7 @@ import { checkDiskSpace } from '../../core/disk-space.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
 import { fileStamp } from '../../core/files.ts';
 import { formatBytes, plural } from '../../core/format.ts';
-import type { HubApi } from '../../targets/huggingface/api.ts';
+import type { HubApi } from '../../targets/huggingface/hub-api.ts';
 import type { RemoteTuning } from '../../targets/remote.ts';
 import { hasStatus } from '../../targets/request-failure.ts';
 import { resumable } from '../resumable.ts';

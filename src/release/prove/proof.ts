@@ -6,7 +6,7 @@ import { parseStrictJson } from '../../contract/strict-json.ts';
 import { AircherError } from '../../core/errors.ts';
 import { readBoundedFile, writeFileAtomically } from '../../core/files.ts';
 import type { Sha256 } from '../../core/hashing.ts';
-import type { PackRecord } from '../pack-record.ts';
+import type { PackRecord } from '../pack/pack-record.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** `<model>.proof.json`: what was packed unpacks by its index, and release.json's check agreed with it. */

@@ -10,7 +10,7 @@ import {
   signsTrustedComment,
   verifySignature,
 } from '../../trust/minisign.ts';
-import { commentNamesRelease } from '../../trust/sign.ts';
+import { commentNamesRelease } from '../../trust/sign-message.ts';
 import { countingKeys, namesKeys } from './counting-keys.ts';
 import type { ManifestCopy } from './holders.ts';
 

@@ -6,11 +6,11 @@ import type { Faults } from '../../rehearsal/faults.ts';
 import type { WritableHost } from '../../rehearsal/foreign-release.ts';
 import { startGitHub } from '../../rehearsal/github/server.ts';
 import { startHub } from '../../rehearsal/hub/server.ts';
-import { startStaticMirror } from '../../rehearsal/mirror.ts';
 import type { LogEntry } from '../../rehearsal/request-log.ts';
+import { startStaticMirror } from '../../rehearsal/static-mirror.ts';
 import type { RemoteTuning } from '../../targets/remote.ts';
 import type { ReleaseEnvironment } from '../workspace.ts';
-import type { StandInName } from './faults.ts';
+import type { StandInName } from './named-faults.ts';
 
 export interface StandIn {
   readonly name: StandInName;

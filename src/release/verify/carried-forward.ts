@@ -5,9 +5,9 @@ import type { Target } from '../../targets/target.ts';
 import { fileUrl } from '../addresses.ts';
 import type { Workspace } from '../workspace.ts';
 import { type ExpectedFile, expectedOfModel } from './expected-files.ts';
-import type { VerifyFindings } from './findings.ts';
 import { judgeFile } from './judge-file.ts';
 import { reaching } from './look-at-target.ts';
+import type { VerifyFindings } from './verify-findings.ts';
 
 /** Old releases that are looked at at once, a target. */
 const parallelLooks = 2;

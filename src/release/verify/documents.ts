@@ -3,12 +3,12 @@ import type { Manifest } from '../../contract/manifest.ts';
 import { AircherError } from '../../core/errors.ts';
 import { type Sha256, sha256 } from '../../core/hashing.ts';
 import { archiveName, indexName } from '../addresses.ts';
-import { checksumsName } from '../checksums.ts';
-import { bundleName } from '../client-bundle.ts';
-import { checksumsDocument, isWellSigned } from '../signed-documents.ts';
+import { bundleName } from '../documents/client-bundle.ts';
+import { checksumsDocument, isWellSigned } from '../documents/signed-documents.ts';
+import { checksumsName } from '../documents/write-checksums.ts';
 import { type ExpectedFile, judge } from './expected-files.ts';
-import type { VerifyFindings } from './findings.ts';
 import type { SeenTarget } from './look-at-target.ts';
+import type { VerifyFindings } from './verify-findings.ts';
 
 export interface VerifiedDocuments {
   /** The one that all targets should have. */

@@ -7,14 +7,14 @@ import type { Http } from '../../http/http-client.ts';
 import { hostOf } from '../../http/remote-error.ts';
 import type { Target } from '../../targets/target.ts';
 import { fileUrl } from '../addresses.ts';
-import { checksumsName } from '../checksums.ts';
-import { bundleName } from '../client-bundle.ts';
+import { bundleName } from '../documents/client-bundle.ts';
+import { checksumsName } from '../documents/write-checksums.ts';
 import type { Workspace } from '../workspace.ts';
 import type { VerifiedDocuments } from './documents.ts';
 import { expectedOfModel } from './expected-files.ts';
-import type { VerifyFindings } from './findings.ts';
 import { hashRemote, type RemoteFile } from './hash-remote.ts';
 import { createHostsClient, type DownloadPatience } from './hosts-client.ts';
+import type { VerifyFindings } from './verify-findings.ts';
 
 /** Downloads at once from one host; hosts don't wait for each other. */
 const parallelPerHost = 3;

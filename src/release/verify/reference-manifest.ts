@@ -9,8 +9,8 @@ import { acceptedReleases, digestsNamedBy } from '../published/accepted-releases
 import { countingKeys, namesKeys } from '../published/counting-keys.ts';
 import { judgeCopy, type Verdict } from '../published/judge-copy.ts';
 import type { Workspace } from '../workspace.ts';
-import type { VerifyFindings } from './findings.ts';
 import type { SeenTarget, UnreachableTarget } from './look-at-target.ts';
+import type { VerifyFindings } from './verify-findings.ts';
 
 /** The manifest that every target should have, and how it is known. */
 export interface ReferenceManifest {

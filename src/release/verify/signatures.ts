@@ -10,11 +10,11 @@ import {
   type SignedDocument,
   unsigned,
   verifyDocument,
-} from '../signed-documents.ts';
+} from '../documents/signed-documents.ts';
 import type { Workspace } from '../workspace.ts';
-import type { VerifyFindings } from './findings.ts';
 import type { SeenTarget } from './look-at-target.ts';
 import type { ReferenceManifest } from './reference-manifest.ts';
+import type { VerifyFindings } from './verify-findings.ts';
 
 interface SignatureKind {
   readonly name: string;

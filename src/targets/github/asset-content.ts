@@ -7,8 +7,8 @@ import type { Answer } from '../exchange.ts';
 import { persist } from '../remote.ts';
 import { RequestFailure } from '../request-failure.ts';
 import type { ReleaseFile } from '../target.ts';
-import type { GithubApi } from './api.ts';
-import type { Asset } from './shapes.ts';
+import type { GithubApi } from './github-api.ts';
+import type { Asset } from './github-shapes.ts';
 
 /** The sha256 that GitHub reports of an asset, if it does. */
 export function assetDigest(asset: Asset): Sha256 | undefined {

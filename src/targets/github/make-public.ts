@@ -2,9 +2,9 @@ import { AircherError } from '../../core/errors.ts';
 import { lookPastLag, persist } from '../remote.ts';
 import { RequestFailure } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
-import type { GithubApi } from './api.ts';
 import type { DigestCache } from './asset-content.ts';
-import { findReleases } from './find-release.ts';
+import { findReleases } from './find-releases.ts';
+import type { GithubApi } from './github-api.ts';
 import { requireSame } from './published-release.ts';
 import { checkDraft, draftFields } from './upload-draft.ts';
 

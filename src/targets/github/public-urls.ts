@@ -6,7 +6,7 @@ import { headFault } from '../public-address.ts';
 import { lookUntil, persist } from '../remote.ts';
 import { hasStatus, malformed } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
-import type { GithubApi } from './api.ts';
+import type { GithubApi } from './github-api.ts';
 
 /** Waits until every file's public URL answers, as an anonymous client sees it. Throws `remote` after `publicMs`. */
 export async function awaitPublicUrls(api: GithubApi, release: TargetRelease): Promise<void> {

@@ -1,8 +1,8 @@
 import { otherContent } from '../other-content.ts';
 import type { TargetRelease } from '../target.ts';
-import type { GithubApi } from './api.ts';
 import { type DigestCache, holds } from './asset-content.ts';
-import type { Release } from './shapes.ts';
+import type { GithubApi } from './github-api.ts';
+import type { Release } from './github-shapes.ts';
 
 /** Names of planned files that a public release lacks or has with other content. Further assets on it are nobody's harm. */
 export async function differingAssets(

@@ -4,11 +4,11 @@ import { lookPastLag, lookUntil, persist } from '../remote.ts';
 import { hasStatus, RequestFailure } from '../request-failure.ts';
 import type { ReleaseFile, TargetRelease } from '../target.ts';
 import { uploadProgress } from '../upload-progress.ts';
-import type { GithubApi, ReleaseFields } from './api.ts';
 import { type DigestCache, holds } from './asset-content.ts';
-import { findReleases, type TagReleases } from './find-release.ts';
+import { findReleases, type TagReleases } from './find-releases.ts';
+import type { GithubApi, ReleaseFields } from './github-api.ts';
+import type { Asset, Release } from './github-shapes.ts';
 import { releaseBody } from './release-body.ts';
-import type { Asset, Release } from './shapes.ts';
 
 /** Fields of the draft. Nothing in them makes it public. */
 export function draftFields(release: TargetRelease): ReleaseFields & { readonly tag_name: string } {

@@ -5,8 +5,8 @@ import { persist } from '../remote.ts';
 import { hasStatus, malformed, RequestFailure } from '../request-failure.ts';
 import type { ReleaseFile } from '../target.ts';
 import { type UploadProgress, uploadProgress } from '../upload-progress.ts';
-import type { HubApi } from './api.ts';
-import type { BatchObject, UploadAction } from './shapes.ts';
+import type { HubApi } from './hub-api.ts';
+import type { BatchObject, UploadAction } from './hub-shapes.ts';
 
 const lfsJson = 'application/vnd.git-lfs+json';
 /** What the Hub's own clients ask for at once. */

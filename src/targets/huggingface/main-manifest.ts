@@ -1,8 +1,8 @@
 import { limits } from '../../contract/limits.ts';
 import { type Manifest, parseManifest } from '../../contract/manifest.ts';
 import { isAircherError } from '../../core/errors.ts';
-import type { HubApi } from './api.ts';
-import type { Tree } from './shapes.ts';
+import type { HubApi } from './hub-api.ts';
+import type { Tree } from './hub-shapes.ts';
 
 /** The manifest in a revision's tree; undefined where there is none, or one that isn't ours to read. */
 export async function manifestAt(api: HubApi, revision: string, tree: Tree): Promise<Manifest | undefined> {

@@ -5,7 +5,7 @@ import { headFault } from '../public-address.ts';
 import { lookPastLag, lookUntil, persist } from '../remote.ts';
 import { hasStatus, RequestFailure } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
-import type { HubApi } from './api.ts';
+import type { HubApi } from './hub-api.ts';
 import { treeOf } from './settle-branch.ts';
 import { type BlobIdCache, lackingFiles } from './stored-content.ts';
 import { branchOf } from './upload-branch.ts';

@@ -4,12 +4,12 @@ import { versionOf } from '../published-tags.ts';
 import { persist } from '../remote.ts';
 import { hasStatus } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
-import type { HubApi } from './api.ts';
-import { copyOf } from './carried-files.ts';
 import type { CommitOperation } from './commit-body.ts';
+import type { HubApi } from './hub-api.ts';
+import type { Tree } from './hub-shapes.ts';
 import { manifestAt } from './main-manifest.ts';
+import { copyOf } from './restore-carried.ts';
 import { settleBranch } from './settle-branch.ts';
-import type { Tree } from './shapes.ts';
 import { type BlobIdCache, isSameFile, isStored } from './stored-content.ts';
 import { branchOf, obsoletePaths } from './upload-branch.ts';
 

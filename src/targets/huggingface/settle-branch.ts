@@ -1,8 +1,8 @@
 import { persist } from '../remote.ts';
 import { hasStatus, RequestFailure } from '../request-failure.ts';
-import type { HubApi } from './api.ts';
 import type { CommitOperation } from './commit-body.ts';
-import type { Tree } from './shapes.ts';
+import type { HubApi } from './hub-api.ts';
+import type { Tree } from './hub-shapes.ts';
 
 export interface SettleOptions {
   readonly branch: string;

@@ -1,8 +1,8 @@
 import { limits } from '../../contract/limits.ts';
 import { gitBlobId } from '../file-content.ts';
 import type { ReleaseFile } from '../target.ts';
-import type { HubApi } from './api.ts';
-import type { Tree, TreeFile } from './shapes.ts';
+import type { HubApi } from './hub-api.ts';
+import type { Tree, TreeFile } from './hub-shapes.ts';
 
 /** Git blob ids of our own ordinary files, by name: each file is read for it once. */
 export type BlobIdCache = Map<string, string>;

@@ -5,14 +5,14 @@ import { lookPastLag, persist } from '../remote.ts';
 import { hasStatus, malformed, RequestFailure } from '../request-failure.ts';
 import type { ReleaseFile, TargetRelease } from '../target.ts';
 import { uploadProgress } from '../upload-progress.ts';
-import type { HubApi } from './api.ts';
-import { restoreCarried } from './carried-files.ts';
+import { layoutOf } from './branch-layout.ts';
 import { type CommitOperation, operationBytes } from './commit-body.ts';
-import { layoutOf } from './layout.ts';
+import type { HubApi } from './hub-api.ts';
+import type { Tree } from './hub-shapes.ts';
 import { uploadObjects } from './lfs-upload.ts';
 import { manifestAt } from './main-manifest.ts';
+import { restoreCarried } from './restore-carried.ts';
 import { headOf, settleBranch, treeOf } from './settle-branch.ts';
-import type { Tree } from './shapes.ts';
 import { type BlobIdCache, isAsGood, lackingFiles } from './stored-content.ts';
 
 /** The Hub advises less than 100 files a commit (docs/hub/repositories-recommendations). */

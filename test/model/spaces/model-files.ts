@@ -1,12 +1,12 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { packArchive } from '../../../src/archive/pack.ts';
+import { packArchive } from '../../../src/archive/pack-archive.ts';
 import type { ModelConfig } from '../../../src/contract/release-config.ts';
 import { fingerprintNames, fingerprintsOf } from '../../../src/model/fingerprints.ts';
 import { inspectModel } from '../../../src/model/inspect-model.ts';
 import { listSourceFiles } from '../../../src/model/source-files.ts';
-import { lengthBytes, parseHeader } from '../../../src/safetensors/header.ts';
+import { lengthBytes, parseHeader } from '../../../src/weights/safetensors-header.ts';
 import { safetensorsOf, type WrittenTensor } from '../../fixtures/tiny-model.ts';
 
 /** The files of a model in memory, and ways to change them as a maintainer or a library would. */

@@ -1,0 +1,124 @@
+import type { Manifest, ManifestModel } from '../../contract/manifest.ts';
+import type { Sha256 } from '../../core/hashing.ts';
+
+/** A component of a CycloneDX document, as far as models need it. */
+export interface BillComponent {
+  readonly type: 'data' | 'file' | 'machine-learning-model';
+  readonly 'bom-ref'?: string;
+  readonly name: string;
+  readonly version?: string;
+  readonly hashes?: readonly BillHash[];
+  readonly licenses?: readonly { readonly expression: string }[];
+  readonly purl?: string;
+  readonly pedigree?: { readonly ancestors: readonly BillComponent[] };
+  readonly externalReferences?: readonly {
+    readonly type: 'distribution';
+    readonly url: string;
+    readonly hashes: readonly BillHash[];
+  }[];
+  readonly components?: readonly BillComponent[];
+  readonly modelCard?: { readonly modelParameters: { readonly task: string } };
+  readonly properties?: readonly BillProperty[];
+}
+
+interface BillHash {
+  readonly alg: 'SHA-256';
+  readonly content: Sha256;
+}
+
+interface BillProperty {
+  readonly name: string;
+  readonly value: string;
+}
+
+/**
+ * The bill of a release's models in CycloneDX 1.6 (ECMA-424): each model with archive, files, digests, licence and source. It says
+ * nothing that the manifest doesn't, in the words of tools that keep inventories. The same manifest makes the same document, with the
+ * same serial number. [https://cyclonedx.org/docs/1.6/json/]
+ */
+export function billOfModels(manifest: Manifest, manifestSha256: Sha256): object {
+  const release = manifest.release ?? manifestSha256;
+  const models = Object.entries(manifest.models).map(([name, entry]) => modelComponent(name, entry));
+  return {
+    $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    serialNumber: `urn:uuid:${uuidOf(manifestSha256)}`,
+    version: 1,
+    metadata: {
+      ...(manifest.generated_at === undefined ? {} : { timestamp: manifest.generated_at }),
+      // Without its version: another one makes the same bill of the same manifest.
+      tools: { components: [{ type: 'application', name: 'aircher-models' }] },
+      component: {
+        type: 'data',
+        'bom-ref': release,
+        name: manifest.namespace ?? 'models',
+        version: release,
+        properties: properties({ 'manifest:sha256': manifestSha256 }),
+      },
+    },
+    components: models,
+    dependencies: [{ ref: release, dependsOn: models.map((model) => model['bom-ref']) }],
+  };
+}
+
+function modelComponent(name: string, entry: ManifestModel): BillComponent {
+  const { version, license, source, embedding, tensors } = entry;
+  const ref = `${name}@${version}`;
+  const hashes = [hash(entry.sha256)];
+  return {
+    type: 'machine-learning-model',
+    'bom-ref': ref,
+    name,
+    version,
+    hashes,
+    ...(license === undefined ? {} : { licenses: [{ expression: license }] }),
+    ...(source === undefined ? {} : { pedigree: { ancestors: [hubComponent(source)] } }),
+    externalReferences: Object.values(entry.download_urls)
+      .filter((url) => typeof url === 'string')
+      .map((url) => ({ type: 'distribution', url, hashes })),
+    modelCard: { modelParameters: { task: 'feature-extraction' } },
+    properties: properties({
+      release: entry.release,
+      commercial_use: entry.commercial_use,
+      'embedding:space': embedding?.space,
+      'embedding:dimensions': embedding?.dimensions,
+      'tensors:parameters': tensors?.parameters,
+    }),
+    components: (entry.files ?? []).map((file) => ({
+      type: 'file',
+      'bom-ref': `${ref}/${file.path}`,
+      name: file.path,
+      hashes: [hash(file.sha256)],
+    })),
+  };
+}
+
+/** Where the model was taken from. [package-url/purl-spec, type huggingface: the version is the commit] */
+function hubComponent({ huggingface, revision }: NonNullable<ManifestModel['source']>): BillComponent {
+  const path = huggingface.split('/').map(encodeURIComponent).join('/');
+  return {
+    type: 'machine-learning-model',
+    name: huggingface,
+    version: revision,
+    purl: `pkg:huggingface/${path}@${encodeURIComponent(revision.toLowerCase())}`,
+  };
+}
+
+function hash(content: Sha256): BillHash {
+  return { alg: 'SHA-256', content };
+}
+
+/** Facts that CycloneDX has no field for, under a name of our own. What isn't known is left out. */
+function properties(facts: Readonly<Record<string, string | number | boolean | null | undefined>>): BillProperty[] {
+  return Object.entries(facts).flatMap(([name, value]) =>
+    value === undefined || value === null ? [] : [{ name: `aircher:${name}`, value: String(value) }],
+  );
+}
+
+/** A UUID made of a digest: version 8 of RFC 9562, whose other 122 bits are free. */
+function uuidOf(digest: Sha256): string {
+  const variant = '89ab'[Number.parseInt(digest.charAt(16), 16) & 3];
+  const hex = `${digest.slice(0, 12)}8${digest.slice(13, 16)}${variant}${digest.slice(17, 32)}`;
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

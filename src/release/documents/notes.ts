@@ -1,0 +1,271 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import semver from 'semver';
+import type { ManifestModel } from '../../contract/manifest.ts';
+import type { ReleaseConfig } from '../../contract/release-config.ts';
+import { writeFileAtomically } from '../../core/files.ts';
+import { formatBytes, plural } from '../../core/format.ts';
+import { markdownText } from '../../core/markdown.ts';
+import { toolVersion } from '../../core/tool-version.ts';
+import { changeKind, contentOf } from '../../model/version-rules.ts';
+import { sourceRevision } from '../plan/generation-time.ts';
+import type { Plan, PlannedModel } from '../plan/plan-record.ts';
+import type { Workspace } from '../workspace.ts';
+import { bundleName } from './client-bundle.ts';
+import { downloadCommand, installCommands, releaseOption } from './install-commands.ts';
+import { checksumsName } from './write-checksums.ts';
+import type { WrittenManifest } from './write-manifest.ts';
+
+export const notesName = 'RELEASE_NOTES.md';
+
+/** Writes RELEASE_NOTES.md: what is in the release, what changed, how to install and how to check it. */
+export async function writeNotes(
+  config: ReleaseConfig,
+  plan: Plan,
+  written: WrittenManifest,
+  workspace: Workspace,
+): Promise<string> {
+  const notes = composeNotes(config, plan, written.manifest.models, await provenance(workspace));
+  await writeFileAtomically(join(workspace.out, notesName), notes);
+  return notes;
+}
+
+/** Reads the notes that an earlier step wrote. */
+export async function readNotes(workspace: Workspace): Promise<string> {
+  return await readFile(join(workspace.out, notesName), 'utf8');
+}
+
+const provenanceStart = 'Made by aircher-models ';
+
+/** Tool, Node and source revision. The one line that differs between machines that make the same release. */
+async function provenance(workspace: Workspace): Promise<string> {
+  const commit = await sourceRevision(workspace);
+  return `${provenanceStart}${toolVersion} on Node ${process.versions.node}${commit === undefined ? '' : `, from commit ${commit}`}.`;
+}
+
+/** Whether two notes say the same of a release, whoever made them. */
+export function sameNotes(a: string, b: string): boolean {
+  const plain = (notes: string): string =>
+    notes
+      .split('\n')
+      .filter((line) => !line.startsWith(provenanceStart))
+      .join('\n');
+  return plain(a) === plain(b);
+}
+
+export function composeNotes(
+  config: ReleaseConfig,
+  plan: Plan,
+  models: Readonly<Record<string, ManifestModel>>,
+  madeBy: string,
+): string {
+  const rows = plan.models.map((planned) => ({
+    planned,
+    entry: models[planned.name]!,
+    before: entryBefore(plan, planned),
+  }));
+  const sections = [
+    `# ${plan.tag}`,
+    summary(plan, rows),
+    modelTable(rows),
+    changes(plan, rows),
+    yanks(config),
+    installing(config, plan),
+    checking(config, plan),
+    madeBy,
+  ];
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
+}
+
+interface Row {
+  readonly planned: PlannedModel;
+  readonly entry: ManifestModel;
+  /** What readers of these notes have: the entry of the release that these notes count from. */
+  readonly before: ManifestModel | null;
+}
+
+/** The release that the notes count from; null for the first one that users see. */
+function releaseBefore(plan: Plan): string | null {
+  return plan.users === undefined ? (plan.base?.tag ?? null) : plan.users.tag;
+}
+
+function entryBefore({ users }: Plan, { name, previous }: PlannedModel): ManifestModel | null {
+  if (users === undefined) return previous;
+  return Object.hasOwn(users.models, name) ? (users.models[name] ?? null) : null;
+}
+
+/** Models that readers had and that are no longer offered. */
+function droppedModels(plan: Plan): readonly string[] {
+  if (plan.users === undefined) return plan.dropped;
+  const offered = new Set(plan.models.map(({ name }) => name));
+  return Object.keys(plan.users.models).filter((name) => !offered.has(name));
+}
+
+function isChanged({ planned, entry, before }: Row): boolean {
+  return planned.action === 'pack' || before?.version !== entry.version || planned.previous_release !== undefined;
+}
+
+function summary(plan: Plan, rows: readonly Row[]): string {
+  const changed = rows.filter(isChanged).length;
+  const last = releaseBefore(plan);
+  const since = last === null ? 'The first release.' : `Since ${last}:`;
+  const counts = [`${plural(changed, 'model')} new or changed`, `${rows.length - changed} carried forward`];
+  const dropped = droppedModels(plan).length;
+  if (dropped > 0) counts.push(`${dropped} no longer offered`);
+  const rebuild = rows.filter((row) => spaceChange(row) === 'changed').map((row) => row.planned.name);
+  const warning =
+    rebuild.length === 0
+      ? ''
+      : `\n\n> **Indices built with ${list(rebuild)} must be rebuilt:** the embedding space changed, and vectors of the old and the new version must not be compared.`;
+  return `${since} ${counts.join(', ')}.${warning}`;
+}
+
+function modelTable(rows: readonly Row[]): string {
+  const lines = rows.map((row) => {
+    const { entry, planned } = row;
+    const cells = [
+      `\`${planned.name}\``,
+      entry.version,
+      formatBytes(entry.size_bytes),
+      entry.embedding?.dimensions ?? '–',
+      markdownText(entry.license ?? '–'),
+      changeCell(row),
+      { changed: '**changed: rebuild indices**', same: 'same', new: 'new', unknown: 'unknown' }[spaceChange(row)],
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return [
+    '| model | version | download | dimensions | licence | change | embedding space |',
+    '|---|---|---|---|---|---|---|',
+    ...lines,
+  ].join('\n');
+}
+
+function changeCell({ planned, entry, before }: Row): string {
+  const previous = before?.version;
+  if (previous === undefined) return 'new';
+  if (previous === entry.version) return planned.action === 'carry' ? `as in ${entry.release}` : 'now on more mirrors';
+  if (semver.lt(entry.version, previous)) return `back from ${previous}`;
+  return `${semver.diff(previous, entry.version)}, was ${previous}`;
+}
+
+type SpaceChange = 'changed' | 'same' | 'new' | 'unknown';
+
+function spaceChange({ entry, before }: Row): SpaceChange {
+  if (before === null) return 'new';
+  const space = before.embedding?.space;
+  if (space === undefined || entry.embedding?.space === undefined) return 'unknown';
+  return space === entry.embedding.space ? 'same' : 'changed';
+}
+
+function changes(plan: Plan, rows: readonly Row[]): string {
+  const last = releaseBefore(plan);
+  if (last === null) {
+    const described = rows.filter((row) => row.entry.changes !== undefined);
+    if (described.length === 0) return '';
+    return [
+      '## Models',
+      '',
+      ...described.map(({ planned, entry }) => `- **${planned.name} ${entry.version}**${told(entry)}`),
+    ].join('\n');
+  }
+  const lines = rows.filter(isChanged).flatMap((row) => changeLines(row));
+  lines.push(
+    ...droppedModels(plan).map((name) => `- **${name}** is no longer offered. Installed copies go on working.`),
+  );
+  if (lines.length === 0) lines.push('- No model changed.');
+  return [`## Changes since ${last}`, '', ...lines].join('\n');
+}
+
+function changeLines({ planned, entry, before: previous }: Row): readonly string[] {
+  if (previous === null) {
+    return [`- **${planned.name} ${entry.version}** is new${told(entry) || '.'}`];
+  }
+  const arrow = previous.version === entry.version ? entry.version : `${previous.version} → ${entry.version}`;
+  const again = planned.previous_release === undefined ? '' : ' is offered again';
+  const lines = [`- **${planned.name} ${arrow}**${again}${told(entry)}`];
+  const { changed } = changeKind(previous, contentOf(entry));
+  if (changed.length > 0) lines.push(`  - changed: ${markdownText(changed.join('; '))}`);
+  return lines;
+}
+
+/** What the maintainer says of a version. */
+function told({ changes }: ManifestModel): string {
+  return changes === undefined ? '' : `: ${markdownText(changes)}`;
+}
+
+function yanks(config: ReleaseConfig): string {
+  if (!config.yanked?.length) return '';
+  const lines = config.yanked.map((yank) => `- **${yank.model} ${yank.version}**: ${markdownText(yank.reason)}`);
+  return [
+    '## Withdrawn versions',
+    '',
+    'Do not use these; the client warns where they are installed.',
+    '',
+    ...lines,
+  ].join('\n');
+}
+
+function installing(config: ReleaseConfig, plan: Plan): string {
+  const first = isSigned(config) ? ' Before its first run, check it as below.' : '';
+  return [
+    '## Install',
+    '',
+    `The client is one file without dependencies; it needs Node 20.19 or newer.${first}`,
+    '',
+    '```sh',
+    ...installCommands(config, plan),
+    `node ${bundleName} model update --all${releaseOption(plan)}`,
+    '```',
+  ].join('\n');
+}
+
+function isSigned({ signing }: ReleaseConfig): boolean {
+  return (signing?.public_keys ?? []).length > 0;
+}
+
+function checking(config: ReleaseConfig, plan: Plan): string {
+  const byDigest = `sha256sum -c --ignore-missing ${checksumsName}`;
+  const byGpg = config.signing?.gpg_fingerprint ? ['gpg --verify manifest.json.asc manifest.json'] : [];
+  const how = isSigned(config)
+    ? [
+        `The client verifies every byte by itself. To check ${bundleName} before its first run, or files that you downloaded by hand, in their directory:`,
+        '',
+        '```sh',
+        downloadCommand(config, plan, checksumsName),
+        downloadCommand(config, plan, `${checksumsName}.minisig`),
+        byMinisign(config, checksumsName),
+        byDigest,
+        '```',
+        '',
+        `\`minisign\` must print \`release:${plan.tag}\`: with another tag, these are the files of another release. Compare the key with one from another place, since whoever can exchange the files can exchange this page too.`,
+        '',
+        'The manifest is signed by itself too:',
+        '',
+        '```sh',
+        byMinisign(config, 'manifest.json'),
+        ...byGpg,
+        '```',
+      ]
+    : [
+        'The client verifies every byte by itself. To check files that you downloaded by hand, in their directory:',
+        '',
+        '```sh',
+        byDigest,
+        ...byGpg,
+        '```',
+      ];
+  const carried = plan.models.some((model) => model.action === 'carry')
+    ? ['', 'Models that are carried forward are listed in the checksums of the release that packed them.']
+    : [];
+  return ['## Check', '', ...how, ...carried].join('\n');
+}
+
+/** While keys change there are several, and one of them has signed. */
+function byMinisign({ signing }: ReleaseConfig, name: string): string {
+  return (signing?.public_keys ?? []).map((key) => `minisign -Vm ${name} -P ${key}`).join(' ||\n');
+}
+
+function list(names: readonly string[]): string {
+  return names.length < 2 ? (names[0] ?? '') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}

@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import * as z from 'zod/mini';
+import type { ArchiveFormat } from '../../contract/fields.ts';
+import { archiveFormatField, sha256Field, sizeField } from '../../contract/fields.ts';
+import { limits } from '../../contract/limits.ts';
+import { type Fingerprints, fingerprintsSchema } from '../../contract/manifest.ts';
+import { problemsOf } from '../../contract/problems-of.ts';
+import { parseStrictJson } from '../../contract/strict-json.ts';
+import { AircherError } from '../../core/errors.ts';
+import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import type { Sha256 } from '../../core/hashing.ts';
+import type { ModelFacts } from '../../model/facts.ts';
+import type { Workspace } from '../workspace.ts';
+
+export interface PackedFile {
+  readonly path: string;
+  readonly size_bytes: number;
+  readonly sha256: Sha256;
+}
+
+/** `<model>.pack.json`: what later steps need of a packed model when its source is on another machine. */
+export interface PackRecord {
+  readonly pack_version: 1;
+  readonly model: string;
+  readonly version: string;
+  readonly archive: {
+    readonly name: string;
+    readonly format: ArchiveFormat;
+    readonly size_bytes: number;
+    readonly sha256: Sha256;
+  };
+  readonly index: { readonly name: string; readonly size_bytes: number; readonly sha256: Sha256 };
+  readonly files: readonly PackedFile[];
+  readonly facts: ModelFacts;
+  readonly fingerprints: Fingerprints;
+  readonly space: Sha256;
+  /** What the sources and the format were, so that the same isn't packed again. */
+  readonly made_from: Sha256;
+  /** What the artifacts' files looked like when they were written: as long as they look the same, their digests are known. */
+  readonly stamps: { readonly archive: string; readonly index: string };
+}
+
+const recordSchema = z.looseObject({
+  pack_version: z.literal(1),
+  model: z.string(),
+  version: z.string(),
+  archive: z.looseObject({ name: z.string(), format: archiveFormatField, size_bytes: sizeField, sha256: sha256Field }),
+  index: z.looseObject({ name: z.string(), size_bytes: sizeField, sha256: sha256Field }),
+  files: z.array(z.looseObject({ path: z.string(), size_bytes: sizeField, sha256: sha256Field })),
+  facts: z.looseObject({}),
+  fingerprints: fingerprintsSchema,
+  space: sha256Field,
+  made_from: sha256Field,
+  stamps: z.looseObject({ archive: z.string(), index: z.string() }),
+});
+
+function packRecordPath(workspace: Workspace, model: string): string {
+  return join(workspace.out, `${model}.pack.json`);
+}
+
+export async function writePackRecord(record: PackRecord, workspace: Workspace): Promise<void> {
+  await writeFileAtomically(packRecordPath(workspace, record.model), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** Reads a pack record; undefined where there is none. Throws `invalid` where it isn't one. */
+export async function readPackRecord(model: string, workspace: Workspace): Promise<PackRecord | undefined> {
+  const file = packRecordPath(workspace, model);
+  const bytes = await readFileIfThere(file);
+  if (bytes === undefined) return undefined;
+  const result = z.safeParse(recordSchema, parseStrictJson(bytes, { file, maxBytes: limits.manifestBytes }));
+  if (result.success) return result.data as unknown as PackRecord;
+  throw new AircherError('invalid', `${file} is not a pack record of this version`, {
+    hint: `Run \`aircher-models pack --model ${model}\` again.`,
+    problems: problemsOf(result.error.issues, file),
+  });
+}
+
+/** Reads the record of a model that must be packed by now. Throws `invalid` where it is missing or of another model or version. */
+export async function requirePackRecord(model: string, version: string, workspace: Workspace): Promise<PackRecord> {
+  const record = await readPackRecord(model, workspace);
+  if (record === undefined) {
+    throw new AircherError('invalid', `${packRecordPath(workspace, model)} is not there: ${model} is not packed`, {
+      hint: `Run \`aircher-models pack --model ${model}\`, or bring its files from the machine that did.`,
+    });
+  }
+  if (record.model !== model || record.version !== version) {
+    throw new AircherError(
+      'invalid',
+      `${packRecordPath(workspace, model)} is of ${record.model} ${record.version}, the plan wants ${model} ${version}`,
+      { hint: `Run \`aircher-models pack --model ${model}\` again.` },
+    );
+  }
+  return record;
+}

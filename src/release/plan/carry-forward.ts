@@ -1,0 +1,184 @@
+import { readFile } from 'node:fs/promises';
+import semver from 'semver';
+import { type Manifest, type ManifestModel, type PublishedVersion, parseManifest } from '../../contract/manifest.ts';
+import type { ReleaseConfig } from '../../contract/release-config.ts';
+import { AircherError } from '../../core/errors.ts';
+import { sha256 } from '../../core/hashing.ts';
+import type { Target } from '../../targets/target.ts';
+import { archiveName, configuredKinds, fileUrl, fileUrls, indexName } from '../addresses.ts';
+import { publishedCopy } from '../load-config.ts';
+import type { PublishedRelease } from '../published/accepted-releases.ts';
+import type { Workspace } from '../workspace.ts';
+import { routeModel } from './routing.ts';
+
+export function isYanked(config: ReleaseConfig, model: string, version: string): boolean {
+  return (config.yanked ?? []).some((yank) => yank.model === model && yank.version === version);
+}
+
+/** All versions of a model that were ever published, as its entry tells. */
+export function publishedVersionsOf(entry: ManifestModel): readonly string[] {
+  return [entry.version, ...(entry.published_versions ?? []).map((published) => published.version)];
+}
+
+/** A prerelease stands in for another prerelease only, as long as there is anything else. */
+export function newestNotYanked(config: ReleaseConfig, model: string, versions: readonly string[]): string | undefined {
+  const sorted = [...versions].sort(semver.rcompare);
+  const good = sorted.filter((version) => !isYanked(config, model, version));
+  const isStable = (version: string | undefined): boolean =>
+    version !== undefined && semver.prerelease(version) === null;
+  return (isStable(sorted[0]) ? good.find(isStable) : undefined) ?? good[0];
+}
+
+/** A published entry that stands for itself in the new release, or why it doesn't. */
+export type CarryVerdict =
+  | { readonly carry: true; readonly entry: ManifestModel; readonly reason: string }
+  | { readonly carry: false; readonly reason: string };
+
+/**
+ * Whether a published entry of the same version stands for itself in the new release: it lists its files and its index, and every
+ * configured target that can hold the model has it, at the address that release.json gives. What it names at other addresses is
+ * left out.
+ */
+export function carryVerdict(
+  config: ReleaseConfig,
+  model: string,
+  entry: ManifestModel,
+  baseTag: string,
+): CarryVerdict {
+  const { files, index, release: tag = baseTag } = entry;
+  if (files === undefined || index === undefined) {
+    return { carry: false, reason: `same version, but ${tag} does not list its ${files ? 'index' : 'files'}` };
+  }
+  const bytes = files.reduce((sum, file) => sum + file.size_bytes, 0);
+  const wanted = routeModel(config, bytes, files.length);
+  const format = entry.format ?? 'tar.gz';
+  const urls = fileUrls(config, wanted.targets, tag, archiveName(model, format));
+  const indexUrls = fileUrls(config, wanted.targets, tag, indexName(model, format));
+  const missing = wanted.targets.filter(
+    (kind) => entry.download_urls[kind] !== urls[kind] || index.download_urls[kind] !== indexUrls[kind],
+  );
+  if (missing.length > 0) {
+    const known = configuredKinds(config).length === missing.length ? 'any configured target' : missing.join(' and ');
+    return { carry: false, reason: `same version, but not at ${known} yet` };
+  }
+  const rawUrls = rawFileUrls(config, model, tag, files);
+  const wantsRaw = config.huggingface?.raw_files === true && wanted.targets.includes('huggingface');
+  if (wantsRaw && rawUrls.some((url) => url === undefined)) {
+    return { carry: false, reason: 'same version, but its raw files are not at huggingface yet' };
+  }
+  const { primary: _primary, ...others } = entry;
+  const carried: ManifestModel = {
+    ...others,
+    release: tag,
+    download_urls: urls,
+    ...(wanted.primary === undefined ? {} : { primary: wanted.primary }),
+    index: { ...index, download_urls: indexUrls },
+    files: files.map(({ download_urls: _urls, ...file }, place) => ({
+      ...file,
+      ...(rawUrls[place] === undefined ? {} : { download_urls: { huggingface: rawUrls[place] } }),
+    })),
+    ...(entry.published_versions === undefined
+      ? {}
+      : { published_versions: entry.published_versions.map((published) => atConfigured(config, published)) }),
+  };
+  return { carry: true, entry: carried, reason: `published in ${tag}` };
+}
+
+/** Where the Hub has each file by itself, as far as the entry says so at the address that release.json gives. */
+function rawFileUrls(
+  config: ReleaseConfig,
+  model: string,
+  tag: string,
+  files: NonNullable<ManifestModel['files']>,
+): readonly (string | undefined)[] {
+  return files.map(({ path, download_urls: urls }) => {
+    const url = config.huggingface && fileUrl(config, 'huggingface', tag, `${model}/${path}`);
+    return urls?.huggingface === url ? url : undefined;
+  });
+}
+
+/** An earlier version with those addresses of its manifest that release.json gives. */
+function atConfigured(config: ReleaseConfig, published: PublishedVersion): PublishedVersion {
+  const { release, manifest } = published;
+  const urls = fileUrls(config, configuredKinds(config), release, 'manifest.json');
+  const kinds = configuredKinds(config).filter((kind) => manifest.download_urls[kind] === urls[kind]);
+  const kept = Object.fromEntries(kinds.map((kind) => [kind, urls[kind]]));
+  return { ...published, manifest: { ...manifest, download_urls: kept } };
+}
+
+/**
+ * The manifest entry of an earlier version, from the manifest that published it, which is trusted by its digest alone.
+ * Throws `remote` where no target and no local copy has it, `integrity` where what they have is something else.
+ */
+export async function findPublishedEntry(
+  model: string,
+  version: string,
+  previous: ManifestModel,
+  base: PublishedRelease,
+  targets: readonly Target[],
+  config: ReleaseConfig,
+  workspace: Workspace,
+): Promise<ManifestModel> {
+  if (previous.version === version) return previous;
+  const published = previous.published_versions?.find((candidate) => candidate.version === version);
+  if (published === undefined) throw new AircherError('invalid', `${model} ${version} was never published`);
+  const manifest = await readPublishedManifest(published, base, targets, workspace);
+  const entry = Object.hasOwn(manifest.models, model) ? manifest.models[model] : undefined;
+  if (entry?.version !== version) {
+    throw new AircherError('invalid', `the manifest of ${published.release} does not offer ${model} ${version}`);
+  }
+  // What was published before it; what came after stays known through the manifest that yanked it.
+  return {
+    ...entry,
+    published_versions: mergePublished(previous, publishedManifest(base), config).filter(
+      (candidate) => candidate.version !== version,
+    ),
+  };
+}
+
+/** A release, and where its manifest is. */
+export type PublishedManifest = Pick<PublishedVersion, 'release' | 'manifest'>;
+
+function publishedManifest({ tag, bytes, sha256: digest, downloadUrls }: PublishedRelease): PublishedManifest {
+  return { release: tag, manifest: { size_bytes: bytes.length, sha256: digest, download_urls: downloadUrls } };
+}
+
+/** The published versions of a model as the next release lists them: the last entry itself, and those it lists. */
+export function mergePublished(
+  previous: ManifestModel,
+  base: PublishedManifest,
+  config: ReleaseConfig,
+): readonly PublishedVersion[] {
+  const own: PublishedVersion = {
+    version: previous.version,
+    release: base.release,
+    ...(previous.embedding?.space === undefined ? {} : { space: previous.embedding.space }),
+    manifest: base.manifest,
+  };
+  return [own, ...(previous.published_versions ?? []).map((published) => atConfigured(config, published))]
+    .filter((entry, index, all) => all.findIndex((other) => other.version === entry.version) === index)
+    .sort((a, b) => semver.rcompare(a.version, b.version));
+}
+
+async function readPublishedManifest(
+  published: PublishedVersion,
+  base: PublishedRelease,
+  targets: readonly Target[],
+  workspace: Workspace,
+): Promise<Manifest> {
+  const matches = (bytes: Buffer | undefined): bytes is Buffer =>
+    bytes !== undefined && sha256(bytes) === published.manifest.sha256;
+  const local = await readFile(publishedCopy(workspace, published.release)).catch(() => undefined);
+  if (matches(local)) return parseManifest(local, publishedCopy(workspace, published.release));
+  for (const target of workspace.offline ? [] : targets) {
+    const bytes = await target.readDocument(published.release, 'manifest.json', workspace);
+    if (matches(bytes)) return parseManifest(bytes, `${target.place} ${published.release}/manifest.json`);
+  }
+  throw new AircherError(
+    'remote',
+    `no target has the manifest of ${published.release} with the digest that ${base.tag} names`,
+    {
+      hint: workspace.offline ? 'Run again without --offline.' : 'Check `aircher-models status` for that release.',
+    },
+  );
+}

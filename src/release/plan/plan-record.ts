@@ -1,0 +1,166 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod/mini';
+import { type HostKind, hostKinds } from '../../contract/fields.ts';
+import { limits } from '../../contract/limits.ts';
+import { type ManifestModel, manifestModelSchema } from '../../contract/manifest.ts';
+import { problemsOf } from '../../contract/problems-of.ts';
+import type { ModelConfig } from '../../contract/release-config.ts';
+import { parseStrictJson } from '../../contract/strict-json.ts';
+import { AircherError, systemErrorCode } from '../../core/errors.ts';
+import { writeFileAtomically } from '../../core/files.ts';
+import type { Sha256 } from '../../core/hashing.ts';
+import type { LoadedConfig } from '../load-config.ts';
+import type { Workspace } from '../workspace.ts';
+
+/** One model of a plan. */
+export interface PlannedModel {
+  readonly name: string;
+  /** The version that the manifest will name. */
+  readonly version: string;
+  readonly action: 'pack' | 'carry';
+  /** Why it is packed or carried forward. */
+  readonly reason: string;
+  /** Bytes and number of the source files; null where nothing is packed. */
+  readonly source_bytes: number | null;
+  readonly source_files: number | null;
+  readonly targets: readonly HostKind[];
+  readonly primary: HostKind | null;
+  readonly source: ModelConfig['source'];
+  /** The published entry that is carried forward. */
+  readonly entry: ManifestModel | null;
+  /** The model's entry in the last published manifest that has it. */
+  readonly previous: ManifestModel | null;
+  /** The release of that manifest, where it isn't the base: the base had dropped the model. */
+  readonly previous_release?: Omit<NonNullable<Plan['base']>, 'public_keys' | 'keys_of'>;
+}
+
+/** `plan.json`: what is decided, and the message between the machines of one release. */
+export interface Plan {
+  readonly plan_version: 1;
+  readonly tag: string;
+  readonly release: string;
+  readonly prerelease: boolean;
+  readonly namespace: string;
+  readonly generated_at: string;
+  /** Of release.json's bytes: a plan belongs to one release.json. */
+  readonly config_sha256: Sha256;
+  readonly targets: readonly { readonly kind: HostKind; readonly place: string }[];
+  /** The last published manifest, which the release builds on. */
+  readonly base: {
+    readonly tag: string;
+    readonly size_bytes: number;
+    readonly sha256: Sha256;
+    /** The kinds of target that have it. */
+    readonly kinds: readonly HostKind[];
+    /** The keys that clients trust: those that the last release announced which is no prerelease, and its tag. */
+    readonly public_keys: readonly string[];
+    readonly keys_of: string;
+  } | null;
+  /** Hosts that were rebuilt, and need not have the base. */
+  readonly refill?: readonly HostKind[];
+  /** What users have, where the base is a prerelease, which they haven't: the last release that is none. */
+  readonly users?: { readonly tag: string | null; readonly models: Readonly<Record<string, ManifestModel>> };
+  readonly models: readonly PlannedModel[];
+  /** Models of the last release that this one has no more. */
+  readonly dropped: readonly string[];
+}
+
+const kind = z.enum(hostKinds as [HostKind, ...HostKind[]]);
+const planSchema = z.looseObject({
+  plan_version: z.literal(1),
+  tag: z.string(),
+  release: z.string(),
+  prerelease: z.boolean(),
+  namespace: z.string(),
+  generated_at: z.string(),
+  config_sha256: z.string(),
+  targets: z.array(z.looseObject({ kind, place: z.string() })),
+  base: z.nullable(
+    z.looseObject({
+      tag: z.string(),
+      size_bytes: z.int(),
+      sha256: z.string(),
+      kinds: z.array(kind),
+      public_keys: z.array(z.string()),
+      keys_of: z.string(),
+    }),
+  ),
+  refill: z.optional(z.array(kind)),
+  users: z.optional(z.looseObject({ tag: z.nullable(z.string()), models: z.record(z.string(), manifestModelSchema) })),
+  models: z.array(
+    z.looseObject({
+      name: z.string(),
+      version: z.string(),
+      action: z.enum(['pack', 'carry']),
+      reason: z.string(),
+      source_bytes: z.nullable(z.int()),
+      source_files: z.nullable(z.int()),
+      targets: z.array(kind),
+      primary: z.nullable(kind),
+      source: z.union([
+        z.looseObject({ directory: z.string() }),
+        z.looseObject({ huggingface: z.string(), revision: z.string() }),
+      ]),
+      entry: z.nullable(manifestModelSchema),
+      previous: z.nullable(manifestModelSchema),
+      previous_release: z.optional(
+        z.looseObject({ tag: z.string(), size_bytes: z.int(), sha256: z.string(), kinds: z.array(kind) }),
+      ),
+    }),
+  ),
+  dropped: z.array(z.string()),
+});
+
+function planPath(workspace: Workspace): string {
+  return join(workspace.out, 'plan.json');
+}
+
+export async function writePlan(plan: Plan, workspace: Workspace): Promise<void> {
+  await writeFileAtomically(planPath(workspace), `${JSON.stringify(plan, null, 2)}\n`);
+}
+
+/** Reads plan.json; undefined where there is none. Throws `invalid` where it isn't a plan. */
+export async function readPlan(workspace: Workspace): Promise<Plan | undefined> {
+  const file = planPath(workspace);
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return undefined;
+    throw error;
+  }
+  const result = z.safeParse(planSchema, parseStrictJson(bytes, { file, maxBytes: limits.manifestBytes * 4 }));
+  if (result.success) return result.data as Plan;
+  throw new AircherError('invalid', `${file} is not a plan of this version`, {
+    hint: 'Run `aircher-models plan` again.',
+    problems: problemsOf(result.error.issues, file),
+  });
+}
+
+/** The plan that belongs to this release.json. Throws `invalid` where there is none, or it was made of another one. */
+export async function requirePlan(loaded: LoadedConfig, workspace: Workspace): Promise<Plan> {
+  const plan = await readPlan(workspace);
+  if (plan === undefined) {
+    throw new AircherError('invalid', `${planPath(workspace)} is not there`, {
+      hint: 'Run `aircher-models plan` first.',
+    });
+  }
+  if (plan.config_sha256 !== loaded.sha256) {
+    throw new AircherError(
+      'invalid',
+      `${planPath(workspace)} was made of another ${workspace.configFile} (it changed since)`,
+      {
+        hint: 'Run `aircher-models plan` again.',
+      },
+    );
+  }
+  return plan;
+}
+
+/** The models that are packed in this release, of those that `--model` names. */
+export function packedModels(plan: Plan, workspace: Workspace): readonly PlannedModel[] {
+  return plan.models.filter(
+    (model) => model.action === 'pack' && (workspace.models === undefined || workspace.models.includes(model.name)),
+  );
+}

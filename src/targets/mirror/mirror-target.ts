@@ -1,0 +1,341 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import semver from 'semver';
+import { limits } from '../../contract/limits.ts';
+import { parseManifest } from '../../contract/manifest.ts';
+import { mapConcurrently } from '../../core/concurrency.ts';
+import { AircherError, type Problem } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
+import { isWritable } from '../../core/files.ts';
+import { hashFile } from '../../core/hashing.ts';
+import { exchange, readAnswer } from '../exchange.ts';
+import { rangeFault } from '../public-address.ts';
+import { versionOf } from '../published-tags.ts';
+import { createPatience, lookUntil, type Patience, type RemoteTuning } from '../remote.ts';
+import { RequestFailure } from '../request-failure.ts';
+import type {
+  InspectedFile,
+  ListedRelease,
+  Pointer,
+  ReleaseFile,
+  Target,
+  TargetInspection,
+  TargetRelease,
+} from '../target.ts';
+import { uploadProgress } from '../upload-progress.ts';
+import {
+  isDirectory,
+  makeReadable,
+  makeReadableDirectory,
+  namesIn,
+  readOrdinary,
+  sizeOf,
+  strangers,
+  writeReadable,
+} from './directory.ts';
+
+export interface MirrorOptions {
+  /** The directory that a web server serves as `base_url`. */
+  readonly directory: string;
+  readonly tagPrefix: string;
+  /** Public addresses, which are asked before pointers move; undefined where they can't be reached from here. */
+  readonly addresses?: { readonly root: string; readonly of: (tag: string, name: string) => string } | undefined;
+  readonly tuning?: RemoteTuning;
+}
+
+const pointers = ['manifest.json.minisig', 'manifest.json.asc', 'manifest.json'] as const;
+
+/**
+ * A directory that some web server publishes: `<tag>/…`, and at its root the manifest of the newest release. A tag is public
+ * once its manifest.json stands there, which is written last.
+ */
+export function createMirrorTarget(options: MirrorOptions): Target {
+  const { directory, tagPrefix, addresses } = options;
+  const patience = createPatience(options.tuning ?? {});
+  return {
+    kind: 'mirror',
+    place: directory,
+    published: async (context) => {
+      const releases = (await listReleases(directory, tagPrefix)).filter(({ state }) => state === 'public');
+      if (addresses) await requireServed(directory, addresses.root, tagPrefix, releases, patience, context);
+      return releases;
+    },
+    list: () => listReleases(directory, tagPrefix),
+    pointer: () => readPointer(directory),
+    readDocument: (tag, name) => readDocument(directory, tag, name),
+    preflight: (release) => preflight(directory, release),
+    missing: (release, context) => missingFiles(directory, release, context),
+    upload: (release, context) => upload(directory, release, context),
+    makePublic: async (release, context) => {
+      if (addresses) await awaitPublicFiles(directory, release, addresses.of, patience, context);
+    },
+    movePointers: (release) => movePointers(directory, release),
+    inspect: (tag, context) => inspect(directory, tag, context),
+  };
+}
+
+async function listReleases(directory: string, tagPrefix: string): Promise<readonly ListedRelease[]> {
+  const found: ListedRelease[] = [];
+  for (const tag of await namesIn(directory)) {
+    const version = versionOf(tag, tagPrefix);
+    if (version === undefined || !(await isDirectory(join(directory, tag)))) continue;
+    const whole = (await sizeOf(join(directory, tag, 'manifest.json'))) !== undefined;
+    found.push({ tag, version, state: whole ? 'public' : 'draft' });
+  }
+  return found.sort((a, b) => semver.rcompare(a.version, b.version));
+}
+
+/**
+ * Throws `conflict` where the public address leads to a release that the directory lacks: it is another directory than the one
+ * that is served, or not mounted, or was emptied. An address that doesn't answer says nothing: a new mirror has none yet.
+ */
+async function requireServed(
+  directory: string,
+  root: string,
+  tagPrefix: string,
+  releases: readonly ListedRelease[],
+  patience: Patience,
+  context: RunContext,
+): Promise<void> {
+  const served = await servedRelease(root, patience, context);
+  if (served === undefined || versionOf(served, tagPrefix) === undefined) return;
+  if (releases.some(({ tag }) => tag === served)) return;
+  throw new AircherError('conflict', `${root} names ${served}, which ${directory} lacks`, {
+    hint:
+      'Correct "mirror.directory" in release.json, or mount it. If the mirror was emptied on purpose, remove the manifest.json ' +
+      'that is still served; if that address is not served from here, set "probe": false beside it.',
+  });
+}
+
+const rootDeadlines = { connectMs: 3000, stallMs: 3000, totalMs: 5000 };
+
+async function servedRelease(root: string, patience: Patience, context: RunContext): Promise<string | undefined> {
+  try {
+    const network = { http: patience.http, deadlines: { ...patience.deadlines, ...rootDeadlines } };
+    const bytes = await exchange(root, { network, signal: context.signal }, async (answer) =>
+      answer.status === 200 ? await readAnswer(answer, limits.manifestBytes) : undefined,
+    );
+    return bytes && releaseIn(bytes, root);
+  } catch (error) {
+    if (error instanceof RequestFailure) return undefined;
+    throw error;
+  }
+}
+
+async function readDocument(directory: string, tag: string, name: string): Promise<Buffer | undefined> {
+  const root = join(directory, tag);
+  return (await isDirectory(root)) ? readOrdinary(join(root, name), limits.manifestBytes) : undefined;
+}
+
+async function readPointer(directory: string): Promise<Pointer> {
+  const file = join(directory, 'manifest.json');
+  const bytes = await readOrdinary(file, limits.manifestBytes);
+  return { name: 'manifest.json at its root', tag: bytes && releaseIn(bytes, file) };
+}
+
+async function preflight(directory: string, release: TargetRelease): Promise<readonly Problem[]> {
+  const names = release.files.map(({ name }) => name);
+  const problems = [...(await strangers(directory, release.tag, names, pointers))];
+  const found = await readDocument(directory, release.tag, 'manifest.json');
+  const ours = release.files.find((file) => file.name === 'manifest.json');
+  if (found !== undefined && ours !== undefined && createHash('sha256').update(found).digest('hex') !== ours.sha256) {
+    problems.push(otherContent(directory, release.tag));
+  }
+  const place = await nearestExisting(directory);
+  if (!(await stat(place)).isDirectory()) {
+    problems.push({
+      level: 'error',
+      code: 'machine',
+      file: directory,
+      message: `${place} is no directory`,
+      hint: 'Correct "mirror.directory" in release.json.',
+    });
+  } else if (!(await isWritable(place))) {
+    problems.push({
+      level: 'error',
+      code: 'machine',
+      file: directory,
+      message: `the mirror directory can't be written (${place} is read-only for this user)`,
+      hint: 'Check who owns it and its permissions.',
+    });
+  }
+  return problems;
+}
+
+function otherContent(directory: string, tag: string): Problem {
+  return {
+    level: 'error',
+    code: 'conflict',
+    file: join(directory, tag, 'manifest.json'),
+    message: `${tag} is published on the mirror with other content`,
+    hint: 'A published release never changes: raise "release" in release.json and run `aircher-models release` again.',
+  };
+}
+
+async function nearestExisting(path: string): Promise<string> {
+  for (let place = path; ; place = dirname(place)) {
+    if ((await stat(place).catch(() => undefined)) !== undefined) return place;
+  }
+}
+
+/** Everything that isn't there with the planned bytes. */
+async function missingFiles(
+  directory: string,
+  release: TargetRelease,
+  context: RunContext,
+): Promise<readonly ReleaseFile[]> {
+  const missing: ReleaseFile[] = [];
+  for (const file of release.files) {
+    const path = join(directory, release.tag, file.name);
+    if (!(await holds(path, file, context))) missing.push(file);
+  }
+  return missing;
+}
+
+async function holds(path: string, file: ReleaseFile, context: RunContext): Promise<boolean> {
+  const size = await sizeOf(path);
+  if (size === undefined) return false;
+  if (size === file.sizeBytes && (await hashFile(path, { signal: context.signal })).sha256 === file.sha256) return true;
+  return file.accepts !== undefined && size <= limits.manifestBytes && (await file.accepts(await readFile(path)));
+}
+
+async function upload(directory: string, release: TargetRelease, context: RunContext): Promise<void> {
+  const [conflict] = await preflight(directory, release);
+  if (conflict) {
+    throw new AircherError(conflict.code ?? 'conflict', `${conflict.file}: ${conflict.message}`, {
+      ...(conflict.hint ? { hint: conflict.hint } : {}),
+    });
+  }
+  const missing = new Set(await missingFiles(directory, release, context));
+  await makeReadableDirectory(join(directory, release.tag));
+  // The manifest makes the tag public, so it comes last.
+  const last = (file: ReleaseFile): number => (file.name === 'manifest.json' ? 1 : 0);
+  for (const file of [...release.files].sort((a, b) => last(a) - last(b))) {
+    const path = join(directory, release.tag, file.name);
+    const progress = uploadProgress(file, 'mirror', context);
+    if (missing.has(file)) await copyFile(file, path, progress.sent, context);
+    else await makeReadable(path);
+    progress.done(missing.has(file) ? undefined : 'already there');
+  }
+}
+
+async function copyFile(
+  file: ReleaseFile,
+  destination: string,
+  onSent: (bytes: number) => void,
+  context: RunContext,
+): Promise<void> {
+  if (file.content.kind !== 'file') throw new AircherError('unexpected', `${file.name} has no file to copy`);
+  const source = file.content.path;
+  const hash = createHash('sha256');
+  let done = 0;
+  await writeReadable(destination, async (handle) => {
+    for await (const piece of createReadStream(source, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+      context.signal?.throwIfAborted();
+      hash.update(piece);
+      // Unlike `write`, this writes all of it, or fails.
+      await handle.writeFile(piece);
+      done += piece.length;
+      onSent(done);
+    }
+    const found = hash.digest('hex');
+    if (found !== file.sha256) {
+      throw new AircherError('integrity', `${source} is not what was packed`, {
+        hint: 'Run `aircher-models pack` again.',
+        details: { expected: file.sha256, found },
+      });
+    }
+  });
+}
+
+/** Waits until every file stands at its public address. Throws `remote` after `publicMs`: clients would find nothing there. */
+async function awaitPublicFiles(
+  directory: string,
+  release: TargetRelease,
+  addressOf: (tag: string, name: string) => string,
+  patience: Patience,
+  context: RunContext,
+): Promise<void> {
+  const end = performance.now() + patience.publicMs;
+  let told = false;
+  await mapConcurrently(release.files, patience.parallel, async (file) => {
+    const url = addressOf(release.tag, file.name);
+    let fault: string | undefined;
+    const answered = await lookUntil(Math.max(0, end - performance.now()), patience, context, async () => {
+      fault = await rangeFault(url, file, { network: patience, signal: context.signal });
+      if (fault === undefined) return true;
+      if (!told)
+        context.onEvent?.({ type: 'notice', message: `Waiting for the mirror's public address: ${url}: ${fault}` });
+      told = true;
+      return undefined;
+    });
+    if (answered) return;
+    throw new AircherError('remote', `${url}: ${fault}`, {
+      hint:
+        `The file lies in ${directory}, and no pointer was moved. Correct "mirror.base_url" in release.json, or what the web ` +
+        'server serves there, and run the same command again. Where that address can\'t be reached from here, set "probe": false beside it.',
+    });
+  });
+}
+
+async function movePointers(directory: string, release: TargetRelease): Promise<void> {
+  if (release.prerelease || (await namesNewer(directory, release))) return;
+  for (const name of pointers) {
+    const bytes = await readOrdinary(join(directory, release.tag, name), limits.manifestBytes);
+    const before = await readOrdinary(join(directory, name), limits.manifestBytes);
+    if (bytes === undefined) continue;
+    if (before?.equals(bytes)) await makeReadable(join(directory, name));
+    else await writeReadable(join(directory, name), (handle) => handle.writeFile(bytes));
+  }
+}
+
+/** Publishing an old release again leaves the pointer to a newer one alone. */
+async function namesNewer(directory: string, release: TargetRelease): Promise<boolean> {
+  const path = join(directory, 'manifest.json');
+  const bytes = await readOrdinary(path, limits.manifestBytes);
+  if (bytes === undefined) return false;
+  const tag = releaseIn(bytes, path) ?? '';
+  const version = tag.slice(release.tag.length - release.version.length);
+  return semver.valid(version) !== null && semver.gt(version, release.version) && (await release.isOurs(tag));
+}
+
+/** The release that a manifest names; undefined for what is no manifest. */
+function releaseIn(bytes: Buffer, path: string): string | undefined {
+  try {
+    return parseManifest(bytes, path).release;
+  } catch (error) {
+    if (error instanceof AircherError) return undefined;
+    throw error;
+  }
+}
+
+async function inspect(directory: string, tag: string, context: RunContext): Promise<TargetInspection> {
+  const root = join(directory, tag);
+  const files: InspectedFile[] = [];
+  const names = (await isDirectory(root)) ? await namesIn(root) : [];
+  for (const name of [...names].sort()) {
+    const path = join(root, name);
+    const sizeBytes = await sizeOf(path);
+    if (sizeBytes === undefined) continue;
+    const unfinished = name.startsWith('.tmp-');
+    files.push({
+      name,
+      sizeBytes,
+      digest: unfinished
+        ? undefined
+        : { algorithm: 'sha256', hex: (await hashFile(path, { signal: context.signal })).sha256 },
+      state: unfinished ? 'unfinished' : 'whole',
+      downloads: undefined,
+    });
+  }
+  const pointer = await readOrdinary(join(directory, 'manifest.json'), limits.manifestBytes);
+  const own = await readDocument(directory, tag, 'manifest.json');
+  return {
+    state: own !== undefined ? 'public' : files.length > 0 ? 'draft' : 'absent',
+    files,
+    revision: undefined,
+    remarks: own !== undefined && pointer?.equals(own) ? ['newest: the mirror root names it'] : [],
+  };
+}
