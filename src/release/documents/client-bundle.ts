@@ -48,7 +48,7 @@ export async function readClientBundle(workspace: Workspace): Promise<ClientBund
 
 /** The bundle as the build made it: in the package `aircher`, which is beside the built code, or in dist/ of a checkout. */
 async function readTemplate(): Promise<string> {
-  for (const place of ['../client/aircher.mjs', '../../dist/client/aircher.mjs']) {
+  for (const place of ['../../client/aircher.mjs', '../../../dist/client/aircher.mjs']) {
     const bytes = await readFileIfThere(fileURLToPath(new URL(place, import.meta.url)));
     const text = bytes?.toString();
     if (text?.includes(bakedLine)) return text;
