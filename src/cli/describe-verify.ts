@@ -17,7 +17,7 @@ export function describeVerify(report: VerifyReport, { verbose }: { readonly ver
       ...deviating.map((line) => `  ${line}`),
     ]),
     ...(downloaded
-      ? [`${plural(downloaded.files, 'file')} downloaded and hashed, ${formatBytes(downloaded.bytes)}.`]
+      ? [`${plural(downloaded.file_count, 'file')} downloaded and hashed, ${formatBytes(downloaded.bytes)}.`]
       : []),
     ok ? `${tag} is whole on ${hosts.map(({ host }) => host).join(', ')}.` : `${tag} has faults.`,
   ].join('\n');

@@ -31,7 +31,7 @@ export function initCommand(program: Command, dependencies: CommandDependencies)
     });
 }
 
-function describeInit({ files, changes, config, package: origin }: InitReport, configFile: string): string {
+function describeInit({ files, diff, config, package: origin }: InitReport, configFile: string): string {
   const tag = `${config.tag_prefix}${config.release}`;
   const steps = [
     `Describe your models in ${configFile}; \`aircher-models plan\` says what would be released.`,
@@ -55,7 +55,7 @@ function describeInit({ files, changes, config, package: origin }: InitReport, c
       ['file', 'state'],
       files.map(({ path, state }) => [path, state === 'kept' ? 'kept as it was' : state]),
     ),
-    ...(changes === '' ? [] : ['', changes]),
+    ...(diff === '' ? [] : ['', diff]),
     '',
     'Next:',
     ...steps.map((step, index) => `${index + 1}. ${step}`),

@@ -28,7 +28,14 @@ export function keygenCommand(program: Command, dependencies: CommandDependencie
         password,
       });
       const lines = await signingLines(keys.publicKey, config, targets, workspace);
-      printResult(command, dependencies, { ...keys, signing: lines }, () => describeKeys(keys, lines));
+      const document = {
+        secret_key_path: keys.secretKeyPath,
+        public_key_path: keys.publicKeyPath,
+        public_key: keys.publicKey,
+        key_id: keys.keyId,
+        signing: lines,
+      };
+      printResult(command, dependencies, document, () => describeKeys(keys, lines));
     });
 }
 

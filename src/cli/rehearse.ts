@@ -23,7 +23,7 @@ export function rehearseCommand(program: Command, dependencies: CommandDependenc
       const asked = options.fault ?? [];
       if (asked.includes('list')) {
         const list = namedFaults.map(({ name, phase, meaning }) => ({ name, phase, meaning }));
-        printResult(command, dependencies, list, describeFaults);
+        printResult(command, dependencies, { faults: list }, describeFaults);
         return;
       }
       const faults = asked.map(parseFault);
@@ -31,9 +31,9 @@ export function rehearseCommand(program: Command, dependencies: CommandDependenc
       const loaded = await loadConfig(workspace);
       requireHosts(faults, loaded.config);
       const report = await rehearseRelease(loaded, workspace, { faults, keep: options.keep ?? false });
-      const { failure, ...facts } = report;
+      const { failure, release, ...facts } = report;
       const document = failure && { during: failure.during, code: failure.error.code, message: failure.error.message };
-      printResult(command, dependencies, { ...facts, failure: document }, () => describeRehearsal(report));
+      printResult(command, dependencies, { ...facts, ...release, failure: document }, () => describeRehearsal(report));
       if (failure === undefined) return;
       throw asReported(failure.error);
     });
@@ -65,7 +65,7 @@ function describeRehearsal(report: RehearsalReport): string {
       ['step', 'seconds'],
       report.steps.map(({ step, seconds }) => [step, seconds.toFixed(1)]),
     ),
-    `While releasing:\n${trafficTable(report.releaseTraffic)}`,
+    `While releasing:\n${trafficTable(report.release_traffic)}`,
   );
   if (report.faults.length > 0) {
     parts.push(
@@ -80,17 +80,17 @@ function describeRehearsal(report: RehearsalReport): string {
       'What never hit was not asked for anything: take away what was asked instead (`--fault github-down`, …).',
     );
   }
-  if (report.installed.length > 0) {
-    parts.push(`The user's install:\n${trafficTable(report.installTraffic)}`);
-    for (const { name, version, bytesFetched, mirrors } of report.installed) {
+  if (report.installs.length > 0) {
+    parts.push(`The user's install:\n${trafficTable(report.install_traffic)}`);
+    for (const { name, version, bytes_fetched, mirrors } of report.installs) {
       const from = mirrors
         .filter(({ bytes }) => bytes > 0)
         .map(({ mirror, bytes }) => `${formatBytes(bytes)} from ${mirror}`);
-      const aside = mirrors.filter(({ setAside }) => setAside !== undefined);
+      const aside = mirrors.filter(({ set_aside }) => set_aside !== undefined);
       parts.push(
         [
-          `${name} ${version} is installed and hashed: ${formatBytes(bytesFetched)} fetched${from.length > 0 ? ` (${from.join(', ')})` : ''}`,
-          ...aside.map(({ mirror, setAside }) => `  ${mirror} was set aside: ${setAside}`),
+          `${name} ${version} is installed and hashed: ${formatBytes(bytes_fetched)} fetched${from.length > 0 ? ` (${from.join(', ')})` : ''}`,
+          ...aside.map(({ mirror, set_aside }) => `  ${mirror} was set aside: ${set_aside}`),
         ].join('\n'),
       );
     }
@@ -99,7 +99,7 @@ function describeRehearsal(report: RehearsalReport): string {
   if (report.directory !== undefined) parts.push(`Everything is in ${report.directory}`);
   parts.push(
     failure === undefined
-      ? `The rehearsal of ${report.tag} went well: ${plural(report.installed.length, 'model')} released and installed in ${formatDuration(report.seconds)}. Nothing was uploaded.`
+      ? `The rehearsal of ${report.tag} went well: ${plural(report.installs.length, 'model')} released and installed in ${formatDuration(report.seconds)}. Nothing was uploaded.`
       : `The rehearsal of ${report.tag} failed during the ${failure.during}. Nothing was uploaded.`,
   );
   return parts.join('\n\n');
@@ -108,12 +108,12 @@ function describeRehearsal(report: RehearsalReport): string {
 function trafficTable(traffic: readonly Traffic[]): string {
   return formatTable(
     ['host', 'requests', 'writes', 'sent', 'received'],
-    traffic.map(({ host, requests, writes, bytesSent, bytesReceived }) => [
+    traffic.map(({ host, requests, writes, bytes_sent, bytes_received }) => [
       host,
       String(requests),
       String(writes),
-      formatBytes(bytesSent),
-      formatBytes(bytesReceived),
+      formatBytes(bytes_sent),
+      formatBytes(bytes_received),
     ]),
   );
 }

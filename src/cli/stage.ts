@@ -17,7 +17,7 @@ export function stageCommand(program: Command, dependencies: CommandDependencies
       const models = staged.map(({ planned, files, facts }) => ({
         name: planned.name,
         version: planned.version,
-        files: files.length,
+        file_count: files.length,
         bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
         tensors: facts.tensors ?? null,
         embedding: facts.embedding,
@@ -30,7 +30,7 @@ export function stageCommand(program: Command, dependencies: CommandDependencies
               models.map((model) => [
                 model.name,
                 model.version,
-                plural(model.files, 'file'),
+                plural(model.file_count, 'file'),
                 formatBytes(model.bytes),
                 String(model.embedding.dimensions ?? '–'),
                 String(model.embedding.max_tokens ?? '–'),

@@ -28,7 +28,7 @@ export function yankCommand(program: Command, dependencies: CommandDependencies)
       const report = await runRelease(await loadConfig(workspace), targets, workspace);
       await dependencies.job.published(report.publish, await readNotes(workspace));
       if (report.verify) await dependencies.job.verified(report.verify);
-      printResult(command, dependencies, { yank, release: report }, (detail) =>
+      printResult(command, dependencies, { yank, ...report }, (detail) =>
         [...describeRelease(report, detail), '', ...describeYank(yank, workspace.configFile, true)].join('\n'),
       );
       if (report.verify) {

@@ -323,7 +323,7 @@ export interface InstallReport {
    */
   readonly outcome: 'installed' | 'adopted' | 'present' | 'repaired';
   /** The version that `models/<name>` leads to now. */
-  readonly current: string;
+  readonly current_version: string;
   readonly path: string;
   /** SPDX expression. */
   readonly license: string | undefined;
@@ -366,8 +366,8 @@ export interface ListedVersion {
 }
 
 export interface Offer extends Models<OfferedModel> {
-  /** The release's tag. */
-  readonly release: string | undefined;
+  /** Of the release. */
+  readonly tag: string | undefined;
 }
 
 /** One model that is offered. */
@@ -401,7 +401,7 @@ export interface UpdateStatus {
   readonly available: string | undefined;
   /** What `update` does: `update` brings the version that is available, all others leave the model as it is. */
   readonly status: 'up-to-date' | 'update' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
-  readonly space: SpaceChange;
+  readonly space_change: SpaceChange;
   readonly bytes_to_fetch: number | undefined;
   readonly size_bytes: number | undefined;
   /** What the maintainers say of the new version. */
@@ -416,7 +416,7 @@ export interface UpdateStatus {
 
 /** What installing a version would take. */
 export interface UpdatePlan {
-  readonly model: string;
+  readonly name: string;
   readonly version: string;
   /** `chunks`: by the index. `archive`: the whole archive, for want of an index. `nothing`: all is there. */
   readonly way: 'chunks' | 'archive' | 'nothing';
@@ -443,7 +443,7 @@ export interface UpdateReport {
   readonly to: string;
   /** The statuses of `checkUpdates`, with `updated` for `update`. */
   readonly outcome: 'updated' | 'up-to-date' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
-  readonly space: SpaceChange;
+  readonly space_change: SpaceChange;
   /** Why the version `from` was withdrawn, where it was. */
   readonly yanked: string | undefined;
   readonly bytes_fetched: number;
@@ -460,8 +460,7 @@ export interface VerifyReport {
   readonly name: string;
   readonly version: string;
   readonly current: boolean;
-  /** How many there are. */
-  readonly files: number;
+  readonly file_count: number;
   readonly bytes: number;
   /** Files that are wrong or missing; after a repair, those that were. */
   readonly bad: readonly { readonly path: string; readonly fault: 'missing' | 'size' | 'content' }[];
@@ -476,7 +475,7 @@ export interface VersionSwitch {
   readonly to: string;
   /** `update` leaves the model alone until it is unpinned. */
   readonly pinned: boolean;
-  readonly space: SpaceChange;
+  readonly space_change: SpaceChange;
 }
 
 export interface UnpinReport {
@@ -524,8 +523,8 @@ export interface LicenseReport {
   readonly license: string | undefined;
   /** Undefined where the release doesn't say. */
   readonly commercial_use: boolean | undefined;
-  /** The licence's text (a path), where the model brings it. */
-  readonly text: string | undefined;
+  /** The licence's text, where the model brings it. */
+  readonly license_path: string | undefined;
 }
 
 export interface DoctorReport {

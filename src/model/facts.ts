@@ -41,11 +41,11 @@ export interface ModelFacts {
   readonly architecture: Sha256 | null;
   readonly tokenizer: TokenizerFacts;
   /** Python files; their digests are part of the architecture's fingerprint. */
-  readonly codeFiles: readonly string[];
+  readonly code_files: readonly string[];
   /** Safetensors files that the modules load. */
   readonly weights: readonly LoadedWeights[];
   /** Null where the licence doesn't tell and release.json doesn't say. */
-  readonly commercialUse: boolean | null;
+  readonly commercial_use: boolean | null;
   /** Loaders would run code of the model, or of a repository that it names. */
-  readonly hasCode: boolean;
+  readonly has_code: boolean;
 }

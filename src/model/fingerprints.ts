@@ -36,7 +36,7 @@ export function describedFingerprints(
   facts: ModelFacts,
   digestOf: (path: string) => Sha256,
 ): Pick<ModelFingerprints, 'tokenizer' | 'pooling' | 'architecture'> {
-  const code = facts.codeFiles.map((path) => ({ path, sha256: digestOf(path) }));
+  const code = facts.code_files.map((path) => ({ path, sha256: digestOf(path) }));
   const { described, files, texts } = facts.tokenizer;
   const inFiles = Object.entries(files).map(([what, path]) => [what, digestOf(path)]);
   const contents = { ...texts, ...Object.fromEntries(inFiles) };

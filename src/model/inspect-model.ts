@@ -80,10 +80,10 @@ export async function inspectModel(
       pooling: poolingFingerprint(view, modules, base),
       architecture: architectureOf(view, base, Object.keys(tensors?.dtypes ?? {})),
       tokenizer,
-      codeFiles,
+      code_files: codeFiles,
       weights,
-      commercialUse: commercial,
-      hasCode: refersToCode || codeFiles.length > 0,
+      commercial_use: commercial,
+      has_code: refersToCode || codeFiles.length > 0,
     },
   };
 }

@@ -116,10 +116,10 @@ test('an update fetches what changed, switches, keeps the old version, and tells
     models: [status],
   } = await manager.checkUpdates({ names: ['alpha'] });
   assert.equal(status?.status, 'update');
-  assert.equal(status.space, 'changes');
+  assert.equal(status.space_change, 'changes');
   const { models: reports } = await manager.update();
   assert.deepEqual(
-    reports.map(({ name, outcome, space }) => ({ name, outcome, space })),
+    reports.map(({ name, outcome, space_change: space }) => ({ name, outcome, space })),
     [
       { name: 'alpha', outcome: 'updated', space: 'changes' },
       { name: 'beta', outcome: 'up-to-date', space: 'same' },

@@ -265,7 +265,7 @@ test('models named like members of every JavaScript object are models like other
   for (const name of names) assert.equal((await manager.ensureModel(name)).version, '1.0.0');
   await world.release('1.2.0', shapes('1.1.0'));
   for (const name of names) {
-    assert.equal((await manager.install(name, { version: '1.1.0' })).current, '1.1.0', name);
+    assert.equal((await manager.install(name, { version: '1.1.0' })).current_version, '1.1.0', name);
   }
   assert.deepEqual(
     (await manager.list()).models.filter((version) => version.pinned).map((version) => version.name),

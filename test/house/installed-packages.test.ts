@@ -204,7 +204,7 @@ const onEvent = (event: Event): void => {
 const manager: ModelManager = new ModelManager({ manifestSources: ['manifest.json'], http: { limitRate: 5e6 } });
 const model = await ensureModel('alpha', { version: '^1.0.0', onEvent, env: {} });
 const updates: readonly UpdateReport[] = (await manager.update({ sameSpace: true })).models;
-const states: readonly ('same' | 'changes' | 'unknown')[] = updates.map(({ space }) => space);
+const states: readonly ('same' | 'changes' | 'unknown')[] = updates.map(({ space_change }) => space_change);
 try {
   await manager.verify({ repair: true });
 } catch (error) {

@@ -23,15 +23,15 @@ test('configs and modules that make loaders run code are refused, each where it 
 test('with allow_code they pass and are told in the facts; code of another repository is a warning', async (context) => {
   const files = { ...remoteCode, 'modeling.py': 'print()' };
   const { facts, ...inspected } = await inspectTiny(context, { files }, { allow_code: true });
-  assert.equal(facts.hasCode, true);
-  assert.deepEqual(facts.codeFiles, ['modeling.py']);
+  assert.equal(facts.has_code, true);
+  assert.deepEqual(facts.code_files, ['modeling.py']);
   assert.deepEqual(
     told(inspected).filter((line) => line.includes('code')),
     [
       'warning config.json $.auto_map.AutoModel: runs code of the repository owner/code, which can change under an unchanged release',
     ],
   );
-  assert.equal((await inspectTiny(context)).facts.hasCode, false);
+  assert.equal((await inspectTiny(context)).facts.has_code, false);
 });
 
 test('commercial use follows from the SPDX expression', () => {
@@ -61,7 +61,7 @@ test('a LicenseRef must say whether commercial use is allowed, and a non-commerc
   ]);
   const said = await inspectTiny(context, { license: 'other' }, { license: 'LicenseRef-own', commercial_use: false });
   assert.deepEqual(told(said), []);
-  assert.equal(said.facts.commercialUse, false);
+  assert.equal(said.facts.commercial_use, false);
   const wrong = await inspectTiny(
     context,
     { license: 'cc-by-nc-4.0' },
@@ -71,7 +71,7 @@ test('a LicenseRef must say whether commercial use is allowed, and a non-commerc
     'error release.json $.models.tiny.commercial_use: is true, but the licence CC-BY-NC-4.0 forbids or restricts it',
   ]);
   const stricter = await inspectTiny(context, {}, { commercial_use: false });
-  assert.equal(stricter.facts.commercialUse, false);
+  assert.equal(stricter.facts.commercial_use, false);
 });
 
 test("the licence in the README's front matter must be the one that is released", async (context) => {

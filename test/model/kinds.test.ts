@@ -135,7 +135,7 @@ test('classes of the libraries are no code of the model, wherever a config names
   };
   const { facts, ...inspected } = await inspectTiny(context, { files });
   assert.deepEqual(told(inspected), []);
-  assert.equal(facts.hasCode, false);
+  assert.equal(facts.has_code, false);
   assert.equal(facts.embedding.kind, 'multi-vector');
 });
 

@@ -170,8 +170,8 @@ describe('init', () => {
     assert.match(stdout, /^manifests\/schema\/release\.schema\.json +kept as it was$/m);
     assert.equal(await readFile(workflow, 'utf8'), current);
     assert.equal(await readFile(path('manifests/release.json'), 'utf8'), `${config}\n`);
-    const again = JSON.parse((await run('init', '--update', '--json')).stdout) as { changes: string };
-    assert.equal(again.changes, '');
+    const again = JSON.parse((await run('init', '--update', '--json')).stdout) as { diff: string };
+    assert.equal(again.diff, '');
   });
 
   it('is refused as wrong usage where no target is known or an option is malformed, and then writes nothing', async (t) => {

@@ -17,12 +17,12 @@ interface Report {
   readonly ok: boolean;
   readonly faults: readonly { readonly name: string; readonly hits: number }[];
   readonly differences: readonly string[];
-  readonly installed: readonly {
+  readonly installs: readonly {
     readonly name: string;
     readonly version: string;
-    readonly mirrors: readonly { readonly mirror: string; readonly bytes: number; readonly setAside?: string }[];
+    readonly mirrors: readonly { readonly mirror: string; readonly bytes: number; readonly set_aside?: string }[];
   }[];
-  readonly installTraffic: readonly { readonly host: string; readonly requests: number }[];
+  readonly install_traffic: readonly { readonly host: string; readonly requests: number }[];
   readonly failure?: { readonly during: string; readonly message: string };
 }
 
@@ -46,7 +46,7 @@ async function rehearse(
 
 /** The mirror that gave most of a model. */
 function giver(report: Report, model: string): string | undefined {
-  const mirrors = report.installed.find(({ name }) => name === model)?.mirrors ?? [];
+  const mirrors = report.installs.find(({ name }) => name === model)?.mirrors ?? [];
   return [...mirrors].sort((a, b) => b.bytes - a.bytes)[0]?.mirror;
 }
 
@@ -71,7 +71,16 @@ describe('rehearse', () => {
     assert.equal(exitCode, 0, stderr);
     assert.ok((report.faults[0]?.hits ?? 0) > 0);
     assert.notEqual(giver(report, 'alpha'), 'github');
-    assert.equal(report.installed.length, 2);
+    assert.equal(report.installs.length, 2);
+  });
+
+  it("tells which mirror the user's install set aside, and why", async (t) => {
+    const workspace = await workspaceFor(t);
+    const { exitCode, report, stderr } = await rehearse(workspace, '--fault', 'mirror-corrupt=always');
+    assert.equal(exitCode, 0, stderr);
+    const mirrors = report.installs.flatMap((model) => model.mirrors);
+    const aside = mirrors.filter(({ set_aside }) => set_aside !== undefined);
+    assert.ok(aside.length > 0 && aside.every(({ mirror }) => mirror === 'mirror'), JSON.stringify(mirrors));
   });
 
   it('a release on a bad day ends well: broken uploads, lost answers, conflicts, limits, another name', async (t) => {
@@ -133,7 +142,7 @@ describe('rehearse', () => {
     const workspace = await workspaceFor(t, { release: '2.0.0-rc.1' });
     const { exitCode, report, stderr } = await rehearse(workspace);
     assert.equal(exitCode, 0, stderr);
-    assert.equal(report.installed.length, 2);
+    assert.equal(report.installs.length, 2);
   });
 
   it('only the hosts of release.json take part, and a fault of another one is wrong usage', async (t) => {
@@ -141,7 +150,7 @@ describe('rehearse', () => {
     const { exitCode, report, stderr } = await rehearse(workspace);
     assert.equal(exitCode, 0, stderr);
     assert.deepEqual(
-      report.installTraffic.map(({ host }) => host),
+      report.install_traffic.map(({ host }) => host),
       ['mirror'],
     );
     const refused = await workspace.run(['rehearse', '--fault', 'hub-down']);

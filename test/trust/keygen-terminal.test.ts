@@ -75,8 +75,8 @@ describe('a key file that others may read', {
 }, () => {
   it('is a warning when it is used, with what to do, and signs all the same', async (t) => {
     const workspace = await createReleaseWorkspace(t);
-    const made = (await workspace.json(['keygen', '--key-dir', 'keys', '--no-password'])) as { publicKey: string };
-    await workspace.configure({ signing: { public_keys: [made.publicKey] } });
+    const made = (await workspace.json(['keygen', '--key-dir', 'keys', '--no-password'])) as { public_key: string };
+    await workspace.configure({ signing: { public_keys: [made.public_key] } });
     for (const step of ['plan', 'pack', 'prove', 'manifest', 'checksums']) await workspace.run([step]);
     const env = { AIRCHER_SIGNING_KEY: 'keys/aircher.key' };
     const sign = async (mode: number) => {

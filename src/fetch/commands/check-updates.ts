@@ -67,7 +67,7 @@ const columns: Columns<UpdateStatus> = {
       ? undefined
       : `${bytes === undefined ? 'up to' : `${formatBytes(bytes)} of`} ${formatBytes(size)}`,
   CHANGES: (status) => status.differences.join(', ') || undefined,
-  INDICES: (status) => (status.size_bytes === undefined ? undefined : indices[status.space]),
+  INDICES: (status) => (status.size_bytes === undefined ? undefined : indices[status.space_change]),
 };
 
 const indices = { same: 'stay valid', changes: 'must be rebuilt', unknown: 'unknown: rebuild to be sure' } as const;

@@ -16,7 +16,7 @@ export const listCommand: Command = {
   async run({ client, options, output, context }) {
     if (options.remote) {
       const offered = await listOffered(client, context);
-      output.note(`Release ${offered.release ?? 'without a name'}:`);
+      output.note(`Release ${offered.tag ?? 'without a name'}:`);
       showModels(output, offered, {
         VERSION: (model) => (model.yanked === undefined ? model.version : `${model.version} (withdrawn)`),
         INSTALLED: (model) => model.installed,

@@ -4,13 +4,14 @@ import type { Output } from '../render/output.ts';
 
 /** What an install did, the licence always. */
 export function tellInstalled(report: InstallReport, output: Output): void {
-  const { name, version, outcome, current, license, commercial_use, allow_code, bytes_fetched, bytes_copied } = report;
+  const { name, version, outcome, current_version, license, commercial_use, allow_code, bytes_fetched, bytes_copied } =
+    report;
   const copied = bytes_copied > 0 ? `, ${formatBytes(bytes_copied)} taken from what was here` : '';
   const fetched = bytes_fetched + bytes_copied > 0 ? `: ${formatBytes(bytes_fetched)} fetched${copied}` : '';
   const terms = commercial_use === false ? ' (no commercial use)' : '';
   output.note(`${name} ${version} ${outcomes[outcome]}${fetched}. Licence: ${license ?? 'not stated'}${terms}.`);
   if (allow_code) output.note(`${name} holds program code that loaders may run. Read it before you allow that.`);
-  if (current !== version) output.note(`The current version stays ${current}.`);
+  if (current_version !== version) output.note(`The current version stays ${current_version}.`);
 }
 
 const outcomes: Readonly<Record<InstallReport['outcome'], string>> = {
@@ -51,8 +52,8 @@ export function tellStays(
 
 /** What a rollback or a pin did. */
 export function tellSwitch(report: VersionSwitch, output: Output): void {
-  const { name, from, to, space } = report;
+  const { name, from, to, space_change } = report;
   output.document(report);
   output.note(`${name} is ${to} now (was ${from}), and pinned: update leaves it alone until: unpin ${name}`);
-  if (from !== to) tellSpace(name, from, to, space, output);
+  if (from !== to) tellSpace(name, from, to, space_change, output);
 }

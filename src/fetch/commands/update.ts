@@ -32,10 +32,10 @@ export const updateCommand: Command = {
     if (options.plan) return showPlan(call);
     const sameSpace = options['same-space'] !== undefined;
     const models = await updateModels(client, { ...context, names, sameSpace }, (report, install) => {
-      const { name, from, to, outcome, space } = report;
+      const { name, from, to, outcome, space_change } = report;
       if (install !== undefined) {
         tellInstalled(install, output);
-        tellSpace(name, from, to, space, output);
+        tellSpace(name, from, to, space_change, output);
       } else if (outcome !== 'updated') tellStays(name, from, outcome, report.yanked, output);
     });
     output.document({ models });

@@ -22,7 +22,7 @@ export const verifyCommand: Command = {
         const state = isDamaged(report)
           ? 'DAMAGED'
           : report.repaired === undefined
-            ? `ok (${plural(report.files, 'file')}, ${formatBytes(report.bytes)})`
+            ? `ok (${plural(report.file_count, 'file')}, ${formatBytes(report.bytes)})`
             : `repaired (${formatBytes(report.bytes_fetched)} fetched)`;
         output.print(`${report.name} ${report.version}: ${state}`);
         for (const { path, fault } of report.bad) output.print(`  ${path}: ${faults[fault]}`);

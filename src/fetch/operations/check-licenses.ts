@@ -12,7 +12,7 @@ export async function checkLicenses(client: Client, names?: readonly string[]): 
         version,
         license: entry.license,
         commercial_use: entry.commercial_use,
-        text: text && `${client.layout.version(model.name, version)}/${text}`,
+        license_path: text && `${client.layout.version(model.name, version)}/${text}`,
       };
     }),
   );

@@ -65,7 +65,7 @@ async function checkModel(
     installed: current,
     available,
     status,
-    space,
+    space_change: space,
     bytes_to_fetch: next && !here ? plan?.bytes_to_fetch : 0,
     size_bytes: next?.entry.size_bytes,
     changes: next?.entry.changes,

@@ -10,7 +10,7 @@ export function describeInstall(layout: CacheLayout, installation: Installation)
     name,
     version,
     outcome,
-    current,
+    current_version: current,
     path: layout.version(name, version),
     license,
     commercial_use,

@@ -48,5 +48,5 @@ export async function listOffered(client: Client, context: RunContext = {}): Pro
       yanked: withdrawal(manifest, name, entry.version),
     }),
   );
-  return { release: manifest.release, models };
+  return { tag: manifest.release, models };
 }

@@ -35,8 +35,8 @@ export async function pinVersion(
   await writePin(layout, name, version);
   await withModelLock(layout, name, context, () => switchCurrent(layout, name, version));
   await refreshChecksumsFile(layout);
-  const space = spaceChange(currentRecord(model).entry, record.entry);
-  return { name, from: model.current, to: version, pinned: true, space };
+  const space_change = spaceChange(currentRecord(model).entry, record.entry);
+  return { name, from: model.current, to: version, pinned: true, space_change };
 }
 
 /** Lets `update` have the model again. Throws `invalid` for a name that is neither pinned nor installed. */

@@ -26,7 +26,7 @@ export async function planUpdate(
     const named = nameChangedTensors && planned.index !== undefined;
     const http = named ? (await client.http()).namedBy(resolved.from, context) : undefined;
     return {
-      model: summary.model,
+      name: summary.model,
       version: summary.version,
       way: summary.way,
       total_bytes: summary.totalBytes,

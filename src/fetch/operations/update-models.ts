@@ -51,7 +51,7 @@ async function updateModel(
     from: current,
     to: install?.version ?? current,
     outcome: status === 'update' ? 'updated' : status,
-    space,
+    space_change: space,
     yanked,
     bytes_fetched: install?.bytes_fetched ?? 0,
     bytes_copied: install?.bytes_copied ?? 0,

@@ -34,7 +34,7 @@ export async function verifyModels(
       name,
       version: record.version,
       current,
-      files: record.files.length,
+      file_count: record.files.length,
       bytes: installedBytes(record),
       bad,
       repaired: repair && piecesOf(repair, paths),

@@ -28,7 +28,7 @@ export async function knownVersionProblems(
   const { previous } = planned;
   if (previous === null) return [];
   const published = new Map(previous.files?.map((file) => [file.path, file]));
-  const counted = new Set([...Object.values(facts.tokenizer.files), ...facts.codeFiles]);
+  const counted = new Set([...Object.values(facts.tokenizer.files), ...facts.code_files]);
   const known: IndexedFile[] = [];
   for (const { path, absolutePath, sizeBytes } of files) {
     const small = sizeBytes <= maxSmallBytes && !isSafetensors(path) && !isOtherWeights(path);

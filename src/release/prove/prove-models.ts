@@ -13,7 +13,7 @@ import { proofPath, writeProof } from './proof.ts';
 import { runCommand } from './run-command.ts';
 
 export interface ProveReport {
-  readonly models: readonly { readonly name: string; readonly version: string; readonly files: number }[];
+  readonly models: readonly { readonly name: string; readonly version: string; readonly file_count: number }[];
   /** Whether release.json has a command of its own. */
   readonly command: boolean;
 }
@@ -45,7 +45,7 @@ export async function proveModels(
       await removeTree(place);
     }
     await writeProof(record, config.check ?? null, workspace);
-    models.push({ name, version, files: record.files.length });
+    models.push({ name, version, file_count: record.files.length });
     workspace.onEvent?.({ type: 'done', task: 'prove', subject: name });
   }
   return { models, command: config.check !== undefined };

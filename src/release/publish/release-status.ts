@@ -26,7 +26,7 @@ export interface ReleasesStatus {
   /** Newest first. */
   readonly releases: readonly {
     readonly tag: string;
-    readonly version: string;
+    readonly release: string;
     /** A target can have several of one tag: a draft beside the public release, two drafts. */
     readonly on: readonly { readonly target: HostKind; readonly state: 'draft' | 'public' }[];
   }[];
@@ -87,8 +87,8 @@ export async function releasesStatus(targets: readonly Target[], workspace: Work
       pointer: answer?.pointer ?? null,
     })),
     releases: [...releases]
-      .map(([tag, { version, on }]) => ({ tag, version, on }))
-      .sort((a, b) => semver.rcompare(a.version, b.version)),
+      .map(([tag, { version, on }]) => ({ tag, release: version, on }))
+      .sort((a, b) => semver.rcompare(a.release, b.release)),
     problems,
   };
 }

@@ -11,13 +11,13 @@ import type { StandIns } from './stand-ins.ts';
 export interface UserInstall {
   readonly name: string;
   readonly version: string;
-  readonly bytesFetched: number;
+  readonly bytes_fetched: number;
   /** Bytes by mirror, and why one wasn't asked any more. */
   readonly mirrors: readonly {
     readonly mirror: string;
     readonly bytes: number;
     readonly requests: number;
-    readonly setAside?: string | undefined;
+    readonly set_aside?: string | undefined;
   }[];
 }
 
@@ -28,7 +28,7 @@ const installOutput = z.object({
       version: z.string(),
       bytes_fetched: z.number(),
       mirrors: z.array(
-        z.object({ mirror: z.string(), bytes: z.number(), requests: z.number(), setAside: z.optional(z.string()) }),
+        z.object({ mirror: z.string(), bytes: z.number(), requests: z.number(), set_aside: z.optional(z.string()) }),
       ),
     }),
   ),
@@ -79,12 +79,7 @@ export async function installAsUser(
   const sources = options.manifests.flatMap((url) => ['--manifest', url]);
   const installed = installOutput.parse(await run('install', ...options.models, ...sources));
   await run('verify');
-  return installed.models.map(({ name, version, bytes_fetched: bytesFetched, mirrors }) => ({
-    name,
-    version,
-    bytesFetched,
-    mirrors,
-  }));
+  return installed.models;
 }
 
 /** The first address that gives the right bytes, as people would try them. */

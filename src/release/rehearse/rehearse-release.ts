@@ -34,12 +34,12 @@ export interface RehearsalReport {
   readonly steps: readonly { readonly step: string; readonly seconds: number }[];
   readonly release: ReleaseReport | undefined;
   /** To and from each host while releasing, and while the user installed. */
-  readonly releaseTraffic: readonly Traffic[];
-  readonly installTraffic: readonly Traffic[];
+  readonly release_traffic: readonly Traffic[];
+  readonly install_traffic: readonly Traffic[];
   /** How often each fault that was asked for has hit. */
   readonly faults: readonly { readonly name: string; readonly meaning: string; readonly hits: number }[];
   /** What the end user has in the end. */
-  readonly installed: readonly UserInstall[];
+  readonly installs: readonly UserInstall[];
   readonly failure: { readonly during: 'release' | 'install'; readonly error: AircherError } | undefined;
   /** Where everything is, if it was kept. */
   readonly directory: string | undefined;
@@ -132,10 +132,10 @@ async function perform(
     differences: scene.differences,
     steps: clock.steps,
     release,
-    releaseTraffic,
-    installTraffic: traffic(),
+    release_traffic: releaseTraffic,
+    install_traffic: traffic(),
     faults: [...releaseHits, ...endInstallFaults()],
-    installed,
+    installs: installed,
     failure,
   };
 }

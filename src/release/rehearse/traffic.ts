@@ -7,8 +7,8 @@ export interface Traffic {
   readonly requests: number;
   /** Requests that could change something. */
   readonly writes: number;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
+  readonly bytes_sent: number;
+  readonly bytes_received: number;
 }
 
 /** Counts from the moment it is made: each call of the answer gives the traffic since the last one. */
@@ -28,8 +28,8 @@ function sum(host: StandIn['name'], entries: readonly LogEntry[]): Traffic {
     host,
     requests: entries.length,
     writes: total((entry) => Number(isWrite(entry))),
-    bytesSent: total((entry) => entry.bytesIn),
-    bytesReceived: total((entry) => entry.bytesOut),
+    bytes_sent: total((entry) => entry.bytesIn),
+    bytes_received: total((entry) => entry.bytesOut),
   };
 }
 

@@ -33,7 +33,7 @@ export interface InitReport {
     readonly state: 'written' | 'updated' | 'extended' | 'kept';
   }[];
   /** What was updated, as `git diff` shows it. */
-  readonly changes: string;
+  readonly diff: string;
   /** The release.json that is there now. */
   readonly config: ReleaseConfig;
   /** Where the workflows get aircher-models. */
@@ -76,7 +76,7 @@ export async function initRepository(options: InitOptions, workspace: Workspace)
   await put(workspace.configFile, signing ? withSigning(text.toString(), signing) : text.toString(), true);
   for (const [path, content] of generated) await put(path, content, options.update ?? false);
   files.push({ path: '.gitignore', state: await extendIgnored(join(workspace.directory, '.gitignore'), ignored) });
-  return { files, changes: await showChanges(updated, workspace), config, package: origin };
+  return { files, diff: await showChanges(updated, workspace), config, package: origin };
 }
 
 /** release.json with more lines in `signing`. */

@@ -22,7 +22,7 @@ const parallelPerHost = 3;
 const maxUnreachable = 3;
 
 export interface DownloadReport {
-  readonly files: number;
+  readonly file_count: number;
   readonly bytes: number;
 }
 
@@ -59,7 +59,7 @@ export async function downloadAll(
         ),
       ),
     );
-    return { files: jobs.length, bytes: bytes.reduce((sum, count) => sum + count, 0) };
+    return { file_count: jobs.length, bytes: bytes.reduce((sum, count) => sum + count, 0) };
   } finally {
     http.close();
   }
