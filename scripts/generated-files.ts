@@ -5,6 +5,7 @@ import { releaseWorkflow } from '../src/release/setup/release-workflow.ts';
 import { ownSetup } from '../src/release/setup/workflow-setup.ts';
 import { commandDocs } from './command-docs.ts';
 import { formatDocs } from './format-docs.ts';
+import { jsonDocs } from './json-docs.ts';
 import { jsonSchemas } from './json-schemas.ts';
 
 /** Everything in the repository that is generated from code, by path. A test holds it up to date. */
@@ -13,6 +14,7 @@ export async function generatedFiles(): Promise<Readonly<Record<string, string>>
   return {
     'src/core/tool-version.ts': `/** The version of both packages, which package.json has. */\nexport const toolVersion = '${version}';\n`,
     ...jsonSchemas(),
+    'docs/json.md': jsonDocs(),
     'docs/commands.md': commandDocs(),
     ...(await formatDocs()),
     '.github/workflows/release-models.yml': releaseWorkflow(ownSetup),

@@ -74,15 +74,6 @@ describe('rehearse', () => {
     assert.equal(report.installs.length, 2);
   });
 
-  it("tells which mirror the user's install set aside, and why", async (t) => {
-    const workspace = await workspaceFor(t);
-    const { exitCode, report, stderr } = await rehearse(workspace, '--fault', 'mirror-corrupt=always');
-    assert.equal(exitCode, 0, stderr);
-    const mirrors = report.installs.flatMap((model) => model.mirrors);
-    const aside = mirrors.filter(({ set_aside }) => set_aside !== undefined);
-    assert.ok(aside.length > 0 && aside.every(({ mirror }) => mirror === 'mirror'), JSON.stringify(mirrors));
-  });
-
   it('a release on a bad day ends well: broken uploads, lost answers, conflicts, limits, another name', async (t) => {
     const workspace = await workspaceFor(t);
     const names = [

@@ -1,0 +1,356 @@
+import * as z from 'zod/mini';
+import { hostKinds } from '../src/contract/fields.ts';
+import { manifestModelSchema, manifestSchema } from '../src/contract/manifest.ts';
+import { releaseConfigSchema } from '../src/contract/release-config.ts';
+
+/**
+ * Every document that a command prints with `--json`, by the command. Keys have one type and one meaning in all of them, which
+ * `json-keys.ts` tells. Keys that have no value are left out, but for those that may be null. Tests hold each command to it.
+ */
+
+const object = z.strictObject;
+const list = z.array;
+const maybe = z.optional;
+const nullable = z.nullable;
+const text = z.string();
+const number = z.number();
+const flag = z.boolean();
+const texts = list(text);
+const one = z.literal;
+const target = z.enum(hostKinds);
+const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const code = one(['unexpected', 'usage', 'invalid', 'integrity', 'remote', 'conflict', 'machine', 'interrupted']);
+
+const problem = object({
+  level: one(['error', 'warning']),
+  file: maybe(text),
+  path: maybe(text),
+  message: text,
+  hint: maybe(text),
+  code: maybe(code),
+});
+const problems = list(problem);
+const error = object({
+  error: object({ code, message: text, hint: maybe(text), details: z.record(text, z.unknown()), problems }),
+});
+
+// The client's.
+
+const installed = { name: text, version: text };
+const spaceChange = one(['same', 'changes', 'unknown']);
+const facts = { license: maybe(text), dimensions: maybe(number), space: maybe(sha256) };
+
+const install = object({
+  ...installed,
+  outcome: one(['installed', 'adopted', 'present']),
+  current_version: text,
+  path: text,
+  license: maybe(text),
+  commercial_use: maybe(flag),
+  allow_code: maybe(flag),
+  space: maybe(sha256),
+  bytes_fetched: number,
+  bytes_copied: number,
+  mirrors: list(
+    object({
+      mirror: text,
+      host: text,
+      bytes: number,
+      chunks: number,
+      requests: number,
+      faults: list(object({ kind: text, message: text, times: number })),
+      set_aside: maybe(text),
+    }),
+  ),
+});
+const listed = object({ ...installed, current: flag, pinned: flag, size_bytes: number, ...facts, path: text });
+const offered = object({
+  ...installed,
+  installed: maybe(text),
+  size_bytes: number,
+  ...facts,
+  commercial_use: maybe(flag),
+  quality_score: maybe(number),
+  max_tokens: maybe(number),
+  earlier: texts,
+  yanked: maybe(text),
+});
+const updatePlan = object({
+  ...installed,
+  way: one(['chunks', 'archive', 'nothing']),
+  total_bytes: maybe(number),
+  bytes_to_fetch: number,
+  bytes_to_copy: number,
+  bytes_staged: number,
+  requests: number,
+  changed_tensors: maybe(texts),
+  changed_files: texts,
+  mirrors: texts,
+});
+const updateStatus = object({
+  name: text,
+  installed: text,
+  available: maybe(text),
+  status: one(['up-to-date', 'update', 'pinned', 'other-space', 'withdrawn', 'not-offered']),
+  space_change: spaceChange,
+  bytes_to_fetch: maybe(number),
+  size_bytes: maybe(number),
+  changes: maybe(text),
+  differences: texts,
+  license: maybe(text),
+  yanked: maybe(text),
+  plan: maybe(updatePlan),
+});
+const update = object({
+  name: text,
+  from: text,
+  to: text,
+  outcome: one(['updated', 'up-to-date', 'pinned', 'other-space', 'withdrawn', 'not-offered']),
+  space_change: spaceChange,
+  yanked: maybe(text),
+  bytes_fetched: number,
+  bytes_copied: number,
+});
+const verification = object({
+  ok: flag,
+  models: list(
+    object({
+      ...installed,
+      current: flag,
+      file_count: number,
+      bytes: number,
+      bad: list(object({ path: text, fault: one(['missing', 'size', 'content']) })),
+      repaired: maybe(number),
+      bytes_fetched: number,
+    }),
+  ),
+});
+const versionSwitch = object({ name: text, from: text, to: text, pinned: flag, space_change: spaceChange });
+const prunable = object({
+  kind: one(['version', 'partial-download', 'leftover']),
+  name: maybe(text),
+  version: maybe(text),
+  path: text,
+  bytes: number,
+});
+const exported = object({ ...installed, form: one(['archive', 'files']), files: texts, bytes_fetched: number });
+const license = object({
+  ...installed,
+  license: maybe(text),
+  commercial_use: maybe(flag),
+  license_path: maybe(text),
+});
+const finding = object({ what: text, status: one(['ok', 'warning', 'failed']), detail: text, hint: maybe(text) });
+
+// The maintainer's.
+
+const tagOfBase = { tag: text, size_bytes: number, sha256, kinds: list(target) };
+const plan = object({
+  plan_version: one(1),
+  tag: text,
+  release: text,
+  prerelease: flag,
+  namespace: text,
+  generated_at: text,
+  config_sha256: sha256,
+  targets: list(object({ kind: target, place: text })),
+  base: nullable(object({ ...tagOfBase, public_keys: texts, keys_of: text })),
+  refill: maybe(list(target)),
+  users: maybe(object({ tag: nullable(text), models: z.record(text, manifestModelSchema) })),
+  models: list(
+    object({
+      ...installed,
+      action: one(['pack', 'carry']),
+      reason: text,
+      source_bytes: nullable(number),
+      source_files: nullable(number),
+      targets: list(target),
+      primary: nullable(target),
+      source: z.union([object({ directory: text }), object({ huggingface: text, revision: text })]),
+      entry: nullable(manifestModelSchema),
+      previous: nullable(manifestModelSchema),
+      previous_release: maybe(object(tagOfBase)),
+    }),
+  ),
+  dropped: texts,
+});
+const staged = object({
+  ...installed,
+  file_count: number,
+  bytes: number,
+  tensors: nullable(object({ count: number, parameters: number, dtypes: z.record(text, number) })),
+  embedding: object({
+    kind: text,
+    dimensions: maybe(nullable(number)),
+    normalized: maybe(nullable(flag)),
+    max_tokens: nullable(number),
+    pooling: nullable(text),
+    similarity: nullable(text),
+    prompts: z.record(text, text),
+    default_prompt_name: nullable(text),
+  }),
+});
+const artifact = { name: text, size_bytes: number, sha256 };
+const packed = object({
+  model: text,
+  version: text,
+  archive: object({ ...artifact, format: text }),
+  index: object(artifact),
+  space: sha256,
+});
+const publish = object({
+  tag: text,
+  state: one(['public', 'waiting', 'dry-run']),
+  sent: list(object({ target, place: text, files: texts, bytes: number })),
+  waiting_for: list(target),
+  public_urls: object({ github: maybe(text), huggingface: maybe(text), mirror: maybe(text) }),
+  install: texts,
+});
+const verify = object({
+  tag: nullable(text),
+  ok: flag,
+  files: list(
+    object({
+      target,
+      name: text,
+      state: one([
+        'ok',
+        'missing',
+        'different',
+        'unfinished',
+        'bad signature',
+        'no digest',
+        'not checked',
+        'unreachable',
+      ]),
+    }),
+  ),
+  downloaded: maybe(object({ file_count: number, bytes: number })),
+  problems,
+});
+const released = { publish, verify: maybe(verify) };
+const traffic = list(
+  object({ host: text, requests: number, writes: number, bytes_sent: number, bytes_received: number }),
+);
+const rehearsal = object({
+  tag: text,
+  ok: flag,
+  seconds: number,
+  differences: texts,
+  steps: list(object({ step: text, seconds: number })),
+  publish: maybe(publish),
+  verify: maybe(verify),
+  release_traffic: traffic,
+  install_traffic: traffic,
+  faults: list(object({ name: text, meaning: text, hits: number })),
+  installs: list(
+    object({
+      ...installed,
+      bytes_fetched: number,
+      mirrors: list(object({ mirror: text, bytes: number, requests: number, set_aside: maybe(text) })),
+    }),
+  ),
+  failure: maybe(object({ during: one(['release', 'install']), code, message: text })),
+  directory: maybe(text),
+});
+const releases = object({
+  targets: list(object({ target, place: text, pointer: nullable(object({ name: text, tag: maybe(text) })) })),
+  releases: list(object({ tag: text, release: text, on: list(object({ target, state: one(['draft', 'public']) })) })),
+  problems,
+});
+const release = object({
+  tag: text,
+  targets: list(
+    object({
+      target,
+      place: text,
+      state: one(['absent', 'draft', 'public']),
+      revision: nullable(text),
+      remarks: texts,
+      files: list(
+        object({
+          name: text,
+          size_bytes: number,
+          digest: nullable(object({ algorithm: one(['sha256', 'git-blob']), hex: text })),
+          state: one(['whole', 'unfinished']),
+          downloads: nullable(number),
+        }),
+      ),
+      missing: nullable(texts),
+    }),
+  ),
+  compared_with: nullable(text),
+  problems,
+});
+const yank = object({
+  model: text,
+  version: text,
+  reason: text,
+  state: one(['done', 'edited', 'listed']),
+  release: text,
+  replacement: nullable(text),
+  was_newest: flag,
+});
+const signing = z.looseObject({ public_keys: texts });
+
+const models = (report: z.ZodMiniType): z.ZodMiniType => object({ models: list(report) });
+
+/** Of the commands of both programs; `model …` are the client's. */
+export const jsonDocuments: Readonly<Record<string, z.ZodMiniType>> = {
+  init: object({
+    files: list(object({ path: text, state: one(['written', 'updated', 'extended', 'kept']) })),
+    diff: text,
+    config: releaseConfigSchema,
+    package: one(['locked', 'outside']),
+  }),
+  plan,
+  stage: models(staged),
+  pack: models(packed),
+  prove: object({ models: list(object({ ...installed, file_count: number })), command: flag }),
+  manifest: manifestSchema,
+  checksums: object({ checksums: list(object({ name: text, sha256 })) }),
+  notes: object({ notes: text }),
+  validate: object({ checked: texts, problems }),
+  sign: object({ signatures: texts }),
+  publish,
+  verify,
+  release: object(released),
+  rehearse: rehearsal,
+  'rehearse --fault list': object({
+    faults: list(object({ name: text, phase: one(['release', 'install']), meaning: text })),
+  }),
+  status: releases,
+  'status TAG': release,
+  yank: object({ yank, publish: maybe(publish), verify: maybe(verify) }),
+  keygen: object({
+    secret_key_path: text,
+    public_key_path: text,
+    public_key: text,
+    key_id: text,
+    signing: object({ now: signing, later: maybe(signing) }),
+  }),
+  'model install': models(install),
+  'model list': models(listed),
+  'model list --remote': object({ tag: maybe(text), models: list(offered) }),
+  'model path': object({ ...installed, space: maybe(sha256), path: text, weights: maybe(text), files: texts }),
+  'model check-updates': models(updateStatus),
+  'model update': models(update),
+  'model update --plan': models(updateStatus),
+  'model verify': verification,
+  'model rollback': versionSwitch,
+  'model pin': versionSwitch,
+  'model unpin': object({ name: text, unpinned: nullable(text) }),
+  'model prune': object({ dry_run: flag, bytes: number, items: list(prunable) }),
+  'model remove': models(object({ name: text, versions: texts, bytes: number })),
+  'model export': object({ directory: text, models: list(exported) }),
+  'model check-license': models(license),
+  'model doctor': object({ findings: list(finding), hosts: texts }),
+  'any, where it fails': error,
+};
+
+/** Documents that have a schema of their own, and parts that are described there. */
+export const describedElsewhere = new Map<unknown, string>([
+  [manifestSchema, 'manifest.schema.json'],
+  [manifestModelSchema, 'manifest.schema.json#/properties/models/additionalProperties'],
+  [releaseConfigSchema, 'release.schema.json'],
+]);
