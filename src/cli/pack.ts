@@ -17,8 +17,8 @@ export function packCommand(program: Command, dependencies: CommandDependencies)
       const loaded = await loadConfig(workspace);
       const plan = await requirePlan(loaded, workspace);
       const records = await packModels(loaded, await stageModels(loaded, plan, workspace), workspace);
-      const models = records.map(({ model, version, archive, index, space }) => ({
-        model,
+      const models = records.map(({ model: name, version, archive, index, space }) => ({
+        name,
         version,
         archive,
         index,

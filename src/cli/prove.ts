@@ -20,7 +20,7 @@ export function proveCommand(program: Command, dependencies: CommandDependencies
           ...report.models.map(
             (model) => `${model.name} ${model.version}: ${plural(model.file_count, 'file')} unpacked, as they were packed`,
           ),
-          report.command ? "release.json's check command agreed" : 'release.json has no check command',
+          report.check ? "release.json's check command agreed" : 'release.json has no check command',
         ].join('\n'),
       );
     });

@@ -37,7 +37,7 @@ export function statusCommand(program: Command, dependencies: CommandDependencie
 function describeReleases(status: ReleasesStatus): string {
   const kinds = status.targets.map(({ target }) => target);
   const cell = (release: ReleasesStatus['releases'][number], kind: string): string => {
-    const states = release.on.filter(({ target }) => target === kind).map(({ state }) => state);
+    const states = release.targets.filter(({ target }) => target === kind).map(({ state }) => state);
     const pointer = status.targets.find(({ target }) => target === kind)?.pointer?.tag === release.tag;
     return states.length === 0 ? '–' : `${states.join(' + ')}${pointer ? ' (newest)' : ''}`;
   };

@@ -108,7 +108,7 @@ describe('models from the Hub', () => {
     assert.equal(plan.exitCode, 0, plan.stderr);
     const bytes = [...files.values()].reduce((sum, file) => sum + file.length, 0);
     const [model] = JSON.parse(plan.stdout).models;
-    assert.deepEqual([model.source_bytes, model.source_files], [bytes, files.size]);
+    assert.deepEqual([model.source_bytes, model.source_file_count], [bytes, files.size]);
     assert.deepEqual(contents(hub), [], 'no content is asked for');
 
     const release = await workspace.run(['release', '--json'], { env });

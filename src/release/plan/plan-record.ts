@@ -23,7 +23,7 @@ export interface PlannedModel {
   readonly reason: string;
   /** Bytes and number of the source files; null where nothing is packed. */
   readonly source_bytes: number | null;
-  readonly source_files: number | null;
+  readonly source_file_count: number | null;
   readonly targets: readonly HostKind[];
   readonly primary: HostKind | null;
   readonly source: ModelConfig['source'];
@@ -95,7 +95,7 @@ const planSchema = z.looseObject({
       action: z.enum(['pack', 'carry']),
       reason: z.string(),
       source_bytes: z.nullable(z.int()),
-      source_files: z.nullable(z.int()),
+      source_file_count: z.nullable(z.int()),
       targets: z.array(kind),
       primary: z.nullable(kind),
       source: z.union([

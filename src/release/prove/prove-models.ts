@@ -9,13 +9,13 @@ import type { LoadedConfig } from '../load-config.ts';
 import { type PackedFile, type PackRecord, requirePackRecord } from '../pack/pack-record.ts';
 import { type Plan, packedModels } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
-import { proofPath, writeProof } from './proof.ts';
+import { type Proof, proofPath, writeProof } from './proof.ts';
 import { runCommand } from './run-command.ts';
 
 export interface ProveReport {
   readonly models: readonly { readonly name: string; readonly version: string; readonly file_count: number }[];
-  /** Whether release.json has a command of its own. */
-  readonly command: boolean;
+  /** The command of release.json that agreed with every model; null where it has none. */
+  readonly check: Proof['check'];
 }
 
 /** How long release.json's `check` command may take for one model. */
@@ -48,7 +48,7 @@ export async function proveModels(
     models.push({ name, version, file_count: record.files.length });
     workspace.onEvent?.({ type: 'done', task: 'prove', subject: name });
   }
-  return { models, command: config.check !== undefined };
+  return { models, check: config.check ?? null };
 }
 
 async function unpack(record: PackRecord, directory: string, workspace: Workspace): Promise<void> {

@@ -28,7 +28,7 @@ export interface ReleasesStatus {
     readonly tag: string;
     readonly release: string;
     /** A target can have several of one tag: a draft beside the public release, two drafts. */
-    readonly on: readonly { readonly target: HostKind; readonly state: 'draft' | 'public' }[];
+    readonly targets: readonly { readonly target: HostKind; readonly state: 'draft' | 'public' }[];
   }[];
   readonly problems: readonly Problem[];
 }
@@ -63,7 +63,7 @@ export interface TargetStatus {
 /** Asks every target for all its releases. What a target refuses or can't answer is a problem, and hides nothing of the others. */
 export async function releasesStatus(targets: readonly Target[], workspace: Workspace): Promise<ReleasesStatus> {
   const problems: Problem[] = [];
-  const releases = new Map<string, { version: string; on: { target: HostKind; state: 'draft' | 'public' }[] }>();
+  const releases = new Map<string, { release: string; targets: { target: HostKind; state: 'draft' | 'public' }[] }>();
   const asked = await Promise.all(
     targets.map(async (target) => {
       const answer = await attempt(target, problems, async () => ({
@@ -75,8 +75,8 @@ export async function releasesStatus(targets: readonly Target[], workspace: Work
   );
   for (const { target, answer } of asked) {
     for (const { tag, version, state } of answer?.list ?? []) {
-      const known = releases.get(tag) ?? { version, on: [] };
-      known.on.push({ target: target.kind, state });
+      const known = releases.get(tag) ?? { release: version, targets: [] };
+      known.targets.push({ target: target.kind, state });
       releases.set(tag, known);
     }
   }
@@ -87,7 +87,7 @@ export async function releasesStatus(targets: readonly Target[], workspace: Work
       pointer: answer?.pointer ?? null,
     })),
     releases: [...releases]
-      .map(([tag, { version, on }]) => ({ tag, release: version, on }))
+      .map(([tag, found]) => ({ tag, ...found }))
       .sort((a, b) => semver.rcompare(a.release, b.release)),
     problems,
   };
