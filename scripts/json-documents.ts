@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 import { hostKinds } from '../src/contract/fields.ts';
-import { manifestModelSchema, manifestSchema } from '../src/contract/manifest.ts';
+import { manifestSchema } from '../src/contract/manifest.ts';
 import { releaseConfigSchema } from '../src/contract/release-config.ts';
+import { planSchema } from '../src/release/plan/plan-record.ts';
 
 /**
  * Every document that a command prints with `--json`, by the command. Keys have one type and one meaning in all of them, which
@@ -16,7 +17,7 @@ const text = z.string();
 const number = z.number();
 const flag = z.boolean();
 const texts = list(text);
-const one = z.literal;
+const one = z.enum;
 const target = z.enum(hostKinds);
 const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const code = one(['unexpected', 'usage', 'invalid', 'integrity', 'remote', 'conflict', 'machine', 'interrupted']);
@@ -31,7 +32,16 @@ const problem = object({
 });
 const problems = list(problem);
 const error = object({
-  error: object({ code, message: text, hint: maybe(text), details: z.record(text, z.unknown()), problems }),
+  error: object({
+    code,
+    message: text,
+    hint: maybe(text),
+    details: z.looseObject({
+      models: maybe(list(z.unknown())),
+      failed: maybe(list(object({ name: text, code, message: text, hint: maybe(text) }))),
+    }),
+    problems,
+  }),
 });
 
 // The client's.
@@ -42,7 +52,7 @@ const facts = { license: maybe(text), dimensions: maybe(number), space: maybe(sh
 
 const install = object({
   ...installed,
-  outcome: one(['installed', 'adopted', 'present']),
+  outcome: one(['installed', 'adopted', 'present', 'repaired']),
   current_version: text,
   path: text,
   license: maybe(text),
@@ -125,7 +135,7 @@ const verification = object({
     }),
   ),
 });
-const versionSwitch = object({ name: text, from: text, to: text, pinned: flag, space_change: spaceChange });
+const versionSwitch = { name: text, from: text, to: text, pinned: flag, space_change: spaceChange };
 const prunable = object({
   kind: one(['version', 'partial-download', 'leftover']),
   name: maybe(text),
@@ -144,36 +154,6 @@ const finding = object({ what: text, status: one(['ok', 'warning', 'failed']), d
 
 // The maintainer's.
 
-const tagOfBase = { tag: text, size_bytes: number, sha256, kinds: list(target) };
-const plan = object({
-  plan_version: one(1),
-  tag: text,
-  release: text,
-  prerelease: flag,
-  namespace: text,
-  generated_at: text,
-  config_sha256: sha256,
-  targets: list(object({ kind: target, place: text })),
-  base: nullable(object({ ...tagOfBase, public_keys: texts, keys_of: text })),
-  refill: maybe(list(target)),
-  users: maybe(object({ tag: nullable(text), models: z.record(text, manifestModelSchema) })),
-  models: list(
-    object({
-      ...installed,
-      action: one(['pack', 'carry']),
-      reason: text,
-      source_bytes: nullable(number),
-      source_files: nullable(number),
-      targets: list(target),
-      primary: nullable(target),
-      source: z.union([object({ directory: text }), object({ huggingface: text, revision: text })]),
-      entry: nullable(manifestModelSchema),
-      previous: nullable(manifestModelSchema),
-      previous_release: maybe(object(tagOfBase)),
-    }),
-  ),
-  dropped: texts,
-});
 const staged = object({
   ...installed,
   file_count: number,
@@ -192,8 +172,7 @@ const staged = object({
 });
 const artifact = { name: text, size_bytes: number, sha256 };
 const packed = object({
-  model: text,
-  version: text,
+  ...installed,
   archive: object({ ...artifact, format: text }),
   index: object(artifact),
   space: sha256,
@@ -229,9 +208,7 @@ const verify = object({
   problems,
 });
 const released = { publish, verify: maybe(verify) };
-const traffic = list(
-  object({ host: text, requests: number, writes: number, bytes_sent: number, bytes_received: number }),
-);
+const traffic = object({ host: text, requests: number, writes: number, bytes_sent: number, bytes_received: number });
 const rehearsal = object({
   tag: text,
   ok: flag,
@@ -240,8 +217,8 @@ const rehearsal = object({
   steps: list(object({ step: text, seconds: number })),
   publish: maybe(publish),
   verify: maybe(verify),
-  release_traffic: traffic,
-  install_traffic: traffic,
+  release_traffic: list(traffic),
+  install_traffic: list(traffic),
   faults: list(object({ name: text, meaning: text, hits: number })),
   installs: list(
     object({
@@ -255,7 +232,7 @@ const rehearsal = object({
 });
 const releases = object({
   targets: list(object({ target, place: text, pointer: nullable(object({ name: text, tag: maybe(text) })) })),
-  releases: list(object({ tag: text, release: text, on: list(object({ target, state: one(['draft', 'public']) })) })),
+  releases: list(object({ tag: text, release: text, targets: list(object({ target, state: one(['draft', 'public']) })) })),
   problems,
 });
 const release = object({
@@ -293,20 +270,20 @@ const yank = object({
 });
 const signing = z.looseObject({ public_keys: texts });
 
-const models = (report: z.ZodMiniType): z.ZodMiniType => object({ models: list(report) });
+const models = <Report extends z.ZodMiniType>(report: Report) => object({ models: list(report) });
 
-/** Of the commands of both programs; `model …` are the client's. */
-export const jsonDocuments: Readonly<Record<string, z.ZodMiniType>> = {
+/** Of the commands of both programs; `model …` are the client's. `error`: of any command that fails. */
+export const jsonDocuments = {
   init: object({
     files: list(object({ path: text, state: one(['written', 'updated', 'extended', 'kept']) })),
     diff: text,
     config: releaseConfigSchema,
     package: one(['locked', 'outside']),
   }),
-  plan,
+  plan: planSchema,
   stage: models(staged),
   pack: models(packed),
-  prove: object({ models: list(object({ ...installed, file_count: number })), command: flag }),
+  prove: object({ models: list(object({ ...installed, file_count: number })), check: nullable(texts) }),
   manifest: manifestSchema,
   checksums: object({ checksums: list(object({ name: text, sha256 })) }),
   notes: object({ notes: text }),
@@ -337,20 +314,16 @@ export const jsonDocuments: Readonly<Record<string, z.ZodMiniType>> = {
   'model update': models(update),
   'model update --plan': models(updateStatus),
   'model verify': verification,
-  'model rollback': versionSwitch,
-  'model pin': versionSwitch,
+  'model rollback': object(versionSwitch),
+  'model pin': object(versionSwitch),
   'model unpin': object({ name: text, unpinned: nullable(text) }),
   'model prune': object({ dry_run: flag, bytes: number, items: list(prunable) }),
   'model remove': models(object({ name: text, versions: texts, bytes: number })),
   'model export': object({ directory: text, models: list(exported) }),
   'model check-license': models(license),
   'model doctor': object({ findings: list(finding), hosts: texts }),
-  'any, where it fails': error,
-};
+  error,
+} as const satisfies Readonly<Record<string, z.ZodMiniType>>;
 
-/** Documents that have a schema of their own, and parts that are described there. */
-export const describedElsewhere = new Map<unknown, string>([
-  [manifestSchema, 'manifest.schema.json'],
-  [manifestModelSchema, 'manifest.schema.json#/properties/models/additionalProperties'],
-  [releaseConfigSchema, 'release.schema.json'],
-]);
+/** What several documents have. */
+export const jsonParts = { problem, 'update status': updateStatus, traffic } as const;

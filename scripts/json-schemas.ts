@@ -1,16 +1,15 @@
 import * as z from 'zod/mini';
 import { chunkIndexSchema } from '../src/contract/chunk-index-schema.ts';
-import { manifestSchema } from '../src/contract/manifest.ts';
+import { manifestModelSchema, manifestSchema } from '../src/contract/manifest.ts';
 import { releaseConfigSchema } from '../src/contract/release-config.ts';
-import { describedElsewhere, jsonDocuments } from './json-documents.ts';
+import { jsonDocuments, jsonParts } from './json-documents.ts';
+import { jsonKeys } from './json-keys.ts';
 
 const documents = {
   release: { schema: releaseConfigSchema, title: 'release.json: what aircher-models releases' },
   manifest: { schema: manifestSchema, title: 'manifest.json: what a release offers' },
   index: { schema: chunkIndexSchema, title: 'Chunk index of a seekable tarball' },
 } as const;
-
-export const outputSchemaPath = 'manifests/schema/json-output.schema.json';
 
 const draft = { target: 'draft-2020-12', unrepresentable: 'any' } as const;
 
@@ -20,22 +19,46 @@ export function jsonSchemas(): Readonly<Record<string, string>> {
     const { $schema, ...rest } = z.toJSONSchema(schema, { ...draft, io: 'input' });
     return [`manifests/schema/${name}.schema.json`, { $schema, title, ...rest }];
   });
-  const all = [...schemas, [outputSchemaPath, outputSchema()] as const];
-  return Object.fromEntries(all.map(([path, schema]) => [path, `${JSON.stringify(schema, null, 2)}\n`]));
+  const output: [string, object] = ['manifests/schema/json-output.schema.json', outputSchema()];
+  return Object.fromEntries([...schemas, output].map(([path, schema]) => [path, `${JSON.stringify(schema, null, 2)}\n`]));
 }
 
-/** What commands print with `--json`: a definition for each. */
-function outputSchema(): object {
-  const $defs = Object.entries(jsonDocuments).map(([command, document]) => [
-    definitionName(command),
-    schemaOf(document),
-  ]);
+/** A JSON Schema, as far as it is used for what commands print. */
+export interface OutputSchema {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly OutputSchema[];
+  readonly items?: OutputSchema;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, OutputSchema>>;
+  readonly additionalProperties?: OutputSchema | boolean;
+}
+
+/** What commands print with `--json`: a definition for each document, and for each part that several have. */
+export function outputSchema(): { readonly $defs: Readonly<Record<string, OutputSchema>> } {
+  // Whatever is in it is referred to by its id.
+  const registry = z.registry<{ id: string }>();
+  registry.add(releaseConfigSchema, { id: 'release.schema.json' });
+  registry.add(manifestSchema, { id: 'manifest.schema.json' });
+  registry.add(manifestModelSchema, { id: 'manifest.schema.json#/properties/models/additionalProperties' });
+  const definitions = Object.entries({ ...jsonDocuments, ...jsonParts }).map(
+    ([name, schema]) => [definitionName(name), schema] as const,
+  );
+  for (const [name, schema] of definitions) {
+    if (!registry.has(schema)) registry.add(schema, { id: `#/$defs/${name}` });
+  }
+  const { schemas } = z.toJSONSchema(registry, { ...draft, io: 'output' });
+  const $defs = definitions.map(([name, schema]) => {
+    const { id: $ref } = registry.get(schema)!;
+    const { $schema, $id, ...definition } = schemas[$ref]!;
+    return [name, $ref === `#/$defs/${name}` ? withMeanings(definition) : { $ref }];
+  });
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    title:
-      'What the commands of aircher-models and aircher print with --json, by command; docs/json.md says what keys mean',
+    title: 'What the commands of aircher-models and aircher print with --json, by command',
     $defs: Object.fromEntries($defs),
-  };
+  } as ReturnType<typeof outputSchema>;
 }
 
 /** The definition's name in the schema: `model update --plan` is `model-update-plan`. */
@@ -43,16 +66,13 @@ export function definitionName(command: string): string {
   return command.toLowerCase().replace(/[^a-z]+/g, '-');
 }
 
-function schemaOf(document: z.ZodMiniType): object {
-  const { $schema, ...schema } = z.toJSONSchema(document, {
-    ...draft,
-    io: 'output',
-    override: ({ zodSchema, jsonSchema }) => {
-      const $ref = describedElsewhere.get(zodSchema);
-      if ($ref === undefined) return;
-      for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
-      jsonSchema.$ref = $ref;
-    },
+/** Every property described by what its key means. */
+function withMeanings(schema: object): object {
+  const described = JSON.stringify(schema, (key, value) => {
+    if (key !== 'properties') return value;
+    return Object.fromEntries(
+      Object.entries<object>(value).map(([name, property]) => [name, { description: jsonKeys[name], ...property }]),
+    );
   });
-  return schema;
+  return JSON.parse(described);
 }

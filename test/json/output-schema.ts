@@ -1,30 +1,30 @@
 import assert from 'node:assert/strict';
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import { definitionName, jsonSchemas, outputSchemaPath } from '../../scripts/json-schemas.ts';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { definitionName, jsonSchemas } from '../../scripts/json-schemas.ts';
 
-const schemas = Object.entries(jsonSchemas()).map(([path, text]) => [path, JSON.parse(text)] as const);
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
-for (const [path, schema] of schemas) ajv.addSchema(schema, path.replace('manifests/schema/', ''));
-const file = outputSchemaPath.replace('manifests/schema/', '');
+for (const [path, schema] of Object.entries(jsonSchemas())) ajv.addSchema(JSON.parse(schema), path.split('/').at(-1));
 
 /** Throws where this is not what `command` prints with `--json`: one document, as its published schema describes it. */
 export function assertDocument(command: string, document: unknown): void {
-  const validate = ajv.getSchema(`${file}#/$defs/${definitionName(command)}`) as ValidateFunction | undefined;
+  const validate = ajv.getSchema(`json-output.schema.json#/$defs/${definitionName(command)}`);
   assert.ok(validate, `no schema of ${command}`);
   const found = JSON.stringify(document, null, 1).slice(0, 2000);
   assert.ok(validate(document), `${command}: ${ajv.errorsText(validate.errors)}\n${found}`);
-  for (const key of keysOf(document)) assert.match(key, /^(\$schema|[a-z][a-z0-9_]*)$/, `${command}: the key ${key}`);
+  assertSnakeCase(document, command);
 }
 
 /** Objects by name: their keys are other people's. */
-const byName = ['prompts', 'dtypes'];
+const byName = ['models', 'prompts', 'dtypes'];
 
-/** The keys of all objects in it, but for those by name, where the values count alone. */
-function keysOf(value: unknown, within?: string): readonly string[] {
-  if (Array.isArray(value)) return value.flatMap((item) => keysOf(item));
-  if (typeof value !== 'object' || value === null) return [];
-  const named = byName.includes(within ?? '') || within === 'models';
-  return Object.entries(value).flatMap(([key, inner]) => [...(named ? [] : [key]), ...keysOf(inner, key)]);
+/** Throws where an object in it has a key that isn't in snake_case. */
+export function assertSnakeCase(value: unknown, place: string, key = ''): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [name, inner] of Object.entries(value)) {
+    const named = Array.isArray(value) || byName.includes(key);
+    if (!named) assert.match(name, /^(\$schema|[a-z][a-z0-9]*(_[a-z0-9]+)*)$/, `${place}: the key ${name}`);
+    assertSnakeCase(inner, place, named ? '' : name);
+  }
 }
 
 /** The name in `jsonDocuments` of what these arguments print; `args` begin with `model` for the client's commands. */
@@ -42,7 +42,7 @@ function documentName(args: readonly string[]): string {
 export function assertOutput(args: readonly string[], stdout: string): string {
   const document: unknown = JSON.parse(stdout);
   const failed = typeof document === 'object' && document !== null && 'error' in document;
-  const name = failed ? 'any, where it fails' : documentName(args);
+  const name = failed ? 'error' : documentName(args);
   assertDocument(name, document);
   return name;
 }

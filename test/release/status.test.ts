@@ -41,7 +41,7 @@ describe('status', () => {
     const status = await releasesStatus(targets, workspace);
     assert.deepEqual(status.problems, []);
     assert.deepEqual(
-      status.releases.map(({ tag, on }) => [tag, on.map(({ state }) => state).join(' ')]),
+      status.releases.map(({ tag, targets: on }) => [tag, on.map(({ state }) => state).join(' ')]),
       [
         ['models-v1.2.0-rc.1', 'public public public'],
         ['models-v1.1.0', 'public public public'],
@@ -67,7 +67,7 @@ describe('status', () => {
     const scene = await interrupted(t);
     const { targets, workspace } = await scene.inside();
     const all = await releasesStatus(targets, workspace);
-    assert.deepEqual(all.releases[0]?.on[0], { target: 'github', state: 'draft' });
+    assert.deepEqual(all.releases[0]?.targets[0], { target: 'github', state: 'draft' });
     assert.deepEqual(
       all.targets.map(({ pointer }) => pointer?.tag),
       [undefined, undefined, undefined],

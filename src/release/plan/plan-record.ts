@@ -67,7 +67,7 @@ export interface Plan {
 }
 
 const kind = z.enum(hostKinds as [HostKind, ...HostKind[]]);
-const planSchema = z.looseObject({
+export const planSchema = z.strictObject({
   plan_version: z.literal(1),
   tag: z.string(),
   release: z.string(),
@@ -75,9 +75,9 @@ const planSchema = z.looseObject({
   namespace: z.string(),
   generated_at: z.string(),
   config_sha256: z.string(),
-  targets: z.array(z.looseObject({ kind, place: z.string() })),
+  targets: z.array(z.strictObject({ kind, place: z.string() })),
   base: z.nullable(
-    z.looseObject({
+    z.strictObject({
       tag: z.string(),
       size_bytes: z.int(),
       sha256: z.string(),
@@ -87,9 +87,9 @@ const planSchema = z.looseObject({
     }),
   ),
   refill: z.optional(z.array(kind)),
-  users: z.optional(z.looseObject({ tag: z.nullable(z.string()), models: z.record(z.string(), manifestModelSchema) })),
+  users: z.optional(z.strictObject({ tag: z.nullable(z.string()), models: z.record(z.string(), manifestModelSchema) })),
   models: z.array(
-    z.looseObject({
+    z.strictObject({
       name: z.string(),
       version: z.string(),
       action: z.enum(['pack', 'carry']),
@@ -99,13 +99,13 @@ const planSchema = z.looseObject({
       targets: z.array(kind),
       primary: z.nullable(kind),
       source: z.union([
-        z.looseObject({ directory: z.string() }),
-        z.looseObject({ huggingface: z.string(), revision: z.string() }),
+        z.strictObject({ directory: z.string() }),
+        z.strictObject({ huggingface: z.string(), revision: z.string() }),
       ]),
       entry: z.nullable(manifestModelSchema),
       previous: z.nullable(manifestModelSchema),
       previous_release: z.optional(
-        z.looseObject({ tag: z.string(), size_bytes: z.int(), sha256: z.string(), kinds: z.array(kind) }),
+        z.strictObject({ tag: z.string(), size_bytes: z.int(), sha256: z.string(), kinds: z.array(kind) }),
       ),
     }),
   ),
