@@ -17,6 +17,7 @@ import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static
 import type { SecretKey } from '../../src/trust/secret-key.ts';
 import { signMessage, trustedCommentOf } from '../../src/trust/sign-message.ts';
 import { noise, safetensors } from '../archive/fixtures.ts';
+import { assertOutput } from '../json/output-schema.ts';
 
 /** A mirror with releases of small models, and caches to install them into. */
 export interface World {
@@ -29,7 +30,7 @@ export interface World {
   /** Publishes a release with these models, carrying forward what it doesn't name. */
   release(version: string, models: Readonly<Record<string, ModelShape>>, changes?: ReleaseChanges): Promise<Manifest>;
   manager(options?: ClientOptions): ModelManager;
-  /** Runs `aircher model …` as a process. */
+  /** Runs `aircher model …` as a process. What it prints with --json is held to its schema. */
   run(args: readonly string[], options?: RunOptions): Promise<RunResult>;
 }
 
@@ -152,6 +153,7 @@ export async function createWorld(t: TestContext, options: { readonly limits?: L
         reject: false,
         ...(uid === undefined ? {} : { uid, gid: uid }),
       });
+      if (args.includes('--json') && result.stdout !== '') assertOutput(['model', ...args], result.stdout);
       return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
     },
   };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { jsonDocuments } from '../../scripts/json-documents.ts';
 import { runCli } from '../../src/cli/run-cli.ts';
@@ -7,7 +8,7 @@ import { runModelCommand } from '../../src/fetch/command-line.ts';
 import { createWorld } from '../fetch/world.ts';
 import { lockPackage } from '../fixtures/lock-package.ts';
 import { createReleaseWorkspace } from '../fixtures/release-workspace.ts';
-import { assertOutput } from './output-schema.ts';
+import { assertOutput, assertSnakeCase } from './output-schema.ts';
 
 const commandsOf = (client: boolean): string[] =>
   Object.keys(jsonDocuments).filter((command) => command.startsWith('model ') === client);
@@ -61,6 +62,7 @@ test('every command of aircher-models prints with --json what its schema says', 
   await lockPackage(directory);
   await run('init --mirror https://models.example.org --no-github');
   assert.deepEqual([...checked].sort(), commandsOf(false).sort());
+  assert.ok((await holdStored(workspace.directory, /^(release|mirror|manifests)\/.*\.json$/)) > 8);
 });
 
 test('every command of the client prints with --json what its schema says', async (t) => {
@@ -95,5 +97,13 @@ test('every command of the client prints with --json what its schema says', asyn
   await run('verify', 4);
   for (const line of ['verify --repair', 'prune --dry-run', 'prune', 'remove alpha']) await run(line);
   await run('path alpha', 3);
+  assert.ok((await holdStored(world.cache, /^(state|config|downloads)\/.*(\.json|\.index)$/)) > 2);
   assert.deepEqual([...checked].sort(), commandsOf(true).sort());
 });
+
+/** Throws where a JSON file that we wrote has keys that aren't in snake_case. Answers with the number of files. */
+async function holdStored(directory: string, ours: RegExp): Promise<number> {
+  const paths = (await readdir(directory, { recursive: true })).filter((path) => ours.test(path));
+  for (const path of paths) assertSnakeCase(JSON.parse(await readFile(join(directory, path), 'utf8')), path);
+  return paths.length;
+}

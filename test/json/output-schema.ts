@@ -15,7 +15,7 @@ export function assertDocument(command: string, document: unknown): void {
 }
 
 /** Objects by name: their keys are other people's. */
-const byName = ['models', 'prompts', 'dtypes'];
+const byName = ['models', 'prompts', 'dtypes', 'etags', 'pins'];
 
 /** Throws where an object in it has a key that isn't in snake_case. */
 export function assertSnakeCase(value: unknown, place: string, key = ''): void {
