@@ -232,7 +232,9 @@ const rehearsal = object({
 });
 const releases = object({
   targets: list(object({ target, place: text, pointer: nullable(object({ name: text, tag: maybe(text) })) })),
-  releases: list(object({ tag: text, release: text, targets: list(object({ target, state: one(['draft', 'public']) })) })),
+  releases: list(
+    object({ tag: text, release: text, targets: list(object({ target, state: one(['draft', 'public']) })) }),
+  ),
   problems,
 });
 const release = object({

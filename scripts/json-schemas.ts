@@ -20,7 +20,9 @@ export function jsonSchemas(): Readonly<Record<string, string>> {
     return [`manifests/schema/${name}.schema.json`, { $schema, title, ...rest }];
   });
   const output: [string, object] = ['manifests/schema/json-output.schema.json', outputSchema()];
-  return Object.fromEntries([...schemas, output].map(([path, schema]) => [path, `${JSON.stringify(schema, null, 2)}\n`]));
+  return Object.fromEntries(
+    [...schemas, output].map(([path, schema]) => [path, `${JSON.stringify(schema, null, 2)}\n`]),
+  );
 }
 
 /** A JSON Schema, as far as it is used for what commands print. */

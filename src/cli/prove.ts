@@ -18,7 +18,8 @@ export function proveCommand(program: Command, dependencies: CommandDependencies
       printResult(command, dependencies, report, () =>
         [
           ...report.models.map(
-            (model) => `${model.name} ${model.version}: ${plural(model.file_count, 'file')} unpacked, as they were packed`,
+            (model) =>
+              `${model.name} ${model.version}: ${plural(model.file_count, 'file')} unpacked, as they were packed`,
           ),
           report.check ? "release.json's check command agreed" : 'release.json has no check command',
         ].join('\n'),

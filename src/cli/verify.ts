@@ -28,7 +28,12 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
         });
       }
       if (options.latest && options.allowNone && (await isUnpublished(config, targets, workspace))) {
-        printResult(command, dependencies, { tag: null, ok: true, files: [], problems: [] }, () => 'Nothing is published yet.');
+        printResult(
+          command,
+          dependencies,
+          { tag: null, ok: true, files: [], problems: [] },
+          () => 'Nothing is published yet.',
+        );
         return;
       }
       const tag = named ?? (await newestRelease(config, targets, workspace));

@@ -138,7 +138,10 @@ async function originRepository(workspace: Workspace): Promise<string | undefine
 
 /** The schema as the package has it: two directories above this file, in a checkout and in the built package. */
 async function readSchema(): Promise<string> {
-  return await readFile(fileURLToPath(new URL('../../../manifests/schema/release.schema.json', import.meta.url)), 'utf8');
+  return await readFile(
+    fileURLToPath(new URL('../../../manifests/schema/release.schema.json', import.meta.url)),
+    'utf8',
+  );
 }
 
 /** Writes a file that isn't there yet; false where something stands in its place. */
