@@ -50,6 +50,15 @@ const installed = { name: text, version: text };
 const spaceChange = one(['same', 'changes', 'unknown']);
 const facts = { license: maybe(text), dimensions: maybe(number), space: maybe(sha256) };
 
+const mirror = object({
+  mirror: text,
+  host: text,
+  bytes: number,
+  chunks: number,
+  requests: number,
+  faults: list(object({ kind: text, message: text, times: number })),
+  set_aside: maybe(text),
+});
 const install = object({
   ...installed,
   outcome: one(['installed', 'adopted', 'present', 'repaired']),
@@ -61,17 +70,7 @@ const install = object({
   space: maybe(sha256),
   bytes_fetched: number,
   bytes_copied: number,
-  mirrors: list(
-    object({
-      mirror: text,
-      host: text,
-      bytes: number,
-      chunks: number,
-      requests: number,
-      faults: list(object({ kind: text, message: text, times: number })),
-      set_aside: maybe(text),
-    }),
-  ),
+  mirrors: list(mirror),
 });
 const listed = object({ ...installed, current: flag, pinned: flag, size_bytes: number, ...facts, path: text });
 const offered = object({
@@ -220,13 +219,7 @@ const rehearsal = object({
   release_traffic: list(traffic),
   install_traffic: list(traffic),
   faults: list(object({ name: text, meaning: text, hits: number })),
-  installs: list(
-    object({
-      ...installed,
-      bytes_fetched: number,
-      mirrors: list(object({ mirror: text, bytes: number, requests: number, set_aside: maybe(text) })),
-    }),
-  ),
+  installs: list(object({ ...installed, bytes_fetched: number, mirrors: list(mirror) })),
   failure: maybe(object({ during: one(['release', 'install']), code, message: text })),
   directory: maybe(text),
 });
@@ -328,4 +321,4 @@ export const jsonDocuments = {
 } as const satisfies Readonly<Record<string, z.ZodMiniType>>;
 
 /** What several documents have. */
-export const jsonParts = { problem, 'update status': updateStatus, traffic } as const;
+export const jsonParts = { problem, mirror, 'update status': updateStatus, traffic } as const;

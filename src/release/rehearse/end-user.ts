@@ -4,35 +4,12 @@ import { execa } from 'execa';
 import * as z from 'zod/mini';
 import { AircherError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hashing.ts';
+import type { InstallReport, Models } from '../../fetch/api.ts';
 import type { Workspace } from '../workspace.ts';
 import type { StandIns } from './stand-ins.ts';
 
 /** What one model cost the end user. */
-export interface UserInstall {
-  readonly name: string;
-  readonly version: string;
-  readonly bytes_fetched: number;
-  /** Bytes by mirror, and why one wasn't asked any more. */
-  readonly mirrors: readonly {
-    readonly mirror: string;
-    readonly bytes: number;
-    readonly requests: number;
-    readonly set_aside?: string | undefined;
-  }[];
-}
-
-const installOutput = z.object({
-  models: z.array(
-    z.object({
-      name: z.string(),
-      version: z.string(),
-      bytes_fetched: z.number(),
-      mirrors: z.array(
-        z.object({ mirror: z.string(), bytes: z.number(), requests: z.number(), set_aside: z.optional(z.string()) }),
-      ),
-    }),
-  ),
-});
+export type UserInstall = Pick<InstallReport, 'name' | 'version' | 'bytes_fetched' | 'mirrors'>;
 
 export interface EndUserOptions {
   /** Names of the models to install. */
@@ -77,9 +54,14 @@ export async function installAsUser(
     throw userError(answer, result.stderr);
   };
   const sources = options.manifests.flatMap((url) => ['--manifest', url]);
-  const installed = installOutput.parse(await run('install', ...options.models, ...sources));
+  const installed = (await run('install', ...options.models, ...sources)) as Models<InstallReport>;
   await run('verify');
-  return installed.models;
+  return installed.models.map(({ name, version, bytes_fetched, mirrors }) => ({
+    name,
+    version,
+    bytes_fetched,
+    mirrors,
+  }));
 }
 
 /** The first address that gives the right bytes, as people would try them. */
