@@ -41,7 +41,7 @@ for (const [what, damage] of Object.entries(damages)) {
       const { exitCode, stderr, stdout } = await world.run(['install', 'alpha', '--json']);
       assert.equal(exitCode, 0, stderr);
       const [report] = JSON.parse(stdout).models;
-      assert.deepEqual([report.version, report.current], ['1.1.0', '1.1.0']);
+      assert.deepEqual([report.version, report.current_version], ['1.1.0', '1.1.0']);
       assert.deepEqual(await checkModels(world.cache, manifests), { alpha: '1.1.0' });
       assert.deepEqual(
         (await manager.list()).models.map((model) => [model.version, model.current, model.pinned]),

@@ -44,7 +44,7 @@ async function createMaintainer(t: TestContext): Promise<Maintainer> {
     const script = `#!/bin/sh\n{ printf 'run: %s\\n' ${program} "$@"; env; } >> '${log}'\nexec '${real}' "$@"\n`;
     await writeFile(join(bin, program), script, { mode: 0o755 });
   }
-  const { publicKey } = JSON.parse(String(made.stdout)) as { publicKey: string };
+  const { public_key: publicKey } = JSON.parse(String(made.stdout)) as { public_key: string };
   await scene.configure({
     check: [join(bin, 'check'), 'model'],
     signing: { public_keys: [publicKey], gpg_fingerprint: fingerprint },

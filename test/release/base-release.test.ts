@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { cp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/contract/manifest.ts';
-import { createForeignScene, type ForeignScene, keyOf, type Outcome } from './foreign-scene.ts';
+import { createForeignScene, type ForeignScene, type Outcome } from './foreign-scene.ts';
 import { modelsAt } from './publish-scene.ts';
 
 const versionsOf = (manifest: Manifest, model: string) =>
@@ -64,10 +64,12 @@ describe('keys over several releases', () => {
     const keygen = async (name: string) => {
       const run = await scene.start(['keygen', '--key-dir', scene.workspace.path(name), '--no-password', '--json']);
       assert.equal(run.exitCode, 0, String(run.stderr));
-      const document = JSON.parse(String(run.stdout)) as {
-        signing: { now: object; later?: { former_keys: object[] } };
+      const { public_key, secret_key_path, signing } = JSON.parse(String(run.stdout)) as {
+        readonly public_key: string;
+        readonly secret_key_path: string;
+        readonly signing: { readonly now: object; readonly later?: { readonly former_keys: readonly object[] } };
       };
-      return { ...keyOf(document), ...document };
+      return { publicKey: public_key, secretKeyPath: secret_key_path, signing };
     };
     assertReleased(await scene.release({}));
     const first = await keygen('first');

@@ -27,12 +27,6 @@ export interface Outcome {
 }
 
 /** A maintainer with three hosts, some of which others can write to. */
-/** The key of keygen's document. */
-export function keyOf(document: unknown): Key {
-  const { public_key: publicKey, secret_key_path: secretKeyPath } = document as Record<string, string>;
-  return { publicKey: publicKey!, secretKeyPath: secretKeyPath! };
-}
-
 export interface ForeignScene extends PublishScene {
   /** release.json with these changes, then `release` with this key. */
   release(changes: Readonly<Record<string, unknown>>, key?: Key, options?: PlanOptions): Promise<Outcome>;

@@ -38,7 +38,7 @@ test('rollback: an older release named by --manifest is exit 4; --allow-downgrad
   assert.match(refused.stderr, /hint: .*--allow-downgrade/);
   const allowed = await run(['list', '--remote', '--json', '--manifest', oldUrl, '--allow-downgrade']);
   assert.equal(allowed.exitCode, 0, allowed.stderr);
-  assert.equal(JSON.parse(allowed.stdout).release, 'models-v1.0.0');
+  assert.equal(JSON.parse(allowed.stdout).tag, 'models-v1.0.0');
   assert.equal(
     (await run(['list', '--remote', '--manifest', oldUrl])).exitCode,
     0,
@@ -60,7 +60,7 @@ test('an old release asked for by --release is installed by its digest in the ne
   assert.equal(old.exitCode, 0, old.stderr);
   assert.equal(JSON.parse(old.stdout).models[0].version, '1.0.0');
   const listed = await run(['list', '--remote', '--json']);
-  assert.equal(JSON.parse(listed.stdout).release, 'models-v1.1.0');
+  assert.equal(JSON.parse(listed.stdout).tag, 'models-v1.1.0');
 });
 
 test('an old release with another manifest than the newest one says is exit 4', async (t) => {
