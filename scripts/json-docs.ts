@@ -16,9 +16,9 @@ export function jsonDocs(): string {
 
 With \`--json\` every command prints one document to stdout, also where it fails ([error](#error)). Keys are in
 snake_case, and each has one meaning in all documents ([keys](#keys)). A key without a value is left out, but for those
-that may be \`null\`. [json-output.schema.json](../manifests/schema/json-output.schema.json) has a JSON Schema for each:
-that of \`model update --plan\` is \`#/$defs/model-update-plan\`. A program should ignore keys that it doesn't know: later
-versions may add some.
+that may be \`null\`. [json-output.schema.json](../manifests/schema/json-output.schema.json) has a JSON Schema for each, as
+this version prints it: that of \`model update --plan\` is \`#/$defs/model-update-plan\`. A program should ignore keys that it
+doesn't know: later versions may add some.
 
 Not ours: \`bill\` prints CycloneDX with \`--json\` or without, \`plan --matrix\` a matrix for GitHub Actions.
 
