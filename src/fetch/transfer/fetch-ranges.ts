@@ -121,7 +121,8 @@ export class RangeFetcher {
       const { bytes, startedAt, lastByteAt, mirror: late } = worker;
       const silence = now - lastByteAt;
       const rate = rateOf(worker, now);
-      const isSlow = !isLimited && now - startedAt >= lateMs && rate * slowFactor < median;
+      // Whoever is held is slow by our own doing.
+      const isSlow = !isLimited && silence >= 0 && now - startedAt >= lateMs && rate * slowFactor < median;
       if (silence < lateMs && !isSlow) continue;
       if (late === mirror && ready.length > 1) continue;
       const range = this.#work.queue.takeAgain(worker.range, mirror);
