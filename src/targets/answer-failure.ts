@@ -1,4 +1,5 @@
 import { isObject } from '../contract/json-values.ts';
+import { oneLine, shortened } from '../core/printable.ts';
 import { isRateLimit, retryAfterMs } from '../http/retry-after.ts';
 import { RequestFailure } from './request-failure.ts';
 
@@ -39,7 +40,9 @@ function sayings(headers: Headers, body: string): Sayings {
   const xml = /<Message>([^<]*)<\/Message>/.exec(body)?.[1];
   const message = [json.message, json.error, header, xml].find((text) => typeof text === 'string' && text !== '');
   const all = [...(typeof message === 'string' ? [message] : []), ...(details.length > 0 ? details : reasons)];
-  return { message: printable(all.join(': ')), reasons: code === null ? reasons : [...reasons, code] };
+  // A remote's words go to a terminal.
+  const told = shortened(oneLine(all.join(': ')).trim());
+  return { message: told, reasons: code === null ? reasons : [...reasons, code] };
 }
 
 function parseObject(text: string): Record<string, unknown> {
@@ -49,10 +52,4 @@ function parseObject(text: string): Record<string, unknown> {
   } catch {
     return {};
   }
-}
-
-/** A remote's words go to a terminal: one line, no control characters, bounded. */
-function printable(text: string): string {
-  const line = text.replaceAll(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim();
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
 }
