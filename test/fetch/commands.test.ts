@@ -296,3 +296,19 @@ test('progress: one line that is drawn again on a terminal, a line every five se
   assert.ok(lines.length >= 2 && lines.length <= 4, `${lines.length} lines in 15 s`);
   assert.equal(draw(true, true), '');
 });
+
+test('progress: what comes by two hosts at once has a rate for each', () => {
+  let text = '';
+  let now = 0;
+  const stderr = { write: (part: string) => (text += part), isTTY: true, columns: 200 };
+  const progress = createProgress({ stderr, quiet: false, verbose: false, now: () => now });
+  for (let second = 0; second <= 10; second++) {
+    for (const [via, rate] of Object.entries({ github: 1_000_000, mirror: 8_000_000 })) {
+      const done = second * rate;
+      progress.onEvent({ type: 'progress', task: 'verify', subject: 'alpha.tar.gz', via, done, total: 100_000_000 });
+      now += 500;
+    }
+  }
+  const rates = new Set(text.match(/[\d.]+ MB\/s/g));
+  assert.deepEqual([...rates].sort(), ['1.00 MB/s', '8.00 MB/s']);
+});

@@ -60,7 +60,7 @@ export function createProgress(options: ProgressOptions): Progress {
 
   const onEvent = (event: Event): void => {
     if (event.type === 'warning') formatWarning(event.problem).forEach(say);
-    else if (event.type === 'mirror-set-aside') say(`warning: ${event.mirror} is not asked any more: ${event.reason}`);
+    else if (event.type === 'mirror-set-aside') say(`warning: ${event.mirror} is set aside: ${event.reason}`);
     else if (event.type === 'retry' && verbose) {
       say(`${event.what}: ${event.reason}; again in ${formatDuration(event.delayMs / 1000)}`);
     }
@@ -68,10 +68,10 @@ export function createProgress(options: ProgressOptions): Progress {
     if (event.type === 'notice') say(event.message);
     else if (event.type === 'waiting') say(`${event.subject}: waiting for ${event.holder}, which is working on it`);
     else if (event.type === 'done') {
-      tasks.delete(`${event.task} ${event.subject}`);
+      tasks.delete(keyOf(event));
       clear();
     } else if (event.type === 'progress') {
-      const key = `${event.task} ${event.subject}`;
+      const key = keyOf(event);
       const samples = tasks.get(key) ?? [];
       tasks.set(key, samples);
       const perSecond = rateWith(samples, now(), event.done);
@@ -81,6 +81,11 @@ export function createProgress(options: ProgressOptions): Progress {
     }
   };
   return { onEvent, say, end: clear };
+}
+
+/** What the bytes of an event are counted for. */
+function keyOf({ task, subject, via = '' }: Extract<Event, { type: 'progress' | 'done' }>): string {
+  return [task, subject, via].join(' ');
 }
 
 function progressLine(event: Extract<Event, { type: 'progress' }>, perSecond: number): string {

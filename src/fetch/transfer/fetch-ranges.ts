@@ -4,7 +4,6 @@ import type { Location, Mirror } from './mirror.ts';
 import { noRanges } from './mirror-faults.ts';
 import type { Range, RangeQueue } from './range-queue.ts';
 import {
-  announce,
   askForWhole,
   isClean,
   judgeFailure,
@@ -114,7 +113,8 @@ export class RangeFetcher {
 
   /** Once more what a silent worker, or a very slow one, should have brought; from another mirror, where there is one. */
   #takeLate(mirror: Mirror, ready: readonly Mirror[], now: number): Range | undefined {
-    const isLimited = this.#work.http.pace(0) > 0;
+    const { http, queue, onEvent } = this.#work;
+    const isLimited = http.pace(0) > 0;
     const rates = [...this.#rates].sort((a, b) => a - b);
     const median = rates[rates.length >> 1] ?? 0;
     for (const worker of this.#workers) {
@@ -125,11 +125,11 @@ export class RangeFetcher {
       const isSlow = !isLimited && silence >= 0 && now - startedAt >= lateMs && rate * slowFactor < median;
       if (silence < lateMs && !isSlow) continue;
       if (late === mirror && ready.length > 1) continue;
-      const range = this.#work.queue.takeAgain(worker.range, mirror);
+      const range = queue.takeAgain(worker.range, mirror);
       if (range === undefined) continue;
       const message = `${late.host}: ${bytes} bytes in ${Math.round((now - startedAt) / 1000)} s`;
       late.note(silence < lateMs ? 'slow' : 'stalled', message);
-      if (late !== mirror) announce(late, message, this.#work);
+      onEvent?.({ type: 'retry', what: late.name, reason: message, delayMs: 0 });
       return range;
     }
     return undefined;
