@@ -53,6 +53,15 @@ test('with a public key only a well-signed manifest counts: unsigned, foreign, f
   assert.equal((await world.manager({ publicKeys }).ensureModel('alpha')).version, '1.0.0');
 });
 
+test('a host that gives the signature only later (403 with Retry-After) failed; its manifest is not called unsigned', async (t) => {
+  const world = await createWorld(t);
+  const key = newKey();
+  await world.release('1.0.0', alpha, { key });
+  const action = { kind: 'status', status: 403, headers: { 'retry-after': '3600' } } as const;
+  world.mirror.faults.add({ match: { path: '\\.minisig$' }, times: 'always', action });
+  await assert.rejects(world.manager({ publicKeys: [lineOf(key)] }).listRemote(), refuses('remote'));
+});
+
 test('a manifest and signature that do not match yet are fetched again as a pair from the release’s own place', async (t) => {
   const world = await createWorld(t);
   const key = newKey();

@@ -112,3 +112,38 @@ for (const [size, shape] of Object.entries({
     assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
   });
 }
+
+test('a 403 with a Retry-After is a rate limit: the only mirror is asked again, by ranges', async (context) => {
+  const published = await publish(context);
+  const limited: FaultAction = { kind: 'status', status: 403, headers: { 'retry-after': '0' } };
+  const faults = createFaults([{ match: { path: '\\.tar\\.gz$' }, times: 2, action: limited }]);
+  const mirror = await serve(context, { directory: published.directory, faults });
+  const client = http(context);
+  const wanted = await request(context, published.entry({ mirror: mirror.url }));
+  const report = await runTransfer(await planTransfer(wanted, client), client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
+  assert.deepEqual(
+    report.mirrors.map(({ faults, setAside }) => [faults.map(({ kind }) => kind), setAside]),
+    [[['busy'], undefined]],
+  );
+});
+
+test('a range that is late is asked for once more, and its mirror is not said to be set aside', async (context) => {
+  const published = await publish(context, { layers: 12 });
+  // Silent for longer than a range may be, and for less than a connection may be.
+  const faults = createFaults([{ match: { path: '\\.tar\\.gz$' }, nth: 2, action: { kind: 'stall', ms: 6000 } }]);
+  const late = await serve(context, { directory: published.directory, faults });
+  const good = await serve(context, { directory: published.directory });
+  const client = http(context, { stallTimeoutMs: 60_000, archiveTimeoutMs: 60_000 });
+  const wanted = await request(context, published.entry({ github: late.url, mirror: good.url, primary: 'github' }));
+  const events: Event[] = [];
+  const onEvent = (event: Event): void => void events.push(event);
+  const report = await runTransfer(await planTransfer(wanted, client), client, { onEvent });
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
+  const { faults: met, setAside } = report.mirrors.find(({ mirror }) => mirror === 'github')!;
+  assert.deepEqual([met.map(({ kind }) => kind), setAside], [['stalled'], undefined]);
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'retry' || type === 'mirror-set-aside').map(({ type }) => type),
+    ['retry'],
+  );
+});

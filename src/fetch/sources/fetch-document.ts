@@ -1,5 +1,5 @@
 import { limits } from '../../contract/limits.ts';
-import { invalidError } from '../../core/errors.ts';
+import { invalidError, isAircherError } from '../../core/errors.ts';
 import { readBoundedFile } from '../../core/files.ts';
 import { remoteReason, statusOf } from '../../http/remote-error.ts';
 import type { FetchedManifest, SourceOptions, UnchangedManifest } from './types.ts';
@@ -24,8 +24,8 @@ export async function fetchManifestUrl(
       .document(beside.href, { ...options, timeoutMs, maxBytes: limits.signatureBytes, etag: undefined })
       .catch((error: unknown) => {
         // Some hosts deny what isn't there, or answer with a page.
-        const denied = [401, 403, 404, 410].includes(Number(statusOf(error)));
-        if (!denied && remoteReason(error) !== 'content') throw error;
+        const isThere = !isAircherError(error, 'conflict') && ![404, 410].includes(Number(statusOf(error)));
+        if (isThere && remoteReason(error) !== 'content') throw error;
       }),
   ]);
   const { bytes, headers, local } = document;

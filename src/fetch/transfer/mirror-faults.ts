@@ -2,7 +2,7 @@ import type { AircherError } from '../../core/errors.ts';
 import type { HttpResponse } from '../../http/http-client.ts';
 import { leave } from '../../http/read-body.ts';
 import { hostOf, isFinal, type RemoteReason, remoteReason } from '../../http/remote-error.ts';
-import { retryAfterMs } from '../../http/retry-after.ts';
+import { isRateLimit, retryAfterMs } from '../../http/retry-after.ts';
 
 /** What a mirror did wrong, as a word for programs and reports. */
 export type FaultKind =
@@ -44,9 +44,12 @@ export function toFault(error: unknown): MirrorFaultError {
   return new MirrorFaultError(reason, message, isFinal(error as AircherError) ? 'never' : 'retry');
 }
 
-export function statusFault(status: number, message: string, retryAfter: number | undefined): MirrorFaultError {
-  if (status === 429 || (status === 503 && retryAfter !== undefined)) {
-    return new MirrorFaultError('busy', message, 'wait', retryAfter);
+/** What an answer of neither 200 nor 206 stands for. */
+export function statusFault({ status, headers, url }: HttpResponse): MirrorFaultError {
+  const message = `${hostOf(url)}: status ${status}`;
+  const waitMs = retryAfterMs(headers);
+  if (isRateLimit(status, headers) || (status === 503 && waitMs !== undefined)) {
+    return new MirrorFaultError('busy', message, 'wait', waitMs);
   }
   if (status === 401 || status === 403) return new MirrorFaultError('denied', message, 'refused');
   if (status === 404 || status === 410) return new MirrorFaultError('missing', message, 'refused');
@@ -86,9 +89,7 @@ function spanOf(response: HttpResponse, { range, size }: Asked): readonly [numbe
   const host = hostOf(response.url);
   const fault = (kind: FaultKind, fact: string): MirrorFaultError =>
     new MirrorFaultError(kind, `${host}: ${fact}`, 'refused');
-  if (status !== 200 && status !== 206) {
-    return statusFault(status, `${host}: status ${status}`, retryAfterMs(headers));
-  }
+  if (status !== 200 && status !== 206) return statusFault(response);
   const whole = [0, size] as const;
   const header = status === 206 ? (headers['content-range'] ?? '').trim() : `bytes 0-${size - 1}/${size}`;
   const span = [range ?? whole, whole].find(([start, end]) =>

@@ -9,7 +9,6 @@ import { assetHeaders, findPrivateAsset } from '../../http/github-asset.ts';
 import type { Http, HttpResponse } from '../../http/http-client.ts';
 import { leave, readBody } from '../../http/read-body.ts';
 import { hostOf } from '../../http/remote-error.ts';
-import { retryAfterMs } from '../../http/retry-after.ts';
 import type { VerifyState } from './expected-files.ts';
 
 /** Failures in a row without a byte between them. */
@@ -144,11 +143,10 @@ function startOf(response: HttpResponse, { file, size }: Reading): number {
     throw fault(new MirrorFaultError('wrong-range', `${host}: sends another range than asked for`, 'retry'));
   }
   if (status !== 200) {
-    const message = `${host}: status ${status}`;
+    const found = statusFault(response);
     // A signed URL that has expired; the next request gets a fresh one.
-    if (response.hops.length > 1 && [400, 401, 403].includes(status))
-      throw fault(new MirrorFaultError('expired', message, 'retry'));
-    throw fault(statusFault(status, message, retryAfterMs(headers)));
+    const isExpired = response.hops.length > 1 && (status === 400 || found.kind === 'denied');
+    throw fault(isExpired ? new MirrorFaultError('expired', found.message, 'retry') : found);
   }
   const length = headers['content-length'];
   if (length === undefined || file.sizeBytes === undefined || Number(length) === file.sizeBytes) return 0;
