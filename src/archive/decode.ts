@@ -1,4 +1,3 @@
-import { promisify } from 'node:util';
 import type * as Zlib from 'node:zlib';
 import type { ArchiveFormat } from '../contract/chunk-index.ts';
 import { builtins } from '../core/builtins.ts';
@@ -46,7 +45,7 @@ type Decode = (
 async function decodeWhole(decode: Decode, input: Uint8Array, length: number): Promise<Uint8Array> {
   let result: WithEngine;
   try {
-    result = (await promisify(decode)(input, {
+    result = (await builtins.util.promisify(decode)(input, {
       info: true,
       maxOutputLength: Math.max(length, 1),
       // One output buffer, a little larger than needed, makes it one call into the thread pool.

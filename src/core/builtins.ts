@@ -5,6 +5,7 @@ import type * as Https from 'node:https';
 import type * as Net from 'node:net';
 import type * as Stream from 'node:stream';
 import type * as Tls from 'node:tls';
+import type * as Util from 'node:util';
 import type * as Zlib from 'node:zlib';
 
 /**
@@ -32,6 +33,9 @@ export const builtins = {
   },
   get tls(): typeof Tls {
     return process.getBuiltinModule('node:tls');
+  },
+  get util(): typeof Util {
+    return process.getBuiltinModule('node:util');
   },
   get zlib(): typeof Zlib {
     return process.getBuiltinModule('node:zlib');

@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { nearest } from '../contract/problems-of.ts';
+import { builtins } from '../core/builtins.ts';
 import { errorDocument, formatError } from '../core/error-text.ts';
 import { AircherError, toAircherError, usageError } from '../core/errors.ts';
 import { exitCodes } from '../core/exit-codes.ts';
@@ -97,7 +97,7 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
   const types = [...valuesOf(everyOption)].map(([option, value]) => {
     return [option.slice(2), { type: value === undefined ? 'boolean' : 'string' }] as const;
   });
-  const { tokens } = parseArgs({
+  const { tokens } = builtins.util.parseArgs({
     args: [...argv],
     strict: false,
     allowPositionals: true,

@@ -179,6 +179,26 @@ test('what one of the two left when it was killed, lock and all, the other goes 
   await Promise.all(runs);
 });
 
+test('what answers from the cache loads neither Node’s network, nor digests, compression or workers', async (t) => {
+  const { world, sides, same } = await createPair(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0', layers: 1, layerBytes: 1000 } });
+  await same(['install', 'alpha', '--json', '--connections', '1'], 0);
+  const hook = world.path('hook.cjs');
+  await writeFile(hook, "process.on('exit', () => process.stderr.write(process.moduleLoadList.join('\\n')))");
+  const { program, home } = sides[1]!;
+  const { exitCode, stderr } = await run(world, program, home, ['path', 'alpha'], {
+    NODE_OPTIONS: `--require ${hook}`,
+  });
+  assert.equal(exitCode, 0, stderr);
+  const loaded = new Set(stderr.split('\n').map((line) => line.replace(/^NativeModule /, '')));
+  // Not `net`: Node itself loads it where stdout is a pipe.
+  const late = ['crypto', 'dns', 'http', 'https', 'tls', 'worker_threads', 'zlib'];
+  assert.deepEqual(
+    late.filter((name) => loaded.has(name)),
+    [],
+  );
+});
+
 /** Whether a transfer has noted more than half of the chunks. */
 async function hasStaged(home: string): Promise<boolean> {
   const files = await readdir(join(home, 'cache/downloads'), { recursive: true }).catch(() => []);

@@ -29,6 +29,8 @@ async function cacheWithVersions(t: TestContext): Promise<CacheLayout> {
       model: 'alpha',
       version,
       installed_at: '2026-01-01T00:00:00Z',
+      manifest_sha256: '0'.repeat(64),
+      local: false,
       files: [],
       entry: { version, size_bytes: 0, sha256: '0'.repeat(64), download_urls: { mirror: 'https://example.org/x' } },
     });

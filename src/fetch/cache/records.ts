@@ -1,28 +1,10 @@
 import { readdir, rm } from 'node:fs/promises';
-import * as z from 'zod/mini';
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
-import { fileFields, modelNameField, sha256Field, versionField } from '../../contract/fields.ts';
-import { type ManifestModel, manifestModelSchema } from '../../contract/manifest.ts';
+import type { ManifestModel } from '../../contract/manifest.ts';
 import { modelNameFault } from '../../contract/names.ts';
 import { ifThere, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 import type { CacheLayout } from './layout.ts';
-
-const recordSchema = z.object({
-  record_version: z.literal(1),
-  model: modelNameField,
-  version: versionField,
-  /** The release it came with. */
-  release: z.optional(z.string()),
-  installed_at: z.string(),
-  /** The manifest that `entry` is from, kept in state/manifests/. */
-  manifest_sha256: z.optional(sha256Field),
-  /** That manifest came from this machine: then `entry` may name addresses there. */
-  local: z.optional(z.boolean()),
-  files: z.array(z.object(fileFields)),
-  /** The model's entry in the manifest that it was installed by. */
-  entry: manifestModelSchema,
-});
 
 export interface InstalledFile {
   readonly path: string;
@@ -35,11 +17,15 @@ export interface InstallRecord {
   readonly record_version: 1;
   readonly model: string;
   readonly version: string;
+  /** The release it came with. */
   readonly release?: string | undefined;
   readonly installed_at: string;
-  readonly manifest_sha256?: string | undefined;
-  readonly local?: boolean | undefined;
+  /** The manifest that `entry` is from, kept in state/manifests/. */
+  readonly manifest_sha256: string;
+  /** That manifest came from this machine: then `entry` may name addresses there. */
+  readonly local: boolean;
   readonly files: readonly InstalledFile[];
+  /** The model's entry in the manifest that it was installed by. */
   readonly entry: ManifestModel;
 }
 
@@ -49,24 +35,16 @@ export async function readRecord(
   name: string,
   version: string,
 ): Promise<InstallRecord | undefined> {
-  const path = layout.record(name, version);
-  const bytes = await readFileIfThere(path);
-  if (bytes === undefined) return undefined;
-  const known = parsed.get(path);
-  if (known?.bytes.equals(bytes)) return known.record;
-  const record = parseRecord(bytes);
-  if (record?.model !== name || record.version !== version) return undefined;
-  parsed.set(path, { bytes, record });
-  return record;
+  const bytes = await readFileIfThere(layout.record(name, version));
+  const record = bytes && parseRecord(bytes);
+  return record?.model === name && record.version === version ? record : undefined;
 }
 
-/** Records by path, as they were last read: one command reads them several times, and parsing takes longer than reading. */
-const parsed = new Map<string, { readonly bytes: Buffer; readonly record: InstallRecord }>();
-
-/** Our own file, of fields that were read strictly once: that reading takes longer than all else which a warm command does. */
+/** Our own file, whose fields were read strictly before it was written: that takes longer than all else which a warm command does. */
 function parseRecord(bytes: Buffer): InstallRecord | undefined {
   try {
-    return z.parse(recordSchema, JSON.parse(bytes.toString()));
+    const record: InstallRecord = JSON.parse(bytes.toString());
+    return record.record_version === 1 ? record : undefined;
   } catch {
     return undefined;
   }

@@ -98,7 +98,7 @@ const keptMs = 3_600_000;
 async function removeOldManifests(layout: CacheLayout, digest: string): Promise<void> {
   const named = new Set([digest]);
   for (const model of await readAllInstalled(layout)) {
-    for (const { manifest_sha256: kept = '' } of model.versions) named.add(kept);
+    for (const { manifest_sha256: kept } of model.versions) named.add(kept);
   }
   for (const file of await list(manifestsDirectory(layout))) {
     const path = join(manifestsDirectory(layout), file);

@@ -80,9 +80,9 @@ async function resolveInstalled(
   range: string | undefined,
   record: InstallRecord | undefined,
 ): Promise<ResolvedModel & { readonly record: InstallRecord }> {
-  const digest = record?.manifest_sha256;
-  const from = digest && (await readKeptManifest(client.layout, { sha256: digest, local: record?.local ?? false }));
-  if (record === undefined || !from) {
+  const from =
+    record && (await readKeptManifest(client.layout, { sha256: record.manifest_sha256, local: record.local }));
+  if (record === undefined || from === undefined) {
     throw remoteError(
       `${range === undefined ? name : `${name}@${range}`} is not installed with its manifest, and the client is offline.`,
       'Run it where there is a network, or install the model first.',

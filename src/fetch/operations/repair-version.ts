@@ -38,7 +38,7 @@ export async function repairVersion(
         huggingFaceCache: client.huggingFaceCache,
         indexBytes: (await readRecordedIndex(layout, model, version))?.bytes,
       };
-      const http = (await client.http()).namedBy({ local: record.local ?? false }, context);
+      const http = (await client.http()).namedBy(record, context);
       const report = await runTransfer(await planTransfer(request, http, context), http, context);
       for (const path of paths) await replaceFile(join(staging.files, path), join(directory, path));
       return report;
