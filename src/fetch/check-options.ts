@@ -11,7 +11,7 @@ import type {
   UpdateOptions,
   VerifyOptions,
 } from './api.ts';
-import { parseRate } from './parse-rate.ts';
+import { rateField } from './parse-rate.ts';
 
 const anything = z.optional(z.any());
 const text = z.optional(z.string());
@@ -19,8 +19,6 @@ const texts = z.optional(z.array(z.string()));
 const flag = z.optional(z.boolean());
 const count = z.optional(z.int().check(z.gte(1, 'must be at least 1')));
 const number = z.optional(z.number().check(z.gte(0, 'must be at least 0')));
-const isRate = (value: unknown): boolean =>
-  typeof value === 'number' ? value > 0 : typeof value === 'string' && parseRate(value) !== undefined;
 
 type Shape<Options> = Readonly<Record<Exclude<keyof Options, keyof RunContext>, z.ZodMiniType>>;
 
@@ -34,7 +32,7 @@ const shapes = {
     offline: flag,
     release: text,
     allowDowngrade: flag,
-    limitRate: z.optional(z.any().check(z.refine(isRate, 'must be bytes a second: a number, or a text such as "5MB"'))),
+    limitRate: z.optional(rateField),
     connections: count,
     http: anything,
     env: anything,

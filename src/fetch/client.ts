@@ -48,7 +48,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const { limitRate, connections } = await readPreferences(layout);
     opened = createHttp({
       ...httpOptionsOf(env),
-      limitRate: rateOf(options.limitRate) ?? limitRate,
+      limitRate: parseRate(options.limitRate) ?? limitRate,
       connections: options.connections ?? connections,
       ...options.http,
     });
@@ -90,10 +90,6 @@ function httpOptionsOf(env: Readonly<Record<string, string | undefined>>): HttpO
     githubApiUrl: env.GITHUB_API_URL || undefined,
     allowInsecure: isSet(env.AIRCHER_ALLOW_HTTP),
   };
-}
-
-function rateOf(rate: number | string | undefined): number | undefined {
-  return typeof rate === 'string' ? parseRate(rate) : rate;
 }
 
 function isSet(value = ''): boolean {

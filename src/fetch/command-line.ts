@@ -167,8 +167,7 @@ function unknown(what: string, found: string, known: readonly string[], command?
 
 function clientOptions(options: OptionValues, env: CommandEnvironment['env']): ClientOptions {
   const rate = options['limit-rate']?.at(-1);
-  const limitRate = rate === undefined ? undefined : parseRate(rate);
-  if (rate !== undefined && limitRate === undefined) {
+  if (rate !== undefined && parseRate(rate) === undefined) {
     throw usageError(`--limit-rate ${rate} is not a rate.`, 'Write it as 500k, 5MB or 1.5MB/s.');
   }
   return {
@@ -179,7 +178,7 @@ function clientOptions(options: OptionValues, env: CommandEnvironment['env']): C
     release: options.release?.at(-1),
     offline: options.offline ? true : undefined,
     allowDowngrade: options['allow-downgrade'] !== undefined,
-    limitRate,
+    limitRate: rate,
     connections: numberOption(options, 'connections', 64),
     http: { userAgent: `aircher/${toolVersion}`, ...(options['allow-http'] && { allowInsecure: true }) },
   };

@@ -6,16 +6,8 @@ import { problemsError, toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
-import { parseRate } from '../parse-rate.ts';
+import { parseRate, rateField } from '../parse-rate.ts';
 import type { CacheLayout } from './layout.ts';
-
-const rateField = z.union(
-  [
-    z.int().check(z.gte(1)),
-    z.string().check(z.refine((text) => parseRate(text) !== undefined, 'must be a rate such as "5MB"')),
-  ],
-  'must be bytes a second: a whole number above 0, or a text such as "5MB"',
-);
 
 const preferencesSchema = z.strictObject({
   pins: z.optional(z.record(modelNameField, versionField)),
@@ -50,7 +42,7 @@ export async function readPreferences(layout: CacheLayout): Promise<Preferences>
     pins: Object.assign(Object.create(null), content.pins),
     mirrors: content.mirrors,
     keepVersions: content.keep_versions ?? 1,
-    limitRate: typeof content.limit_rate === 'string' ? parseRate(content.limit_rate) : content.limit_rate,
+    limitRate: parseRate(content.limit_rate),
     connections: content.connections,
   };
 }
