@@ -1,19 +1,16 @@
-import * as z from 'zod/mini';
 import { hasSystemCode } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 
-const namespacesSchema = z.object({
-  namespaces_version: z.literal(1),
-  /** By source, as it is shown: without passwords. */
-  sources: z.record(z.string(), z.string()),
-});
-
-/** The namespace that each source's manifest had when it was last asked; none where the file is missing or damaged. */
+/**
+ * The namespace that each source's manifest had when it was last asked, by the source as it is shown: without passwords. None
+ * where the file is missing or damaged.
+ */
 export async function readNamespaces(file: string): Promise<Readonly<Record<string, string>>> {
   const bytes = await readFileIfThere(file);
   try {
-    return z.parse(namespacesSchema, JSON.parse(String(bytes))).sources;
+    const { namespaces_version: version, sources } = JSON.parse(String(bytes));
+    return version === 1 ? sources : {};
   } catch {
     return {};
   }

@@ -1,7 +1,5 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod/mini';
-import { sha256Field } from '../../contract/fields.ts';
 import { parseManifest } from '../../contract/manifest.ts';
 import { exists, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
@@ -12,33 +10,24 @@ import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';
 import type { GoodManifest } from './good-manifest.ts';
 
-const acceptedSchema = z.object({
-  accepted_version: z.literal(1),
-  sha256: sha256Field,
-  /** Where it was: a URL or a file. */
-  url: z.string(),
-  /** It came from this machine. */
-  local: z.boolean(),
-  accepted_at: z.string(),
-  /** Keys that were given or baked in when `keys` were learned. */
-  roots: z.array(z.string()),
-  /** Keys that a manifest signed by a trusted key announced; empty where none did. */
-  keys: z.array(z.string()),
-  /** Keys that were announced before those, the oldest first. */
-  earlier: z.optional(z.array(z.array(z.string()))),
-  /** Keys that were trusted when it was accepted: one of them signed it. */
-  signers: z.array(z.string()),
-  /** The answers' ETags by source, valid for this manifest's bytes. */
-  etags: z.record(z.string(), z.string()),
-});
-
 /** What is remembered with the newest manifest that was accepted. */
 export interface AcceptedState {
+  /** Keys that were given or baked in when `keys` were learned. */
   readonly roots: readonly string[];
+  /** Keys that a manifest signed by a trusted key announced; empty where none did. */
   readonly keys: readonly string[];
-  readonly earlier?: readonly (readonly string[])[] | undefined;
+  /** Keys that were announced before those, the oldest first. */
+  readonly earlier: readonly (readonly string[])[];
+  /** Keys that were trusted when it was accepted: one of them signed it. */
   readonly signers: readonly string[];
+  /** The answers' ETags by source, valid for this manifest's bytes. */
   readonly etags: Readonly<Record<string, string>>;
+}
+
+/** state/accepted.json: our own file, whose names are those of `GoodManifest` and `AcceptedState`. */
+interface AcceptedFile extends AcceptedState, Pick<GoodManifest, 'sha256' | 'url' | 'local'> {
+  readonly accepted_version: 1;
+  readonly accepted_at: string;
 }
 
 /** The newest manifest that was accepted. */
@@ -54,8 +43,8 @@ export async function readAccepted(layout: CacheLayout): Promise<AcceptedManifes
   const state = await readFileIfThere(acceptedPath(layout));
   if (state === undefined) return undefined;
   try {
-    const accepted = z.parse(acceptedSchema, JSON.parse(state.toString()));
-    const kept = await readKeptManifest(layout, accepted);
+    const accepted: AcceptedFile = JSON.parse(state.toString());
+    const kept = accepted.accepted_version === 1 ? await readKeptManifest(layout, accepted) : undefined;
     return kept && { ...kept, ...accepted };
   } catch {
     return undefined;
@@ -68,7 +57,7 @@ export async function writeAccepted(layout: CacheLayout, found: GoodManifest, st
   const { sha256: digest, local } = found;
   const url = showSource(found.url);
   const accepted_at = new Date().toISOString();
-  const accepted = { accepted_version: 1, sha256: digest, url, local, accepted_at, ...state };
+  const accepted: AcceptedFile = { accepted_version: 1, sha256: digest, url, local, accepted_at, ...state };
   await writeFileAtomically(acceptedPath(layout), formatJson(accepted));
   await removeOldManifests(layout, digest);
 }

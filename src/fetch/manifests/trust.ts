@@ -71,7 +71,7 @@ export async function readTrust(client: Client, context: RunContext): Promise<Tr
   const stored = await readAccepted(client.layout);
   if (stored === undefined || namespaceFault(stored.manifest, client)) return newTrust(keys);
   if (keys.length === 0) return newTrust(keys, stored);
-  const { roots, keys: announced, earlier = [] } = stored;
+  const { roots, keys: announced, earlier } = stored;
   const learned = [roots, ...earlier, announced].some((known) => sameKeys(known, keys));
   try {
     // One that announces other keys was signed by an older one, which counts for these bytes.
