@@ -123,7 +123,7 @@ test('a 403 with a Retry-After is a rate limit: the only mirror is asked again, 
   const report = await runTransfer(await planTransfer(wanted, client), client);
   assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
   assert.deepEqual(
-    report.mirrors.map(({ faults, setAside }) => [faults.map(({ kind }) => kind), setAside]),
+    report.mirrors.map(({ faults, set_aside }) => [faults.map(({ kind }) => kind), set_aside]),
     [[['busy'], undefined]],
   );
 });
@@ -140,7 +140,7 @@ test('a range that is late is asked for once more, and its mirror is not said to
   const onEvent = (event: Event): void => void events.push(event);
   const report = await runTransfer(await planTransfer(wanted, client), client, { onEvent });
   assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
-  const { faults: met, setAside } = report.mirrors.find(({ mirror }) => mirror === 'github')!;
+  const { faults: met, set_aside: setAside } = report.mirrors.find(({ mirror }) => mirror === 'github')!;
   assert.deepEqual([met.map(({ kind }) => kind), setAside], [['stalled'], undefined]);
   assert.deepEqual(
     events.filter(({ type }) => type === 'retry' || type === 'mirror-set-aside').map(({ type }) => type),

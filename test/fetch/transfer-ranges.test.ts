@@ -21,12 +21,12 @@ test('an update fetches only the chunks that no installed version has', async (c
     'model.safetensors: layer.10.weight',
     'model.safetensors: layer.11.weight',
   ]);
-  assert.deepEqual(plan.summary.changedFiles, ['model.safetensors']);
+  assert.deepEqual(plan.summary.changed_files, ['model.safetensors']);
   assert.equal(plan.summary.requests, 1);
   const report = await runTransfer(plan, client);
   assert.deepEqual(await differences(join(wanted.staging, 'files'), next), []);
   assert.ok(report.bytesFetched < 1.1 * 2 * 700_000, `${report.bytesFetched} bytes`);
-  assert.equal(report.bytesFetched, plan.summary.bytesToFetch);
+  assert.equal(report.bytesFetched, plan.summary.bytes_to_fetch);
   assert.ok(report.bytesCopied > 9 * 700_000);
 });
 
@@ -39,7 +39,7 @@ test('without an index of the old version, identical files are still copied', as
     reuse: [{ ...old.reuse(), index: undefined }],
   });
   const plan = await planTransfer(wanted, client);
-  assert.deepEqual(plan.summary.changedFiles, ['config.json']);
+  assert.deepEqual(plan.summary.changed_files, ['config.json']);
   const report = await runTransfer(plan, client);
   assert.deepEqual(await differences(join(wanted.staging, 'files'), next), []);
   assert.ok(report.bytesFetched < 2000, `${report.bytesFetched} bytes`);
@@ -56,7 +56,7 @@ test('an installed version with damaged chunks lends only the good ones', async 
   const client = http(context);
   const wanted = await request(context, published.entry({ mirror: mirror.url }), { reuse: [old.reuse()] });
   const plan = await planTransfer(wanted, client);
-  assert.equal(plan.summary.bytesToFetch, 0);
+  assert.equal(plan.summary.bytes_to_fetch, 0);
   const report = await runTransfer(plan, client);
   assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
   assert.ok(report.bytesFetched > 0 && report.bytesFetched < 800_000, `${report.bytesFetched} bytes`);
@@ -170,7 +170,7 @@ test('two mirrors that each have another bad chunk make one good model', async (
   const report = await runTransfer(await planTransfer(wanted, client), client);
   assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
   // A bad chunk that the other mirror happened to bring first was never seen.
-  const blamed = report.mirrors.filter((mirror) => mirror.setAside !== undefined);
+  const blamed = report.mirrors.filter((mirror) => mirror.set_aside !== undefined);
   assert.ok(blamed.length > 0);
   for (const { faults } of blamed) assert.deepEqual([...new Set(faults.map(({ kind }) => kind))], ['wrong-bytes']);
 });

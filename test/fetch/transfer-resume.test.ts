@@ -39,7 +39,7 @@ test('a failed transfer goes on where it was, from another mirror too', async (c
     isAircherError(error, 'interrupted'),
   );
   const again = await planTransfer(second, client);
-  assert.ok(again.summary.bytesStaged > 0);
+  assert.ok(again.summary.bytes_staged > 0);
   const report = await runTransfer(again, client);
   assert.ok(report.bytesResumed > 0);
   assert.ok(report.bytesFetched < published.index.archive.size_bytes);

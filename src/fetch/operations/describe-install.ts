@@ -18,6 +18,6 @@ export function describeInstall(layout: CacheLayout, installation: Installation)
     space: embedding?.space,
     bytes_fetched: transfer?.bytesFetched ?? 0,
     bytes_copied: transfer?.bytesCopied ?? 0,
-    mirrors: (transfer?.mirrors ?? []).map(({ setAside, ...mirror }) => ({ ...mirror, set_aside: setAside })),
+    mirrors: transfer?.mirrors ?? [],
   };
 }

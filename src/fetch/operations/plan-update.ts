@@ -22,22 +22,9 @@ export async function planUpdate(
 ): Promise<UpdatePlan> {
   const plan = async (staging: string): Promise<UpdatePlan> => {
     const planned = await planInstall(client, resolved, { ...context, staging });
-    const { summary } = planned;
     const named = nameChangedTensors && planned.index !== undefined;
     const http = named ? (await client.http()).namedBy(resolved.from, context) : undefined;
-    return {
-      name: summary.model,
-      version: summary.version,
-      way: summary.way,
-      total_bytes: summary.totalBytes,
-      bytes_to_fetch: summary.bytesToFetch,
-      bytes_to_copy: summary.bytesToCopy,
-      bytes_staged: summary.bytesStaged,
-      requests: summary.requests,
-      changed_tensors: http && (await changedTensors(planned, http, context)),
-      changed_files: summary.changedFiles,
-      mirrors: summary.mirrors,
-    };
+    return { ...planned.summary, changed_tensors: http && (await changedTensors(planned, http, context)) };
   };
   try {
     return await plan(await planningStaging(client.layout, resolved));

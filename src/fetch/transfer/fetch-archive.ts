@@ -8,11 +8,12 @@ import { makeDirectory } from '../../core/files.ts';
 import { startHash } from '../../core/hashing.ts';
 import type { Http } from '../../http/http-client.ts';
 import { readBody } from '../../http/read-body.ts';
+import type { MirrorReport } from '../api.ts';
 import { type Mirror, mirrorsAt } from './mirror.ts';
 import { endsTooEarly, MirrorFaultError } from './mirror-faults.ts';
 import { judgeFailure, judgeWrongBytes, type MirrorsAtWork, mirrorsFailed } from './set-mirror-aside.ts';
 import { stagingOf } from './staging.ts';
-import type { MirrorReport, TransferRequest } from './types.ts';
+import type { TransferRequest } from './types.ts';
 
 /** Wrong archives after which a mirror is given up. */
 const mostWrong = 2;
@@ -93,7 +94,7 @@ async function complete(archive: PartialArchive, request: TransferRequest, work:
     if (mirror === undefined) throw mirrorsFailed(work.mirrors);
     if (alone && sender !== mirror) await startAfresh(archive);
     const wait = mirror.restUntil - performance.now();
-    if (wait > 0) await delay(wait, undefined, work.signal && { signal: work.signal });
+    if (wait > 0) await delay(wait, undefined, { signal: work.signal });
     const startedAt = performance.now();
     const ranged = !mirror.whole;
     try {

@@ -5,9 +5,10 @@ import { assetHeaders, findPrivateAsset } from '../../http/github-asset.ts';
 import type { Http, HttpResponse } from '../../http/http-client.ts';
 import { leave } from '../../http/read-body.ts';
 import { hostOf } from '../../http/remote-error.ts';
+import type { MirrorReport } from '../api.ts';
 import type { Chunk } from './chunk.ts';
 import { type Asked, checkAnswer, type FaultKind } from './mirror-faults.ts';
-import type { MirrorReport, TransferRequest } from './types.ts';
+import type { TransferRequest } from './types.ts';
 
 /** Where a chunk lies at a mirror. */
 export interface Location {
@@ -136,7 +137,7 @@ export class Mirror {
       chunks: this.chunks,
       requests: this.requests,
       faults: [...this.faults].map(([kind, fault]) => ({ kind, ...fault })),
-      setAside: (this.gone ?? aside)?.message,
+      set_aside: (this.gone ?? aside)?.message,
     };
   }
 }

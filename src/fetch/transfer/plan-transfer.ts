@@ -8,7 +8,7 @@ import { findCopies } from './local-chunks.ts';
 import { chunkMirrors, type Location, mirrorsAt } from './mirror.ts';
 import { areNeighbours } from './range-queue.ts';
 import { readJournal, stagingOf } from './staging.ts';
-import type { TransferPlan, TransferRequest, TransferSummary } from './types.ts';
+import type { TransferPlan, TransferRequest } from './types.ts';
 
 /**
  * What a transfer will do: loads and checks the index (the only bytes that are fetched here), and finds what is on this machine already. Throws `invalid`, `integrity`, `remote`.
@@ -25,7 +25,7 @@ export async function planTransfer(
   const staged = (await readJournal(stagingOf(request.staging), request.entry.index?.sha256 ?? '')) ?? new Set();
   const copies = await findCopies(request, index.value, chunks);
   const summary = summarize(request, http, index.value, chunks, copies, staged);
-  return { request, index, copies, staged, summary };
+  return { request, index, copies, summary };
 }
 
 function planArchive(request: TransferRequest, http: Http): TransferPlan {
@@ -35,17 +35,16 @@ function planArchive(request: TransferRequest, http: Http): TransferPlan {
     request,
     index: undefined,
     copies: new Map(),
-    staged: new Set(),
     summary: {
-      model,
+      name: model,
       version: entry.version,
       way: 'archive',
-      totalBytes: total,
-      bytesToFetch: entry.size_bytes,
-      bytesToCopy: 0,
-      bytesStaged: 0,
+      total_bytes: total,
+      bytes_to_fetch: entry.size_bytes,
+      bytes_to_copy: 0,
+      bytes_staged: 0,
       requests: 1,
-      changedFiles: entry.files?.map((file) => file.path) ?? [],
+      changed_files: entry.files?.map((file) => file.path) ?? [],
       mirrors: mirrorsAt(entry.download_urls, request, http).map(({ name }) => name),
     },
   };
@@ -57,8 +56,8 @@ function summarize(
   index: ChunkIndex,
   chunks: readonly Chunk[],
   copies: TransferPlan['copies'],
-  staged: TransferPlan['staged'],
-): TransferSummary {
+  staged: ReadonlySet<number>,
+): TransferPlan['summary'] {
   const mirrors = chunkMirrors(request, index, http);
   const [primary] = mirrors;
   let bytesToFetch = 0;
@@ -84,15 +83,15 @@ function summarize(
   }
   const wanted = index.files.filter((file) => request.paths?.has(file.path) ?? true);
   return {
-    model: request.model,
+    name: request.model,
     version: request.entry.version,
     way: chunks.length === 0 ? 'nothing' : 'chunks',
-    totalBytes: wanted.reduce((sum, file) => sum + file.size_bytes, 0),
-    bytesToFetch,
-    bytesToCopy,
-    bytesStaged,
+    total_bytes: wanted.reduce((sum, file) => sum + file.size_bytes, 0),
+    bytes_to_fetch: bytesToFetch,
+    bytes_to_copy: bytesToCopy,
+    bytes_staged: bytesStaged,
     requests,
-    changedFiles: index.files.filter((_, number) => changed.has(number)).map(({ path }) => path),
+    changed_files: index.files.filter((_, number) => changed.has(number)).map(({ path }) => path),
     mirrors: mirrors.map((mirror) => mirror.name),
   };
 }

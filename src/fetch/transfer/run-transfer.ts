@@ -19,22 +19,12 @@ import type { FileRecord, TransferPlan, TransferReport } from './types.ts';
  * `interrupted`.
  */
 export async function runTransfer(plan: TransferPlan, http: Http, context: RunContext = {}): Promise<TransferReport> {
-  const { request, index } = plan;
-  const startedAt = performance.now();
+  const { index } = plan;
   const result = index
     ? await transferChunks(plan, index.value, http, context)
     : await unpackWhole(plan, http, context);
-  const { mirrors } = result;
-  return {
-    bytesCopied: 0,
-    ...result,
-    model: request.model,
-    version: request.entry.version,
-    bytesFetched: mirrors.reduce((sum, mirror) => sum + mirror.bytes, 0),
-    requests: mirrors.reduce((sum, mirror) => sum + mirror.requests, 0),
-    milliseconds: Math.round(performance.now() - startedAt),
-    indexBytes: index?.bytes,
-  };
+  const bytesFetched = result.mirrors.reduce((sum, mirror) => sum + mirror.bytes, 0);
+  return { bytesCopied: 0, ...result, bytesFetched, indexBytes: index?.bytes };
 }
 
 type Result = Pick<TransferReport, 'mirrors' | 'bytesResumed' | 'files'> & { readonly bytesCopied?: number };

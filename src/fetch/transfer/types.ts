@@ -1,6 +1,7 @@
 import type { ChunkIndex } from '../../contract/chunk-index.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import type { Sha256 } from '../../core/hashing.ts';
+import type { MirrorReport, UpdatePlan } from '../api.ts';
 
 export interface FileRecord {
   readonly path: string;
@@ -33,38 +34,14 @@ export interface TransferRequest {
   readonly indexBytes?: Uint8Array | undefined;
 }
 
-/** The part of a plan that is printed. */
-export interface TransferSummary {
-  readonly model: string;
-  readonly version: string;
-  /** `chunks`: by the index. `archive`: the whole archive, for want of an index. `nothing`: all is there. */
-  readonly way: 'chunks' | 'archive' | 'nothing';
-  /** Bytes of all files of the version; undefined where nothing declares them. */
-  readonly totalBytes: number | undefined;
-  /** Bytes to come over the network, the index not counted. */
-  readonly bytesToFetch: number;
-  /** Bytes to be copied from installed versions or the Hugging Face cache. */
-  readonly bytesToCopy: number;
-  /** Bytes that an interrupted run left (checked again when the transfer runs). */
-  readonly bytesStaged: number;
-  /** Range requests, at least. */
-  readonly requests: number;
-  /** `<path>: <tensor>` of each tensor whose bytes change; undefined where it wasn't asked for or can't be known. */
-  readonly changedTensors?: readonly string[] | undefined;
-  /** Paths of files of which anything changes. */
-  readonly changedFiles: readonly string[];
-  readonly mirrors: readonly string[];
-}
-
 export interface TransferPlan {
   readonly request: TransferRequest;
-  readonly summary: TransferSummary;
+  /** What is told of it. */
+  readonly summary: Omit<UpdatePlan, 'changed_tensors'>;
   /** Undefined where the release has no index. */
   readonly index: { readonly value: ChunkIndex; readonly bytes: Buffer } | undefined;
   /** Where chunks may be copied from, by the number of their first place in `index.chunks`. Internal; checked when copied. */
   readonly copies: ReadonlyMap<number, readonly ChunkCopy[]>;
-  /** Chunks that an interrupted run says it wrote. Internal; a hint, checked when the transfer runs. */
-  readonly staged: ReadonlySet<number>;
 }
 
 export interface ChunkCopy {
@@ -72,36 +49,12 @@ export interface ChunkCopy {
   readonly offset: number;
 }
 
-export interface MirrorFault {
-  /** A word for programs; see `mirror-faults.ts`. */
-  readonly kind: string;
-  readonly message: string;
-  readonly times: number;
-}
-
-export interface MirrorReport {
-  /** `github`, `huggingface`, `mirror`, or `huggingface files` for the Hub's raw files. */
-  readonly mirror: string;
-  readonly host: string;
-  /** Bytes of bodies that came from it. */
-  readonly bytes: number;
-  readonly chunks: number;
-  readonly requests: number;
-  readonly faults: readonly MirrorFault[];
-  /** Why it isn't asked any more, where that is so. */
-  readonly setAside: string | undefined;
-}
-
 export interface TransferReport {
-  readonly model: string;
-  readonly version: string;
   /** Body bytes from the network, those in vain included; the index not counted. */
   readonly bytesFetched: number;
   readonly bytesCopied: number;
   /** What an interrupted run had left, and was right. */
   readonly bytesResumed: number;
-  readonly requests: number;
-  readonly milliseconds: number;
   readonly mirrors: readonly MirrorReport[];
   /** Every wanted file, which now lies under `<staging>/files`, sha256 checked. */
   readonly files: readonly FileRecord[];
