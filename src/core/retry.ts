@@ -32,7 +32,7 @@ export async function retry<T>(attempt: (number: number) => Promise<T>, options:
         reason: reasonOf(error),
         delayMs,
       });
-      await delay(delayMs, undefined, options.signal ? { signal: options.signal } : undefined);
+      await delay(delayMs, undefined, { signal: options.signal });
     }
   }
 }

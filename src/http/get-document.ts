@@ -1,3 +1,4 @@
+import { anySignal } from '../core/abort.ts';
 import { AircherError, conflictError, invalidError } from '../core/errors.ts';
 import { growingBuffer } from '../core/growing-buffer.ts';
 import { retry } from '../core/retry.ts';
@@ -14,7 +15,7 @@ export async function getDocument(http: Http, url: string, request: DocumentRequ
   const { documentTimeoutMs, slowestRate } = http.settings;
   const timeoutMs = request.timeoutMs ?? Math.ceil(documentTimeoutMs + (request.maxBytes / slowestRate) * 1000);
   const deadline = AbortSignal.timeout(timeoutMs);
-  const signal = request.signal ? AbortSignal.any([request.signal, deadline]) : deadline;
+  const signal = anySignal(request.signal, deadline);
   const within = { ...request, signal };
   try {
     return await tryOften(http, url, within).catch(async (error: unknown) => {

@@ -1,3 +1,4 @@
+import { anySignal } from '../core/abort.ts';
 import { AircherError } from '../core/errors.ts';
 import { growingBuffer } from '../core/growing-buffer.ts';
 import type { Http, HttpResponse, RequestBody } from '../http/http-client.ts';
@@ -86,7 +87,7 @@ export async function exchange<T>(
       redirect,
       connectTimeoutMs,
       answerTimeoutMs: stallMs,
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      signal: anySignal(signal, limit),
     });
     return await read({
       status: response.status,

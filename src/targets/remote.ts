@@ -165,7 +165,7 @@ export async function lookUntil<T>(
 }
 
 export async function pause(ms: number, context: RunContext): Promise<void> {
-  await delay(ms, undefined, context.signal ? { signal: context.signal } : undefined);
+  await delay(ms, undefined, { signal: context.signal });
 }
 
 /** Requests may carry a token: so they go over TLS, or stay on this machine. Throws `usage`. */

@@ -1,4 +1,5 @@
 import { parseManifest } from '../../contract/manifest.ts';
+import { anySignal } from '../../core/abort.ts';
 import { type AircherError, isAircherError, remoteError, toAircherError } from '../../core/errors.ts';
 import type { OnEvent, RunContext } from '../../core/events.ts';
 import { seconds, showSource } from '../../http/remote-error.ts';
@@ -35,7 +36,6 @@ const graceMs = 3_000;
 export async function askSources(client: Client, trust: Trust, context: RunContext): Promise<SourceAnswer[]> {
   const http = await client.http();
   const late = new AbortController();
-  const signal = context.signal ? AbortSignal.any([context.signal, late.signal]) : late.signal;
   // Telling of retries would only confuse here: each source gets one verdict in the end.
   const onEvent: OnEvent = (event) => event.type === 'warning' && context.onEvent?.(event);
   let grace: NodeJS.Timeout | undefined;
@@ -43,7 +43,7 @@ export async function askSources(client: Client, trust: Trust, context: RunConte
     client.sources.map(async (source): Promise<SourceAnswer> => {
       const deadline = AbortSignal.timeout(sourceTimeoutMs);
       try {
-        const within = { http, signal: AbortSignal.any([signal, deadline]), onEvent };
+        const within = { http, signal: anySignal(context.signal, late.signal, deadline), onEvent };
         const answer = await askSource(source, client, trust, within);
         grace ??= setTimeout(() => late.abort(), graceMs);
         return answer;

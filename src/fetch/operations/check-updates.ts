@@ -1,3 +1,4 @@
+import { anySignal } from '../../core/abort.ts';
 import { type AircherError, remoteError, toAircherError } from '../../core/errors.ts';
 import { warn } from '../../core/events.ts';
 import type { CheckUpdatesOptions, Models, UpdatePlan, UpdateStatus } from '../api.ts';
@@ -26,7 +27,7 @@ export async function checkUpdates(client: Client, options: CheckUpdatesOptions 
   const budget = options.nameChangedTensors
     ? new AbortController().signal
     : AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs);
-  const within = { ...options, signal: options.signal ? AbortSignal.any([options.signal, budget]) : budget };
+  const within = { ...options, signal: anySignal(options.signal, budget) };
   const good = await findManifest(client, within, 'look').catch((error: unknown) => {
     throw budget.aborted ? tooLate('no manifest source answers') : error;
   });

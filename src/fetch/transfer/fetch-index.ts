@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
 import { limits } from '../../contract/limits.ts';
+import { anySignal } from '../../core/abort.ts';
 import { AircherError, integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { readBoundedFile, removeTree } from '../../core/files.ts';
@@ -61,7 +62,7 @@ async function download(
   const mirrors = mirrorsAt(urls, request, http);
   if (mirrors.length === 0) throw invalidError(`${request.model}: its index has no URL that this client knows`);
   const found = new AbortController();
-  const signal = AbortSignal.any([found.signal, ...(context.signal ? [context.signal] : [])]);
+  const signal = anySignal(context.signal, found.signal);
   let asking = mirrors;
   let index: Buffer | undefined;
   const ask = async (mirror: Mirror): Promise<void> => {

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import * as z from 'zod/mini';
+import { anySignal } from '../../core/abort.ts';
 import { AircherError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { InstallReport, Models } from '../../fetch/api.ts';
@@ -70,7 +71,7 @@ async function downloadClient(client: EndUserOptions['client'], workspace: Works
   for (const url of client.urls) {
     const deadline = AbortSignal.timeout(20_000);
     try {
-      const signal = workspace.signal ? AbortSignal.any([workspace.signal, deadline]) : deadline;
+      const signal = anySignal(workspace.signal, deadline);
       const answer = await fetch(url, { signal });
       const bytes = Buffer.from(await answer.arrayBuffer());
       if (answer.status === 200 && sha256(bytes) === client.sha256) return bytes;

@@ -79,7 +79,7 @@ async function readWhole(reading: Reading, http: Http, context: RunContext): Pro
       if (fault.remedy === 'never' || fault.remedy === 'refused' || failures >= maxFailures) return fault;
       if ((fault.waitMs ?? 0) > http.settings.maxRetryAfterMs) return fault;
       const backoff = Math.min(maxDelayMs, http.settings.retryDelayMs * 2 ** (failures - 1));
-      await delay(fault.waitMs ?? backoff, undefined, context.signal ? { signal: context.signal } : {});
+      await delay(fault.waitMs ?? backoff, undefined, { signal: context.signal });
     }
   }
 }
