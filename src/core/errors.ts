@@ -30,7 +30,7 @@ export interface Problem {
   /** The fact. */
   readonly message: string;
   /** The remedy. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** Its kind, where that isn't the kind of everything that the check finds. */
   readonly code?: ErrorCode;
 }

@@ -128,7 +128,7 @@ export interface Problem {
   /** The fact. */
   readonly message: string;
   /** The remedy. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   readonly code?: ErrorCode;
 }
 

@@ -57,7 +57,7 @@ export async function readPins(layout: CacheLayout, context: RunContext): Promis
   } catch (thrown) {
     const { code, message, hint, problems } = toAircherError(thrown);
     if (code !== 'invalid') throw thrown;
-    const found = problems.length > 0 ? problems : [{ message, ...(hint !== undefined && { hint }) }];
+    const found = problems.length > 0 ? problems : [{ message, hint }];
     for (const problem of found) warn(context, problem);
     return pinsAlone(await readFileIfThere(layout.preferences));
   }

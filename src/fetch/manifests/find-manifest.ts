@@ -97,9 +97,5 @@ function offlineAnswer(client: Client, stored: AcceptedManifest | undefined): Go
 
 function badSource(answer: BadAnswer): Omit<Problem, 'level'> {
   const { message, hint } = answer.error;
-  return {
-    file: answer.source,
-    message: message.replace(`${answer.source}: `, ''),
-    ...(hint === undefined ? {} : { hint }),
-  };
+  return { file: answer.source, message: message.replace(`${answer.source}: `, ''), hint };
 }

@@ -67,5 +67,5 @@ function tellAll(
 }
 
 function problemOf({ name, error: { code, message, hint } }: Failure): Problem {
-  return { level: 'error', file: name, message, code, ...(hint !== undefined && { hint }) };
+  return { level: 'error', file: name, message, code, hint };
 }
