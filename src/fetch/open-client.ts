@@ -4,8 +4,7 @@ import { showSource } from '../http/remote-error.ts';
 import type { ClientOptions } from './api.ts';
 import { readNamespaces } from './cache/namespaces.ts';
 import { type Client, createClient } from './client.ts';
-import { askSources } from './manifests/ask-sources.ts';
-import { compareReleases } from './manifests/compare-releases.ts';
+import { askSources, newestGood } from './manifests/ask-sources.ts';
 import { directoryName, noteNamespace } from './manifests/remember-manifest.ts';
 import { newTrust, readRootKeys } from './manifests/trust.ts';
 
@@ -51,9 +50,7 @@ async function findNamespace(client: Client, file: string, context: RunContext):
   if (known !== undefined || client.offline) return known;
   const trust = newTrust(await readRootKeys(client.publicKeys));
   const answers = await askSources(client, trust, { signal: context.signal });
-  const [best] = answers
-    .filter((answer) => answer.kind === 'good')
-    .sort((a, b) => compareReleases(b.manifest, a.manifest));
+  const best = newestGood(answers);
   if (best === undefined) return undefined;
   await noteNamespace(client, best.manifest);
   return directoryName(best.manifest);

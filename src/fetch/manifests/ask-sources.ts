@@ -7,6 +7,7 @@ import type { Client } from '../client.ts';
 import { fetchFromSource } from '../sources/fetch-from-source.ts';
 import { fetchRelease } from '../sources/fetch-release.ts';
 import type { FetchedManifest, SourceOptions } from '../sources/types.ts';
+import { compareReleases } from './compare-releases.ts';
 import { openManifest, type Trust, type TrustedManifest } from './trust.ts';
 
 export interface GoodAnswer extends TrustedManifest {
@@ -23,6 +24,11 @@ export interface BadAnswer {
 }
 
 export type SourceAnswer = GoodAnswer | BadAnswer;
+
+/** The good answer of the newest release, if there is any. */
+export function newestGood(answers: readonly SourceAnswer[]): GoodAnswer | undefined {
+  return answers.filter((answer) => answer.kind === 'good').sort((a, b) => compareReleases(b.manifest, a.manifest))[0];
+}
 
 /** For all that one source is asked. */
 const sourceTimeoutMs = 15_000;

@@ -4,7 +4,7 @@ import { isMissing } from '../../http/remote-error.ts';
 import type { Client } from '../client.ts';
 import { sourceForms } from '../sources/source.ts';
 import type { AcceptedManifest } from './accepted-manifest.ts';
-import { askSources, type BadAnswer } from './ask-sources.ts';
+import { askSources, type BadAnswer, newestGood } from './ask-sources.ts';
 import { checkExpiry } from './check-expiry.ts';
 import { compareReleases, releaseName } from './compare-releases.ts';
 import { findRelease } from './find-release.ts';
@@ -42,9 +42,7 @@ async function findNewest(client: Client, context: RunContext): Promise<GoodMani
   const { stored } = trust;
   if (client.offline || client.sources.length === 0) return offlineAnswer(client, stored);
   const answers = await askSources(client, trust, context);
-  const [best] = answers
-    .filter((answer) => answer.kind === 'good')
-    .sort((a, b) => compareReleases(b.manifest, a.manifest));
+  const best = newestGood(answers);
   const bad = answers.filter((answer) => answer.kind === 'bad');
   const isForged = bad.some(({ error }) => error.code === 'integrity');
   const counts = best === undefined || (stored && isOlder(best, stored) && !client.allowDowngrade) ? stored : best;

@@ -1,14 +1,14 @@
-import { hostKinds } from '../../contract/fields.ts';
+import { type HostKind, hostKinds } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import { type PublishedVersion, parseManifest } from '../../contract/manifest.ts';
-import { type AircherError, integrityError, toAircherError } from '../../core/errors.ts';
+import { integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { Client } from '../client.ts';
 import { fetchRelease, tagPrefixOf } from '../sources/fetch-release.ts';
 import { checkExpiry } from './check-expiry.ts';
 import { releaseVersion } from './compare-releases.ts';
-import { type GoodManifest, noneGood } from './good-manifest.ts';
+import { firstGood, type GoodManifest } from './good-manifest.ts';
 import { openManifest, readTrust } from './trust.ts';
 
 /**
@@ -39,26 +39,17 @@ export async function fetchPublished(
   const http = (await client.http()).namedBy(newest, context);
   const { download_urls: urls, sha256: expected, size_bytes: sizeBytes } = published.manifest;
   const { mirrors = [] } = await client.preferences();
-  const faults: AircherError[] = [];
-  for (const kind of new Set([...mirrors, ...hostKinds])) {
-    const address = urls[kind];
-    if (address === undefined) continue;
-    const url = http.place(address, kind);
-    try {
-      const { bytes, local } = await http.document(url, {
-        maxBytes: Math.min(sizeBytes, limits.manifestBytes),
-        ...context,
-      });
-      if (sha256(bytes) !== expected) {
-        throw integrityError(`${url}: not the manifest of ${published.release} (its sha256 differs)`);
-      }
-      return { manifest: parseManifest(bytes, url), bytes, sha256: expected, signature: undefined, url, local };
-    } catch (error) {
-      context.signal?.throwIfAborted();
-      faults.push(toAircherError(error));
+  const kinds = [...new Set([...mirrors, ...hostKinds])].filter((kind) => urls[kind] !== undefined);
+  const ask = async (kind: HostKind): Promise<GoodManifest> => {
+    const url = http.place(urls[kind]!, kind);
+    const maxBytes = Math.min(sizeBytes, limits.manifestBytes);
+    const { bytes, local } = await http.document(url, { maxBytes, ...context });
+    if (sha256(bytes) !== expected) {
+      throw integrityError(`${url}: not the manifest of ${published.release} (its sha256 differs)`);
     }
-  }
-  throw noneGood(faults, `No host gives the manifest of ${published.release}.`, 'Try again later.');
+    return { manifest: parseManifest(bytes, url), bytes, sha256: expected, signature: undefined, url, local };
+  };
+  return firstGood(kinds, ask, context, `No host gives the manifest of ${published.release}.`, 'Try again later.');
 }
 
 async function fetchUnlisted(
@@ -69,24 +60,20 @@ async function fetchUnlisted(
 ): Promise<GoodManifest> {
   const http = await client.http();
   const trust = await readTrust(client, {});
-  const faults: AircherError[] = [];
-  for (const source of client.sources) {
-    try {
-      const found = openManifest(client, trust, await fetchRelease(source, release, { http, tagPrefix, ...context }));
-      const { release: itself } = found.manifest;
-      // A mirror that gives another release's (well-signed) manifest for the asked one mustn't pass it off.
-      if (itself !== undefined && !names(release, itself)) {
-        throw integrityError(`${found.url}: the manifest is of ${itself}, not of ${release}`);
-      }
-      checkExpiry(found.manifest);
-      return found;
-    } catch (error) {
-      context.signal?.throwIfAborted();
-      faults.push(toAircherError(error));
+  const ask = async (source: string): Promise<GoodManifest> => {
+    const found = openManifest(client, trust, await fetchRelease(source, release, { http, tagPrefix, ...context }));
+    const { release: itself } = found.manifest;
+    // A mirror that gives another release's (well-signed) manifest for the asked one mustn't pass it off.
+    if (itself !== undefined && !names(release, itself)) {
+      throw integrityError(`${found.url}: the manifest is of ${itself}, not of ${release}`);
     }
-  }
-  throw noneGood(
-    faults,
+    checkExpiry(found.manifest);
+    return found;
+  };
+  return firstGood(
+    client.sources,
+    ask,
+    context,
     `No source has a good manifest of the release ${release}.`,
     'Check the tag or version. `list --remote` shows what is offered.',
   );

@@ -1,5 +1,6 @@
 import type { Manifest } from '../../contract/manifest.ts';
-import { AircherError, type Problem } from '../../core/errors.ts';
+import { AircherError, type Problem, toAircherError } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
 import { isMissing } from '../../http/remote-error.ts';
 
 /** A manifest that may be relied on. */
@@ -16,6 +17,26 @@ export interface GoodManifest {
   readonly withdrawnSince?: Manifest['yanked'];
   /** No source answered, so this is what was accepted before: why nobody knows whether there is a newer one. */
   readonly unconfirmed?: AircherError;
+}
+
+/** The first good manifest of places that are asked one after the other. Throws `noneGood` of their faults. */
+export async function firstGood<Place>(
+  places: readonly Place[],
+  ask: (place: Place) => Promise<GoodManifest>,
+  { signal }: RunContext,
+  message: string,
+  hint: string,
+): Promise<GoodManifest> {
+  const faults: AircherError[] = [];
+  for (const place of places) {
+    try {
+      return await ask(place);
+    } catch (error) {
+      signal?.throwIfAborted();
+      faults.push(toAircherError(error));
+    }
+  }
+  throw noneGood(faults, message, hint);
 }
 
 /** What to throw where every place that was asked failed: the one fault, or the worst of them with all as problems. */
