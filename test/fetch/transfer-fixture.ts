@@ -122,7 +122,7 @@ export async function publish(context: TestContext, shape: ModelShape = {}): Pro
         })),
       }),
     }),
-    reuse: () => ({ directory: source, version, files: packed.files, index: packed.index }),
+    reuse: () => ({ directory: source, files: packed.files, index: packed.index }),
   };
 }
 

@@ -9,6 +9,7 @@ import { prepareCache } from '../cache/prepare-cache.ts';
 import { type InstalledFile, type InstallRecord, readRecordedIndex } from '../cache/records.ts';
 import { switchCurrent } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
+import type { GoodManifest } from '../manifests/good-manifest.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import { planTransfer } from '../transfer/plan-transfer.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
@@ -132,43 +133,43 @@ async function isComplete(layout: CacheLayout, name: string, version: string): P
 function fillByTransfer(client: Client, resolved: ResolvedModel, context: RunContext): FillStaging {
   return async (staging, setAside) => {
     const http = (await client.http()).namedBy(resolved.from, context);
-    const plan = await planInstall(client, resolved, { staging: staging.directory, setAside, ...context });
+    const plan = await planFiles(client, resolved, { staging: staging.directory, setAside, ...context });
     const transfer = await runTransfer(plan, http, context);
     return { files: transfer.files, indexBytes: transfer.indexBytes, transfer };
   };
 }
 
-/** What installing a version takes: bytes to fetch, bytes to copy from versions that are there. */
-export async function planInstall(
+/** What the files of a version take: bytes to fetch, bytes to copy from versions that are there, itself among them. */
+export async function planFiles(
   client: Client,
-  resolved: ResolvedModel,
+  { name: model, version, entry, from }: Omit<ResolvedModel, 'from'> & { readonly from: Pick<GoodManifest, 'local'> },
   options: RunContext & {
     readonly staging: string;
+    readonly paths?: ReadonlySet<string>;
     readonly setAside?: string | undefined;
   },
 ): Promise<TransferPlan> {
-  const { name: model, version, entry, from } = resolved;
-  const { setAside, ...context } = options;
-  const reuse = await reuseSources(client.layout, model);
+  const { staging, paths, setAside, ...context } = options;
+  const reuse = await reuseSources(client.layout, model, version);
   if (setAside !== undefined && entry.files !== undefined) {
-    reuse.push({ directory: setAside, version, files: entry.files, index: undefined });
+    reuse.push({ directory: setAside, files: entry.files, index: undefined });
   }
   const { mirrors: mirrorOrder } = await client.preferences();
   const { huggingFaceCache } = client;
   const http = (await client.http()).namedBy(from, context);
-  return planTransfer({ ...context, model, entry, reuse, mirrorOrder, huggingFaceCache }, http, context);
+  const indexBytes = (await readRecordedIndex(client.layout, model, version))?.bytes;
+  const request = { model, entry, staging, paths, reuse, mirrorOrder, huggingFaceCache, indexBytes };
+  return planTransfer(request, http, context);
 }
 
-/** The installed versions as sources of chunks, the current one first. */
-export async function reuseSources(layout: CacheLayout, name: string): Promise<ReuseSource[]> {
+/** The installed versions as sources of chunks: the one that is wanted first, where it is among them, then the current one. */
+async function reuseSources(layout: CacheLayout, name: string, version: string): Promise<ReuseSource[]> {
   const model = await readInstalled(layout, name);
-  const records = [...(model?.versions ?? [])].sort(
-    (a, b) => Number(b.version === model?.current) - Number(a.version === model?.current),
-  );
+  const rank = (record: InstallRecord): number => [model?.current, version].indexOf(record.version);
+  const records = [...(model?.versions ?? [])].sort((a, b) => rank(b) - rank(a));
   return Promise.all(
     records.map(async (record) => ({
       directory: layout.version(name, record.version),
-      version: record.version,
       files: record.files,
       index: (await readRecordedIndex(layout, name, record.version))?.index,
     })),

@@ -6,7 +6,7 @@ import type { RunContext } from '../../core/events.ts';
 import { removeTree } from '../../core/files.ts';
 import type { UpdatePlan } from '../api.ts';
 import type { Client } from '../client.ts';
-import { planInstall } from '../install/install-version.ts';
+import { planFiles } from '../install/install-version.ts';
 import { planningStaging } from '../install/staging.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import { changedTensors } from './changed-tensors.ts';
@@ -21,7 +21,7 @@ export async function planUpdate(
   { nameChangedTensors, ...context }: RunContext & { readonly nameChangedTensors?: boolean | undefined },
 ): Promise<UpdatePlan> {
   const plan = async (staging: string): Promise<UpdatePlan> => {
-    const planned = await planInstall(client, resolved, { ...context, staging });
+    const planned = await planFiles(client, resolved, { ...context, staging });
     const named = nameChangedTensors && planned.index !== undefined;
     const http = named ? (await client.http()).namedBy(resolved.from, context) : undefined;
     return { ...planned.summary, changed_tensors: http && (await changedTensors(planned, http, context)) };

@@ -1,11 +1,10 @@
 import { dirname, join } from 'node:path';
 import type { RunContext } from '../../core/events.ts';
 import { makeDirectory, removeTree, renamePatiently, syncDirectory } from '../../core/files.ts';
-import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
-import { reuseSources } from '../install/install-version.ts';
+import { planFiles } from '../install/install-version.ts';
 import { openStaging } from '../install/staging.ts';
-import { planTransfer } from '../transfer/plan-transfer.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
 import type { TransferReport } from '../transfer/types.ts';
 import { withModelLock } from './with-model-lock.ts';
@@ -27,19 +26,10 @@ export async function repairVersion(
   return withModelLock(layout, model, context, async (held) => {
     const staging = await openStaging(layout, { name: model, version, entry }, held);
     try {
-      const sources = await reuseSources(layout, model);
-      const request = {
-        model,
-        entry,
-        staging: staging.directory,
-        paths: new Set(paths),
-        reuse: sources.sort((a, b) => Number(b.version === version) - Number(a.version === version)),
-        mirrorOrder: (await client.preferences()).mirrors,
-        huggingFaceCache: client.huggingFaceCache,
-        indexBytes: (await readRecordedIndex(layout, model, version))?.bytes,
-      };
-      const http = (await client.http()).namedBy(record, context);
-      const report = await runTransfer(await planTransfer(request, http, context), http, context);
+      const wanted = { name: model, version, entry, from: record };
+      const options = { ...context, staging: staging.directory, paths: new Set(paths) };
+      const plan = await planFiles(client, wanted, options);
+      const report = await runTransfer(plan, (await client.http()).namedBy(record, context), context);
       for (const path of paths) await replaceFile(join(staging.files, path), join(directory, path));
       return report;
     } finally {
