@@ -60,17 +60,19 @@ export class ModelManager {
     if (isPlaced(client)) this.#client = client;
   }
 
-  async #open(context: RunContext = {}): Promise<Client> {
+  /** The client, for a call with these options. Throws `usage` for one that the call doesn't know, or a range that is none. */
+  async #open(call: Parameters<typeof checkOptions>[0], options: EnsureOptions): Promise<Client> {
+    checkOptions(call, options);
+    checkRange(options.version);
     if (this.#client !== undefined) return this.#client;
-    const { client, settled } = await openClient(this.#options, context);
+    const { client, settled } = await openClient(this.#options, options);
     if (settled) this.#client ??= client;
     return this.#client ?? client;
   }
 
   /** The cache's root. May ask the sources, where they are new on this machine. */
   async cacheDir(context: RunContext = {}): Promise<string> {
-    checkOptions('context', context);
-    return (await this.#open(context)).layout.root;
+    return (await this.#open('context', context)).layout.root;
   }
 
   /**
@@ -80,10 +82,8 @@ export class ModelManager {
    * updates what is there.
    */
   async ensureModel(name: string, options: EnsureOptions = {}): Promise<EnsuredModel> {
-    checkOptions('version', options);
-    checkRange(options.version);
     options.signal?.throwIfAborted();
-    const client = await this.#open(options);
+    const client = await this.#open('version', options);
     const manifest = () => findManifest(client, options);
     const context = { ...options, makeCurrent: 'first' } as const;
     const { record } = await makePresent(client, name, options.version, manifest, context);
@@ -92,9 +92,7 @@ export class ModelManager {
 
   /** Installs the newest version that satisfies `version`, and makes it the current one where it is newer. */
   async install(name: string, options: EnsureOptions = {}): Promise<InstallReport> {
-    checkOptions('version', options);
-    checkRange(options.version);
-    const client = await this.#open(options);
+    const client = await this.#open('version', options);
     const resolved = await resolveModel(client, await findManifest(client, options), name, options.version, options);
     return describeInstall(client.layout, await installVersion(client, resolved, { ...options, makeCurrent: 'newer' }));
   }
@@ -104,8 +102,7 @@ export class ModelManager {
    * (manifest.json and archives), a folder with the model's files, or an archive.
    */
   async installFrom(name: string, from: string, context: RunContext = {}): Promise<EnsuredModel> {
-    checkOptions('context', context);
-    const client = await this.#open(context);
+    const client = await this.#open('context', context);
     const [model] = await findOnDisk(client, from, [name], context);
     if (model === undefined) throw invalidError(`${from} has no ${name}.`);
     return describeInstalled(client.layout, (await installFrom(client, model, context)).record);
@@ -113,32 +110,27 @@ export class ModelManager {
 
   /** Installed versions. No network. */
   async list(context: RunContext = {}): Promise<Models<ListedVersion>> {
-    checkOptions('context', context);
-    return listInstalled(await this.#open(context), context);
+    return listInstalled(await this.#open('context', context), context);
   }
 
   /** What the newest release offers. */
   async listRemote(context: RunContext = {}): Promise<Offer> {
-    checkOptions('context', context);
-    return listOffered(await this.#open(context), context);
+    return listOffered(await this.#open('context', context), context);
   }
 
   /** Installed against offered versions. Installs nothing. */
   async checkUpdates(options: CheckUpdatesOptions = {}): Promise<Models<UpdateStatus>> {
-    checkOptions('checkUpdates', options);
-    return checkUpdates(await this.#open(options), options);
+    return checkUpdates(await this.#open('checkUpdates', options), options);
   }
 
   /** Brings installed models to the newest versions. One that fails keeps its version, and the rest goes on. */
   async update(options: UpdateOptions = {}): Promise<Models<UpdateReport>> {
-    checkOptions('update', options);
-    return { models: await updateModels(await this.#open(options), options) };
+    return { models: await updateModels(await this.#open('update', options), options) };
   }
 
   /** Hashes what is installed; repairs it where that is asked for. */
   async verify(options: VerifyOptions = {}): Promise<Verification> {
-    checkOptions('verify', options);
-    return verifyModels(await this.#open(options), options);
+    return verifyModels(await this.#open('verify', options), options);
   }
 
   /** Goes back to an earlier version (default: the installed one before the current), and pins it. */
@@ -146,47 +138,42 @@ export class ModelManager {
     name: string,
     options: RunContext & { readonly to?: string | undefined } = {},
   ): Promise<VersionSwitch> {
-    checkOptions('rollback', options);
-    return rollBack(await this.#open(options), name, options.to, options);
+    return rollBack(await this.#open('rollback', options), name, options.to, options);
   }
 
   /** Uses this installed version, and keeps `update` and `prune` from it. */
   async pin(name: string, version: string, context: RunContext = {}): Promise<VersionSwitch> {
-    return pinVersion(await this.#open(context), name, version, context);
+    return pinVersion(await this.#open('context', context), name, version, context);
   }
 
   /** Lets `update` have the model again. */
   async unpin(name: string): Promise<UnpinReport> {
-    return unpinModel(await this.#open(), name);
+    return unpinModel(await this.#open('context', {}), name);
   }
 
   /** Deletes old versions and interrupted downloads; never a current or pinned version. */
   async prune(options: PruneOptions = {}): Promise<PruneReport> {
-    checkOptions('prune', options);
-    return prune(await this.#open(options), options);
+    return prune(await this.#open('prune', options), options);
   }
 
   /** Deletes a model with all its versions. */
   async remove(name: string, context: RunContext = {}): Promise<RemovalReport> {
-    return removeModel(await this.#open(context), name, context);
+    return removeModel(await this.#open('context', context), name, context);
   }
 
   /** Writes into `to` what `installFrom` needs on a machine without a network. */
   async export(name: string, to: string, options: EnsureOptions = {}): Promise<ExportReport> {
-    checkOptions('version', options);
-    checkRange(options.version);
-    return exportModel(await this.#open(options), name, options.version, to, options);
+    return exportModel(await this.#open('version', options), name, options.version, to, options);
   }
 
   /** Licences of what is installed. */
   async checkLicenses(names?: readonly string[]): Promise<Models<LicenseReport>> {
-    return checkLicenses(await this.#open(), names);
+    return checkLicenses(await this.#open('context', {}), names);
   }
 
   /** What works and what doesn't. */
   async diagnose(context: RunContext = {}): Promise<DoctorReport> {
-    checkOptions('context', context);
-    return diagnose(await this.#open(context), context);
+    return diagnose(await this.#open('context', context), context);
   }
 
   /** Ends idle connections; a program that ends does so without it. */

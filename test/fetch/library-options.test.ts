@@ -38,6 +38,8 @@ test('methods refuse options that they don’t know', async (t) => {
   await assert.rejects(manager.update(anyOptions({ name: ['alpha'] })), isRefusal);
   await assert.rejects(manager.verify(anyOptions({ fix: true })), isRefusal);
   await assert.rejects(manager.prune(anyOptions({ dry: true })), isRefusal);
+  await assert.rejects(manager.pin('alpha', '1.0.0', anyOptions({ force: true })), isRefusal);
+  await assert.rejects(manager.remove('alpha', anyOptions({ dryRun: true })), isRefusal);
 });
 
 test('limitRate takes the forms of the command line', async (t) => {
