@@ -61,10 +61,21 @@ export function newTrust(roots: Keys, stored?: AcceptedManifest): Trust {
 }
 
 /**
- * What was learned from signed manifests counts for the keys that it was learned by, and for those who have exactly the keys that were
- * announced at some time since: from then on they had learned the same. Keys that are merely among them begin anew, for one
- * that somebody no longer trusts may have announced the rest. The accepted manifest itself must be well signed and of the client's
- * namespace, else it is as if there were none, with a warning. Throws as `readRootKeys`.
+ * Which keys this run trusts. A manifest that is signed by trusted keys may announce others, which
+ * then take their place: the cache remembers them, and the roots that they were learned from.
+ *
+ * Say that the roots were A, that a manifest signed by A announced B, and a later one announced C:
+ *
+ * | keys given now | trusted | because |
+ * |---|---|---|
+ * | A | C | that is what was learned from A |
+ * | B, or C | C | whoever is given a key that was once announced would have learned the same |
+ * | A and B | A and B | the owner may have given up one of them, which may have announced the rest |
+ * | D | D | nothing was learned from D |
+ *
+ * The manifest accepted last counts too, if one of these keys signed it (for A, B or C: the key that
+ * signed it then) and it is of the client's namespace. Otherwise it is as if there were none, with a
+ * warning. Throws as `readRootKeys`.
  */
 export async function readTrust(client: Client, context: RunContext): Promise<Trust> {
   const keys = await readRootKeys(client.publicKeys);
