@@ -2,10 +2,11 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ArchiveFormat, IndexedFile } from '../contract/chunk-index.ts';
+import { totalSize } from '../contract/fields.ts';
 import type { ManifestModel } from '../contract/manifest.ts';
 import { type AircherError, integrityError } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
-import { makeDirectory, removeTree, syncDirectory } from '../core/files.ts';
+import { makeDirectory, removeTree, syncDirectory, writeFully } from '../core/files.ts';
 import { startHash } from '../core/hashing.ts';
 import { decompress } from './decompress.ts';
 import { readTar, type TarEntry } from './tar-reader.ts';
@@ -48,7 +49,7 @@ export async function unpackArchive(
       if (expected && expected.size_bytes !== item.sizeBytes) {
         throw contradiction(item.path, `has ${item.sizeBytes} bytes instead of ${expected.size_bytes}`);
       }
-      const path = join(directory, ...item.path.split('/'));
+      const path = join(directory, item.path);
       await makeDirectory(dirname(path));
       directories.add(dirname(path));
       const sha256 = await writeEntry(item, path);
@@ -73,10 +74,7 @@ async function writeEntry(item: TarEntry, path: string): Promise<string> {
     let position = 0;
     for await (const piece of item.body) {
       hash.update(piece);
-      for (let at = 0; at < piece.length; ) {
-        const { bytesWritten } = await handle.write(piece, at, piece.length - at, position + at);
-        at += bytesWritten;
-      }
+      await writeFully(handle, piece, position);
       position += piece.length;
     }
     await handle.datasync();
@@ -88,7 +86,7 @@ async function writeEntry(item: TarEntry, path: string): Promise<string> {
 
 function largestTar(entry: ManifestModel): number {
   if (entry.files === undefined) return entry.size_bytes * undeclaredRatio + undeclaredBytes;
-  const content = entry.files.reduce((sum, file) => sum + file.size_bytes, 0);
+  const content = totalSize(entry.files);
   return content + (entry.files.length + 8) * bytesPerEntry;
 }
 

@@ -42,6 +42,11 @@ const quoted =
 export const modelNameField = textWithout(quoted(modelNameFault));
 
 /** What every list of a model's files says of one. */
+/** Bytes of all files together. */
+export function totalSize(files: readonly { readonly size_bytes: number }[]): number {
+  return files.reduce((sum, file) => sum + file.size_bytes, 0);
+}
+
 export const fileFields = { path: textWithout(quoted(filePathFault)), size_bytes: sizeField, sha256: sha256Field };
 
 /** A list of files of one model. */

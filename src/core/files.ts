@@ -227,6 +227,11 @@ export async function fileSize(path: string): Promise<number | undefined> {
   return found?.isFile() ? found.size : undefined;
 }
 
+/** Whether an ordinary file of so many bytes lies at the path; false, too, where that can't be seen. */
+export async function hasSize(path: string, sizeBytes: number): Promise<boolean> {
+  return (await fileSize(path).catch(() => undefined)) === sizeBytes;
+}
+
 /** Whether an ordinary file, or a link to one, lies at the path. */
 export async function isFile(path: string): Promise<boolean> {
   return (await fileSize(path)) !== undefined;
@@ -253,6 +258,14 @@ export async function readFully(handle: FileHandle, length: number, position: nu
     filled += bytesRead;
   }
   return filled === length ? buffer : buffer.subarray(0, filled);
+}
+
+/** Writes all of the bytes, from `position` on; without one, where the file ends or the last write did. */
+export async function writeFully(handle: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const place = position === undefined ? undefined : position + at;
+    at += (await handle.write(bytes, at, bytes.length - at, place)).bytesWritten;
+  }
 }
 
 /**

@@ -5,6 +5,7 @@ import { appendFile, mkdir, open, readdir, readFile, rm, truncate, writeFile } f
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
+import type { Event } from '../../src/core/events.ts';
 import { planTransfer } from '../../src/fetch/transfer/plan-transfer.ts';
 import { runTransfer } from '../../src/fetch/transfer/run-transfer.ts';
 import { createFaults } from '../../src/rehearsal/faults.ts';
@@ -34,8 +35,10 @@ test('a failed transfer goes on where it was, from another mirror too', async (c
   const second = await request(context, published.entry({ mirror: good.url }));
   const slow = http(context, { limitRate: 8_000_000 });
   const plan = await planTransfer(second, slow);
-  setTimeout(() => stop.abort(), 250);
-  await assert.rejects(runTransfer(plan, slow, { signal: stop.signal }), (error) =>
+  const onEvent = (event: Event): void => {
+    if (event.type === 'progress' && event.done > 0) stop.abort();
+  };
+  await assert.rejects(runTransfer(plan, slow, { signal: stop.signal, onEvent }), (error) =>
     isAircherError(error, 'interrupted'),
   );
   const again = await planTransfer(second, client);

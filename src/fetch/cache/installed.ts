@@ -1,10 +1,9 @@
-import type { Stats } from 'node:fs';
 import { readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { clashKey } from '../../contract/names.ts';
 import * as semver from '../../contract/versions.ts';
 import { invalidError } from '../../core/errors.ts';
-import { isFile, readFileIfThere } from '../../core/files.ts';
+import { hasSize, isFile, readFileIfThere } from '../../core/files.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import { type InstallRecord, readRecord, recordedModels, recordedVersions } from './records.ts';
 
@@ -85,10 +84,9 @@ export const copyMarker = '.aircher-copy';
 export async function incompleteFiles(layout: CacheLayout, record: InstallRecord): Promise<readonly string[]> {
   const directory = layout.version(record.model, record.version);
   const found = await Promise.all(
-    record.files.map(async ({ path, size_bytes }) => {
-      const status = await statOrNot(join(directory, path));
-      return status?.isFile() && status.size === size_bytes ? [] : [path];
-    }),
+    record.files.map(async ({ path, size_bytes }) =>
+      (await hasSize(join(directory, path), size_bytes)) ? [] : [path],
+    ),
   );
   return found.flat();
 }
@@ -97,11 +95,10 @@ export async function looksComplete(layout: CacheLayout, record: InstallRecord):
   return (await incompleteFiles(layout, record)).length === 0;
 }
 
+/** False, too, where it can't be looked at. */
 export async function isDirectory(path: string): Promise<boolean> {
-  return (await statOrNot(path))?.isDirectory() ?? false;
-}
-
-/** Undefined for whatever reason it can't be looked at. */
-function statOrNot(path: string): Promise<Stats | undefined> {
-  return stat(path).catch(() => undefined);
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }

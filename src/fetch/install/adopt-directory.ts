@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import {
-  fileSize,
+  hasSize,
   makeDirectory,
   moveTree,
   readFileIfThere,
@@ -89,7 +89,7 @@ export async function adoptVersion(
 async function holdsFiles(directory: string, { files = [] }: ManifestModel, { signal }: RunContext): Promise<boolean> {
   for (const file of files) {
     const path = join(directory, file.path);
-    if ((await fileSize(path).catch(() => undefined)) !== file.size_bytes) return false;
+    if (!(await hasSize(path, file.size_bytes))) return false;
     const found = await hashFile(path, { signal }).catch(() => undefined);
     signal?.throwIfAborted();
     if (found?.sha256 !== file.sha256) return false;
@@ -108,7 +108,7 @@ async function moveIn(
   const staging = await openStaging(layout, match, false);
   const place = await realpath(aside);
   for (const file of files) {
-    const from = join(place, ...file.path.split('/'));
+    const from = join(place, file.path);
     const to = join(staging.files, file.path);
     await makeDirectory(dirname(to));
     if ((await realpath(from)) === from) await moveTree(from, to);

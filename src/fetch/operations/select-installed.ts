@@ -1,3 +1,4 @@
+import { totalSize } from '../../contract/fields.ts';
 import { nearest } from '../../contract/problems-of.ts';
 import { type AircherError, invalidError } from '../../core/errors.ts';
 import { type InstalledModel, readAllInstalled, readInstalled, recordOf } from '../cache/installed.ts';
@@ -37,5 +38,5 @@ export function currentRecord(model: InstalledModel): InstallRecord {
 
 /** What a version's files take on disk. */
 export function installedBytes(record: InstallRecord): number {
-  return record.files.reduce((sum, file) => sum + file.size_bytes, 0);
+  return totalSize(record.files);
 }

@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkDiskSpace } from '../../core/disk-space.ts';
 import type { RunContext } from '../../core/events.ts';
-import { makeDirectory } from '../../core/files.ts';
+import { makeDirectory, writeFully } from '../../core/files.ts';
 import { startHash } from '../../core/hashing.ts';
 import type { Http } from '../../http/http-client.ts';
 import { readBody } from '../../http/read-body.ts';
@@ -138,8 +138,7 @@ async function fetchFrom(
     waitingBytes = 0;
     if (bytes.length === 0) return;
     archive.hash.update(bytes);
-    // Appended, wherever the position is.
-    for (let at = 0; at < bytes.length; ) at += (await archive.handle.write(bytes, at)).bytesWritten;
+    await writeFully(archive.handle, bytes);
     archive.size += bytes.length;
     archive.senders.add(mirror);
     mirror.credit(bytes.length);

@@ -3,7 +3,7 @@ import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { mapConcurrently } from '../../core/concurrency.ts';
 import { integrityError } from '../../core/errors.ts';
-import { ifThere, makeDirectory, readFully, removeTree } from '../../core/files.ts';
+import { ifThere, makeDirectory, readFully, removeTree, writeFully } from '../../core/files.ts';
 import { startHash } from '../../core/hashing.ts';
 import type { Chunk } from './chunk.ts';
 import { freeLarge } from './free-large.ts';
@@ -40,7 +40,7 @@ export class FileStore {
     this.#onWritten = onWritten;
     const stored = (file: FileRecord): StoredFile => ({
       ...file,
-      location: join(directory, ...file.path.split('/')),
+      location: join(directory, file.path),
       hash: startHash(),
       hashed: 0,
       written: new Map(),
@@ -80,12 +80,7 @@ export class FileStore {
   }
 
   async #writeAt(file: StoredFile, bytes: Uint8Array, offset: number): Promise<void> {
-    await withFile(file, async (handle) => {
-      for (let at = 0; at < bytes.length; ) {
-        const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, offset + at);
-        at += bytesWritten;
-      }
-    });
+    await withFile(file, (handle) => writeFully(handle, bytes, offset));
   }
 
   /** From memory where a chunk continues what is hashed, or will soon; read back, once, where it came too early. */

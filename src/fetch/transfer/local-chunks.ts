@@ -1,9 +1,9 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ChunkIndex, structure } from '../../contract/chunk-index.ts';
 import { filePathFault } from '../../contract/names.ts';
 import { mapConcurrently } from '../../core/concurrency.ts';
-import { readFully } from '../../core/files.ts';
+import { hasSize, readFully } from '../../core/files.ts';
 import { type Chunk, isChunk } from './chunk.ts';
 import type { ChunkCopy, FileRecord, ReuseSource, TransferRequest } from './types.ts';
 
@@ -39,18 +39,20 @@ export async function findCopies(
 
 /** Looks chunks up in one installed version: by chunk where its index is known, and by whole files of the same sha256. */
 function copiesOf(source: ReuseSource): (chunk: Chunk, index: ChunkIndex) => ChunkCopy | undefined {
-  const pathOf = (path: string): string => join(source.directory, ...path.split('/'));
   const chunks = new Map<string, ChunkCopy>();
   for (const [, , file, offset, length, sha256] of source.index?.chunks ?? []) {
     const path = source.index?.files[file]?.path;
-    if (file !== structure && path !== undefined) chunks.set(`${sha256} ${length}`, { file: pathOf(path), offset });
+    if (file !== structure && path !== undefined)
+      chunks.set(`${sha256} ${length}`, { file: join(source.directory, path), offset });
   }
   const safe = source.files.filter(({ path }) => filePathFault(path) === undefined);
   const files = new Map(safe.map((file) => [file.sha256, file]));
   return (chunk, index) => {
     const [{ file, offset }] = chunk.places;
     const same = files.get(index.files[file]?.sha256 ?? '');
-    return chunks.get(`${chunk.sha256} ${chunk.length}`) ?? (same && { file: pathOf(same.path), offset });
+    return (
+      chunks.get(`${chunk.sha256} ${chunk.length}`) ?? (same && { file: join(source.directory, same.path), offset })
+    );
   };
 }
 
@@ -86,13 +88,6 @@ async function list(directory: string): Promise<string[]> {
     (names) => names.sort(),
     // Another program's cache: whatever is wrong with it, it is of no use then.
     () => [],
-  );
-}
-
-async function hasSize(path: string, sizeBytes: number): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile() && found.size === sizeBytes,
-    () => false,
   );
 }
 

@@ -1,4 +1,5 @@
 import type { ChunkIndex } from '../../contract/chunk-index.ts';
+import { totalSize } from '../../contract/fields.ts';
 import type { RunContext } from '../../core/events.ts';
 import { makeDirectory } from '../../core/files.ts';
 import type { Http } from '../../http/http-client.ts';
@@ -30,7 +31,6 @@ export async function planTransfer(
 
 function planArchive(request: TransferRequest, http: Http): TransferPlan {
   const { model, entry } = request;
-  const total = entry.files?.reduce((sum, file) => sum + file.size_bytes, 0);
   return {
     request,
     index: undefined,
@@ -39,7 +39,7 @@ function planArchive(request: TransferRequest, http: Http): TransferPlan {
       name: model,
       version: entry.version,
       way: 'archive',
-      total_bytes: total,
+      total_bytes: entry.files && totalSize(entry.files),
       bytes_to_fetch: entry.size_bytes,
       bytes_to_copy: 0,
       bytes_staged: 0,
@@ -86,7 +86,7 @@ function summarize(
     name: request.model,
     version: request.entry.version,
     way: chunks.length === 0 ? 'nothing' : 'chunks',
-    total_bytes: wanted.reduce((sum, file) => sum + file.size_bytes, 0),
+    total_bytes: totalSize(wanted),
     bytes_to_fetch: bytesToFetch,
     bytes_to_copy: bytesToCopy,
     bytes_staged: bytesStaged,

@@ -1,5 +1,6 @@
 import { unpackArchive } from '../../archive/unpack-archive.ts';
 import type { ChunkIndex } from '../../contract/chunk-index.ts';
+import { totalSize } from '../../contract/fields.ts';
 import { checkDiskSpace } from '../../core/disk-space.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Http } from '../../http/http-client.ts';
@@ -32,7 +33,7 @@ type Result = Pick<TransferReport, 'mirrors' | 'bytesResumed' | 'files'> & { rea
 async function unpackWhole({ request }: TransferPlan, http: Http, context: RunContext): Promise<Result> {
   const { model, entry } = request;
   const { archive, files: directory } = stagingOf(request.staging);
-  const unpacked = entry.files?.reduce((sum, file) => sum + file.size_bytes, 0) ?? entry.size_bytes;
+  const unpacked = entry.files ? totalSize(entry.files) : entry.size_bytes;
   const fetched = await fetchArchive(request, http, context, unpacked);
   return { ...fetched, files: await unpackArchive({ archive, model, entry, directory }, context) };
 }
