@@ -14,7 +14,7 @@ import { findManifest } from '../manifests/find-manifest.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
 import { fetchArchive } from '../transfer/fetch-archive.ts';
 import { loadIndex } from '../transfer/fetch-index.ts';
-import { stagingOf } from '../transfer/staging.ts';
+import { pathsIn } from '../transfer/transfer-directory.ts';
 import { findInstalled, findWanted } from './find-installed.ts';
 
 /**
@@ -113,7 +113,7 @@ async function bringArchive(
   await makeDirectory(staging);
   const index = await loadIndex(request, http, context);
   const { mirrors } = await fetchArchive(request, http, context);
-  await rename(stagingOf(staging).archive, to);
+  await rename(pathsIn(staging).archive, to);
   context.onEvent?.({ type: 'done', task: 'download', subject: name });
   return { files: [basename(to)], index: index?.bytes, bytes: mirrors.reduce((sum, mirror) => sum + mirror.bytes, 0) };
 }

@@ -12,7 +12,7 @@ import type { MirrorReport } from '../api.ts';
 import { type Mirror, mirrorsAt } from './mirror.ts';
 import { endsTooEarly, MirrorFaultError } from './mirror-faults.ts';
 import { judgeFailure, judgeWrongBytes, type MirrorsAtWork, mirrorsFailed } from './set-mirror-aside.ts';
-import { stagingOf } from './staging.ts';
+import { pathsIn } from './transfer-directory.ts';
 import type { TransferRequest } from './types.ts';
 
 /** Wrong archives after which a mirror is given up. */
@@ -44,7 +44,7 @@ export async function fetchArchive(
   await makeDirectory(request.staging);
   const mirrors = mirrorsAt(entry.download_urls, request, http);
   const work = { ...context, http, mirrors };
-  const archive = await openPartial(stagingOf(request.staging).archive, entry.size_bytes, context);
+  const archive = await openPartial(pathsIn(request.staging).archive, entry.size_bytes, context);
   const bytesResumed = archive.size;
   try {
     await checkDiskSpace(request.staging, entry.size_bytes - archive.size + bytesAfterwards);

@@ -10,7 +10,7 @@ import { sha256 } from '../../core/hashing.ts';
 import type { Http } from '../../http/http-client.ts';
 import { type Mirror, mirrorsAt } from './mirror.ts';
 import { announce, mirrorsFailed } from './set-mirror-aside.ts';
-import { stagingOf } from './staging.ts';
+import { pathsIn } from './transfer-directory.ts';
 import type { FileRecord, TransferRequest } from './types.ts';
 
 export interface LoadedIndex {
@@ -35,7 +35,7 @@ export async function loadIndex(
   }
   const matches = (bytes: Uint8Array | undefined): bytes is Uint8Array =>
     bytes !== undefined && bytes.length === declared.size_bytes && sha256(bytes) === declared.sha256;
-  const { index: staged } = stagingOf(request.staging);
+  const { index: staged } = pathsIn(request.staging);
   const left = await readBoundedFile(staged, declared.size_bytes).catch(() => undefined);
   const known = [request.indexBytes, left].find(matches);
   if (known !== undefined) return parsed(request, Buffer.from(known));

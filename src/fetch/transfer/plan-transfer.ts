@@ -8,7 +8,7 @@ import { loadIndex } from './fetch-index.ts';
 import { findCopies } from './local-chunks.ts';
 import { chunkMirrors, type Location, mirrorsAt } from './mirror.ts';
 import { areNeighbours } from './range-queue.ts';
-import { readJournal, stagingOf } from './staging.ts';
+import { pathsIn, readJournal } from './transfer-directory.ts';
 import type { TransferPlan, TransferRequest } from './types.ts';
 
 /**
@@ -23,7 +23,7 @@ export async function planTransfer(
   const index = await loadIndex(request, http, context);
   if (index === undefined) return planArchive(request, http);
   const chunks = chunksOf(index.value, request.paths);
-  const staged = (await readJournal(stagingOf(request.staging), request.entry.index?.sha256 ?? '')) ?? new Set();
+  const staged = (await readJournal(pathsIn(request.staging), request.entry.index?.sha256 ?? '')) ?? new Set();
   const copies = await findCopies(request, index.value, chunks);
   const summary = summarize(request, http, index.value, chunks, copies, staged);
   return { request, index, copies, summary };

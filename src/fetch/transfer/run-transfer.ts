@@ -11,7 +11,7 @@ import { FileStore } from './file-store.ts';
 import { takeLocalChunks } from './local-chunks.ts';
 import { chunkMirrors } from './mirror.ts';
 import { RangeQueue } from './range-queue.ts';
-import { readJournal, stagingOf, startJournal } from './staging.ts';
+import { pathsIn, readJournal, startJournal } from './transfer-directory.ts';
 import type { FileRecord, TransferPlan, TransferReport } from './types.ts';
 
 /**
@@ -32,7 +32,7 @@ type Result = Pick<TransferReport, 'mirrors' | 'bytesResumed' | 'files'> & { rea
 
 async function unpackWhole({ request }: TransferPlan, http: Http, context: RunContext): Promise<Result> {
   const { model, entry } = request;
-  const { archive, files: directory } = stagingOf(request.staging);
+  const { archive, files: directory } = pathsIn(request.staging);
   const unpacked = entry.files ? totalSize(entry.files) : entry.size_bytes;
   const fetched = await fetchArchive(request, http, context, unpacked);
   return { ...fetched, files: await unpackArchive({ archive, model, entry, directory }, context) };
@@ -45,7 +45,7 @@ async function transferChunks(
   http: Http,
   context: RunContext,
 ): Promise<Result> {
-  const staging = stagingOf(request.staging);
+  const staging = pathsIn(request.staging);
   const indexSha256 = request.entry.index?.sha256 ?? '';
   const left = await readJournal(staging, indexSha256);
   const staged = left ?? new Set<number>();

@@ -4,7 +4,7 @@ import { makeDirectory, readFileIfThere, removeTree } from '../../core/files.ts'
 import type { Sha256 } from '../../core/hashing.ts';
 
 /** What lies in the directory of a transfer under way. */
-export interface Staging {
+export interface TransferPaths {
   /** The files of the version, as they will be installed. */
   readonly files: string;
   readonly index: string;
@@ -14,7 +14,7 @@ export interface Staging {
   readonly archive: string;
 }
 
-export function stagingOf(directory: string): Staging {
+export function pathsIn(directory: string): TransferPaths {
   return {
     files: join(directory, 'files'),
     index: join(directory, 'index.json'),
@@ -24,7 +24,7 @@ export function stagingOf(directory: string): Staging {
 }
 
 /** Chunks that an interrupted run says it wrote; undefined where its journal is of another index, or none is there. A hint only. */
-export async function readJournal({ journal }: Staging, indexSha256: Sha256): Promise<Set<number> | undefined> {
+export async function readJournal({ journal }: TransferPaths, indexSha256: Sha256): Promise<Set<number> | undefined> {
   const bytes = await readFileIfThere(journal);
   const head = Buffer.from(header(indexSha256));
   if (bytes === undefined || !bytes.subarray(0, head.length).equals(head)) return undefined;
@@ -44,7 +44,7 @@ export interface Journal {
  * none are there, files of another release are removed.
  */
 export async function startJournal(
-  { files, journal }: Staging,
+  { files, journal }: TransferPaths,
   indexSha256: Sha256,
   chunks: ReadonlySet<number> | undefined,
 ): Promise<Journal> {
