@@ -29,15 +29,23 @@ export interface LockTiming {
 const defaultTiming: LockTiming = { heartbeatMs: 4_000, staleMs: 30_000, pollMs: 200 };
 
 /** The lock at once, or undefined where another process has it. */
-export async function tryModelLock(layout: CacheLayout, name: string): Promise<ModelLock | undefined> {
-  const path = layout.lock(name);
-  const first = await create(path, defaultTiming);
-  if (first !== undefined) return first;
-  const holder = await readHolder(path);
-  const beat = await readBeat(path);
-  if (beat !== nobodys && (holder === undefined || !(await isCertainlyGone(holder)))) return undefined;
-  await takeAway(path, holder?.token);
-  return create(path, defaultTiming);
+export function tryModelLock(layout: CacheLayout, name: string): Promise<ModelLock | undefined> {
+  return waitForModelLock(layout, name, async () => true, {});
+}
+
+/** Does something to a model while no other process does. `held` is false where the file system has no locks. */
+export async function withModelLock<T>(
+  layout: CacheLayout,
+  name: string,
+  context: RunContext,
+  work: (held: boolean) => Promise<T>,
+): Promise<T> {
+  const lock = await waitForModelLock(layout, name, async () => false, context);
+  try {
+    return await work(lock?.held ?? false);
+  } finally {
+    await lock?.release();
+  }
 }
 
 /**

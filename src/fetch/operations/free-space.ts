@@ -7,14 +7,13 @@ import type { Prunable, PruneOptions, PruneReport, RemovalReport } from '../api.
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { isDirectory, readInstalled, readLinkedVersion } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
-import { tryModelLock } from '../cache/model-lock.ts';
+import { tryModelLock, withModelLock } from '../cache/model-lock.ts';
 import { writePin } from '../cache/preferences.ts';
 import { list, recordedModels, recordedVersions, removeRecord } from '../cache/records.ts';
 import { removeCurrent } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
 import { discardTree, trashPrefix } from '../install/staging.ts';
 import { notInstalled } from './select-installed.ts';
-import { withModelLock } from './with-model-lock.ts';
 
 /**
  * Deletes old versions, what interrupted downloads left, and what a killed process left; never a current or pinned version, and

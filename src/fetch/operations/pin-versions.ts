@@ -4,6 +4,7 @@ import type { RunContext } from '../../core/events.ts';
 import type { UnpinReport, VersionSwitch } from '../api.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { looksComplete, recordOf } from '../cache/installed.ts';
+import { withModelLock } from '../cache/model-lock.ts';
 import { writePin } from '../cache/preferences.ts';
 import { switchCurrent } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
@@ -14,7 +15,6 @@ import { readTrust } from '../manifests/trust.ts';
 import { warnIfWithdrawn, withdrawal } from '../manifests/withdrawal.ts';
 import { spaceChange } from './describe-changes.ts';
 import { currentRecord, notInstalled, requireInstalled } from './select-installed.ts';
-import { withModelLock } from './with-model-lock.ts';
 
 /** Makes an installed version the one in use, and keeps it: `update` passes the model over. Throws `invalid` where it isn't installed. */
 export async function pinVersion(

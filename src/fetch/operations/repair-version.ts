@@ -1,13 +1,13 @@
 import { dirname, join } from 'node:path';
 import type { RunContext } from '../../core/events.ts';
 import { makeDirectory, removeTree, renamePatiently, syncDirectory } from '../../core/files.ts';
+import { withModelLock } from '../cache/model-lock.ts';
 import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 import { planFiles } from '../install/install-version.ts';
 import { openStaging } from '../install/staging.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
 import type { TransferReport } from '../transfer/types.ts';
-import { withModelLock } from './with-model-lock.ts';
 
 /**
  * Puts right files in the place of wrong or missing ones (`paths`) of an installed version: a transfer of these files, whose first
