@@ -91,9 +91,9 @@ async function sendPieces(
 ): Promise<void> {
   let sent = 0;
   for await (const piece of body.open()) {
+    // A refusal may come before the whole is sent. Of a request that is gone, nothing more would be told: no drain, no close.
+    if (isAnswered() || request.destroyed) return;
     if (!request.write(piece)) await drained(request);
-    // A refusal may come before the whole is sent.
-    if (isAnswered()) return;
     onPiece();
     sent += piece.length;
     body.onSent?.(sent);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isAircherError } from '../../src/core/errors.ts';
 import type { HttpResponse, StreamedBody } from '../../src/http/http-client.ts';
 import { remoteReason } from '../../src/http/remote-error.ts';
@@ -30,6 +31,15 @@ function streamed(pieces: readonly string[], onSent?: (bytes: number) => void): 
       for (const piece of pieces) yield Buffer.from(piece);
     },
   };
+}
+
+/** Something that is waited for. */
+function gate() {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
 }
 
 const lengthOf = ({ sizeBytes }: StreamedBody) => ({ 'content-length': String(sizeBytes) });
@@ -212,6 +222,42 @@ test('sha256 of a large body is what arrives, and little of it is in memory at o
   response.body.resume();
   assert.equal(received, hash.digest('hex'));
   assert.ok(most <= 2, `${most} pieces at once`);
+});
+
+test('a write that is cancelled while its body is read closes what the body is read from', async (context) => {
+  const [arrived, gone, goesOn, closed] = [gate(), gate(), gate(), gate()];
+  const server = await startServer(context, (request) => {
+    request.resume().once('error', () => gone.open());
+    arrived.open();
+  });
+  const stop = new AbortController();
+  const body: StreamedBody = {
+    sizeBytes: 20_000_000,
+    async *open() {
+      try {
+        yield Buffer.alloc(1000);
+        await arrived.opened;
+        stop.abort();
+        await goesOn.opened;
+        for (let at = 0; at < 9; at++) yield Buffer.alloc(2_000_000);
+      } finally {
+        closed.open();
+      }
+    },
+  };
+  const request = http(context).request(server.url, {
+    method: 'PUT',
+    headers: lengthOf(body),
+    body,
+    signal: stop.signal,
+  });
+  await assert.rejects(request, (error) => isAircherError(error, 'interrupted'));
+  await gone.opened;
+  goesOn.open();
+  assert.equal(
+    await Promise.race([closed.opened.then(() => 'closed'), delay(5000, 'left open', { ref: false })]),
+    'closed',
+  );
 });
 
 test('nothing is left of a proxy’s tunnel when a write is cancelled', async (context) => {

@@ -65,7 +65,9 @@ for (const [step, match] of Object.entries(steps)) {
         const rule = { match, times, action, name: 'trouble' };
         github.faults.add(rule);
         const what = `${trouble} ×${times}`;
-        const tuning = { ...quick, deadlines: { ...quick.deadlines, stallMs: 120 } };
+        // Short only where silence is the trouble: a busy machine is silent, too.
+        const stallMs = action.kind === 'stall' ? 300 : 5000;
+        const tuning = { ...quick, deadlines: { ...quick.deadlines, stallMs } };
         await publish(githubTarget(github, { tuning }), release).catch((error: unknown) => {
           throw new Error(`${what}: ${error}`, { cause: error });
         });
