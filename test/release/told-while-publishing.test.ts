@@ -54,4 +54,17 @@ describe('what a maintainer is told of a publication', () => {
     const last = String(ended.stderr).trimEnd().split('\n').at(-1);
     assert.equal(last, 'error: Interrupted. Run the same command again: it goes on where this one stopped.');
   });
+
+  it('a base_url that is wrong: what the hint says mends it, though the address stands in the manifest', async (t) => {
+    const scene = await createPublishScene(t);
+    const wrong = { base_url: `${scene.mirror.url}/wrong`, directory: 'mirror' };
+    await scene.configure({ mirror: wrong });
+    const refused = await scene.start(['release']);
+    assert.equal(refused.exitCode, 5, String(refused.stderr));
+    assert.match(String(refused.stderr), /hint: .*Correct "mirror\.base_url".*run the same command again/);
+    await scene.configure();
+    const run = await scene.start(['release']);
+    assert.equal(run.exitCode, 0, String(run.stderr));
+    assert.equal((await scene.start(['verify', 'models-v1.0.0', '--deep'])).exitCode, 0);
+  });
 });

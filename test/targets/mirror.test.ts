@@ -79,6 +79,27 @@ test('an address that is wrong by a letter, a page, other bytes, another size or
   assert.ok((await rootManifest(directory)).length > 0);
 });
 
+test('until it goes public, a release is none here: another run may bring other content under its tag', async (t) => {
+  const { directory, server, release, target } = await mirrorScene(t);
+  await target().upload(release, {});
+  assert.deepEqual(await target().missing(release, {}), [], 'all is there that an upload sends');
+  assert.deepEqual(await target().published({}), []);
+  assert.deepEqual(
+    (await target().list({})).map(({ state }) => state),
+    ['draft'],
+  );
+  const wrong = await failureOf(publish(target(`${server.url}/wrong`), release));
+  assert.match(wrong.hint ?? '', /Correct "mirror.base_url".*run the same command again/);
+  assert.deepEqual(await target().published({}), []);
+  // As its hint says: the address is corrected, and stands in the manifest.
+  const corrected = await makeRelease(t, { files: { ...filesAt('1.0.0'), 'manifest.json': `${manifest('1.0.0')}\n` } });
+  assert.deepEqual(await target().preflight(corrected, {}), []);
+  await publish(target(), corrected);
+  const late = await failureOf(target().makePublic(release, {}));
+  assert.match(late.message, /is published on the mirror with other content/);
+  assert.equal((await rootManifest(directory)).toString(), `${manifest('1.0.0')}\n`);
+});
+
 test('an address that serves the files a moment later is waited for, and a server without ranges is as good', async (t) => {
   const { directory, server, release, target } = await mirrorScene(t);
   server.faults.add({ times: 3, action: { kind: 'status', status: 404 } });

@@ -49,7 +49,7 @@ const pointers = ['manifest.json.minisig', 'manifest.json.asc', 'manifest.json']
 
 /**
  * A directory that some web server publishes: `<tag>/…`, and at its root the manifest of the newest release. A tag is public
- * once its manifest.json stands there, which is written last.
+ * once its manifest.json stands there: that is written when it goes public, after everything else was found at its address.
  */
 export function createMirrorTarget(options: MirrorOptions): Target {
   const { directory, tagPrefix, addresses } = options;
@@ -66,14 +66,30 @@ export function createMirrorTarget(options: MirrorOptions): Target {
     pointer: () => readPointer(directory),
     readDocument: (tag, name) => readDocument(directory, tag, name),
     preflight: (release) => preflight(directory, release),
-    missing: (release, context) => missingFiles(directory, release, context),
-    upload: (release, context) => upload(directory, release, context),
+    missing: (release, context) => missingFiles(directory, release.tag, apart(release.files).others, context),
+    upload: (release, context) => writeFiles(directory, release, apart(release.files).others, context),
     makePublic: async (release, context) => {
-      if (addresses) await awaitPublicFiles(directory, release, addresses.of, patience, context);
+      const { manifest, others } = apart(release.files);
+      const found = async (files: readonly ReleaseFile[]): Promise<void> => {
+        if (addresses) await awaitPublicFiles(directory, release.tag, files, addresses.of, patience, context);
+      };
+      await found(others);
+      // Part of no upload, and so of none that is told.
+      await writeFiles(directory, release, manifest, { signal: context.signal });
+      await found(manifest);
     },
     movePointers: (release) => movePointers(directory, release),
     inspect: (tag, context) => inspect(directory, tag, context),
   };
+}
+
+/** A release's manifest, which makes it public, and its other files. */
+function apart(files: readonly ReleaseFile[]): {
+  readonly manifest: readonly ReleaseFile[];
+  readonly others: readonly ReleaseFile[];
+} {
+  const isManifest = ({ name }: ReleaseFile): boolean => name === 'manifest.json';
+  return { manifest: files.filter(isManifest), others: files.filter((file) => !isManifest(file)) };
 }
 
 async function listReleases(directory: string, tagPrefix: string): Promise<readonly ListedRelease[]> {
@@ -183,12 +199,13 @@ async function nearestExisting(path: string): Promise<string> {
 /** Everything that isn't there with the planned bytes. */
 async function missingFiles(
   directory: string,
-  release: TargetRelease,
+  tag: string,
+  files: readonly ReleaseFile[],
   context: RunContext,
 ): Promise<readonly ReleaseFile[]> {
   const missing: ReleaseFile[] = [];
-  for (const file of release.files) {
-    const path = join(directory, release.tag, file.name);
+  for (const file of files) {
+    const path = join(directory, tag, file.name);
     if (!(await holds(path, file, context))) missing.push(file);
   }
   return missing;
@@ -201,19 +218,24 @@ async function holds(path: string, file: ReleaseFile, context: RunContext): Prom
   return file.accepts !== undefined && size <= limits.manifestBytes && (await file.accepts(await readFile(path)));
 }
 
-async function upload(directory: string, release: TargetRelease, context: RunContext): Promise<void> {
+/** Writes those of the release's files that are missing. Throws what `preflight` finds: somebody may have come first. */
+async function writeFiles(
+  directory: string,
+  release: TargetRelease,
+  files: readonly ReleaseFile[],
+  context: RunContext,
+): Promise<void> {
   const [conflict] = await preflight(directory, release);
   if (conflict) {
     throw new AircherError(conflict.code ?? 'conflict', `${conflict.file}: ${conflict.message}`, {
       ...(conflict.hint ? { hint: conflict.hint } : {}),
     });
   }
-  const missing = new Set(await missingFiles(directory, release, context));
-  await makeReadableDirectory(join(directory, release.tag));
-  // The manifest makes the tag public, so it comes last.
-  const last = (file: ReleaseFile): number => (file.name === 'manifest.json' ? 1 : 0);
-  for (const file of [...release.files].sort((a, b) => last(a) - last(b))) {
-    const path = join(directory, release.tag, file.name);
+  const { tag } = release;
+  await makeReadableDirectory(join(directory, tag));
+  const missing = new Set(await missingFiles(directory, tag, files, context));
+  for (const file of files) {
+    const path = join(directory, tag, file.name);
     const progress = uploadProgress(file, 'mirror', context);
     if (missing.has(file)) await copyFile(file, path, progress.sent, context);
     else await makeReadable(path);
@@ -253,15 +275,16 @@ async function copyFile(
 /** Waits until every file stands at its public address. Throws `remote` after `publicMs`: clients would find nothing there. */
 async function awaitPublicFiles(
   directory: string,
-  release: TargetRelease,
+  tag: string,
+  files: readonly ReleaseFile[],
   addressOf: (tag: string, name: string) => string,
   patience: Patience,
   context: RunContext,
 ): Promise<void> {
   const end = performance.now() + patience.publicMs;
   let told = false;
-  await mapConcurrently(release.files, patience.parallel, async (file) => {
-    const url = addressOf(release.tag, file.name);
+  await mapConcurrently(files, patience.parallel, async (file) => {
+    const url = addressOf(tag, file.name);
     let fault: string | undefined;
     const answered = await lookUntil(Math.max(0, end - performance.now()), patience, context, async () => {
       fault = await rangeFault(url, file, { network: patience, signal: context.signal });
