@@ -37,7 +37,8 @@ export function planCommand(program: Command, dependencies: CommandDependencies)
 }
 
 function nameOffline(error: unknown): never {
-  if (!(error instanceof AircherError) || error.code !== 'remote') throw error;
+  // A host that answers, with a refusal or an error, would be no nearer without a network.
+  if (!(error instanceof AircherError) || error.code !== 'remote' || error.details.status !== undefined) throw error;
   const { message, hint = '', details, problems } = error;
   const offline = 'Without a network: --offline, which takes what was published last from manifests/published/.';
   throw new AircherError('remote', message, { hint: `${hint} ${offline}`.trim(), details, problems, cause: error });

@@ -46,7 +46,7 @@ function describeReleases(status: ReleasesStatus): string {
   );
   const table =
     status.releases.length === 0
-      ? 'nothing is published'
+      ? `nothing is published${status.targets.some(({ pointer }) => pointer === null) ? ' where an answer came' : ''}`
       : formatTable(
           ['release', ...kinds],
           status.releases.map((release) => [release.tag, ...kinds.map((kind) => cell(release, kind))]),

@@ -312,3 +312,17 @@ test('progress: what comes by two hosts at once has a rate for each', () => {
   const rates = new Set(text.match(/[\d.]+ MB\/s/g));
   assert.deepEqual([...rates].sort(), ['1.00 MB/s', '8.00 MB/s']);
 });
+
+test('progress: a wait that somebody would take for a hang is told, a short one only with --verbose', () => {
+  const told = (delayMs: number, options: { quiet?: boolean; verbose?: boolean } = {}): string => {
+    let text = '';
+    const stderr = { write: (part: string) => (text += part), isTTY: false };
+    const progress = createProgress({ stderr, quiet: false, verbose: false, ...options });
+    progress.onEvent({ type: 'retry', what: 'rights', reason: 'POST /x: 403 secondary rate limit', delayMs });
+    return text;
+  };
+  assert.equal(told(60_000), 'rights: POST /x: 403 secondary rate limit; again in 1 min 00 s\n');
+  assert.equal(told(1000), '');
+  assert.notEqual(told(1000, { verbose: true }), '');
+  assert.equal(told(60_000, { quiet: true }), '');
+});

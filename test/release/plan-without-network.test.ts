@@ -34,6 +34,15 @@ describe('plan without a network', () => {
     assert.doesNotMatch(String(run.stderr), /kept/);
   });
 
+  it('of a host that answers, --offline is no remedy', async (t) => {
+    const { scene } = await unreachable(t);
+    scene.github.faults.add({ times: 'always', action: { kind: 'status', status: 404 } });
+    const run = await scene.start(['plan']);
+    assert.equal(run.exitCode, 5, String(run.stderr));
+    assert.match(String(run.stderr), /hint: Check the repository's name/);
+    assert.doesNotMatch(String(run.stderr), /--offline/);
+  });
+
   it('with --offline asks nobody', async (t) => {
     const { scene, env } = await unreachable(t);
     const run = await scene.start(['plan', '--offline'], env);

@@ -63,6 +63,16 @@ describe('status', () => {
     assert.match(String(run.stdout), /acme\/models: main is models-v1\.1\.0/);
   });
 
+  it('says that nothing is published only where every host said so', async (t) => {
+    const scene = await createPublishScene(t);
+    assert.match(String((await scene.start(['status'])).stdout), /^nothing is published$/m);
+    scene.hub.faults.add({ times: 'always', action: { kind: 'status', status: 404 } });
+    const run = await scene.start(['status']);
+    assert.notEqual(run.exitCode, 0);
+    assert.doesNotMatch(String(run.stdout), /nothing is published$/m);
+    assert.match(String(run.stdout), /^nothing is published where an answer came$/m);
+  });
+
   it('shows the draft of an interrupted release, and what is still missing against the manifest in --out', async (t) => {
     const scene = await interrupted(t);
     const { targets, workspace } = await scene.inside();

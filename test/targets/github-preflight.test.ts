@@ -25,6 +25,17 @@ test('each wrong token is told from the others, with a remedy', async (t) => {
   assert.deepEqual(writesOf(github.log.entries), []);
 });
 
+test('where GitHub says why a token may not write, that is told', async (t) => {
+  const github = await githubScene(t);
+  const message = 'Resource protected by organization SAML enforcement.';
+  github.faults.add({
+    match: { method: 'POST', path: /\/generate-notes$/ },
+    action: { kind: 'status', status: 403, body: JSON.stringify({ message }) },
+  });
+  const [problem] = await githubTarget(github).preflight(await makeRelease(t, { files }), {});
+  assert.match(problem?.message ?? '', /the token may not write to the repository .*403 Resource protected .* SAML/);
+});
+
 test('a missing, private, archived or renamed repository is a problem', async (t) => {
   const github = await githubScene(t);
   const release = await makeRelease(t, { files });

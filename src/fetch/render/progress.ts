@@ -22,6 +22,8 @@ export interface Progress {
 
 const redrawMs = 100;
 const lineMs = 5_000;
+/** Whoever waits longer than that in silence takes it for a hang. */
+const longWaitMs = 10_000;
 
 const verbs: Readonly<Record<string, string>> = {
   download: 'fetching',
@@ -61,7 +63,7 @@ export function createProgress(options: ProgressOptions): Progress {
   const onEvent = (event: Event): void => {
     if (event.type === 'warning') formatWarning(event.problem).forEach(say);
     else if (event.type === 'mirror-set-aside') say(`warning: ${event.mirror} is set aside: ${event.reason}`);
-    else if (event.type === 'retry' && verbose) {
+    else if (event.type === 'retry' && (verbose || (!quiet && event.delayMs >= longWaitMs))) {
       say(`${event.what}: ${event.reason}; again in ${formatDuration(event.delayMs / 1000)}`);
     }
     if (quiet) return;

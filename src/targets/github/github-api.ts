@@ -128,18 +128,19 @@ export class GithubApi {
   }
 
   /**
-   * Whether the token may make releases. `permissions` in the repository's answer can't tell: it is the user's role, not the token's, and
-   * all false for a job's token. Generating notes needs the right and saves nothing.
+   * Why the token may not make releases, as GitHub says it; undefined where it may. `permissions` in the repository's answer can't tell:
+   * it is the user's role, not the token's, and all false for a job's token. Generating notes needs the right and saves nothing.
    */
-  async mayRelease(tag: string): Promise<boolean> {
+  async releaseRefusal(tag: string): Promise<string | undefined> {
     return this.read('rights', async () => {
       try {
         await this.octokit.rest.repos.generateReleaseNotes({ ...this.at, tag_name: tag });
-        return true;
+        return undefined;
       } catch (error) {
-        if (hasStatus(causeOf(error), 403, 404)) return false;
+        const cause = causeOf(error);
+        if (hasStatus(cause, 403, 404)) return cause.message;
         // A repository without commits, say, has no notes: the right is there.
-        if (hasStatus(causeOf(error), 400, 409, 422)) return true;
+        if (hasStatus(cause, 400, 409, 422)) return undefined;
         throw error;
       }
     });

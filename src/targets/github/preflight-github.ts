@@ -187,11 +187,12 @@ async function stateProblems(
     }
     return problems;
   }
-  if (!(await api.mayRelease(release.tag))) {
+  const refusal = await api.releaseRefusal(release.tag);
+  if (refusal !== undefined) {
     problems.push(
       preflightError(
         place,
-        'the token may not write to the repository',
+        `the token may not write to the repository (${refusal})`,
         'Use a token with "Contents: write" on it (in Actions: permissions: contents: write).',
       ),
     );
