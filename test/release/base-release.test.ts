@@ -4,7 +4,7 @@ import { cp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/contract/manifest.ts';
 import { createForeignScene, type ForeignScene, type Outcome } from './foreign-scene.ts';
-import { modelsAt } from './publish-scene.ts';
+import { modelsAt, tokens } from './publish-scene.ts';
 
 const versionsOf = (manifest: Manifest, model: string) =>
   manifest.models[model]?.published_versions?.map(({ version }) => version);
@@ -204,6 +204,25 @@ for (const signed of [true, false]) {
       assert.match(next.said, /"release": "1\.1\.0"/);
       assertReleased(await release({ release: '1.1.0' }));
       assertReleased(await release({ release: '1.2.0' }));
+    });
+
+    it('one from whose public release an archive was deleted: the hint says what mends it', async (t) => {
+      const { scene, release } = await releasing(t);
+      assertReleased(await release({}));
+      const at = `${scene.github.apiUrl}/repos/acme/models/releases`;
+      const headers = { authorization: `Bearer ${tokens.github}` };
+      const [published] = scene.github.repository('acme/models').releases;
+      const archive = published?.assets.find(({ name }) => name === 'alpha.tar.gz');
+      const deleted = await fetch(`${at}/assets/${archive?.id}`, { method: 'DELETE', headers });
+      assert.equal(deleted.status, 204);
+      const { error, said } = await release({ release: '1.1.0' });
+      assert.equal(error?.code, 'conflict', said);
+      assert.match(said, /alpha\.tar\.gz is missing/);
+      assert.doesNotMatch(said, /Finish it/, 'nothing is added to a release that is public');
+      assert.match(said, /--refill github/);
+      assertReleased(await release({ release: '1.1.0' }, { refill: ['github'] }));
+      const verify = await scene.start(['verify', 'models-v1.1.0', '--deep']);
+      assert.equal(verify.exitCode, 0, String(verify.stderr));
     });
 
     it('one that was added, removed, and added again: exit 6, then --refill', async (t) => {

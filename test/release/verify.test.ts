@@ -315,6 +315,17 @@ describe('verify --deep', () => {
     assert.match(String(run.stdout), /files downloaded and hashed, /);
   });
 
+  it('counts as downloaded what came, and nothing else', async (t) => {
+    const scene = await published(t);
+    const whole = await verify(scene, { deep: true });
+    scene.mirror.faults.add({ times: 'always', action: { kind: 'reset', of: 'request' } });
+    const report = await verify(scene, { deep: true });
+    const came = report.files.filter(({ state }) => state === 'ok').length;
+    assert.ok(came > 0 && came < report.files.length);
+    const missed = report.files.length - came;
+    assert.equal(report.downloaded?.file_count, (whole.downloaded?.file_count ?? 0) - missed);
+  });
+
   it('raw files on the Hub that no digest tells of are found by their bytes', async (t) => {
     const scene = await published(t);
     await commit({

@@ -48,7 +48,7 @@ export async function downloadAll(
       })),
     );
     const hosts = new Set(jobs.map(({ file }) => placed(file, http)));
-    const bytes = await Promise.all(
+    const came = await Promise.all(
       [...hosts].map((host) =>
         downloadHost(
           host,
@@ -59,7 +59,8 @@ export async function downloadAll(
         ),
       ),
     );
-    return { file_count: jobs.length, bytes: bytes.reduce((sum, count) => sum + count, 0) };
+    const sum = (key: keyof DownloadReport): number => came.reduce((total, host) => total + host[key], 0);
+    return { file_count: sum('file_count'), bytes: sum('bytes') };
   } finally {
     http.close();
   }
@@ -69,14 +70,15 @@ function placed(file: RemoteFile, http: Http): string {
   return hostOf(http.place(file.url, file.kind));
 }
 
-/** Everything of one host. One that is down is given up soon. Answers with the bytes that came. */
+/** Everything of one host. One that is down is given up soon. Answers with what came. */
 async function downloadHost(
   host: string,
   jobs: readonly { readonly target: Target; readonly file: RemoteFile }[],
   http: Http,
   findings: VerifyFindings,
   workspace: Workspace,
-): Promise<number> {
+): Promise<DownloadReport> {
+  let file_count = 0;
   let bytes = 0;
   let unreachable = 0;
   await mapConcurrently(jobs, parallelPerHost, async ({ target, file }) => {
@@ -91,10 +93,11 @@ async function downloadHost(
     const result = await hashRemote(file, http, workspace);
     unreachable = result.state === 'unreachable' ? unreachable + 1 : 0;
     bytes += result.bytes;
+    if (result.state === 'ok' || result.state === 'different') file_count++;
     findings.file(target, file.name, result.state, result.detail);
   });
-  workspace.onEvent?.({ type: 'done', task: 'verify', subject: host, detail: plural(jobs.length, 'file') });
-  return bytes;
+  workspace.onEvent?.({ type: 'done', task: 'verify', subject: host, detail: plural(file_count, 'file') });
+  return { file_count, bytes };
 }
 
 function modelFiles(manifest: Manifest, { kind }: Target): readonly RemoteFile[] {
