@@ -35,7 +35,7 @@ function describeInit({ files, diff, config, package: origin }: InitReport, conf
   const tag = `${config.tag_prefix}${config.release}`;
   const steps = [
     `Describe your models in ${configFile}; \`aircher-models plan\` says what would be released.`,
-    'Before the first push, see that CI gets the models too. A source on the Hub (`"source": { "huggingface", "revision" }`) is fetched there. A directory must be in the repository: `git lfs install && git lfs track "models/**"`, then commit it with .gitattributes. Lies it elsewhere, add a step that brings it to the jobs plan and pack.',
+    'Before the first push, see that CI gets the models too. A source on the Hub (`"source": { "huggingface", "revision" }`) is fetched there. A directory must be in the repository: `git lfs install && git lfs track "models/**"`, then commit it with .gitattributes. If it lies elsewhere, add a step that brings it to the jobs plan and pack.',
     'To sign releases: `aircher-models keygen --key-dir DIR`, and its public key goes into release.json.',
     `Secrets of the repository, those that you need: ${secretsOf(config).join(', ')}.`,
     ...(config.mirror
