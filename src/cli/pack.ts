@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { formatBytes } from '../core/format.ts';
+import { defaultWeights } from '../model/fingerprints.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { packModels } from '../release/pack/pack-models.ts';
 import { stageModels } from '../release/pack/stage-models.ts';
@@ -17,12 +18,13 @@ export function packCommand(program: Command, dependencies: CommandDependencies)
       const loaded = await loadConfig(workspace);
       const plan = await requirePlan(loaded, workspace);
       const records = await packModels(loaded, await stageModels(loaded, plan, workspace), workspace);
-      const models = records.map(({ model: name, version, archive, index, space }) => ({
+      const models = records.map(({ model: name, version, archive, index, weights }) => ({
         name,
         version,
         archive,
         index,
-        space,
+        space: defaultWeights(weights)?.space,
+        weights,
       }));
       printResult(command, dependencies, { models }, () =>
         models.length === 0

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { formatBytes, plural } from '../core/format.ts';
+import { defaultWeights } from '../model/fingerprints.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { stageModels } from '../release/pack/stage-models.ts';
 import { requirePlan } from '../release/plan/plan-record.ts';
@@ -19,7 +20,7 @@ export function stageCommand(program: Command, dependencies: CommandDependencies
         version: planned.version,
         file_count: files.length,
         bytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
-        tensors: facts.tensors ?? null,
+        tensors: defaultWeights(facts.weights)?.tensors ?? null,
         embedding: facts.embedding,
       }));
       printResult(command, dependencies, { models }, () =>

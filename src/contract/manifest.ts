@@ -20,10 +20,11 @@ import { limits } from './limits.ts';
 import { clashKey } from './names.ts';
 import { jsonPath, problemsOf } from './problems-of.ts';
 import { parseStrictJson } from './strict-json.ts';
+import { weightsFault, weightsField } from './weights-field.ts';
 
 /**
  * The schema of `manifest.json` (docs/formats.md). Readers ignore fields they don't know. Required are only the fields of
- * the format's first draft, so that its manifests are still read.
+ * the format's first draft, so that its manifests are still read; and `weights` where `files` are listed.
  */
 
 const remoteDocument = z.looseObject({ size_bytes: sizeField, sha256: sha256Field, download_urls: downloadUrlsField });
@@ -61,7 +62,7 @@ const publishedVersionSchema = z.looseObject({
   manifest: remoteDocument,
 });
 
-export const manifestModelSchema = z.looseObject({
+const modelFields = z.looseObject({
   version: versionField,
   size_bytes: sizeField,
   sha256: sha256Field,
@@ -78,6 +79,7 @@ export const manifestModelSchema = z.looseObject({
   release: z.optional(tagField),
   index: z.optional(remoteDocument),
   files: z.optional(fileListOf(manifestFile)),
+  weights: z.optional(weightsField),
   tensors: z.optional(
     z.looseObject({ count: sizeField, parameters: sizeField, dtypes: z.record(z.string(), sizeField) }),
   ),
@@ -86,6 +88,13 @@ export const manifestModelSchema = z.looseObject({
   source: z.optional(z.looseObject({ huggingface: z.string(), revision: z.string() })),
   published_versions: z.optional(z.array(publishedVersionSchema)),
 });
+
+export const manifestModelSchema = modelFields.check(
+  z.refine((model) => weightsFault(model) === undefined, {
+    error: ({ input }) => weightsFault(input as z.infer<typeof modelFields>) ?? 'is not valid',
+    path: ['weights'],
+  }),
+);
 
 const yankedSchema = z.looseObject({ model: modelNameField, version: versionField, reason: z.string() });
 
@@ -105,6 +114,7 @@ export const manifestSchema = z.looseObject({
 
 export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
 export type ManifestModel = Readonly<z.infer<typeof manifestModelSchema>>;
+export type ManifestWeights = Readonly<NonNullable<ManifestModel['weights']>[number]>;
 export type ManifestFile = Readonly<z.infer<typeof manifestFile>>;
 export type Embedding = Readonly<z.infer<typeof embeddingSchema>>;
 export type Fingerprints = Readonly<z.infer<typeof fingerprintsSchema>>;

@@ -70,6 +70,8 @@ export const modelConfigSchema = z.strictObject({
   source: z.union([directorySource, hubSource], 'must be { "directory": … } or { "huggingface": …, "revision": … }'),
   include: patternList,
   exclude: patternList,
+  /** The weights that are installed where none are asked for: a path in the model. */
+  default_weights: z.optional(nonEmpty),
   allow_code: z.optional(z.boolean()),
 });
 

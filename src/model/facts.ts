@@ -1,3 +1,4 @@
+import type { WeightFormat } from '../contract/weights-field.ts';
 import type { Sha256 } from '../core/hashing.ts';
 import type { EmbeddingKind } from './kind.ts';
 import type { LoadedWeights } from './module-files.ts';
@@ -22,11 +23,26 @@ export interface EmbeddingFacts {
   readonly default_prompt_name: string | null;
 }
 
-/** Counts over the safetensors files that the modules load: tensors, their elements, and the elements by dtype. */
+/** Counts over a rendition's files: tensors, their elements, and the elements by dtype. */
 export interface TensorFacts {
   readonly count: number;
   readonly parameters: number;
   readonly dtypes: Readonly<Record<string, number>>;
+}
+
+/** One rendition of the weights, of which one is enough to run the model. */
+export interface RenditionFacts {
+  /** What a loader is given. */
+  readonly path: string;
+  readonly format: WeightFormat;
+  readonly default?: true;
+  /** That file and all that belong to it, sorted. */
+  readonly files: readonly string[];
+  /** Those of them whose tensors make the vectors. */
+  readonly loaded: readonly LoadedWeights[];
+  readonly tensors: TensorFacts;
+  /** Like `pooling`: what describes the network for these weights. */
+  readonly architecture: Sha256 | null;
 }
 
 /**
@@ -34,16 +50,14 @@ export interface TensorFacts {
  * the model's directory, sorted by bytes.
  */
 export interface ModelFacts {
-  readonly tensors?: TensorFacts;
   readonly embedding: EmbeddingFacts;
-  /** Digests of what the configs say, ready for the fingerprints of the same name; null where the model has no such part. */
+  /** Digest of what the configs say, ready for the fingerprint of the same name; null where the model has no such part. */
   readonly pooling: Sha256 | null;
-  readonly architecture: Sha256 | null;
   readonly tokenizer: TokenizerFacts;
   /** Python files; their digests are part of the architecture's fingerprint. */
   readonly code_files: readonly string[];
-  /** Safetensors files that the modules load. */
-  readonly weights: readonly LoadedWeights[];
+  /** By path. One is the default, unless a problem says that it can't be told. */
+  readonly weights: readonly RenditionFacts[];
   /** Null where the licence doesn't tell and release.json doesn't say. */
   readonly commercial_use: boolean | null;
   /** Loaders would run code of the model, or of a repository that it names. */

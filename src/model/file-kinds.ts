@@ -74,6 +74,11 @@ export function isShardIndex(path: string): boolean {
   return path.endsWith('.safetensors.index.json');
 }
 
+/** The index that a shard of this name would stand in; undefined for other files. */
+export function shardIndexOf(path: string): string | undefined {
+  return isShard(path) ? path.replace(/-\d{5}-of-\d{5}\.safetensors$/, '.safetensors.index.json') : undefined;
+}
+
 /** Number and count of a shard's name, `model-00001-of-00003.safetensors`. */
 export function isShard(path: string): boolean {
   return /-\d{5}-of-\d{5}\.safetensors$/.test(path);

@@ -1,7 +1,9 @@
 import type { PackedArchive } from '../archive/pack-archive.ts';
 import { canonicalJson } from '../contract/canonical-json.ts';
+import type { IndexedFile } from '../contract/chunk-index.ts';
+import type { ManifestWeights } from '../contract/manifest.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
-import type { ModelFacts } from './facts.ts';
+import type { ModelFacts, RenditionFacts } from './facts.ts';
 import { weightsFingerprints } from './weights-fingerprint.ts';
 
 /** The five parts that decide which vectors a model makes, in the manifest's order. */
@@ -10,32 +12,55 @@ export type FingerprintName = (typeof fingerprintNames)[number];
 export type ModelFingerprints = { readonly [name in FingerprintName]: Sha256 | null };
 
 /**
- * Fingerprints of a packed model, and its embedding space, which is the digest of the five. Null stands for a part that the model
- * doesn't have. They are of what the model does, not of its bytes; docs/spaces.md says what counts.
+ * Fingerprints of a packed model with its default weights, and what the manifest says of each rendition; a rendition's embedding space is
+ * the digest of its five fingerprints. Null stands for a part that the model doesn't have. They are of what the model does, not of
+ * its bytes; docs/spaces.md says what counts.
  */
 export function fingerprintsOf(
   facts: ModelFacts,
   packed: Pick<PackedArchive, 'files' | 'tensors'>,
-): { readonly fingerprints: ModelFingerprints; readonly space: Sha256 } {
-  const digests = new Map(packed.files.map((file) => [file.path, file.sha256]));
-  const digestOf = (path: string): Sha256 => {
-    const digest = digests.get(path);
+): { readonly fingerprints: ModelFingerprints; readonly weights: readonly ManifestWeights[] } {
+  const files = new Map(packed.files.map((file) => [file.path, file]));
+  const fileOf = (path: string): IndexedFile => {
+    const file = files.get(path);
     // Facts and packed files come from one list; if they don't, a fingerprint that leaves a file out would call different models equal.
-    if (digest === undefined) throw new Error(`${path} was inspected but not packed`);
-    return digest;
+    if (file === undefined) throw new Error(`${path} was inspected but not packed`);
+    return file;
   };
-  const fingerprints: ModelFingerprints = {
-    ...weightsFingerprints(facts.weights, packed.tensors),
-    ...describedFingerprints(facts, digestOf),
-  };
-  return { fingerprints, space: spaceOf(fingerprints) };
+  const renditions = facts.weights.map((rendition) => {
+    const fingerprints: ModelFingerprints = {
+      ...weightsFingerprints(rendition.loaded, packed.tensors),
+      ...describedFingerprints(facts, rendition, (path) => fileOf(path).sha256),
+    };
+    const { path, format, files, tensors } = rendition;
+    const entry = {
+      ...{ path, format, files: [...files] },
+      ...(rendition.default ? { default: true as const } : {}),
+      size_bytes: files.reduce((sum, file) => sum + fileOf(file).size_bytes, 0),
+      ...{ tensors: tensors.count, parameters: tensors.parameters, dtypes: { ...tensors.dtypes } },
+      space: spaceOf(fingerprints),
+    };
+    return { fingerprints, entry };
+  });
+  const chosen = renditions.find(({ entry }) => entry.default === true);
+  if (chosen === undefined) throw new Error('the gate let a model without default weights pass');
+  return { fingerprints: chosen.fingerprints, weights: renditions.map(({ entry }) => entry) };
+}
+
+/** The rendition that is installed where none is asked for. Only a model that the gate refuses has none. */
+export function defaultWeights<T extends { readonly default?: true | undefined }>(
+  weights: readonly T[] | undefined,
+): T | undefined {
+  return weights?.find((one) => one.default);
 }
 
 /** Those that configs, tokenizer and code make, without the weights. `digestOf`: sha256 of a file of the model. */
 export function describedFingerprints(
   facts: ModelFacts,
+  rendition: RenditionFacts | undefined,
   digestOf: (path: string) => Sha256,
 ): Pick<ModelFingerprints, 'tokenizer' | 'pooling' | 'architecture'> {
+  const { architecture = null } = rendition ?? {};
   const code = facts.code_files.map((path) => ({ path, sha256: digestOf(path) }));
   const { described, files, texts } = facts.tokenizer;
   const inFiles = Object.entries(files).map(([what, path]) => [what, digestOf(path)]);
@@ -44,7 +69,7 @@ export function describedFingerprints(
     tokenizer: described === null ? null : sha256(canonicalJson({ described, contents })),
     pooling: facts.pooling,
     // Code that a loader runs makes the network as much as config.json does.
-    architecture: code.length === 0 ? facts.architecture : sha256(canonicalJson({ config: facts.architecture, code })),
+    architecture: code.length === 0 ? architecture : sha256(canonicalJson({ config: architecture, code })),
   };
 }
 

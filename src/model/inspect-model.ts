@@ -3,7 +3,6 @@ import type { SourceFile } from '../archive/pack-archive.ts';
 import { jsonPath } from '../contract/problems-of.ts';
 import type { ModelConfig } from '../contract/release-config.ts';
 import type { Problem } from '../core/errors.ts';
-import { architectureOf } from './architecture.ts';
 import { findCodeReferences } from './code.ts';
 import { embeddingFacts } from './embedding.ts';
 import type { ModelFacts } from './facts.ts';
@@ -11,13 +10,14 @@ import { isCode, isLicenceText } from './file-kinds.ts';
 import { Findings } from './findings.ts';
 import { checkReadmeLicence, commercialUse } from './licences.ts';
 import { findHollowFiles, type ModelView, readDocuments, readStart } from './model-view.ts';
-import { loadedWeights, modulePlaces } from './module-files.ts';
+import { modulePlaces } from './module-files.ts';
 import { checkModuleFiles, readModules, transformerDirectory } from './modules.ts';
 import { poolingFingerprint } from './pooling-fingerprint.ts';
+import { type NamedDefault, renditionsOf } from './renditions.ts';
 import { checkShards } from './shards.ts';
 import { tokenizerFacts } from './tokenizer-fingerprint.ts';
 import { checkTokenizerSize } from './tokenizer-size.ts';
-import { countTensors, readHeaders } from './weights.ts';
+import { readHeaders } from './weights.ts';
 
 /** Front matter stands at the beginning; nobody's is longer. */
 const maxReadmeBytes = 256 * 1024;
@@ -70,15 +70,12 @@ export async function inspectModel(
       hint: 'Add tokenizer.json, or correct "include" or "exclude" in release.json.',
     });
   }
-  const weights = loadedWeights(view, places, findings);
-  const tensors = countTensors(weights.flatMap(({ path }) => headers.get(path) ?? []));
+  const weights = renditionsOf(view, places, base, namedDefault(options), findings);
   return {
     problems: findings.problems,
     facts: {
-      ...(tensors === undefined ? {} : { tensors }),
       embedding,
       pooling: poolingFingerprint(view, modules, base),
-      architecture: architectureOf(view, base, Object.keys(tensors?.dtypes ?? {})),
       tokenizer,
       code_files: codeFiles,
       weights,
@@ -86,6 +83,12 @@ export async function inspectModel(
       has_code: refersToCode || codeFiles.length > 0,
     },
   };
+}
+
+function namedDefault({ model, config, configFile = 'release.json' }: InspectModelOptions): NamedDefault {
+  const { default_weights: path } = config;
+  const at = jsonPath(['models', model, ...(path === undefined ? [] : ['default_weights'])]);
+  return { path, place: { file: configFile, at } };
 }
 
 async function checkLicence(

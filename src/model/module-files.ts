@@ -40,6 +40,11 @@ export interface LoadedWeights {
   readonly module: string;
 }
 
+/** Whether it is the first module, or a part of it, that loads them: mostly the network. */
+export function isOfFirstModule({ module }: LoadedWeights): boolean {
+  return module.split('/')[0] === '0';
+}
+
 /**
  * The safetensors files that the modules load: in each folder model.safetensors, or the shards that its index names, and an
  * adapter's; where there is none of these names, and for classes outside the library, all that lie there. Others (of an adapter in a folder that no
@@ -56,9 +61,7 @@ export function loadedWeights(
   }
   const loaded = [...claimed].map(([path, module]) => ({ path, module }));
   reportDoubles(view, loaded, findings);
-  // What no rule finds must not make two models equal.
-  if (loaded.length > 0) return loaded;
-  return [...view.headers.keys()].map((path) => ({ path, module: posix.dirname(path) }));
+  return loaded;
 }
 
 function weightsIn(view: ModelView, { directory, custom }: ModulePlace, places: readonly ModulePlace[]): string[] {

@@ -1,10 +1,9 @@
 import { posix } from 'node:path';
 import semver from 'semver';
 import type { IndexedFile } from '../contract/chunk-index.ts';
-import type { Embedding, Fingerprints, ManifestModel } from '../contract/manifest.ts';
+import type { Embedding, Fingerprints, ManifestModel, ManifestWeights } from '../contract/manifest.ts';
 import { compareBytes } from '../contract/names.ts';
 import type { Problem } from '../core/errors.ts';
-import type { Sha256 } from '../core/hashing.ts';
 import { isSafetensors, isTokenizerFile } from './file-kinds.ts';
 import { type FingerprintName, fingerprintNames } from './fingerprints.ts';
 import { transformerConfigNames } from './pooling.ts';
@@ -62,18 +61,23 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
 }
 
 /**
- * The embedding space of a new version: the previous version's, where all fingerprints are equal, or all files (whatever another
- * version of this program makes of them); else its own.
+ * The weights of a new version with their embedding spaces: the previous version's, where all fingerprints are equal, or all files
+ * (whatever another version of this program makes of them); else their own.
  */
-export function spaceAfter(
+export function weightsAfter(
   previous: ManifestModel | null,
-  next: Pick<ModelContent, 'fingerprints' | 'files'> & { readonly space: Sha256 },
-): Sha256 {
+  next: Pick<ModelContent, 'fingerprints' | 'files'> & { readonly weights: readonly ManifestWeights[] },
+): readonly ManifestWeights[] {
   const before = previous?.fingerprints ?? {};
-  const equal =
-    fingerprintNames.every((name) => before[name] !== undefined && before[name] === next.fingerprints[name]) ||
-    changedFiles(previous?.files, next.files)?.length === 0;
-  return equal ? (previous?.embedding?.space ?? next.space) : next.space;
+  const sameFiles = changedFiles(previous?.files, next.files)?.length === 0;
+  const sameDefault = fingerprintNames.every(
+    (name) => before[name] !== undefined && before[name] === next.fingerprints[name],
+  );
+  return next.weights.map((one) => {
+    const old = previous?.weights?.find(({ path }) => path === one.path)?.space;
+    const kept = sameFiles ? old : one.default && sameDefault ? previous?.embedding?.space : undefined;
+    return kept === undefined ? one : { ...one, space: kept };
+  });
 }
 
 /**

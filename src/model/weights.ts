@@ -47,9 +47,8 @@ export async function readHeaders(
   return new Map([...headers].sort(([a], [b]) => compareBytes(a, b)));
 }
 
-/** Counts over the given headers; undefined where there are none. */
-export function countTensors(headers: readonly SafetensorsHeader[]): TensorFacts | undefined {
-  if (headers.length === 0) return undefined;
+/** Counts over the given headers. */
+export function countTensors(headers: readonly SafetensorsHeader[]): TensorFacts {
   const dtypes = new Map<string, number>();
   let count = 0;
   let parameters = 0;

@@ -12,6 +12,7 @@ import type { Http, HttpOptions } from '../../src/http/http-client.ts';
 import { createFaults } from '../../src/rehearsal/faults.ts';
 import { type StaticMirror, type StaticMirrorOptions, startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { noise, safetensors } from '../archive/fixtures.ts';
+import { weightsOf } from '../fixtures/weights-entry.ts';
 
 export const model = 'tiny-test';
 
@@ -120,6 +121,7 @@ export async function publish(context: TestContext, shape: ModelShape = {}): Pro
           ...file,
           ...(urls.raw && { download_urls: { huggingface: `${urls.raw}/${model}/${file.path}` } }),
         })),
+        ...weightsOf(packed.files, sha256(`${model} ${version}`)),
       }),
     }),
     reuse: () => ({ directory: source, files: packed.files, index: packed.index }),

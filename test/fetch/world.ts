@@ -17,6 +17,7 @@ import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static
 import type { SecretKey } from '../../src/trust/secret-key.ts';
 import { signMessage, trustedCommentOf } from '../../src/trust/sign-message.ts';
 import { noise, safetensors } from '../archive/fixtures.ts';
+import { weightsOf } from '../fixtures/weights-entry.ts';
 import { assertOutput } from '../json/output-schema.ts';
 
 /** A mirror with releases of small models, and caches to install them into. */
@@ -206,6 +207,7 @@ async function pack(
     mtimeSeconds: 499162500,
   });
   const index = await readFile(join(output, `${archive}.index.json`));
+  const { weights, embedding } = weightsOf(packed.files, sha256(shape.space ?? `${name} ${retrained.join()}`));
   return {
     version,
     size_bytes: packed.archive.size_bytes,
@@ -220,7 +222,8 @@ async function pack(
       download_urls: { mirror: `${base}/${archive}.index.json` },
     },
     files: packed.files.map((file) => ({ ...file })),
-    embedding: { dimensions: 8, space: sha256(shape.space ?? `${name} ${retrained.join()}`) },
+    weights,
+    embedding: { dimensions: 8, ...embedding },
   };
 }
 

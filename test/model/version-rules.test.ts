@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ManifestModel } from '../../src/contract/manifest.ts';
+import type { ManifestModel, ManifestWeights } from '../../src/contract/manifest.ts';
 import { sha256 } from '../../src/core/hashing.ts';
-import { changeKind, type ModelContent, spaceAfter, versionProblems } from '../../src/model/version-rules.ts';
+import { changeKind, type ModelContent, versionProblems, weightsAfter } from '../../src/model/version-rules.ts';
+import { weightsOf } from '../fixtures/weights-entry.ts';
 
 const paths = ['README.md', 'config.json', 'model.safetensors', 'modules.json', 'tokenizer.json', 'vocab.txt'];
 
@@ -30,6 +31,11 @@ function published(version: string, more: Partial<ManifestModel> = {}): Manifest
     ...structuredClone(content),
     ...more,
   } as ManifestModel;
+}
+
+/** One rendition in this space. */
+function weights(space: string): ManifestWeights[] {
+  return weightsOf(content.files, space).weights;
 }
 
 /** The published content with other files and fingerprints. */
@@ -125,8 +131,8 @@ test('an entry of the first draft, without files and fingerprints, forbids nothi
 
 test('the space is the previous one where fingerprints or files are equal, whatever number that has', () => {
   const [old, own] = [sha256('old space'), sha256('own space')];
-  const previous = published('1.0.0', { embedding: { ...content.embedding, space: old } });
-  const space = (next: typeof content): string => spaceAfter(previous, { ...next, space: own });
+  const previous = published('1.0.0', { embedding: { ...content.embedding, space: old }, weights: weights(old) });
+  const space = (next: typeof content) => weightsAfter(previous, { ...next, weights: weights(own) })[0]?.space;
   assert.equal(space(changed(['README.md'])), old);
   for (const part of Object.keys(content.fingerprints)) {
     assert.equal(space(changed(['config.json'], [part])), own, part);
@@ -136,12 +142,14 @@ test('the space is the previous one where fingerprints or files are equal, whate
 });
 
 test('a version before the first, without a space or without fingerprints gives its space to nobody', () => {
-  const next = { ...changed(['README.md']), space: sha256('own space') };
-  assert.equal(spaceAfter(null, next), next.space);
-  assert.equal(spaceAfter(published('1.0.0'), next), next.space, 'no space');
+  const own = sha256('own space');
+  const space = (previous: ManifestModel | null) =>
+    weightsAfter(previous, { ...changed(['README.md']), weights: weights(own) })[0]?.space;
+  assert.equal(space(null), own);
+  assert.equal(space(published('1.0.0')), own, 'no space');
   const { layout: _, ...less } = content.fingerprints;
   const embedding = { space: sha256('old space') };
-  assert.equal(spaceAfter(published('1.0.0', { fingerprints: less, embedding }), next), next.space, 'no layout');
+  assert.equal(space(published('1.0.0', { fingerprints: less, embedding })), own, 'no layout');
 });
 
 test('a fact that one side does not know is no change', () => {

@@ -12,7 +12,8 @@ import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError, type Problem, throwProblems } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { type Sha256, sha256 } from '../../core/hashing.ts';
-import { contentOf, spaceAfter, versionProblems } from '../../model/version-rules.ts';
+import { defaultWeights } from '../../model/fingerprints.ts';
+import { contentOf, versionProblems, weightsAfter } from '../../model/version-rules.ts';
 import { configuredKinds, fileUrl, fileUrls, indexName } from '../addresses.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import { type PackRecord, requirePackRecord } from '../pack/pack-record.ts';
@@ -120,6 +121,8 @@ async function manifestEntry(
 function packedEntry(config: ReleaseConfig, plan: Plan, planned: PlannedModel, record: PackRecord): ManifestModel {
   const model = config.models[planned.name]!;
   const { facts, archive, index } = record;
+  const weights = weightsAfter(planned.previous, record);
+  const chosen = defaultWeights(facts.weights);
   const urls = (name: string, kinds: readonly HostKind[] = planned.targets) => fileUrls(config, kinds, plan.tag, name);
   const rawFiles = config.huggingface?.raw_files === true && planned.targets.includes('huggingface');
   return {
@@ -146,8 +149,9 @@ function packedEntry(config: ReleaseConfig, plan: Plan, planned: PlannedModel, r
         ? { download_urls: { huggingface: fileUrl(config, 'huggingface', plan.tag, `${planned.name}/${file.path}`) } }
         : {}),
     })),
-    ...(facts.tensors === undefined ? {} : { tensors: { ...facts.tensors, dtypes: { ...facts.tensors.dtypes } } }),
-    embedding: { ...facts.embedding, space: spaceAfter(planned.previous, record) },
+    weights: [...weights],
+    ...(chosen === undefined ? {} : { tensors: { ...chosen.tensors, dtypes: { ...chosen.tensors.dtypes } } }),
+    embedding: { ...facts.embedding, space: defaultWeights(weights)?.space },
     fingerprints: record.fingerprints,
     ...('huggingface' in planned.source ? { source: planned.source } : {}),
     ...publishedBefore(config, plan, planned),

@@ -3,7 +3,7 @@ import type { Problem } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { hashFile, type Sha256 } from '../../core/hashing.ts';
 import { isOtherWeights, isSafetensors } from '../../model/file-kinds.ts';
-import { describedFingerprints } from '../../model/fingerprints.ts';
+import { defaultWeights, describedFingerprints } from '../../model/fingerprints.ts';
 import { contentOf, versionProblems } from '../../model/version-rules.ts';
 import { layoutByHeaders } from '../../model/weights-fingerprint.ts';
 import { readHeader } from '../../weights/read-safetensors.ts';
@@ -46,7 +46,11 @@ export async function knownVersionProblems(
     fingerprints: {
       ...previous.fingerprints,
       ...(await layoutOf(staged)),
-      ...describedFingerprints(facts, (path): Sha256 => digests.get(path) ?? otherContent),
+      ...describedFingerprints(
+        facts,
+        defaultWeights(facts.weights),
+        (path): Sha256 => digests.get(path) ?? otherContent,
+      ),
     },
     ...(previous.files === undefined ? {} : { files: known }),
   };
@@ -55,10 +59,9 @@ export async function knownVersionProblems(
 
 /** By the headers; nothing where these don't tell. */
 async function layoutOf({ files, facts }: StagedModel): Promise<{ readonly layout?: Sha256 | null }> {
-  if (facts.weights.length === 0) return { layout: null };
   const places = new Map(files.map(({ path, absolutePath }) => [path, absolutePath]));
   const tensors = [];
-  for (const { path, module } of facts.weights) {
+  for (const { path, module } of defaultWeights(facts.weights)?.loaded ?? []) {
     const header = await readHeader(places.get(path) ?? path);
     tensors.push(...header.tensors.map((tensor) => ({ module, ...tensor })));
   }

@@ -3,9 +3,10 @@ import * as z from 'zod/mini';
 import type { ArchiveFormat } from '../../contract/fields.ts';
 import { archiveFormatField, sha256Field, sizeField } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
-import { type Fingerprints, fingerprintsSchema } from '../../contract/manifest.ts';
+import { type Fingerprints, fingerprintsSchema, type ManifestWeights } from '../../contract/manifest.ts';
 import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
+import { weightsField } from '../../contract/weights-field.ts';
 import { AircherError } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import type { Sha256 } from '../../core/hashing.ts';
@@ -33,7 +34,8 @@ export interface PackRecord {
   readonly files: readonly PackedFile[];
   readonly facts: ModelFacts;
   readonly fingerprints: Fingerprints;
-  readonly space: Sha256;
+  /** With their spaces as they would be without a version before. */
+  readonly weights: readonly ManifestWeights[];
   /** What the sources and the format were, so that the same isn't packed again. */
   readonly made_from: Sha256;
   /** What the artifacts' files looked like when they were written: as long as they look the same, their digests are known. */
@@ -49,7 +51,7 @@ const recordSchema = z.looseObject({
   files: z.array(z.looseObject({ path: z.string(), size_bytes: sizeField, sha256: sha256Field })),
   facts: z.looseObject({}),
   fingerprints: fingerprintsSchema,
-  space: sha256Field,
+  weights: weightsField,
   made_from: sha256Field,
   stamps: z.looseObject({ archive: z.string(), index: z.string() }),
 });

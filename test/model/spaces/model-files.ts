@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { packArchive } from '../../../src/archive/pack-archive.ts';
 import type { ModelConfig } from '../../../src/contract/release-config.ts';
-import { fingerprintNames, fingerprintsOf } from '../../../src/model/fingerprints.ts';
+import { defaultWeights, fingerprintNames, fingerprintsOf } from '../../../src/model/fingerprints.ts';
 import { inspectModel } from '../../../src/model/inspect-model.ts';
 import { listSourceFiles } from '../../../src/model/source-files.ts';
 import { lengthBytes, parseHeader } from '../../../src/weights/safetensors-header.ts';
@@ -77,6 +77,8 @@ export class ModelFiles {
 
 export interface Fingerprinted {
   readonly fingerprints: ReturnType<typeof fingerprintsOf>['fingerprints'];
+  readonly weights: ReturnType<typeof fingerprintsOf>['weights'];
+  /** That of the default weights. */
   readonly space: string;
   /** Messages of errors that the gate has. */
   readonly errors: readonly string[];
@@ -103,7 +105,8 @@ export async function fingerprint({ files: content }: ModelFiles): Promise<Finge
     const packed = await packArchive({ model: 'tiny', files, format: 'tar', output: `${root}.tar`, mtimeSeconds: 0 });
     const errors = problems.filter(({ level }) => level === 'error').map(({ message }) => message);
     // Facts are kept as JSON between inspecting and packing.
-    return { ...fingerprintsOf(JSON.parse(JSON.stringify(facts)), packed), errors };
+    const { fingerprints, weights } = fingerprintsOf(JSON.parse(JSON.stringify(facts)), packed);
+    return { fingerprints, weights, space: defaultWeights(weights)?.space ?? '', errors };
   } finally {
     await rm(root, { recursive: true, force: true });
     for (const end of ['', '.index.json']) await rm(`${root}.tar${end}`, { force: true });

@@ -1,0 +1,122 @@
+import { compareBytes } from '../contract/names.ts';
+import type { WeightFormat } from '../contract/weights-field.ts';
+import { architectureOf } from './architecture.ts';
+import type { RenditionFacts } from './facts.ts';
+import { shardIndexOf } from './file-kinds.ts';
+import type { Finding, Findings } from './findings.ts';
+import type { ModelView } from './model-view.ts';
+import { isOfFirstModule, type LoadedWeights, loadedWeights, type ModulePlace } from './module-files.ts';
+import { countTensors } from './weights.ts';
+
+/** Weights by themselves, without those of the modules behind the first. */
+interface Candidate {
+  readonly path: string;
+  readonly format: WeightFormat;
+  readonly loaded: readonly LoadedWeights[];
+}
+
+/** `default_weights` of release.json, and where it stands. */
+export interface NamedDefault {
+  readonly path: string | undefined;
+  readonly place: Pick<Finding, 'file' | 'at'>;
+}
+
+/**
+ * The renditions of a model's weights: what its modules load, and what release.json names. The weights of the modules behind the first
+ * (Dense) belong to each of them. Safetensors that neither concerns (of an adapter in another folder, spare layers, copies in
+ * another precision) are files like any other. The default is the one that release.json names, else what the modules load, else the
+ * only one; where that doesn't tell, an error lists them.
+ */
+export function renditionsOf(
+  view: ModelView,
+  places: readonly ModulePlace[],
+  base: string,
+  named: NamedDefault,
+  findings: Findings,
+): readonly RenditionFacts[] {
+  const loaded = loadedWeights(view, places, findings);
+  const behind = loaded.filter((weights) => !isOfFirstModule(weights));
+  const byModules = candidateOf(view, loaded.filter(isOfFirstModule));
+  const others = looseWeights(view, loaded);
+  const candidates = byModules === undefined ? [] : [byModules];
+  candidates.push(...others.filter(({ path }) => path === named.path));
+  // Words are counted, not looked up: there is no network before the dense layers.
+  if (candidates.length === 0 && behind.length > 0) candidates.push(candidateOf(view, behind)!);
+  if (candidates.length === 0) candidates.push(...others);
+  const chosen = chooseDefault(candidates, byModules, named, others, findings);
+  return candidates
+    .map((candidate) => ({
+      ...renditionFrom(view, base, candidate, behind),
+      ...(candidate === chosen ? { default: true as const } : {}),
+    }))
+    .sort((a, b) => compareBytes(a.path, b.path));
+}
+
+/** What a loader is given that takes these files: the index of shards, else the first. */
+function candidateOf(view: ModelView, loaded: readonly LoadedWeights[]): Candidate | undefined {
+  const [first] = loaded;
+  return first && { path: loadedBy(view, first.path), format: 'safetensors', loaded };
+}
+
+function loadedBy(view: ModelView, path: string): string {
+  const index = shardIndexOf(path);
+  return index !== undefined && view.files.has(index) ? index : path;
+}
+
+/** Safetensors that no module loads; shards together. */
+function looseWeights(view: ModelView, loaded: readonly LoadedWeights[]): readonly Candidate[] {
+  const taken = new Set(loaded.map(({ path }) => path));
+  const groups = new Map<string, LoadedWeights[]>();
+  for (const path of view.headers.keys()) {
+    if (taken.has(path)) continue;
+    const group = groups.get(loadedBy(view, path)) ?? [];
+    groups.set(loadedBy(view, path), group);
+    group.push({ path, module: '0' });
+  }
+  return [...groups.values()].flatMap((group) => candidateOf(view, group) ?? []);
+}
+
+function chooseDefault(
+  candidates: readonly Candidate[],
+  byModules: Candidate | undefined,
+  named: NamedDefault,
+  others: readonly Candidate[],
+  findings: Findings,
+): Candidate | undefined {
+  const chosen =
+    named.path === undefined
+      ? (byModules ?? (candidates.length === 1 ? candidates[0] : undefined))
+      : candidates.find(({ path }) => path === named.path);
+  if (chosen !== undefined) return chosen;
+  const paths = [...new Set([...candidates, ...others].map(({ path }) => path))].sort(compareBytes);
+  // Without any weights, another error says so.
+  if (paths.length === 0) return undefined;
+  findings.error({
+    ...named.place,
+    message:
+      named.path === undefined
+        ? `has several weights, and no module says which one is meant: ${paths.join(', ')}`
+        : `names ${JSON.stringify(named.path)}, which is none of the model's weights: ${paths.join(', ')}`,
+    hint: 'Write the path of the weights that are installed where none are asked for as "default_weights".',
+  });
+  return undefined;
+}
+
+function renditionFrom(
+  view: ModelView,
+  base: string,
+  { path, format, loaded: own }: Candidate,
+  behind: readonly LoadedWeights[],
+): RenditionFacts {
+  const loaded = [...new Set([...own, ...behind])];
+  const files = new Set([path, ...loaded.flatMap((weights) => [weights.path, loadedBy(view, weights.path)])]);
+  const tensors = countTensors(loaded.flatMap((weights) => view.headers.get(weights.path) ?? []));
+  return {
+    path,
+    format,
+    files: [...files].sort(compareBytes),
+    loaded,
+    tensors,
+    architecture: architectureOf(view, base, Object.keys(tensors.dtypes)),
+  };
+}
