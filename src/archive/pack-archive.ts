@@ -17,9 +17,10 @@ import { writeAtomically, writeFileAtomically } from '../core/files.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { checkFormat } from './encode.ts';
+import { type ModelTensors, readTensors } from './model-tensors.ts';
 import { BufferPool, type ReadSource, readSourceChunks, type SourceFile } from './source-chunks.ts';
 import { type ArchiveEntry, encodeEntryHeader, endOfArchive, listEntries, padding } from './tar-entries.ts';
-import type { PackedTensor, TensorDigests } from './tensor-digests.ts';
+import { type PackedTensor, type TensorDigests, tensorDigest } from './tensor-digests.ts';
 
 export type { SourceFile } from './source-chunks.ts';
 
@@ -48,14 +49,14 @@ export interface PackedArchive {
   readonly indexSha256: Sha256;
   /** In archive order. */
   readonly files: readonly IndexedFile[];
-  /** Tensors of the safetensors files, by path. */
+  /** Tensors by the path of the file that describes them. */
   readonly tensors: ReadonlyMap<string, readonly PackedTensor[]>;
 }
 
 /**
  * Packs a model into a seekable archive and its chunk index: one streaming pass over each file, bounded memory, the same
  * bytes from the same input. Both appear whole or not at all, the index last; an older index goes before the archive it
- * doesn't describe appears. Throws AircherError `invalid` for names that can't be packed, broken safetensors and files that
+ * doesn't describe appears. Throws AircherError `invalid` for names that can't be packed, broken weights and files that
  * change meanwhile.
  */
 export async function packArchive(options: PackOptions): Promise<PackedArchive> {
@@ -64,8 +65,9 @@ export async function packArchive(options: PackOptions): Promise<PackedArchive> 
   checkFormat(format);
   const indexPath = `${output}.index.json`;
   const entries = listEntries(model, files);
+  const tensors = await readTensors(files);
   const packed = await writeAtomically(output, async (handle) => {
-    const result = await writeArchive(handle, entries, options);
+    const result = await writeArchive(handle, entries, tensors, options);
     await rm(indexPath, { force: true });
     return result;
   });
@@ -95,6 +97,7 @@ interface Written {
 async function writeArchive(
   handle: FileHandle,
   entries: readonly ArchiveEntry<SourceFile>[],
+  { described, ranges }: ModelTensors,
   options: PackOptions,
 ): Promise<Written> {
   const writer = new ChunkWriter(handle, options.format, options.parallel ?? defaultParallel());
@@ -114,31 +117,37 @@ async function writeArchive(
     for (const { path, file } of entries) {
       writer.addStructure(encodeEntryHeader(path, file?.sizeBytes ?? 0, options.mtimeSeconds));
       if (file === undefined) continue;
-      const { sha256: digest, tensors } = await writeFile(writer, file, files.length, pool, onBytes);
+      const { sha256: digest, tensors } = await writeFile(writer, file, files.length, ranges, pool, onBytes);
       if (tensors !== undefined) digests.set(files.length, tensors);
       files.push({ path: file.path, size_bytes: file.sizeBytes, sha256: digest });
       writer.addStructure(padding(file.sizeBytes));
     }
     writer.addStructure(endOfArchive);
     const finished = await writer.finish();
-    return { files, tensors: tensorsOf(files, digests, finished.chunks), ...finished };
+    return { files, tensors: packedTensors(described, files, digests, finished.chunks), ...finished };
   } finally {
     await writer.abandon();
   }
 }
 
 /** Large tensors have their digest from the chunks that the index lists. */
-function tensorsOf(
+function packedTensors(
+  described: ModelTensors['described'],
   files: readonly IndexedFile[],
   digests: ReadonlyMap<number, TensorDigests>,
   chunks: readonly ChunkTuple[],
 ): Map<string, readonly PackedTensor[]> {
   for (const [, , fileNumber, offset, , digest] of chunks) digests.get(fileNumber)?.addChunk(offset, digest);
+  const made = new Map(files.map(({ path }, number) => [path, digests.get(number)?.finish()]));
+  const none = tensorDigest(new Uint8Array());
   return new Map(
-    files.flatMap(({ path }, number) => {
-      const tensors = digests.get(number)?.finish();
-      return tensors === undefined ? [] : [[path, tensors]];
-    }),
+    [...described].map(([path, tensors]) => [
+      path,
+      tensors.map(({ name, dtype, shape, file, begin, end }) => ({
+        ...{ name, dtype, shape },
+        sha256: begin === end ? none : made.get(file)!.get(begin)!,
+      })),
+    ]),
   );
 }
 
@@ -147,10 +156,11 @@ async function writeFile(
   writer: ChunkWriter,
   file: SourceFile,
   fileNumber: number,
+  ranges: ModelTensors['ranges'],
   pool: BufferPool,
   onBytes: (count: number) => void,
 ): Promise<ReadSource> {
-  const chunks = readSourceChunks(file, pool);
+  const chunks = readSourceChunks(file, ranges.get(file.path), pool);
   try {
     for (;;) {
       const step = await chunks.next();

@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { limits } from '../contract/limits.ts';
 import { type AircherError, invalidError } from '../core/errors.ts';
 import type { Sha256 } from '../core/hashing.ts';
-import { readHeaderFrom } from '../weights/read-safetensors.ts';
+import type { DataRange } from '../weights/weights-file.ts';
 import { cutFile } from './cut.ts';
 import { TensorDigests } from './tensor-digests.ts';
 
@@ -39,30 +39,30 @@ export interface SourceChunk {
 export interface ReadSource {
   /** Of the whole file. */
   readonly sha256: Sha256;
-  /** Undefined for a file that isn't safetensors. */
+  /** Undefined for a file without tensors. */
   readonly tensors: TensorDigests | undefined;
 }
 
 /**
- * Reads a file once, from front to back, cut into its chunks; returns the sha256 of all of it. Throws AircherError `invalid`
- * where a safetensors file is broken, or the file is not, or no longer, what `file` says.
+ * Reads a file once, from front to back, cut into its chunks; returns the sha256 of all of it. `ranges` are those of its tensors.
+ * Throws AircherError `invalid` where the file is not, or no longer, what `file` says.
  */
-export async function* readSourceChunks(file: SourceFile, pool: BufferPool): AsyncGenerator<SourceChunk, ReadSource> {
+export async function* readSourceChunks(
+  file: SourceFile,
+  ranges: readonly DataRange[] | undefined,
+  pool: BufferPool,
+): AsyncGenerator<SourceChunk, ReadSource> {
   const handle = await open(file.absolutePath);
   try {
     const before = await handle.stat();
     if (!before.isFile()) throw invalidError(`${file.absolutePath} is not a regular file`);
     if (before.size !== file.sizeBytes) throw changed(file, `has ${before.size} bytes instead of ${file.sizeBytes}`);
-    const opened = file.path.endsWith('.safetensors')
-      ? await readHeaderFrom(handle, before.size, file.absolutePath)
-      : undefined;
-    const tensors = opened === undefined ? undefined : new TensorDigests(opened.header);
+    const tensors = ranges === undefined ? undefined : new TensorDigests(ranges);
     const hash = createHash('sha256');
     let offset = 0;
-    for (const length of cutFile(file.sizeBytes, opened?.header)) {
+    for (const length of cutFile(file.sizeBytes, ranges)) {
       const buffer = pool.take();
-      if (opened !== undefined && offset < opened.bytes.length) opened.bytes.copy(buffer, 0, offset, offset + length);
-      else fill(handle, buffer, length, offset, file);
+      fill(handle, buffer, length, offset, file);
       const bytes = buffer.subarray(0, length);
       hash.update(bytes);
       tensors?.addBytes(bytes, offset);

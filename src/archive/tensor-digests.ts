@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { type Sha256, sha256, startHash } from '../core/hashing.ts';
-import type { SafetensorsHeader, Tensor } from '../weights/safetensors-header.ts';
+import type { DataRange } from '../weights/weights-file.ts';
 import { cutEvenly, ownChunkBytes } from './cut.ts';
 
 /** A tensor of a packed file; its digest depends on its data alone, wherever that stands. */
@@ -24,62 +24,56 @@ export function tensorDigest(data: Uint8Array): Sha256 {
 }
 
 /**
- * Digests of a safetensors file's tensors, made while the file is packed: that of a tensor below 64 KiB is the sha256 of its data;
- * that of a larger one the sha256 over the digests of its chunks (32 bytes each, in order), also where it is one chunk. So nothing large
+ * Digests of the tensors in a file, made while it is packed: that of a tensor below 64 KiB is the sha256 of its data; that of a
+ * larger one the sha256 over the digests of its chunks (32 bytes each, in order), also where it is one chunk. So nothing large
  * is hashed once more. Bytes and chunks come in the file's order.
  */
 export class TensorDigests {
-  readonly #dataStart: number;
-  readonly #tensors: readonly Tensor[];
-  readonly #digests: (Sha256 | undefined)[];
-  /** Places in `#tensors` of the next small and the next large one. */
+  readonly #ranges: readonly DataRange[];
+  readonly #digests = new Map<number, Sha256>();
+  /** Places in `#ranges` of the next small and the next large one. */
   #small = 0;
   #large = 0;
   #chunks: Hash = startHash();
 
-  constructor({ headerBytes, tensors }: SafetensorsHeader) {
-    this.#dataStart = headerBytes;
-    this.#tensors = tensors;
-    this.#digests = new Array<Sha256 | undefined>(tensors.length);
+  /** `ranges`: where the tensors stand, in order; those that `cutFile` was given. */
+  constructor(ranges: readonly DataRange[]) {
+    this.#ranges = ranges;
   }
 
   /** A chunk's bytes, which begin at `offset` in the file: small tensors lie in one chunk whole. */
   addBytes(bytes: Uint8Array, offset: number): void {
-    const start = this.#dataStart - offset;
-    for (; this.#small < this.#tensors.length; this.#small++) {
-      const { begin, end } = this.#tensors[this.#small]!;
+    for (; this.#small < this.#ranges.length; this.#small++) {
+      const { begin, end } = this.#ranges[this.#small]!;
       if (end - begin >= ownChunkBytes) continue;
-      if (start + begin < 0 || start + end > bytes.length) return;
-      this.#digests[this.#small] = sha256(bytes.subarray(start + begin, start + end));
+      if (begin < offset || end > offset + bytes.length) return;
+      this.#digests.set(begin, sha256(bytes.subarray(begin - offset, end - offset)));
     }
   }
 
   /** A chunk of the index, which begins at `offset` in the file. */
   addChunk(offset: number, digest: Sha256): void {
-    for (; this.#large < this.#tensors.length; this.#large++) {
-      const { begin, end } = this.#tensors[this.#large]!;
+    for (; this.#large < this.#ranges.length; this.#large++) {
+      const { begin, end } = this.#ranges[this.#large]!;
       if (end - begin < ownChunkBytes) continue;
-      if (offset < this.#dataStart + begin) return;
-      if (offset < this.#dataStart + end) {
+      if (offset < begin) return;
+      if (offset < end) {
         this.#chunks.update(digest, 'hex');
         return;
       }
-      this.#endLarge();
+      this.#endLarge(begin);
     }
   }
 
-  finish(): readonly PackedTensor[] {
-    if (this.#large < this.#tensors.length) this.#endLarge();
-    return this.#tensors.map(({ name, dtype, shape }, place) => ({
-      name,
-      dtype,
-      shape,
-      sha256: this.#digests[place]!,
-    }));
+  /** Digests by the place where a tensor begins. */
+  finish(): ReadonlyMap<number, Sha256> {
+    const last = this.#ranges[this.#large];
+    if (last !== undefined) this.#endLarge(last.begin);
+    return this.#digests;
   }
 
-  #endLarge(): void {
-    this.#digests[this.#large] = this.#chunks.digest('hex');
+  #endLarge(begin: number): void {
+    this.#digests.set(begin, this.#chunks.digest('hex'));
     this.#chunks = startHash();
   }
 }

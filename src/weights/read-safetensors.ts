@@ -9,18 +9,13 @@ export async function readHeader(path: string): Promise<SafetensorsHeader> {
   const handle = await open(path);
   try {
     const { size } = await handle.stat();
-    return (await readHeaderFrom(handle, size, path)).header;
+    return await readHeaderFrom(handle, size, path);
   } finally {
     await handle.close();
   }
 }
 
-/** The same from an open file; `bytes` are the file's first `header.headerBytes`, so that a reader needn't read them again. */
-export async function readHeaderFrom(
-  handle: FileHandle,
-  fileSize: number,
-  file: string,
-): Promise<{ readonly header: SafetensorsHeader; readonly bytes: Buffer }> {
+async function readHeaderFrom(handle: FileHandle, fileSize: number, file: string): Promise<SafetensorsHeader> {
   const prefix = await readFully(handle, lengthBytes, 0);
   if (prefix.length < lengthBytes) throw damaged(file, `${fileSize} bytes are too few for a safetensors file`);
   const length = prefix.readBigUInt64LE();
@@ -30,12 +25,9 @@ export async function readHeaderFrom(
   }
   const headerBytes = lengthBytes + Number(length);
   if (headerBytes > fileSize) throw damaged(file, `the header of ${length} bytes goes beyond the file's ${fileSize}`);
-  const bytes = Buffer.allocUnsafe(headerBytes);
-  prefix.copy(bytes);
   const json = await readFully(handle, headerBytes - lengthBytes, lengthBytes);
   if (json.length < headerBytes - lengthBytes) throw damaged(file, 'the file ends inside its header');
-  json.copy(bytes, lengthBytes);
-  return { header: parseHeader(json, fileSize, file), bytes };
+  return parseHeader(json, fileSize, file);
 }
 
 function damaged(file: string, fact: string): AircherError {

@@ -1,24 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cutFile } from '../../src/archive/cut.ts';
-import { parseHeader, type SafetensorsHeader } from '../../src/weights/safetensors-header.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** A header whose tensors have these sizes, in this order; `headerBytes` as given. */
-function header(sizes: readonly number[], headerBytes = 1000): SafetensorsHeader {
-  let end = 0;
-  const tensors = sizes.map((size, index) => {
-    const begin = end;
-    end += size;
-    return { name: `t${index}`, dtype: 'U8', shape: [size], begin, end };
-  });
-  return { headerBytes, metadata: {}, tensors };
+interface Stretch {
+  readonly gap: number;
 }
 
-function cut(sizes: readonly number[], headerBytes?: number): number[] {
-  return [...cutFile(0, header(sizes, headerBytes))];
+/** Cuts of a file: a header, then tensors of these sizes, and gaps between them. */
+function cut(parts: readonly (number | Stretch)[], headerBytes = 1000): number[] {
+  const ranges: { begin: number; end: number }[] = [];
+  let at = headerBytes;
+  for (const part of parts) {
+    const bytes = typeof part === 'number' ? part : part.gap;
+    if (typeof part === 'number' && bytes > 0) ranges.push({ begin: at, end: at + bytes });
+    at += bytes;
+  }
+  return [...cutFile(at, ranges)];
 }
 
 test('an ordinary file is cut every 1 MiB, an empty one not at all', () => {
@@ -54,13 +54,12 @@ test('empty tensors make no chunks and end no run', () => {
   assert.deepEqual(cut([64 * KiB, 0, 64 * KiB, 0]), [1000, 64 * KiB, 64 * KiB]);
 });
 
-test('cuts follow the data, not the order in which the header names tensors', () => {
-  const json = Buffer.from(
-    JSON.stringify({
-      b: { dtype: 'U8', shape: [70000], data_offsets: [10, 70010] },
-      a: { dtype: 'U8', shape: [10], data_offsets: [0, 10] },
-    }),
-  );
-  const size = 8 + json.length + 70010;
-  assert.deepEqual([...cutFile(size, parseHeader(json, size))], [8 + json.length, 10, 70000]);
+test('what lies between large tensors is a chunk of its own, cut every 1 MiB', () => {
+  assert.deepEqual(cut([MiB, { gap: 32 }, 64 * KiB]), [1000, MiB, 32, 64 * KiB]);
+  assert.deepEqual(cut([MiB, { gap: MiB + 7 }, 5]), [1000, MiB, MiB, 7, 5]);
+  assert.deepEqual(cut([MiB, { gap: 9 }]), [1000, MiB, 9]);
+});
+
+test('what lies between small tensors is merged with them', () => {
+  assert.deepEqual(cut([5, { gap: 40 }, 6, { gap: 40 }, 64 * KiB, { gap: 40 }, 7]), [1000, 91, 64 * KiB, 47]);
 });

@@ -1,0 +1,89 @@
+import { open } from 'node:fs/promises';
+import { compareBytes } from '../contract/names.ts';
+import { type AircherError, invalidError } from '../core/errors.ts';
+import { FileWindow } from './file-window.ts';
+
+/** A tensor, and the bytes that hold its data: `begin` to before `end` in `file`, a path in the model. */
+export interface PlacedTensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly file: string;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Bytes of a file that hold tensors; `end` is the first byte behind them. */
+export interface DataRange {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** A file of a model, as its reader needs it. */
+export interface ReadableFile {
+  readonly path: string;
+  readonly absolutePath: string;
+  readonly sizeBytes: number;
+}
+
+/** Makes errors that name the file that is read. */
+export type Fault = (fact: string, hint?: string) => AircherError;
+
+export function faultIn(file: ReadableFile, format: string): Fault {
+  const again = `The file is no valid ${format} file: get it again, or export it again.`;
+  return (fact, hint = again) => invalidError(`${file.absolutePath}: ${fact}`, hint);
+}
+
+/** Opens a file for `read`, and closes it again. */
+export async function readThrough<T>(file: ReadableFile, fault: Fault, read: (window: FileWindow) => T): Promise<T> {
+  const handle = await open(file.absolutePath);
+  try {
+    const { size } = await handle.stat();
+    return read(new FileWindow(handle.fd, size, fault));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Elements of a tensor of this shape; undefined where the count overflows. */
+export function elementsOf(shape: readonly number[]): number | undefined {
+  let elements = 1;
+  for (const size of shape) {
+    elements *= size;
+    if (elements > Number.MAX_SAFE_INTEGER) return undefined;
+  }
+  return elements;
+}
+
+/**
+ * The ranges that these tensors take in each file, in its order; what two of them share stands there once, and empty tensors take
+ * none. Throws what `fault` makes where ranges overlap in any other way.
+ */
+export function rangesByFile(tensors: Iterable<PlacedTensor>, fault: Fault): Map<string, readonly DataRange[]> {
+  const byFile = new Map<string, PlacedTensor[]>();
+  for (const tensor of tensors) {
+    if (tensor.begin === tensor.end) continue;
+    const found = byFile.get(tensor.file);
+    if (found === undefined) byFile.set(tensor.file, [tensor]);
+    else found.push(tensor);
+  }
+  const ranges = new Map<string, readonly DataRange[]>();
+  for (const [file, placed] of byFile) {
+    placed.sort((a, b) => a.begin - b.begin || a.end - b.end || compareBytes(a.name, b.name));
+    let last: PlacedTensor | undefined;
+    const distinct: DataRange[] = [];
+    for (const tensor of placed) {
+      const { begin, end } = tensor;
+      if (last !== undefined && begin < last.end) {
+        if (begin === last.begin && end === last.end) continue;
+        throw fault(
+          `the tensors ${JSON.stringify(last.name)} and ${JSON.stringify(tensor.name)} overlap in ${file}: ${last.begin} to ${last.end}, ${begin} to ${end}`,
+        );
+      }
+      last = tensor;
+      distinct.push({ begin, end });
+    }
+    ranges.set(file, distinct);
+  }
+  return ranges;
+}
