@@ -7,7 +7,7 @@ import { checkNetworkWeights, type Stated, statedIn, tensorsIn, wordVectors } fr
 import { dimensionKeys, libraryConfigName, poolingModes } from './pooling.ts';
 
 /** Names of the width of a network in config.json, by architecture: BERT and most, T5, DistilBERT, GPT-2 and old NomicBERT. */
-const hiddenKeys = ['hidden_size', 'd_model', 'dim', 'n_embd'] as const;
+export const hiddenKeys = ['hidden_size', 'd_model', 'dim', 'n_embd'] as const;
 
 /** A length of vectors, and the place that says it, for messages. */
 interface Width {

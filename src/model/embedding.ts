@@ -1,35 +1,45 @@
 import { objectOf, textOf } from '../contract/json-values.ts';
-import { dimensionsFact, truncateDim } from './dimensions.ts';
-import type { EmbeddingFacts } from './facts.ts';
+import { dimensionsFact, hiddenKeys, truncateDim } from './dimensions.ts';
+import type { EmbeddingFacts, RenditionFacts } from './facts.ts';
 import type { Findings } from './findings.ts';
 import { type EmbeddingKind, isModel2Vec, isTwoTower, kindOf } from './kind.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { isRouter, type Module } from './modules.ts';
+import { statedIn } from './network-weights.ts';
+import { checkOwnFacts, type OwnFacts, ownFacts } from './own-facts.ts';
 import { libraryConfigName, poolingFact } from './pooling.ts';
 import { maxTokensFact } from './token-limits.ts';
 import { checkWrittenNumbers } from './written-numbers.ts';
 
-/** What the model's files say about its vectors; tells where they contradict each other or leave the reader guessing. */
+/** What the model's files, and its default `weights`, say about its vectors; tells where they contradict each other or leave the reader guessing. */
 export function embeddingFacts(
   view: ModelView,
   modules: readonly Module[] | undefined,
   base: string,
+  weights: RenditionFacts | undefined,
   findings: Findings,
 ): EmbeddingFacts {
-  const kind = kindOf(view, modules, base);
-  reportMissing(view, modules, base, kind, findings);
+  const config = documentOf(view, inDirectory(base, 'config.json'));
+  // Where no config speaks, the weights may.
+  const own = config === undefined && modules === undefined ? ownFacts(view.weights.get(weights?.path ?? '')) : {};
+  const kind = own.kind ?? kindOf(view, modules, base);
+  reportMissing(view, modules, base, kind, own, findings);
   reportForeignBase(view, base, findings);
   checkWrittenNumbers(view, base, findings);
-  const whole = dimensionsFact(view, modules, findings);
+  const whole = dimensionsFact(view, modules, findings) ?? own.width ?? null;
   const cut = truncateDim(view);
   const isCut = cut !== undefined && (whole === null || cut < whole);
+  const maxTokens = maxTokensFact(view, base, kind, findings) ?? own.maxTokens ?? null;
+  const pooling = poolingFact(modules, findings) ?? ownPooling(view, modules) ?? own.pooling ?? null;
+  const hidden = statedIn(config, hiddenKeys);
+  checkOwnFacts(view, { base, hidden, dimensions: kind === 'dense' ? whole : null, pooling, maxTokens }, findings);
   return {
     kind,
     ...(kind === 'dense'
       ? { dimensions: isCut ? cut : whole, normalized: isCut ? false : normalizedFact(view, modules) }
       : {}),
-    max_tokens: maxTokensFact(view, base, kind, findings),
-    pooling: poolingFact(modules, findings) ?? ownPooling(view, modules),
+    max_tokens: maxTokens,
+    pooling,
     similarity: similarityFact(view, modules, kind),
     prompts: promptFacts(view),
     default_prompt_name: defaultPrompt(view, findings),
@@ -41,18 +51,19 @@ function reportMissing(
   modules: readonly Module[] | undefined,
   base: string,
   kind: EmbeddingKind,
+  own: OwnFacts,
   findings: Findings,
 ): void {
   const config = view.files.has(inDirectory(base, 'config.json'));
   const pools = (kind === 'dense' && !isModel2Vec(view) && !isTwoTower(view, base)) || kind === 'unknown';
-  if (modules === undefined && pools && !view.files.has('modules.json')) {
+  if (modules === undefined && pools && own.kind === undefined && !view.files.has('modules.json')) {
     const folder = view.files.has('1_Pooling/config.json');
     findings.warning({
       message: `has no modules.json${folder ? ', which 1_Pooling belongs to' : ''}: nothing says how token vectors become one vector`,
       hint: 'Add modules.json and its folders, or correct "include" or "exclude"; without them each loader guesses the pooling.',
     });
   }
-  if (!config && modules === undefined) {
+  if (!config && modules === undefined && own.width === undefined) {
     findings.warning({
       message: 'has no config.json: dimensions and token limit are unknown',
       hint: 'Add config.json, or correct "include" or "exclude".',

@@ -1,5 +1,6 @@
 import type { WeightFormat } from '../contract/weights-field.ts';
 import type { Sha256 } from '../core/hashing.ts';
+import type { OnnxFile } from '../weights/read-onnx.ts';
 import type { EmbeddingKind } from './kind.ts';
 import type { LoadedWeights } from './module-files.ts';
 import type { TokenizerFacts } from './tokenizer-fingerprint.ts';
@@ -41,8 +42,12 @@ export interface RenditionFacts {
   /** Those of them whose tensors make the vectors. */
   readonly loaded: readonly LoadedWeights[];
   readonly tensors: TensorFacts;
-  /** Like `pooling`: what describes the network for these weights. */
+  /** Like `pooling`: what describes the network for these weights; of ONNX the graph. */
   readonly architecture: Sha256 | null;
+  /** Of GGUF: digest of the tokenizer in it. */
+  readonly tokenizer?: Sha256;
+  /** Of ONNX: versions of the operators, what the graph takes and what it gives. */
+  readonly graph?: Pick<OnnxFile, 'opsets' | 'inputs' | 'outputs'>;
 }
 
 /**

@@ -60,13 +60,17 @@ export function describedFingerprints(
   rendition: RenditionFacts | undefined,
   digestOf: (path: string) => Sha256,
 ): Pick<ModelFingerprints, 'tokenizer' | 'pooling' | 'architecture'> {
-  const { architecture = null } = rendition ?? {};
+  const { architecture = null, tokenizer: inWeights } = rendition ?? {};
   const code = facts.code_files.map((path) => ({ path, sha256: digestOf(path) }));
   const { described, files, texts } = facts.tokenizer;
   const inFiles = Object.entries(files).map(([what, path]) => [what, digestOf(path)]);
   const contents = { ...texts, ...Object.fromEntries(inFiles) };
   return {
-    tokenizer: described === null ? null : sha256(canonicalJson({ described, contents })),
+    // Loaders of GGUF take the tokenizer that is in it, or the model's.
+    tokenizer:
+      described === null && inWeights === undefined
+        ? null
+        : sha256(canonicalJson({ described, contents, in_weights: inWeights })),
     pooling: facts.pooling,
     // Code that a loader runs makes the network as much as config.json does.
     architecture: code.length === 0 ? architecture : sha256(canonicalJson({ config: architecture, code })),

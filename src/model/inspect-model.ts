@@ -8,6 +8,7 @@ import { embeddingFacts } from './embedding.ts';
 import type { ModelFacts } from './facts.ts';
 import { isCode, isLicenceText } from './file-kinds.ts';
 import { Findings } from './findings.ts';
+import { defaultWeights } from './fingerprints.ts';
 import { checkReadmeLicence, commercialUse } from './licences.ts';
 import { findHollowFiles, type ModelView, readDocuments, readStart } from './model-view.ts';
 import { modulePlaces } from './module-files.ts';
@@ -17,7 +18,7 @@ import { type NamedDefault, renditionsOf } from './renditions.ts';
 import { checkShards } from './shards.ts';
 import { tokenizerFacts } from './tokenizer-fingerprint.ts';
 import { checkTokenizerSize } from './tokenizer-size.ts';
-import { readHeaders } from './weights.ts';
+import { readModelWeights } from './weights.ts';
 
 /** Front matter stands at the beginning; nobody's is longer. */
 const maxReadmeBytes = 256 * 1024;
@@ -43,12 +44,12 @@ export async function inspectModel(
   const findings = new Findings(model, placeOf(options));
   const broken = await findHollowFiles(files, findings);
   const { documents, tokenIds } = await readDocuments(files, broken, findings);
-  const headers = await readHeaders(files, broken, findings);
+  const read = await readModelWeights(files, broken, findings);
   const view: ModelView = {
     files: new Map(files.map((file) => [file.path, file])),
     documents,
     tokenIds,
-    headers,
+    weights: read,
     broken,
   };
 
@@ -56,21 +57,22 @@ export async function inspectModel(
   const modules = readModules(view, findings);
   if (modules !== undefined) checkModuleFiles(view, modules, findings);
   const base = transformerDirectory(modules);
-  const embedding = embeddingFacts(view, modules, base, findings);
+  const places = modulePlaces(modules);
+  const weights = renditionsOf(view, places, base, namedDefault(options), findings);
+  const chosen = defaultWeights(weights);
+  const embedding = embeddingFacts(view, modules, base, chosen, findings);
   await checkTokenizerSize(view, base, findings);
   const refersToCode = findCodeReferences(view, modules, config.allow_code === true, findings);
   const commercial = await checkLicence(options, view, findings);
 
   const codeFiles = files.map(({ path }) => path).filter(isCode);
-  const places = modulePlaces(modules);
   const tokenizer = tokenizerFacts(view, places, modules !== undefined, embedding.max_tokens);
-  if (tokenizer.described === null) {
+  if (tokenizer.described === null && chosen?.tokenizer === undefined) {
     findings.warning({
       message: 'has no tokenizer',
       hint: 'Add tokenizer.json, or correct "include" or "exclude" in release.json.',
     });
   }
-  const weights = renditionsOf(view, places, base, namedDefault(options), findings);
   return {
     problems: findings.problems,
     facts: {

@@ -7,7 +7,7 @@ import { measureJson, syntaxMessage } from '../contract/strict-json.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { readFully } from '../core/files.ts';
 import { sha256 } from '../core/hashing.ts';
-import type { SafetensorsHeader } from '../weights/safetensors-header.ts';
+import type { WeightsFile } from '../weights/read-weights.ts';
 import { isOtherWeights, isSafetensors, isShardIndex, isTokenizerFile } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
 import { type HighestIds, highestIds } from './token-ids.ts';
@@ -30,8 +30,8 @@ export interface ModelView {
   readonly documents: ReadonlyMap<string, unknown>;
   /** What each tokenizer.json numbers its tokens by, whatever its size. */
   readonly tokenIds: ReadonlyMap<string, HighestIds>;
-  /** Headers of the safetensors files by path; broken ones are missing. */
-  readonly headers: ReadonlyMap<string, SafetensorsHeader>;
+  /** What weights files say of their tensors, by path; broken ones are missing. */
+  readonly weights: ReadonlyMap<string, WeightsFile>;
   /** Tells that a file is there but could not be read, so that nothing else is derived from its absence. */
   readonly broken: ReadonlySet<string>;
 }

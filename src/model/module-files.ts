@@ -65,7 +65,7 @@ export function loadedWeights(
 }
 
 function weightsIn(view: ModelView, { directory, custom }: ModulePlace, places: readonly ModulePlace[]): string[] {
-  const all = [...view.headers.keys()];
+  const all = [...view.weights.keys()].filter(isSafetensors);
   const near = all.filter((path) => posix.dirname(path) === (directory || '.'));
   if (custom) {
     const others = places.map((place) => place.directory).filter((other) => other.length > directory.length);
@@ -101,7 +101,7 @@ function isBelow(path: string, directory: string): boolean {
 function reportDoubles(view: ModelView, loaded: readonly LoadedWeights[], findings: Findings): void {
   const holders = new Map<string, string>();
   for (const { path, module } of loaded) {
-    for (const { name } of view.headers.get(path)?.tensors ?? []) {
+    for (const { name } of view.weights.get(path)?.tensors ?? []) {
       const key = JSON.stringify([module, name]);
       const other = holders.get(key);
       if (other === undefined) {

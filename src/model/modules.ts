@@ -155,6 +155,8 @@ function routesOf(view: ModelView, directory: string, config: JsonObject, file: 
 /** Parts that modules.json names and that are missing: the model wouldn't load, or would load as another one. */
 export function checkModuleFiles(view: ModelView, modules: readonly Module[], findings: Findings): void {
   const found: Finding[] = [];
+  // ONNX and GGUF stand for the first module, wherever they lie.
+  const hasOwnNetwork = [...view.files.keys()].some((path) => /\.(?:onnx|gguf)$/.test(path));
   for (const module of everyModule(modules)) {
     const { directory, file, at, kind } = module;
     const own = [...view.files.keys()].filter((path) => directory === '' || path.startsWith(`${directory}/`));
@@ -170,7 +172,7 @@ export function checkModuleFiles(view: ModelView, modules: readonly Module[], fi
     const near = own.filter((path) => !path.slice(directory === '' ? 0 : directory.length + 1).includes('/'));
     for (const need of module.custom === undefined ? (needs[kind] ?? []) : []) {
       if (need === 'config' && !view.files.has(module.configPath)) missing(`${module.configPath} is missing`, add);
-      if (need === 'weights' && !near.some(isSafetensors)) {
+      if (need === 'weights' && !near.some(isSafetensors) && !(module === modules[0] && hasOwnNetwork)) {
         missing(
           'that folder has no safetensors',
           'Convert its weights to safetensors, or correct "include" or "exclude".',

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, textOf } from '../contract/json-values.ts';
-import type { Tensor } from '../weights/safetensors-header.ts';
+import type { PlacedTensor } from '../weights/weights-file.ts';
 import type { Findings } from './findings.ts';
 
 /** Architectures whose tensors are named alike, and how a layer's are named. Read off the models of transformers 5.24. */
@@ -41,7 +41,12 @@ export const otherModels = 'Weights and config.json are of different models: tak
  * Tells where `model_type` names another network than the weights are of: by the class that they were saved as, and by the names of
  * the tensors. Architectures that aren't listed here are left alone.
  */
-export function checkModelType(config: JsonObject, path: string, tensors: readonly Tensor[], findings: Findings): void {
+export function checkModelType(
+  config: JsonObject,
+  path: string,
+  tensors: readonly Pick<PlacedTensor, 'name'>[],
+  findings: Findings,
+): void {
   const type = textOf(config.model_type);
   // Code of the model names its tensors as it likes.
   if (type === undefined || isObject(config.auto_map)) return;
@@ -76,6 +81,6 @@ function isOther(called: string, expected: string): boolean {
   return known && called !== expected && !(robertas.includes(called) && robertas.includes(expected));
 }
 
-function fits({ has, lacks }: Family, tensors: readonly Tensor[]): boolean {
+function fits({ has, lacks }: Family, tensors: readonly Pick<PlacedTensor, 'name'>[]): boolean {
   return tensors.some(({ name }) => has.test(name)) && !tensors.some(({ name }) => lacks?.test(name));
 }

@@ -1,5 +1,5 @@
 import { countOf, type JsonObject, objectOf } from '../contract/json-values.ts';
-import type { Tensor } from '../weights/safetensors-header.ts';
+import type { PlacedTensor } from '../weights/weights-file.ts';
 import type { Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { weightPaths } from './module-files.ts';
@@ -11,7 +11,7 @@ import { checkModelType, otherModels } from './network-families.ts';
  */
 
 /** Names of the number of layers in config.json: BERT and most, DistilBERT, GPT-2 and old NomicBERT, T5. */
-const layerKeys = ['num_hidden_layers', 'n_layers', 'n_layer', 'num_layers'] as const;
+export const layerKeys = ['num_hidden_layers', 'n_layers', 'n_layer', 'num_layers'] as const;
 
 const positionKeys = ['max_position_embeddings', 'n_positions'] as const;
 
@@ -28,6 +28,9 @@ const embeddingKeys = ['embedding_size', 'input_embedding_size', 'word_embed_pro
 
 /** Tensors that hold numbers as they are; packed ones (quantised) have other shapes. */
 const plainDtypes = new Set(['F64', 'F32', 'F16', 'BF16']);
+
+/** A tensor without its place. */
+type Described = Pick<PlacedTensor, 'name' | 'dtype' | 'shape'>;
 
 /** A number of config.json, and where it stands. */
 export interface Stated {
@@ -52,14 +55,14 @@ export function statedIn(config: JsonObject | undefined, keys: readonly string[]
 }
 
 /** The tensors that a loader takes from a folder; undefined where a part is missing or broken, which has its own finding. */
-export function tensorsIn(view: ModelView, directory: string): readonly Tensor[] | undefined {
-  const headers = weightPaths(view, directory).map((path) => view.headers.get(path));
-  if (headers.length === 0 || headers.includes(undefined)) return undefined;
-  return headers.flatMap((header) => header?.tensors ?? []);
+export function tensorsIn(view: ModelView, directory: string): readonly Described[] | undefined {
+  const files = weightPaths(view, directory).map((path) => view.weights.get(path));
+  if (files.length === 0 || files.includes(undefined)) return undefined;
+  return files.flatMap((file) => file?.tensors ?? []);
 }
 
 /** The tensor that gives each token its vector: [tokens, width]. */
-export function tokenEmbedding(tensors: readonly Tensor[]): Tensor | undefined {
+export function tokenEmbedding(tensors: readonly Described[]): Described | undefined {
   return tensors.find(({ name, shape }) => wordEmbeddings.test(name) && shape.length === 2 && !imageParts.test(name));
 }
 
@@ -67,7 +70,7 @@ export function tokenEmbedding(tensors: readonly Tensor[]): Tensor | undefined {
 const vectorTensors = new Set(['embedding.weight', 'embeddings', 'emb_layer.weight']);
 
 /** The tensor of a model that is word vectors alone: [words, width]. */
-export function wordVectors(tensors: readonly Tensor[]): Tensor | undefined {
+export function wordVectors(tensors: readonly Described[]): Described | undefined {
   return tensors.find(({ name, shape }) => vectorTensors.has(name) && shape.length === 2);
 }
 
@@ -97,7 +100,7 @@ export function checkNetworkWeights(
 }
 
 /** Each stack of layers that has attention: that of the text, and that of the images where config.json describes it. */
-function checkLayers(config: JsonObject, path: string, tensors: readonly Tensor[], findings: Findings): void {
+function checkLayers(config: JsonObject, path: string, tensors: readonly Described[], findings: Findings): void {
   const stacks = new Map<string, { layers: Set<number>; attention: boolean }>();
   for (const { name } of tensors) {
     const [, prefix, number] = layerName.exec(name) ?? [];
@@ -139,7 +142,7 @@ function checkLayers(config: JsonObject, path: string, tensors: readonly Tensor[
 function checkWidth(
   config: JsonObject,
   path: string,
-  { name, shape }: Tensor,
+  { name, shape }: Described,
   hidden: Stated | undefined,
   findings: Findings,
 ): void {
@@ -160,7 +163,7 @@ function vocabularyIn(config: JsonObject): Stated | undefined {
   return stated === undefined ? undefined : { ...stated, value: Math.ceil(stated.value / multiple) * multiple };
 }
 
-function checkRows(path: string, tensor: Tensor, stated: Stated | undefined, findings: Findings): void {
+function checkRows(path: string, tensor: Described, stated: Stated | undefined, findings: Findings): void {
   const [rows] = tensor.shape;
   if (stated === undefined || stated.value === rows) return;
   findings.error({

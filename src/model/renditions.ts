@@ -1,19 +1,17 @@
 import { compareBytes } from '../contract/names.ts';
-import type { WeightFormat } from '../contract/weights-field.ts';
+import type { GgufFile } from '../weights/read-gguf.ts';
+import type { OnnxFile } from '../weights/read-onnx.ts';
 import { architectureOf } from './architecture.ts';
 import type { RenditionFacts } from './facts.ts';
 import { shardIndexOf } from './file-kinds.ts';
 import type { Finding, Findings } from './findings.ts';
+import { ggufArchitecture, ggufParts, ggufTokenizer } from './gguf.ts';
 import type { ModelView } from './model-view.ts';
 import { isOfFirstModule, type LoadedWeights, loadedWeights, type ModulePlace } from './module-files.ts';
-import { countTensors } from './weights.ts';
+import { countTensors, tensorsIn } from './weights.ts';
 
 /** Weights by themselves, without those of the modules behind the first. */
-interface Candidate {
-  readonly path: string;
-  readonly format: WeightFormat;
-  readonly loaded: readonly LoadedWeights[];
-}
+type Candidate = Pick<RenditionFacts, 'path' | 'format' | 'loaded'>;
 
 /** `default_weights` of release.json, and where it stands. */
 export interface NamedDefault {
@@ -22,10 +20,10 @@ export interface NamedDefault {
 }
 
 /**
- * The renditions of a model's weights: what its modules load, and what release.json names. The weights of the modules behind the first
- * (Dense) belong to each of them. Safetensors that neither concerns (of an adapter in another folder, spare layers, copies in
- * another precision) are files like any other. The default is the one that release.json names, else what the modules load, else the
- * only one; where that doesn't tell, an error lists them.
+ * The renditions of a model's weights: what its modules load, every ONNX and GGUF file, and what release.json names. The weights of
+ * the modules behind the first (Dense) belong to each of them. Safetensors that neither concerns (of an adapter in another
+ * folder, spare layers, copies in another precision) are files like any other. The default is the one that release.json names, else
+ * what the modules load, else the only one; where that doesn't tell, an error lists them.
  */
 export function renditionsOf(
   view: ModelView,
@@ -38,7 +36,7 @@ export function renditionsOf(
   const behind = loaded.filter((weights) => !isOfFirstModule(weights));
   const byModules = candidateOf(view, loaded.filter(isOfFirstModule));
   const others = looseWeights(view, loaded);
-  const candidates = byModules === undefined ? [] : [byModules];
+  const candidates = [byModules ?? [], ...onnxCandidates(view), ...ggufCandidates(view, findings)].flat();
   candidates.push(...others.filter(({ path }) => path === named.path));
   // Words are counted, not looked up: there is no network before the dense layers.
   if (candidates.length === 0 && behind.length > 0) candidates.push(candidateOf(view, behind)!);
@@ -52,7 +50,19 @@ export function renditionsOf(
     .sort((a, b) => compareBytes(a.path, b.path));
 }
 
-/** What a loader is given that takes these files: the index of shards, else the first. */
+function onnxCandidates(view: ModelView): readonly Candidate[] {
+  const paths = [...view.weights].flatMap(([path, { format }]) => (format === 'onnx' ? [path] : []));
+  return paths.map((path) => ({ path, format: 'onnx', loaded: [{ path, module: '0' }] }));
+}
+
+function ggufCandidates(view: ModelView, findings: Findings): readonly Candidate[] {
+  return ggufParts(view, findings).map(([path, parts]) => ({
+    ...{ path, format: 'gguf' as const },
+    loaded: parts.map((part) => ({ path: part, module: '0' })),
+  }));
+}
+
+/** What a loader is given that takes these safetensors: the index of shards, else the first. */
 function candidateOf(view: ModelView, loaded: readonly LoadedWeights[]): Candidate | undefined {
   const [first] = loaded;
   return first && { path: loadedBy(view, first.path), format: 'safetensors', loaded };
@@ -67,8 +77,8 @@ function loadedBy(view: ModelView, path: string): string {
 function looseWeights(view: ModelView, loaded: readonly LoadedWeights[]): readonly Candidate[] {
   const taken = new Set(loaded.map(({ path }) => path));
   const groups = new Map<string, LoadedWeights[]>();
-  for (const path of view.headers.keys()) {
-    if (taken.has(path)) continue;
+  for (const [path, { format }] of view.weights) {
+    if (format !== 'safetensors' || taken.has(path)) continue;
     const group = groups.get(loadedBy(view, path)) ?? [];
     groups.set(loadedBy(view, path), group);
     group.push({ path, module: '0' });
@@ -105,18 +115,27 @@ function chooseDefault(
 function renditionFrom(
   view: ModelView,
   base: string,
-  { path, format, loaded: own }: Candidate,
+  candidate: Candidate,
   behind: readonly LoadedWeights[],
 ): RenditionFacts {
-  const loaded = [...new Set([...own, ...behind])];
+  const { path, format } = candidate;
+  const loaded = [...new Set([...candidate.loaded, ...behind])];
+  const read = loaded.map((weights) => view.weights.get(weights.path)!);
   const files = new Set([path, ...loaded.flatMap((weights) => [weights.path, loadedBy(view, weights.path)])]);
-  const tensors = countTensors(loaded.flatMap((weights) => view.headers.get(weights.path) ?? []));
+  for (const { tensors } of read) for (const { file } of tensors) files.add(file);
+  const tensors = countTensors(read.flatMap(tensorsIn));
+  const own = view.weights.get(candidate.loaded[0]?.path ?? path)!;
   return {
-    path,
-    format,
-    files: [...files].sort(compareBytes),
-    loaded,
-    tensors,
-    architecture: architectureOf(view, base, Object.keys(tensors.dtypes)),
+    ...{ path, format, files: [...files].sort(compareBytes), loaded, tensors },
+    ...(own.format === 'safetensors'
+      ? { architecture: architectureOf(view, base, Object.keys(tensors.dtypes)) }
+      : ownDescription(own)),
   };
+}
+
+/** Of files that describe the network themselves; ONNX runtimes and llama.cpp read no config.json for it. */
+function ownDescription(file: OnnxFile | GgufFile): Pick<RenditionFacts, 'architecture' | 'tokenizer' | 'graph'> {
+  if (file.format === 'gguf') return { architecture: ggufArchitecture(file), tokenizer: ggufTokenizer(file) };
+  const { graph, opsets, inputs, outputs } = file;
+  return { architecture: graph, graph: { opsets, inputs, outputs } };
 }

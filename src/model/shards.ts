@@ -89,7 +89,7 @@ function reportTensors(
   const absent: Finding[] = [];
   const held = new Map<string, string[]>();
   for (const [name, shard] of shards) {
-    for (const tensor of view.headers.get(shard)?.tensors ?? []) {
+    for (const tensor of view.weights.get(shard)?.tensors ?? []) {
       const holders = held.get(tensor.name);
       if (holders === undefined) held.set(tensor.name, [name]);
       else holders.push(name);
@@ -98,7 +98,7 @@ function reportTensors(
   const again = 'Save the model again: save_pretrained writes shards and index together.';
   for (const [tensor, name] of fileOf) {
     // A missing or broken shard has its own finding.
-    if (!view.headers.has(shards.get(name) ?? '') || held.get(tensor)?.includes(name)) continue;
+    if (!view.weights.has(shards.get(name) ?? '') || held.get(tensor)?.includes(name)) continue;
     const message = `${name} doesn't hold this tensor`;
     absent.push({ in: index, at: jsonPath(['weight_map', tensor]), message, hint: again });
   }

@@ -1,64 +1,81 @@
 import type { SourceFile } from '../archive/pack-archive.ts';
 import { compareBytes } from '../contract/names.ts';
+import { weightFormats } from '../contract/weights-field.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
 import { AircherError } from '../core/errors.ts';
-import { readHeader } from '../weights/read-safetensors.ts';
-import type { SafetensorsHeader } from '../weights/safetensors-header.ts';
+import { readWeights, type WeightsFile, weightFormatOf } from '../weights/read-weights.ts';
+import { elementsOf, type PlacedTensor, rangesByFile } from '../weights/weights-file.ts';
 import type { TensorFacts } from './facts.ts';
-import { isPickle, isSafetensors } from './file-kinds.ts';
+import { isPickle } from './file-kinds.ts';
 import type { Findings } from './findings.ts';
 
 const parallelReads = 8;
 
-/** Reads and checks the header of every safetensors file. Paths of broken ones are added to `broken`. */
-export async function readHeaders(
+/** Reads what every weights file says of its tensors. Paths of broken ones are added to `broken`. */
+export async function readModelWeights(
   files: readonly SourceFile[],
   broken: Set<string>,
   findings: Findings,
-): Promise<Map<string, SafetensorsHeader>> {
-  const weights = files.filter(({ path }) => isSafetensors(path));
+): Promise<ReadonlyMap<string, WeightsFile>> {
+  const weights = files.filter(({ path }) => weightFormatOf(path) !== undefined);
   // Where only pickles are there, listing the files has said so already.
   if (weights.length === 0 && !files.some(({ path }) => isPickle(path))) {
     findings.error({
-      message: 'has no weights: no .safetensors file is released',
+      message: `has no weights: no ${weightFormats.map((format) => `.${format}`).join(', ')} file is released`,
       hint: 'Add model.safetensors, or correct "include" or "exclude" in release.json.',
     });
   }
-  const headers = new Map<string, SafetensorsHeader>();
-  await mapConcurrently(weights, parallelReads, async ({ path, absolutePath }) => {
-    if (broken.has(path)) return;
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const read = new Map<string, WeightsFile>();
+  await mapConcurrently(weights, parallelReads, async (file) => {
+    if (broken.has(file.path)) return;
     try {
-      headers.set(path, await readHeader(absolutePath));
+      read.set(file.path, (await readWeights(file, byPath))!);
     } catch (error) {
       if (!(error instanceof AircherError) || error.code !== 'invalid') throw error;
-      broken.add(path);
+      broken.add(file.path);
+      const { absolutePath } = file;
       findings.error({
-        in: path,
+        in: file.path,
         message: error.message.replace(`${absolutePath}: `, '').replace(`${absolutePath}:`, 'header, line '),
-        hint:
-          error.hint ??
-          'The file is no valid safetensors file: get it again, or write it again with the safetensors library.',
+        hint: error.hint ?? 'The file is damaged: get it again, or write it again with the library of its format.',
       });
     }
   });
-  if (headers.size > 0 && broken.size === 0 && [...headers.values()].every(({ tensors }) => tensors.length === 0)) {
-    findings.error({ message: 'has no weights: its safetensors files hold no tensor', hint: 'Save the model again.' });
+  if (read.size > 0 && broken.size === 0 && [...read.values()].every((file) => tensorsIn(file).length === 0)) {
+    findings.error({ message: 'has no weights: its files hold no tensor', hint: 'Save the model again.' });
   }
-  return new Map([...headers].sort(([a], [b]) => compareBytes(a, b)));
+  reportSharedBytes([...read.values()], findings);
+  return new Map([...read].sort(([a], [b]) => compareBytes(a, b)));
 }
 
-/** Counts over the given headers. */
-export function countTensors(headers: readonly SafetensorsHeader[]): TensorFacts {
-  const dtypes = new Map<string, number>();
-  let count = 0;
-  let parameters = 0;
-  for (const { tensors } of headers) {
-    for (const { dtype, shape } of tensors) {
-      const elements = shape.reduce((product, size) => product * size, 1);
-      dtypes.set(dtype, (dtypes.get(dtype) ?? 0) + elements);
-      parameters += elements;
-      count++;
-    }
+/** Files that describe the same bytes of a third in two ways. */
+function reportSharedBytes(files: readonly WeightsFile[], findings: Findings): void {
+  try {
+    rangesByFile(
+      files.flatMap(({ tensors }) => tensors),
+      (fact) => new AircherError('invalid', fact),
+    );
+  } catch (error) {
+    if (!(error instanceof AircherError)) throw error;
+    findings.error({ message: error.message, hint: 'Export one of the files again, with data of its own.' });
   }
-  return { count, parameters, dtypes: Object.fromEntries([...dtypes].sort(([a], [b]) => compareBytes(a, b))) };
+}
+
+/** All tensors of a file, also those of an ONNX graph whose data is a part of the graph. */
+export function tensorsIn(file: WeightsFile): readonly Pick<PlacedTensor, 'name' | 'dtype' | 'shape'>[] {
+  return file.format === 'onnx' ? [...file.tensors, ...file.typed] : file.tensors;
+}
+
+/** Counts over the given tensors. */
+export function countTensors(tensors: readonly Pick<PlacedTensor, 'dtype' | 'shape'>[]): TensorFacts {
+  const dtypes = new Map<string, number>();
+  let parameters = 0;
+  for (const { dtype, shape } of tensors) {
+    const elements = elementsOf(shape) ?? 0;
+    dtypes.set(dtype, (dtypes.get(dtype) ?? 0) + elements);
+    parameters += elements;
+  }
+  const counts = [...dtypes].sort(([a], [b]) => compareBytes(a, b));
+  return { count: tensors.length, parameters, dtypes: Object.fromEntries(counts) };
 }

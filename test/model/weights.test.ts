@@ -40,11 +40,11 @@ test('empty weights, tokenizers and JSON files are told; other files may be empt
 test('a model without any weights, or with safetensors that hold no tensor, is refused', async (context) => {
   const modules = { 'modules.json': undefined };
   const none = await inspectTiny(context, { files: { ...modules, 'model.safetensors': undefined } });
-  assert.ok(told(none).includes('error .: has no weights: no .safetensors file is released'));
+  assert.ok(told(none).includes('error .: has no weights: no .safetensors, .onnx, .gguf file is released'));
   const hollow = await inspectTiny(context, {
     files: { ...modules, 'model.safetensors': safetensorsFile({ tensors: [] }) },
   });
-  assert.ok(told(hollow).includes('error .: has no weights: its safetensors files hold no tensor'));
+  assert.ok(told(hollow).includes('error .: has no weights: its files hold no tensor'));
 });
 
 test('a safetensors header that names a tensor twice, or __proto__, is refused with a remedy', async (context) => {

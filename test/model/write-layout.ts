@@ -1,6 +1,8 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { dtypeBits } from '../../src/weights/dtypes.ts';
+import { ggufFile } from '../fixtures/gguf-file.ts';
+import { onnxFile } from '../fixtures/onnx-file.ts';
 import { writeFiles } from './inspecting.ts';
 import type { Layout, TensorList } from './known-layouts.ts';
 
@@ -38,6 +40,12 @@ function expand(tensors: TensorList, layers: number): [string, readonly number[]
   });
 }
 
+function anyContent(path: string): string | Uint8Array {
+  if (path.endsWith('.onnx')) return onnxFile({ outputs: {} });
+  if (path.endsWith('.gguf')) return ggufFile({ metadata: {} });
+  return path.endsWith('.json') ? '{}' : 'x';
+}
+
 /** Writes a model as it stands in the table: shards get their index, files without content a byte. */
 export async function writeLayout(root: string, { files, more = [], weights }: Layout): Promise<void> {
   const weightMap: Record<string, string> = {};
@@ -50,7 +58,7 @@ export async function writeLayout(root: string, { files, more = [], weights }: L
     LICENSE: 'text',
     'README.md': '# Model\n',
     '.gitattributes': '',
-    ...Object.fromEntries(more.map((path) => [path, path.endsWith('.json') ? '{}' : 'x'])),
+    ...Object.fromEntries(more.map((path) => [path, anyContent(path)])),
     ...Object.fromEntries(Object.entries(files).map(([path, content]) => [path, JSON.stringify(content)])),
     ...(Object.keys(weightMap).length === 0 ? {} : index),
   });

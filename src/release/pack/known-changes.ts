@@ -6,7 +6,7 @@ import { isOtherWeights, isSafetensors } from '../../model/file-kinds.ts';
 import { defaultWeights, describedFingerprints } from '../../model/fingerprints.ts';
 import { contentOf, versionProblems } from '../../model/version-rules.ts';
 import { layoutByHeaders } from '../../model/weights-fingerprint.ts';
-import { readHeader } from '../../weights/read-safetensors.ts';
+import { readWeights } from '../../weights/read-weights.ts';
 import type { StagedModel } from './stage-models.ts';
 
 /** Files above this size are read by packing alone, unless a fingerprint is made of their bytes. */
@@ -59,11 +59,11 @@ export async function knownVersionProblems(
 
 /** By the headers; nothing where these don't tell. */
 async function layoutOf({ files, facts }: StagedModel): Promise<{ readonly layout?: Sha256 | null }> {
-  const places = new Map(files.map(({ path, absolutePath }) => [path, absolutePath]));
+  const byPath = new Map(files.map((file) => [file.path, file]));
   const tensors = [];
   for (const { path, module } of defaultWeights(facts.weights)?.loaded ?? []) {
-    const header = await readHeader(places.get(path) ?? path);
-    tensors.push(...header.tensors.map((tensor) => ({ module, ...tensor })));
+    const read = await readWeights(byPath.get(path)!, byPath);
+    tensors.push(...(read?.tensors ?? []).map((tensor) => ({ module, ...tensor })));
   }
   const layout = layoutByHeaders(tensors);
   return layout === undefined ? {} : { layout };

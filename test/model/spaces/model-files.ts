@@ -86,6 +86,9 @@ export interface Fingerprinted {
 
 let made = 0;
 
+/** Of a model whose default weights can't be told, which is an error. */
+const noFingerprints = { weights: null, layout: null, tokenizer: null, pooling: null, architecture: null };
+
 /** Inspects and packs a model as a release does. */
 export async function fingerprint({ files: content }: ModelFiles): Promise<Fingerprinted> {
   const root = join(tmpdir(), `aircher-spaces-${process.pid}-${made++}`);
@@ -105,7 +108,10 @@ export async function fingerprint({ files: content }: ModelFiles): Promise<Finge
     const packed = await packArchive({ model: 'tiny', files, format: 'tar', output: `${root}.tar`, mtimeSeconds: 0 });
     const errors = problems.filter(({ level }) => level === 'error').map(({ message }) => message);
     // Facts are kept as JSON between inspecting and packing.
-    const { fingerprints, weights } = fingerprintsOf(JSON.parse(JSON.stringify(facts)), packed);
+    const { fingerprints, weights } =
+      defaultWeights(facts.weights) === undefined
+        ? { fingerprints: noFingerprints, weights: [] }
+        : fingerprintsOf(JSON.parse(JSON.stringify(facts)), packed);
     return { fingerprints, weights, space: defaultWeights(weights)?.space ?? '', errors };
   } finally {
     await rm(root, { recursive: true, force: true });
