@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { formatBytes } from '../core/format.ts';
-import { defaultWeights } from '../model/fingerprints.ts';
+import { weightsAfter } from '../model/version-rules.ts';
+import { describeWeightsChanges, weightsChanges } from '../model/weights-changes.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { packModels } from '../release/pack/pack-models.ts';
 import { stageModels } from '../release/pack/stage-models.ts';
@@ -18,21 +19,25 @@ export function packCommand(program: Command, dependencies: CommandDependencies)
       const loaded = await loadConfig(workspace);
       const plan = await requirePlan(loaded, workspace);
       const records = await packModels(loaded, await stageModels(loaded, plan, workspace), workspace);
-      const models = records.map(({ model: name, version, archive, index, weights }) => ({
-        name,
-        version,
-        archive,
-        index,
-        space: defaultWeights(weights)?.space,
-        weights,
-      }));
+      const models = records.map((record) => {
+        const { model: name, version, archive, index } = record;
+        const previous = plan.models.find((planned) => planned.name === name)?.previous ?? null;
+        const weights = weightsAfter(previous, record);
+        const changes = previous === null ? [] : weightsChanges(previous, weights);
+        return { name, version, archive, index, weights, weights_changes: changes };
+      });
       printResult(command, dependencies, { models }, () =>
         models.length === 0
           ? 'nothing to pack'
-          : formatTable(
-              ['artifact', 'size', 'sha256'],
-              models.map(({ archive }) => [archive.name, formatBytes(archive.size_bytes), archive.sha256]),
-            ),
+          : [
+              formatTable(
+                ['artifact', 'size', 'sha256'],
+                models.map(({ archive }) => [archive.name, formatBytes(archive.size_bytes), archive.sha256]),
+              ),
+              ...models.flatMap(({ name, weights_changes: changes }) =>
+                describeWeightsChanges(changes).map((line) => `${name}/${line}`),
+              ),
+            ].join('\n'),
       );
     });
 }

@@ -4,9 +4,11 @@ import type { IndexedFile } from '../contract/chunk-index.ts';
 import type { Embedding, Fingerprints, ManifestModel, ManifestWeights } from '../contract/manifest.ts';
 import { compareBytes } from '../contract/names.ts';
 import type { Problem } from '../core/errors.ts';
-import { isSafetensors, isTokenizerFile } from './file-kinds.ts';
+import { weightFormatOf } from '../weights/read-weights.ts';
+import { isTokenizerFile } from './file-kinds.ts';
 import { type FingerprintName, fingerprintNames } from './fingerprints.ts';
 import { transformerConfigNames } from './pooling.ts';
+import { weightsChanges } from './weights-changes.ts';
 
 export type Bump = 'major' | 'minor' | 'patch' | 'none';
 
@@ -16,12 +18,14 @@ export interface ModelContent {
   readonly fingerprints: Fingerprints;
   readonly embedding: Embedding;
   readonly files: readonly IndexedFile[];
+  /** With their spaces; left out where these aren't known yet. */
+  readonly weights?: readonly ManifestWeights[] | undefined;
 }
 
 /** A manifest entry, as the version rules take it. */
 export function contentOf(entry: ManifestModel): ModelContent {
-  const { version, fingerprints = {}, embedding = {}, files = [] } = entry;
-  return { version, fingerprints, embedding, files };
+  const { version, fingerprints = {}, embedding = {}, files = [], weights } = entry;
+  return { version, fingerprints, embedding, files, weights };
 }
 
 export interface Change {
@@ -50,6 +54,13 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
     if (bumps.indexOf(bump) > bumps.indexOf(needed)) needed = bump;
   };
   for (const name of parts) need(name === 'weights' ? 'minor' : 'major');
+  for (const change of next.weights === undefined ? [] : weightsChanges(previous, next.weights)) {
+    // The default's changes are those of the fingerprints.
+    if (change.default || change.indices === 'valid' || change.indices === 'new') continue;
+    changed.push(`${change.path} ${change.indices === 'gone' ? 'is gone' : 'has another space'}`);
+    need(change.indices === 'gone' ? 'major' : 'minor');
+    told.add(change.path);
+  }
   for (const field of embeddingChanges(previous.embedding, next.embedding)) {
     changed.push(field.text);
     need(field.needed);
@@ -144,7 +155,7 @@ function belongsTo(part: FingerprintName, path: string): boolean {
   switch (part) {
     case 'weights':
     case 'layout':
-      return isSafetensors(path);
+      return weightFormatOf(path) !== undefined;
     case 'tokenizer':
       return isTokenizerFile(path) || isTransformerConfig(name) || /template|processor/.test(name);
     case 'architecture':

@@ -77,8 +77,7 @@ describe('import rules', () => {
   it('the client reaches node:*, zod/mini, semver and a small decoder, and no room but those it may', () => {
     const { files: reached, packages } = reach(['src/fetch-cli.ts', ...below('fetch')]);
     assertOnly(packages, /^(node:.*|zod\/mini|semver\/.*|fzstd)$/);
-    for (const path of reached)
-      assert.match(path, /^src\/(fetch-cli\.ts|(core|contract|http|safetensors|archive|trust|fetch)\/)/);
+    for (const path of reached) assert.match(path, /^src\/(fetch-cli\.ts|(core|contract|http|archive|trust|fetch)\/)/);
   });
 
   it('the client reads archives and checks signatures, and never packs or signs', () => {

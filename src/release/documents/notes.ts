@@ -8,6 +8,7 @@ import { formatBytes, plural } from '../../core/format.ts';
 import { markdownText } from '../../core/markdown.ts';
 import { toolVersion } from '../../core/tool-version.ts';
 import { changeKind, contentOf } from '../../model/version-rules.ts';
+import { describeWeightsChanges, weightsChanges } from '../../model/weights-changes.ts';
 import { sourceRevision } from '../plan/generation-time.ts';
 import type { Plan, PlannedModel } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
@@ -112,7 +113,10 @@ function summary(plan: Plan, rows: readonly Row[]): string {
   const counts = [`${plural(changed, 'model')} new or changed`, `${rows.length - changed} carried forward`];
   const dropped = droppedModels(plan).length;
   if (dropped > 0) counts.push(`${dropped} no longer offered`);
-  const rebuild = rows.filter((row) => spaceChange(row) === 'changed').map((row) => row.planned.name);
+  const rebuild = rows.flatMap((row) => [
+    ...(spaceChange(row) === 'changed' ? [row.planned.name] : []),
+    ...otherWeightsToRebuild(row).map((path) => `${row.planned.name}'s ${markdownText(path)}`),
+  ]);
   const warning =
     rebuild.length === 0
       ? ''
@@ -147,6 +151,12 @@ function changeCell({ planned, entry, before }: Row): string {
   if (previous === entry.version) return planned.action === 'carry' ? `as in ${entry.release}` : 'now on more mirrors';
   if (semver.lt(entry.version, previous)) return `back from ${previous}`;
   return `${semver.diff(previous, entry.version)}, was ${previous}`;
+}
+
+/** Weights beside the default whose space changed. */
+function otherWeightsToRebuild({ entry, before }: Row): readonly string[] {
+  const changes = before === null ? [] : weightsChanges(before, entry.weights);
+  return changes.flatMap((change) => (change.default || change.indices !== 'rebuild' ? [] : [change.path]));
 }
 
 type SpaceChange = 'changed' | 'same' | 'new' | 'unknown';
@@ -186,6 +196,8 @@ function changeLines({ planned, entry, before: previous }: Row): readonly string
   const lines = [`- **${planned.name} ${arrow}**${again}${told(entry)}`];
   const { changed } = changeKind(previous, contentOf(entry));
   if (changed.length > 0) lines.push(`  - changed: ${markdownText(changed.join('; '))}`);
+  const weights = weightsChanges(previous, entry.weights);
+  if (weights.length > 1) lines.push(...describeWeightsChanges(weights).map((line) => `  - ${markdownText(line)}`));
   return lines;
 }
 

@@ -41,6 +41,7 @@ export async function knownVersionProblems(
   const digests = new Map(known.map((file) => [file.path, file.sha256]));
   const content = {
     ...contentOf(previous),
+    weights: undefined,
     version: planned.version,
     embedding: { ...facts.embedding },
     fingerprints: {
