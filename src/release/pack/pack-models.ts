@@ -85,14 +85,14 @@ async function packModel(staged: StagedModel, format: ArchiveFormat, workspace: 
   return record;
 }
 
-/** A digest over what tells that sources are the same without reading them. */
+/** A digest over what tells that sources are the same without reading them, and their weights are those of the record. */
 async function sourceState(staged: StagedModel, format: ArchiveFormat, mtimeSeconds: number): Promise<string> {
   const files = await mapConcurrently(staged.files, 16, async (file) => [
     file.path,
     file.absolutePath,
     (await fileStamp(file.absolutePath)) ?? null,
   ]);
-  return sha256(JSON.stringify([staged.planned.name, format, mtimeSeconds, files]));
+  return sha256(JSON.stringify([staged.planned.name, format, mtimeSeconds, staged.facts.weights, files]));
 }
 
 async function stampArtifacts(

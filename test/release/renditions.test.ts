@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { test } from 'node:test';
+import type { Manifest } from '../../src/contract/manifest.ts';
+import { ggufFile } from '../fixtures/gguf-file.ts';
+import { onnxFile, tensor } from '../fixtures/onnx-file.ts';
+import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
+
+const onnx = 'onnx/model.onnx';
+const gguf = 'tiny.gguf';
+const graph = (seed: number): Buffer => onnxFile({ initializers: [tensor({ dims: [2], raw: Buffer.alloc(8, seed) })] });
+
+async function manifestOf(workspace: ReleaseWorkspace): Promise<Manifest> {
+  return (await workspace.readJson('release/manifest.json')) as Manifest;
+}
+
+async function spaces(workspace: ReleaseWorkspace): Promise<Readonly<Record<string, string>>> {
+  const { models } = await manifestOf(workspace);
+  return Object.fromEntries(models.alpha?.weights?.map(({ path, space }) => [path, space]) ?? []);
+}
+
+function configure(workspace: ReleaseWorkspace, release: string, version: string, changes: object = {}): Promise<void> {
+  const models = { alpha: modelConfig('alpha', version, { ...changes }), beta: modelConfig('beta') };
+  return workspace.configure({ release, models });
+}
+
+async function refused(workspace: ReleaseWorkspace): Promise<string> {
+  const result = await workspace.run(['release']);
+  assert.equal(result.exitCode, 3, result.stderr);
+  return result.stderr;
+}
+
+const notesOf = async (workspace: ReleaseWorkspace): Promise<string> => {
+  return ((await workspace.json(['notes'])) as { notes: string }).notes;
+};
+
+test('added ONNX is a patch; exchanged it needs a minor version, its space changes alone; taken away a major one', async (t) => {
+  const workspace = await createReleaseWorkspace(t);
+  await workspace.json(['release']);
+  const before = await spaces(workspace);
+  await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: graph(1), 'onnx/config.json': '{}' } });
+  await configure(workspace, '1.1.0', '1.0.1');
+  await workspace.json(['release']);
+  const added = await spaces(workspace);
+  assert.deepEqual(Object.keys(added), ['model.safetensors', onnx]);
+  assert.equal(added['model.safetensors'], before['model.safetensors']);
+  assert.match(await notesOf(workspace), /onnx\/model\.onnx: indices none yet: these weights are new/);
+
+  await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: graph(2) } });
+  await configure(workspace, '1.2.0', '1.0.2');
+  assert.match(await refused(workspace), /need a minor one: onnx\/model\.onnx has another space[\s\S]*Write 1\.1\.0/);
+  await configure(workspace, '1.2.0', '1.1.0');
+  await workspace.json(['plan']);
+  const packed = (await workspace.json(['pack', '--model', 'alpha'])) as { models: { changes: unknown }[] };
+  assert.deepEqual(packed.models[0]?.changes, [
+    { path: 'model.safetensors', default: true, indices: 'valid' },
+    { path: onnx, indices: 'rebuild' },
+  ]);
+  await workspace.json(['release']);
+  const exchanged = await spaces(workspace);
+  assert.equal(exchanged['model.safetensors'], added['model.safetensors']);
+  assert.notEqual(exchanged[onnx], added[onnx]);
+  const notes = await notesOf(workspace);
+  assert.match(notes, /Indices built with alpha's onnx\/model\.onnx must be rebuilt/);
+  assert.match(
+    notes,
+    /- model\.safetensors \(default\): indices stay valid\n {2}- onnx\/model\.onnx: indices must be rebuilt/,
+  );
+
+  await rm(workspace.path('models/alpha', onnx));
+  await configure(workspace, '1.3.0', '1.2.0');
+  assert.match(await refused(workspace), /need a major one: onnx\/model\.onnx is gone[\s\S]*Write 2\.0\.0/);
+});
+
+test('another default is compared with the old one, and the old weights go on under their path', async (t) => {
+  const workspace = await createReleaseWorkspace(t);
+  await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: graph(1) } });
+  await workspace.json(['release']);
+  const before = await spaces(workspace);
+  await configure(workspace, '1.1.0', '2.0.0', { default_weights: onnx });
+  await workspace.json(['release']);
+  assert.deepEqual(await spaces(workspace), before);
+  const { alpha } = (await manifestOf(workspace)).models;
+  assert.equal(alpha?.embedding?.space, before[onnx]);
+  assert.equal(alpha?.tensors?.parameters, 2);
+  const notes = await notesOf(workspace);
+  assert.match(notes, /Indices built with alpha must be rebuilt/);
+  assert.match(
+    notes,
+    /onnx\/model\.onnx \(default\): indices must be rebuilt\n {2}- model\.safetensors: indices stay valid/,
+  );
+});
+
+test('models of ONNX alone and of GGUF alone go down the whole line', async (t) => {
+  const workspace = await createReleaseWorkspace(t);
+  const paths = { alpha: onnx, beta: gguf } as const;
+  await workspace.writeModel('alpha', { files: { [onnx]: graph(1) } });
+  await workspace.writeModel('beta', { files: { [gguf]: ggufFile() } });
+  for (const name of ['alpha', 'beta']) await rm(workspace.path('models', name, 'model.safetensors'));
+  await workspace.configure({
+    check: ['sh', '-c', 'ls "$MODEL_DIR"/*.gguf "$MODEL_DIR"/onnx/*.onnx 2>/dev/null | grep -q .'],
+  });
+  await workspace.json(['release']);
+  const { models } = await manifestOf(workspace);
+  for (const [name, path] of Object.entries(paths)) {
+    const entry = models[name];
+    assert.deepEqual(
+      entry?.weights?.map((one) => [one.path, one.default]),
+      [[path, true]],
+    );
+    assert.equal(entry?.embedding?.space, entry?.weights?.[0]?.space);
+    assert.equal(entry?.embedding?.dimensions, 32);
+  }
+});
