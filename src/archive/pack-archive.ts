@@ -97,7 +97,7 @@ interface Written {
 async function writeArchive(
   handle: FileHandle,
   entries: readonly ArchiveEntry<SourceFile>[],
-  { described, ranges }: ModelTensors,
+  { described, layouts }: ModelTensors,
   options: PackOptions,
 ): Promise<Written> {
   const writer = new ChunkWriter(handle, options.format, options.parallel ?? defaultParallel());
@@ -117,7 +117,7 @@ async function writeArchive(
     for (const { path, file } of entries) {
       writer.addStructure(encodeEntryHeader(path, file?.sizeBytes ?? 0, options.mtimeSeconds));
       if (file === undefined) continue;
-      const { sha256: digest, tensors } = await writeFile(writer, file, files.length, ranges, pool, onBytes);
+      const { sha256: digest, tensors } = await writeFile(writer, file, files.length, layouts, pool, onBytes);
       if (tensors !== undefined) digests.set(files.length, tensors);
       files.push({ path: file.path, size_bytes: file.sizeBytes, sha256: digest });
       writer.addStructure(padding(file.sizeBytes));
@@ -156,11 +156,11 @@ async function writeFile(
   writer: ChunkWriter,
   file: SourceFile,
   fileNumber: number,
-  ranges: ModelTensors['ranges'],
+  layouts: ModelTensors['layouts'],
   pool: BufferPool,
   onBytes: (count: number) => void,
 ): Promise<ReadSource> {
-  const chunks = readSourceChunks(file, ranges.get(file.path), pool);
+  const chunks = readSourceChunks(file, layouts.get(file.path), pool);
   try {
     for (;;) {
       const step = await chunks.next();

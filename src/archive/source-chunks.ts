@@ -4,8 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { limits } from '../contract/limits.ts';
 import { type AircherError, invalidError } from '../core/errors.ts';
 import type { Sha256 } from '../core/hashing.ts';
-import type { DataRange } from '../weights/weights-file.ts';
-import { cutFile } from './cut.ts';
+import { cutFile, type TensorLayout } from './cut.ts';
 import { TensorDigests } from './tensor-digests.ts';
 
 /** A file that goes into an archive. */
@@ -44,12 +43,11 @@ export interface ReadSource {
 }
 
 /**
- * Reads a file once, from front to back, cut into its chunks; returns the sha256 of all of it. `ranges` are those of its tensors.
- * Throws AircherError `invalid` where the file is not, or no longer, what `file` says.
+ * Reads a file once, from front to back, cut into its chunks; returns the sha256 of all of it. Throws AircherError `invalid` where the file is not, or no longer, what `file` says.
  */
 export async function* readSourceChunks(
   file: SourceFile,
-  ranges: readonly DataRange[] | undefined,
+  layout: TensorLayout | undefined,
   pool: BufferPool,
 ): AsyncGenerator<SourceChunk, ReadSource> {
   const handle = await open(file.absolutePath);
@@ -57,10 +55,10 @@ export async function* readSourceChunks(
     const before = await handle.stat();
     if (!before.isFile()) throw invalidError(`${file.absolutePath} is not a regular file`);
     if (before.size !== file.sizeBytes) throw changed(file, `has ${before.size} bytes instead of ${file.sizeBytes}`);
-    const tensors = ranges === undefined ? undefined : new TensorDigests(ranges);
+    const tensors = layout === undefined ? undefined : new TensorDigests(layout.ranges);
     const hash = createHash('sha256');
     let offset = 0;
-    for (const length of cutFile(file.sizeBytes, ranges)) {
+    for (const length of cutFile(file.sizeBytes, layout)) {
       const buffer = pool.take();
       fill(handle, buffer, length, offset, file);
       const bytes = buffer.subarray(0, length);

@@ -10,7 +10,7 @@ interface Stretch {
 }
 
 /** Cuts of a file: a header, then tensors of these sizes, and gaps between them. */
-function cut(parts: readonly (number | Stretch)[], headerBytes = 1000): number[] {
+function cut(parts: readonly (number | Stretch)[], headerBytes = 1000, describedInPlace = false): number[] {
   const ranges: { begin: number; end: number }[] = [];
   let at = headerBytes;
   for (const part of parts) {
@@ -18,7 +18,7 @@ function cut(parts: readonly (number | Stretch)[], headerBytes = 1000): number[]
     if (typeof part === 'number' && bytes > 0) ranges.push({ begin: at, end: at + bytes });
     at += bytes;
   }
-  return [...cutFile(at, ranges)];
+  return [...cutFile(at, { ranges, describedInPlace })];
 }
 
 test('an ordinary file is cut every 1 MiB, an empty one not at all', () => {
@@ -54,12 +54,14 @@ test('empty tensors make no chunks and end no run', () => {
   assert.deepEqual(cut([64 * KiB, 0, 64 * KiB, 0]), [1000, 64 * KiB, 64 * KiB]);
 });
 
-test('what lies between large tensors is a chunk of its own, cut every 1 MiB', () => {
+test('padding is a chunk of its own, cut every 1 MiB', () => {
   assert.deepEqual(cut([MiB, { gap: 32 }, 64 * KiB]), [1000, MiB, 32, 64 * KiB]);
   assert.deepEqual(cut([MiB, { gap: MiB + 7 }, 5]), [1000, MiB, MiB, 7, 5]);
   assert.deepEqual(cut([MiB, { gap: 9 }]), [1000, MiB, 9]);
 });
 
-test('what lies between small tensors is merged with them', () => {
-  assert.deepEqual(cut([5, { gap: 40 }, 6, { gap: 40 }, 64 * KiB, { gap: 40 }, 7]), [1000, 91, 64 * KiB, 47]);
+test('descriptions between tensors are merged like small ones; padding between small ones is not', () => {
+  const parts = [5, { gap: 40 }, 6, { gap: 40 }, 64 * KiB, { gap: 40 }, 7];
+  assert.deepEqual(cut(parts, 1000, true), [1000, 91, 64 * KiB, 47]);
+  assert.deepEqual(cut(parts), [1000, 5, 40, 6, 40, 64 * KiB, 40, 7]);
 });
