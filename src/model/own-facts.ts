@@ -74,9 +74,24 @@ export interface Configured {
 /** Tells where an ONNX or GGUF file contradicts the configs: loaders of the one would make other vectors than those of the other. */
 export function checkOwnFacts(view: ModelView, configured: Configured, findings: Findings): void {
   for (const [path, file] of view.weights) {
-    if (file.format === 'onnx') checkOnnx(path, file, configured, findings);
+    if (file.format === 'onnx') {
+      checkSize(view, path, findings);
+      checkOnnx(path, file, configured, findings);
+    }
     if (file.format === 'gguf') checkGguf(view, path, file, configured, findings);
   }
+}
+
+/** Protobuf's own readers, and so ONNX Runtime, take no longer message. */
+const maxGraphBytes = 2 ** 31 - 1;
+
+function checkSize(view: ModelView, path: string, findings: Findings): void {
+  if ((view.files.get(path)?.sizeBytes ?? 0) <= maxGraphBytes) return;
+  findings.warning({
+    in: path,
+    message: 'is larger than 2 GiB, which most loaders refuse',
+    hint: 'Save it with external data: onnx.save_model(model, path, save_as_external_data=True).',
+  });
 }
 
 const hint = 'Export the file again from this model, or take the configs that belong to it.';

@@ -4,6 +4,7 @@ import { compareBytes } from '../contract/names.ts';
 import { parseStrictJson } from '../contract/strict-json.ts';
 import { type AircherError, invalidError } from '../core/errors.ts';
 import { dtypeBits } from './dtypes.ts';
+import { elementsOf } from './weights-file.ts';
 
 /** The header's length stands before it as an unsigned little-endian integer of so many bytes. */
 export const lengthBytes = 8;
@@ -92,12 +93,7 @@ function readTensor(name: string, value: unknown, file: string): Tensor {
 
 /** Bytes of a tensor; undefined where the count overflows on the way, or elements below a byte don't fill the last one. */
 function byteLength(shape: readonly number[], bits: number): number | undefined {
-  let elements = 1;
-  for (const size of shape) {
-    elements *= size;
-    if (elements > Number.MAX_SAFE_INTEGER) return undefined;
-  }
-  const total = elements * bits;
+  const total = (elementsOf(shape) ?? Number.NaN) * bits;
   return total <= Number.MAX_SAFE_INTEGER && total % 8 === 0 ? total / 8 : undefined;
 }
 
