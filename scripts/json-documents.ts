@@ -175,6 +175,14 @@ const packed = object({
   archive: object({ ...artifact, format: text }),
   index: object(artifact),
   space: sha256,
+  weights: list(
+    object({
+      path: text,
+      default: maybe(z.literal(true)),
+      was: maybe(text),
+      space_change: one(['same', 'changes', 'gone', 'new']),
+    }),
+  ),
 });
 const publish = object({
   tag: text,

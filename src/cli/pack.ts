@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { formatBytes } from '../core/format.ts';
+import { defaultWeights } from '../model/fingerprints.ts';
 import { weightsAfter } from '../model/version-rules.ts';
 import { describeWeightsChanges, weightsChanges } from '../model/weights-changes.ts';
 import { loadConfig } from '../release/load-config.ts';
@@ -24,7 +25,7 @@ export function packCommand(program: Command, dependencies: CommandDependencies)
         const previous = plan.models.find((planned) => planned.name === name)?.previous ?? null;
         const weights = weightsAfter(previous, record);
         const changes = previous === null ? [] : weightsChanges(previous, weights);
-        return { name, version, archive, index, weights, weights_changes: changes };
+        return { name, version, archive, index, space: defaultWeights(weights)?.space, weights: changes };
       });
       printResult(command, dependencies, { models }, () =>
         models.length === 0
@@ -34,8 +35,8 @@ export function packCommand(program: Command, dependencies: CommandDependencies)
                 ['artifact', 'size', 'sha256'],
                 models.map(({ archive }) => [archive.name, formatBytes(archive.size_bytes), archive.sha256]),
               ),
-              ...models.flatMap(({ name, weights_changes: changes }) =>
-                describeWeightsChanges(changes).map((line) => `${name}/${line}`),
+              ...models.flatMap(({ name, weights }) =>
+                describeWeightsChanges(weights).map((line) => `${name}/${line}`),
               ),
             ].join('\n'),
       );

@@ -56,9 +56,10 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
   for (const name of parts) need(name === 'weights' ? 'minor' : 'major');
   for (const change of next.weights === undefined ? [] : weightsChanges(previous, next.weights)) {
     // The default's changes are those of the fingerprints.
-    if (change.default || change.indices === 'valid' || change.indices === 'new') continue;
-    changed.push(`${change.path} ${change.indices === 'gone' ? 'is gone' : 'has another space'}`);
-    need(change.indices === 'gone' ? 'major' : 'minor');
+    if (change.default || change.space_change === 'same' || change.space_change === 'new') continue;
+    const isGone = change.space_change === 'gone';
+    changed.push(`${change.path} ${isGone ? 'is gone' : 'has another space'}`);
+    need(isGone ? 'major' : 'minor');
     told.add(change.path);
   }
   for (const field of embeddingChanges(previous.embedding, next.embedding)) {

@@ -1,12 +1,14 @@
 import type { ManifestModel, ManifestWeights } from '../contract/manifest.ts';
 import { defaultWeights } from './fingerprints.ts';
 
-/** What a new version means for an index that was made with these weights: it stays valid, must be rebuilt, or can't go on. */
+/** What a new version means for an index that was made with these weights. */
 export interface WeightsChange {
   /** Where they stand now, or stood if they are gone. */
   readonly path: string;
+  /** What is installed where no weights are asked for; `was` is the path of the old default, where it is another. */
   readonly default?: true;
-  readonly indices: 'valid' | 'rebuild' | 'gone' | 'new';
+  readonly was?: string;
+  readonly space_change: 'same' | 'changes' | 'gone' | 'new';
 }
 
 /**
@@ -21,34 +23,36 @@ export function weightsChanges(
   const [oldDefault, newDefault] = [defaultWeights(before), defaultWeights(after)];
   const changes: WeightsChange[] = [];
   if (oldDefault !== undefined && newDefault !== undefined) {
-    changes.push({ path: newDefault.path, default: true, indices: judged(oldDefault, newDefault) });
+    const was = oldDefault.path === newDefault.path ? {} : { was: oldDefault.path };
+    changes.push({ path: newDefault.path, default: true, ...was, space_change: compared(oldDefault, newDefault) });
   }
   for (const old of before) {
     const now = after.find(({ path }) => path === old.path);
     const isToldAlready = old.default && (now === undefined || now.default);
     if (isToldAlready) continue;
-    if (now !== undefined) changes.push({ path: old.path, indices: judged(old, now) });
-    else if (!after.some(({ space }) => space === old.space)) changes.push({ path: old.path, indices: 'gone' });
+    if (now !== undefined) changes.push({ path: old.path, space_change: compared(old, now) });
+    else if (!after.some(({ space }) => space === old.space)) changes.push({ path: old.path, space_change: 'gone' });
   }
-  const known = new Set([...before.map(({ path }) => path), ...changes.map(({ path }) => path)]);
+  const known = new Set([...before, ...changes].map(({ path }) => path));
   const isNew = after.filter(({ path }) => !known.has(path));
-  return [...changes, ...isNew.map(({ path }) => ({ path, indices: 'new' as const }))];
+  return [...changes, ...isNew.map(({ path }) => ({ path, space_change: 'new' as const }))];
 }
 
-function judged(before: ManifestWeights, after: ManifestWeights): 'valid' | 'rebuild' {
-  return before.space === after.space ? 'valid' : 'rebuild';
+function compared(before: ManifestWeights, after: ManifestWeights): 'same' | 'changes' {
+  return before.space === after.space ? 'same' : 'changes';
 }
 
-const words: Readonly<Record<WeightsChange['indices'], string>> = {
-  valid: 'stay valid',
-  rebuild: 'must be rebuilt',
-  gone: 'can not be continued: these weights are gone',
-  new: 'none yet: these weights are new',
+const words: Readonly<Record<WeightsChange['space_change'], string>> = {
+  same: 'indices stay valid',
+  changes: 'indices must be rebuilt',
+  gone: 'gone, and with them the way to continue an index',
+  new: 'new',
 };
 
 /** `onnx/model.onnx: indices must be rebuilt`, a line a rendition. */
 export function describeWeightsChanges(changes: readonly WeightsChange[]): readonly string[] {
-  return changes.map(
-    (change) => `${change.path}${change.default ? ' (default)' : ''}: indices ${words[change.indices]}`,
-  );
+  return changes.map(({ path, default: isDefault, was, space_change: change }) => {
+    const place = was === undefined ? path : `${was} → ${path}`;
+    return `${place}${isDefault ? ' (default)' : ''}: ${words[change]}`;
+  });
 }

@@ -44,17 +44,17 @@ test('added ONNX is a patch; exchanged it needs a minor version, its space chang
   const added = await spaces(workspace);
   assert.deepEqual(Object.keys(added), ['model.safetensors', onnx]);
   assert.equal(added['model.safetensors'], before['model.safetensors']);
-  assert.match(await notesOf(workspace), /onnx\/model\.onnx: indices none yet: these weights are new/);
+  assert.match(await notesOf(workspace), /onnx\/model\.onnx: new/);
 
   await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: graph(2) } });
   await configure(workspace, '1.2.0', '1.0.2');
   assert.match(await refused(workspace), /need a minor one: onnx\/model\.onnx has another space[\s\S]*Write 1\.1\.0/);
   await configure(workspace, '1.2.0', '1.1.0');
   await workspace.json(['plan']);
-  const packed = (await workspace.json(['pack', '--model', 'alpha'])) as { models: { changes: unknown }[] };
-  assert.deepEqual(packed.models[0]?.changes, [
-    { path: 'model.safetensors', default: true, indices: 'valid' },
-    { path: onnx, indices: 'rebuild' },
+  const packed = (await workspace.json(['pack', '--model', 'alpha'])) as { models: { weights: unknown }[] };
+  assert.deepEqual(packed.models[0]?.weights, [
+    { path: 'model.safetensors', default: true, space_change: 'same' },
+    { path: onnx, space_change: 'changes' },
   ]);
   await workspace.json(['release']);
   const exchanged = await spaces(workspace);
@@ -87,7 +87,7 @@ test('another default is compared with the old one, and the old weights go on un
   assert.match(notes, /Indices built with alpha must be rebuilt/);
   assert.match(
     notes,
-    /onnx\/model\.onnx \(default\): indices must be rebuilt\n {2}- model\.safetensors: indices stay valid/,
+    /model\.safetensors → onnx\/model\.onnx \(default\): indices must be rebuilt\n {2}- model\.safetensors: indices stay valid\n {2}- onnx\/model\.onnx: indices stay valid/,
   );
 });
 

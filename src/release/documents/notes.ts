@@ -156,7 +156,7 @@ function changeCell({ planned, entry, before }: Row): string {
 /** Weights beside the default whose space changed. */
 function otherWeightsToRebuild({ entry, before }: Row): readonly string[] {
   const changes = before === null ? [] : weightsChanges(before, entry.weights);
-  return changes.flatMap((change) => (change.default || change.indices !== 'rebuild' ? [] : [change.path]));
+  return changes.flatMap((change) => (change.default || change.space_change !== 'changes' ? [] : [change.path]));
 }
 
 type SpaceChange = 'changed' | 'same' | 'new' | 'unknown';
