@@ -1,8 +1,10 @@
-import { cp, open, readdir, readFile } from 'node:fs/promises';
+import { cp, open, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import parseExpression from 'spdx-expression-parse';
 import { formatBytes } from '../../src/core/format.ts';
-import { readHeader } from '../../src/weights/read-safetensors.ts';
+import { listSourceFiles } from '../../src/model/source-files.ts';
+import { readWeights, weightFormatOf } from '../../src/weights/read-weights.ts';
+import type { PlacedTensor } from '../../src/weights/weights-file.ts';
 
 /** Copies a model of one's own, links as what they lead to (the Hub's cache has links), and hidden files not at all. */
 export async function copyModel(source: string, target: string): Promise<void> {
@@ -43,29 +45,34 @@ export interface Retrained {
 
 const layerNumber = /(?:^|\.)(?:layers?|blocks?|h)\.(\d+)\./;
 
-/** Other weights in the last two layers, or where names tell of no layers in the last mebibyte. Changes the files in place. */
+/**
+ * Other weights in the last two layers, or where names tell of no layers in the last mebibyte. Changes the files in place: the
+ * safetensors in the model's own folder, and where there are none its ONNX and GGUF files.
+ */
 export async function retrainLastLayers(model: string): Promise<Retrained> {
-  const names = (await readdir(model)).filter((name) => name.endsWith('.safetensors')).sort();
-  const files = await Promise.all(
-    names.map(async (name) => ({ path: join(model, name), header: await readHeader(join(model, name)) })),
-  );
-  const layers = new Set(files.flatMap(({ header }) => header.tensors.flatMap(({ name }) => layerOf(name) ?? [])));
+  const tensors = await weightsOf(model);
+  const layers = new Set(tensors.flatMap(({ name }) => layerOf(name) ?? []));
   const last = [...layers].sort((a, b) => a - b).slice(-2);
   let bytes = 0;
-  for (const { path, header } of files) {
-    for (const { name, begin, end } of header.tensors) {
-      if (!last.includes(layerOf(name) ?? -1)) continue;
-      await alter(path, header.headerBytes + begin, end - begin);
-      bytes += end - begin;
-    }
+  for (const { name, file, begin, end } of tensors) {
+    if (!last.includes(layerOf(name) ?? -1)) continue;
+    await alter(join(model, file), begin, end - begin);
+    bytes += end - begin;
   }
   if (bytes > 0) return { bytes, what: last.length === 1 ? `Layer ${last[0]}` : `Layers ${last.join(' and ')}` };
-  const final = files.at(-1);
-  if (final === undefined) throw new Error(`${model} has no .safetensors file`);
-  const data = Math.max(0, ...final.header.tensors.map(({ end }) => end));
-  const length = Math.min(1 << 20, data);
-  await alter(final.path, final.header.headerBytes + data - length, length);
+  const [final] = tensors.toSorted((a, b) => b.end - a.end);
+  if (final === undefined) throw new Error(`${model} has no weights`);
+  const length = Math.min(1 << 20, final.end - final.begin);
+  await alter(join(model, final.file), final.end - length, length);
   return { bytes: length, what: `The last ${formatBytes(length)} of weights` };
+}
+
+async function weightsOf(model: string): Promise<readonly PlacedTensor[]> {
+  const { files } = await listSourceFiles({ model: basename(model), root: model });
+  const safetensors = files.filter(({ path }) => !path.includes('/') && weightFormatOf(path) === 'safetensors');
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const read = (safetensors.length > 0 ? safetensors : files).map((file) => readWeights(file, byPath));
+  return (await Promise.all(read)).flatMap((weights) => weights?.tensors ?? []);
 }
 
 function layerOf(tensor: string): number | undefined {

@@ -8,14 +8,18 @@ export const ownChunkBytes = 64 * 1024;
 export interface TensorLayout {
   /** In the file's order, without overlap. */
   readonly ranges: readonly DataRange[];
-  /** Whether a tensor's description stands before its data (in an ONNX graph), so that what lies between two is no padding. */
+  /**
+   * Whether a tensor's description stands before its data (in an ONNX graph), so that what lies
+   * between two is no padding.
+   */
   readonly describedInPlace: boolean;
 }
 
 /**
- * Lengths of a file's chunks, in order. A file without tensors is cut every 1 MiB. Others are cut where tensors begin and end, so
- * that a chunk depends on its tensors alone: what stands before the first is cut off; each tensor of 64 KiB or more is cut every 1 MiB
- * from its start; runs of smaller ones are merged up to 1 MiB and never cross a bigger one. Padding is cut by itself;
+ * Lengths of a file's chunks, in order. A file without tensors is cut every 1 MiB. Others are cut
+ * where tensors begin and end, so that a chunk depends on its tensors alone: what stands before the
+ * first is cut off; each tensor of 64 KiB or more is cut every 1 MiB from its start; runs of
+ * smaller ones are merged up to 1 MiB and never cross a bigger one. Padding is cut by itself;
  * descriptions are merged like small tensors.
  */
 export function* cutFile(sizeBytes: number, layout?: TensorLayout): Generator<number> {

@@ -11,7 +11,10 @@ export interface ModelTensors {
   readonly layouts: ReadonlyMap<string, TensorLayout>;
 }
 
-/** Reads what the weights files among these say of their tensors. Throws AircherError `invalid` for broken ones, and for overlaps. */
+/**
+ * Reads what the weights files among these say of their tensors. Throws AircherError `invalid` for
+ * broken ones, and for overlaps.
+ */
 export async function readTensors(files: readonly ReadableFile[]): Promise<ModelTensors> {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const described = new Map<string, readonly PlacedTensor[]>();

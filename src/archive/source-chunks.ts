@@ -43,7 +43,8 @@ export interface ReadSource {
 }
 
 /**
- * Reads a file once, from front to back, cut into its chunks; returns the sha256 of all of it. Throws AircherError `invalid` where the file is not, or no longer, what `file` says.
+ * Reads a file once, from front to back, cut into its chunks; returns the sha256 of all of it.
+ * Throws AircherError `invalid` where the file is not, or no longer, what `file` says.
  */
 export async function* readSourceChunks(
   file: SourceFile,
@@ -76,7 +77,9 @@ export async function* readSourceChunks(
   }
 }
 
-/** Synchronous for the reason that `ChunkWriter` gives: the thread pool belongs to the compression. */
+/**
+ * Synchronous for the reason that `ChunkWriter` gives: the thread pool belongs to the compression.
+ */
 function fill(handle: FileHandle, buffer: Buffer, length: number, position: number, file: SourceFile): void {
   for (let filled = 0; filled < length; ) {
     const bytesRead = readSync(handle.fd, buffer, filled, length - filled, position + filled);

@@ -24,9 +24,10 @@ export function tensorDigest(data: Uint8Array): Sha256 {
 }
 
 /**
- * Digests of the tensors in a file, made while it is packed: that of a tensor below 64 KiB is the sha256 of its data; that of a
- * larger one the sha256 over the digests of its chunks (32 bytes each, in order), also where it is one chunk. So nothing large
- * is hashed once more. Bytes and chunks come in the file's order.
+ * Digests of the tensors in a file, made while it is packed: that of a tensor below 64 KiB is the
+ * sha256 of its data; that of a larger one the sha256 over the digests of its chunks (32 bytes
+ * each, in order), also where it is one chunk. So nothing large is hashed once more. Bytes and
+ * chunks come in the file's order.
  */
 export class TensorDigests {
   readonly #ranges: readonly DataRange[];

@@ -12,9 +12,9 @@ export const limits = {
   indexBytes: 12 * 1024 * 1024,
   /** Values in a chunk index, seven a chunk. */
   indexValues: 1_000_000,
-  /** Longest header of a safetensors file: a tensor has about 120 bytes there, and 50,000 of them about 6 MB. */
+  /** Longest header of a safetensors file, and what of an ONNX or GGUF file describes its tensors: a tensor has about 120 bytes there, and 50,000 of them about 6 MB. */
   headerBytes: 16 * 1024 * 1024,
-  /** Values in such a header, about nine a tensor. */
+  /** Values in such a header, about nine a tensor; fields of an ONNX file. */
   headerValues: 2_000_000,
   /** Largest JSON file of a model that is looked into. The tokenizers of the largest vocabularies have 35 MB. */
   modelJsonBytes: 64 * 1024 * 1024,

@@ -6,9 +6,10 @@ export const weightFormats = ['safetensors', 'onnx', 'gguf'] as const;
 export type WeightFormat = (typeof weightFormats)[number];
 
 /**
- * The renditions of a model's weights, of which one is enough to run it: the file that a loader is given (of a sharded model its
- * index, of a split GGUF the first part), with all files that belong to it: shards, external data, weights of the
- * modules behind the first, which every rendition needs.
+ * The renditions of a model's weights, of which one is enough to run it: the file that a loader is
+ * given (of a sharded model its index, of a split GGUF the first part), with all files that belong
+ * to it: shards, external data, weights of the modules behind the first, which every rendition
+ * needs.
  */
 export const weightsField = z
   .array(

@@ -9,7 +9,10 @@ import type { ModelView } from './model-view.ts';
 /** A part of a split file, as `llama-gguf-split` names it. */
 const partName = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 
-/** The GGUF files that a loader is given, each with all its parts in their order. Tells missing parts. */
+/**
+ * The GGUF files that a loader is given, each with all its parts in their order. Tells missing
+ * parts.
+ */
 export function ggufParts(view: ModelView, findings: Findings): readonly (readonly [string, readonly string[]])[] {
   const groups = new Map<string, string[]>();
   for (const [path, { format }] of view.weights) {
@@ -33,7 +36,10 @@ export function ggufParts(view: ModelView, findings: Findings): readonly (readon
   });
 }
 
-/** Of the metadata under `general.` these two decide how the tensors are read; the others name, date and describe the file. */
+/**
+ * Of the metadata under `general.` these two decide how the tensors are read; the others name, date
+ * and describe the file.
+ */
 const general = new Set(['general.architecture', 'general.quantization_version']);
 
 /** How a file came to be and how it was split. */

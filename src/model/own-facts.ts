@@ -15,7 +15,10 @@ export interface OwnFacts {
   readonly pooling?: string;
 }
 
-/** `LLAMA_POOLING_TYPE_…` of llama.cpp, by sentence-transformers' names; 0 is none, 4 a score for a pair. */
+/**
+ * `LLAMA_POOLING_TYPE_…` of llama.cpp, by sentence-transformers' names; 0 is none, 4 a score for a
+ * pair.
+ */
 const ggufPoolings: ReadonlyMap<unknown, string> = new Map([
   [1, 'mean'],
   [2, 'cls'],
@@ -71,7 +74,10 @@ export interface Configured {
   readonly maxTokens: number | null;
 }
 
-/** Tells where an ONNX or GGUF file contradicts the configs: loaders of the one would make other vectors than those of the other. */
+/**
+ * Tells where an ONNX or GGUF file contradicts the configs: loaders of the one would make other
+ * vectors than those of the other.
+ */
 export function checkOwnFacts(view: ModelView, configured: Configured, findings: Findings): void {
   for (const [path, file] of view.weights) {
     if (file.format === 'onnx') {

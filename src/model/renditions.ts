@@ -20,9 +20,10 @@ export interface NamedDefault {
 }
 
 /**
- * The renditions of a model's weights: what its modules load, every ONNX and GGUF file, and what release.json names. The weights of
- * the modules behind the first (Dense) belong to each of them. Safetensors that neither concerns (of an adapter in another
- * folder, spare layers, copies in another precision) are files like any other. The default is the one that release.json names, else
+ * The renditions of a model's weights: what its modules load, every ONNX and GGUF file, and what
+ * release.json names. The weights of the modules behind the first (Dense) belong to each of them.
+ * Safetensors that neither concerns (of an adapter in another folder, spare layers, copies in
+ * another precision) are files like any other. The default is the one that release.json names, else
  * what the modules load, else the only one; where that doesn't tell, an error lists them.
  */
 export function renditionsOf(
@@ -133,7 +134,10 @@ function renditionFrom(
   };
 }
 
-/** Of files that describe the network themselves; ONNX runtimes and llama.cpp read no config.json for it. */
+/**
+ * Of files that describe the network themselves; ONNX runtimes and llama.cpp read no config.json
+ * for it.
+ */
 function ownDescription(file: OnnxFile | GgufFile): Pick<RenditionFacts, 'architecture' | 'tokenizer' | 'graph'> {
   if (file.format === 'gguf') return { architecture: ggufArchitecture(file), tokenizer: ggufTokenizer(file) };
   const { graph, opsets, inputs, outputs } = file;

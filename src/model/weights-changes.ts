@@ -5,15 +5,19 @@ import { defaultWeights } from './fingerprints.ts';
 export interface WeightsChange {
   /** Where they stand now, or stood if they are gone. */
   readonly path: string;
-  /** What is installed where no weights are asked for; `was` is the path of the old default, where it is another. */
+  /**
+   * What is installed where no weights are asked for; `was` is the path of the old default, where
+   * it is another.
+   */
   readonly default?: true;
   readonly was?: string;
   readonly space_change: 'same' | 'changes' | 'gone' | 'new';
 }
 
 /**
- * What becomes of each rendition that the previous version had, and which ones are new. The old default's space is compared with the
- * new default's, wherever they stand; others go by their path. One is gone if no weights of its space are left.
+ * What becomes of each rendition that the previous version had, and which ones are new. The old
+ * default's space is compared with the new default's, wherever they stand; others go by their path.
+ * One is gone if no weights of its space are left.
  */
 export function weightsChanges(
   previous: ManifestModel,

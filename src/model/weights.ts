@@ -11,7 +11,9 @@ import type { Findings } from './findings.ts';
 
 const parallelReads = 8;
 
-/** Reads what every weights file says of its tensors. Paths of broken ones are added to `broken`. */
+/**
+ * Reads what every weights file says of its tensors. Paths of broken ones are added to `broken`.
+ */
 export async function readModelWeights(
   files: readonly SourceFile[],
   broken: Set<string>,

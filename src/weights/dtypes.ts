@@ -1,6 +1,6 @@
 /**
- * Bits of one element, by the name that a header gives its type. Source: the `Dtype` enum of huggingface/safetensors
- * (`safetensors/src/tensor.rs`, 0.8).
+ * Bits of one element, by the name that a header gives its type. Source: the `Dtype` enum of
+ * huggingface/safetensors (`safetensors/src/tensor.rs`, 0.8).
  */
 export const dtypeBits: ReadonlyMap<string, number> = new Map([
   ['BOOL', 8],

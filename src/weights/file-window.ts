@@ -3,8 +3,9 @@ import { readSync } from 'node:fs';
 const windowBytes = 64 * 1024;
 
 /**
- * Reads an open file from front to back through a small window; what is skipped isn't read. Numbers are little-endian. `fault`
- * makes the error that is thrown where the file ends too early, or a number is larger than JavaScript holds exactly.
+ * Reads an open file from front to back through a small window; what is skipped isn't read. Numbers
+ * are little-endian. `fault` makes the error that is thrown where the file ends too early, or a
+ * number is larger than JavaScript holds exactly.
  */
 export class FileWindow {
   readonly size: number;

@@ -1,6 +1,6 @@
 /**
- * Types of tensors in a GGUF file, by number: name, elements of a block, bytes of a block. Source: `GGMLQuantizationType` and
- * `GGML_QUANT_SIZES` of gguf-py 0.17 (llama.cpp).
+ * Types of tensors in a GGUF file, by number: name, elements of a block, bytes of a block. Source:
+ * `GGMLQuantizationType` and `GGML_QUANT_SIZES` of gguf-py 0.17 (llama.cpp).
  */
 export const tensorTypes: ReadonlyMap<number, readonly [name: string, elements: number, bytes: number]> = new Map([
   [0, ['F32', 1, 4]],

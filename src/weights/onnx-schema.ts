@@ -1,11 +1,14 @@
 /**
- * What of an ONNX file's messages is looked into, by the numbers of their fields. Source: onnx/onnx.proto of ONNX 1.23. Fields that
- * aren't named here are bytes to us.
+ * What of an ONNX file's messages is looked into, by the numbers of their fields. Source:
+ * onnx/onnx.proto of ONNX 1.23. Fields that aren't named here are bytes to us.
  */
 export interface MessageKind {
   /** Messages inside it that are looked into. */
   readonly children: Readonly<Record<number, MessageName>>;
-  /** Who made it, and notes for people: producer_name and producer_version, doc_string, metadata_props. */
+  /**
+   * Who made it, and notes for people: producer_name and producer_version, doc_string,
+   * metadata_props.
+   */
   readonly notes: readonly number[];
 }
 
@@ -53,7 +56,10 @@ export const tensorFields = {
 /** `data_location` of a tensor whose data lies in another file. */
 export const external = 1;
 
-/** TensorProto.DataType by its number: the name that safetensors has for it, where it has one, and the bits of an element. */
+/**
+ * TensorProto.DataType by its number: the name that safetensors has for it, where it has one, and
+ * the bits of an element.
+ */
 export const dataTypes: Readonly<Record<number, readonly [dtype: string, bits: number | undefined]>> = {
   1: ['F32', 32],
   2: ['U8', 8],

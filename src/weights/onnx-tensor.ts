@@ -22,7 +22,10 @@ export interface TensorProto {
 /** More dimensions than any tensor has. */
 const maxRank = 64;
 
-/** Reads a TensorProto up to `end`, and checks that its data have the length that type and dimensions ask for. */
+/**
+ * Reads a TensorProto up to `end`, and checks that its data have the length that type and
+ * dimensions ask for.
+ */
 export function readTensorProto(reader: ProtobufFields, end: number): TensorProto {
   const { fault } = reader;
   const shape: number[] = [];
@@ -105,8 +108,8 @@ function checkData({ name, bytes, raw, external: elsewhere, isTyped }: TensorPro
 }
 
 /**
- * Where the external data of a tensor stand: in a file of the model, in the folder of the .onnx or below it (onnx's
- * docs/ExternalData.md). Undefined where it has none.
+ * Where the external data of a tensor stand: in a file of the model, in the folder of the .onnx or
+ * below it (onnx's docs/ExternalData.md). Undefined where it has none.
  */
 export function externalPlace(
   { name, bytes = 0, external: entries }: TensorProto,

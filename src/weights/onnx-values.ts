@@ -1,7 +1,10 @@
 import { dataTypes } from './onnx-schema.ts';
 import type { Field, ProtobufFields } from './protobuf-fields.ts';
 
-/** An input or output of a graph. A dimension that has a name instead of a size, or neither, is that name or null. */
+/**
+ * An input or output of a graph. A dimension that has a name instead of a size, or neither, is that
+ * name or null.
+ */
 export interface OnnxValue {
   readonly name: string;
   readonly dtype: string | null;

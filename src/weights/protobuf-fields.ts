@@ -4,7 +4,10 @@ import type { Fault } from './weights-file.ts';
 /** How a field's value is written (protobuf's wire types; groups are long out of use). */
 const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
-/** A field of a message: `end` is the first byte behind its value, which begins where the window stands. */
+/**
+ * A field of a message: `end` is the first byte behind its value, which begins where the window
+ * stands.
+ */
 export interface Field {
   readonly number: number;
   readonly wire: number;

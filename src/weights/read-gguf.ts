@@ -26,8 +26,9 @@ const maxRank = 8;
 const defaultAlignment = 32;
 
 /**
- * Reads a GGUF file without its weights (docs/gguf.md of ggml, versions 2 and 3, little-endian). Tensors follow each other in the
- * order in which they are described, each padded to the alignment, as llama.cpp demands. Throws AircherError `invalid` with the path.
+ * Reads a GGUF file without its weights (docs/gguf.md of ggml, versions 2 and 3, little-endian).
+ * Tensors follow each other in the order in which they are described, each padded to the alignment,
+ * as llama.cpp demands. Throws AircherError `invalid` with the path.
  */
 export async function readGguf(file: ReadableFile): Promise<GgufFile> {
   const fault = faultIn(file, 'GGUF');

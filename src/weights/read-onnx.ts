@@ -24,7 +24,10 @@ export interface OnnxFile {
   /** Without those that are initializers. */
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
-  /** Digest of the graph: everything but the initializers in `tensors` and what is noted for people; in the file's order. */
+  /**
+   * Digest of the graph: everything but the initializers in `tensors` and what is noted for people;
+   * in the file's order.
+   */
   readonly graph: Sha256;
 }
 
@@ -34,8 +37,9 @@ const maxDepth = 64;
 const fieldLimits = { fields: limits.headerValues, keptAtOnce: 64 * 1024, kept: limits.headerBytes };
 
 /**
- * Reads an ONNX file without its weights: a walk over protobuf's fields (onnx/onnx.proto), in a small window. `files` are the model's
- * files, of which external data must be one. Throws AircherError `invalid` with the path.
+ * Reads an ONNX file without its weights: a walk over protobuf's fields (onnx/onnx.proto), in a
+ * small window. `files` are the model's files, of which external data must be one. Throws
+ * AircherError `invalid` with the path.
  */
 export async function readOnnx(file: ReadableFile, files: ReadonlyMap<string, ReadableFile>): Promise<OnnxFile> {
   const fault = faultIn(file, 'ONNX');
@@ -126,7 +130,10 @@ class GraphWalk {
     window.each(length, (piece) => void this.#graph.update(piece));
   }
 
-  /** Raw initializers are weights, all other tensors a part of the graph, but for data of theirs that lie in another file. */
+  /**
+   * Raw initializers are weights, all other tensors a part of the graph, but for data of theirs
+   * that lie in another file.
+   */
   #tensor(field: Field, isInitializer: boolean): void {
     const reader = this.#reader;
     const { begin, end } = reader.bytesOf(field);

@@ -4,7 +4,10 @@ import { type AircherError, invalidError } from '../core/errors.ts';
 import { readFully } from '../core/files.ts';
 import { lengthBytes, parseHeader, type SafetensorsHeader } from './safetensors-header.ts';
 
-/** Reads and checks the header of a safetensors file, and nothing behind it. Throws AircherError `invalid` with the path. */
+/**
+ * Reads and checks the header of a safetensors file, and nothing behind it. Throws AircherError
+ * `invalid` with the path.
+ */
 export async function readHeader(path: string): Promise<SafetensorsHeader> {
   const handle = await open(path);
   try {

@@ -14,14 +14,17 @@ export interface SafetensorsFile {
 
 export type WeightsFile = SafetensorsFile | OnnxFile | GgufFile;
 
-/** The format of a weights file by its name; undefined for other files, and for shards' indexes and external data. */
+/**
+ * The format of a weights file by its name; undefined for other files, and for shards' indexes and
+ * external data.
+ */
 export function weightFormatOf(path: string): WeightFormat | undefined {
   return weightFormats.find((format) => path.endsWith(`.${format}`));
 }
 
 /**
- * Reads what a weights file says of its tensors, and no weights. `files` are those of the model, of which external data must be one.
- * Throws AircherError `invalid` with the path.
+ * Reads what a weights file says of its tensors, and no weights. `files` are those of the model, of
+ * which external data must be one. Throws AircherError `invalid` with the path.
  */
 export async function readWeights(
   file: ReadableFile,

@@ -9,7 +9,9 @@ import { elementsOf } from './weights-file.ts';
 /** The header's length stands before it as an unsigned little-endian integer of so many bytes. */
 export const lengthBytes = 8;
 
-/** Deepest nesting of a header: file → tensor → shape. Members that nobody knows may nest a little. */
+/**
+ * Deepest nesting of a header: file → tensor → shape. Members that nobody knows may nest a little.
+ */
 const maxHeaderDepth = 16;
 
 export interface Tensor {
@@ -30,8 +32,9 @@ export interface SafetensorsHeader {
 }
 
 /**
- * Reads a header (the JSON behind the eight length bytes) and checks it against the size of its file. Rules: the README of
- * huggingface/safetensors, and what its reader refuses. `file` names it in messages. Throws AircherError `invalid`.
+ * Reads a header (the JSON behind the eight length bytes) and checks it against the size of its
+ * file. Rules: the README of huggingface/safetensors, and what its reader refuses. `file` names it
+ * in messages. Throws AircherError `invalid`.
  */
 export function parseHeader(json: Uint8Array, fileSize: number, file = 'safetensors header'): SafetensorsHeader {
   if (json[0] !== 0x7b) throw invalid(file, 'the header does not start with {');
@@ -91,13 +94,19 @@ function readTensor(name: string, value: unknown, file: string): Tensor {
   return { name, dtype, shape, begin, end };
 }
 
-/** Bytes of a tensor; undefined where the count overflows on the way, or elements below a byte don't fill the last one. */
+/**
+ * Bytes of a tensor; undefined where the count overflows on the way, or elements below a byte don't
+ * fill the last one.
+ */
 function byteLength(shape: readonly number[], bits: number): number | undefined {
   const total = (elementsOf(shape) ?? Number.NaN) * bits;
   return total <= Number.MAX_SAFE_INTEGER && total % 8 === 0 ? total / 8 : undefined;
 }
 
-/** Tensors follow each other without gap or overlap, from the first byte of the data to the last one of the file. */
+/**
+ * Tensors follow each other without gap or overlap, from the first byte of the data to the last one
+ * of the file.
+ */
 function checkOffsets(tensors: readonly Tensor[], dataBytes: number, file: string): void {
   // Empty tensors stand before the one that begins where they do.
   const ordered = [...tensors].sort((a, b) => a.begin - b.begin || a.end - b.end);

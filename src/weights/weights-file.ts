@@ -3,7 +3,10 @@ import { compareBytes } from '../contract/names.ts';
 import { type AircherError, invalidError } from '../core/errors.ts';
 import { FileWindow } from './file-window.ts';
 
-/** A tensor, and the bytes that hold its data: `begin` to before `end` in `file`, a path in the model. */
+/**
+ * A tensor, and the bytes that hold its data: `begin` to before `end` in `file`, a path in the
+ * model.
+ */
 export interface PlacedTensor {
   readonly name: string;
   readonly dtype: string;
@@ -56,8 +59,9 @@ export function elementsOf(shape: readonly number[]): number | undefined {
 }
 
 /**
- * The ranges that these tensors take in each file, in its order; what two of them share stands there once, and empty tensors take
- * none. Throws what `fault` makes where ranges overlap in any other way.
+ * The ranges that these tensors take in each file, in its order; what two of them share stands
+ * there once, and empty tensors take none. Throws what `fault` makes where ranges overlap in any
+ * other way.
  */
 export function rangesByFile(tensors: Iterable<PlacedTensor>, fault: Fault): Map<string, readonly DataRange[]> {
   const byFile = new Map<string, PlacedTensor[]>();

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { copyModel, retrainLastLayers, statedLicence } from '../../scripts/quickstart/own-model.ts';
+import { onnxFile, tensor } from '../fixtures/onnx-file.ts';
 import { safetensorsFile, writeTinyModel } from '../fixtures/tiny-model.ts';
 
 const quickstart = fileURLToPath(new URL('../../scripts/quickstart.ts', import.meta.url));
@@ -62,6 +63,20 @@ test('a model without layers gets other weights at its end', async (t) => {
   const tensors = [{ name: 'table', shape: [4] }];
   await writeFile(join(place, 'model.safetensors'), safetensorsFile({ tensors }));
   assert.deepEqual(await retrainLastLayers(place), { bytes: 16, what: 'The last 16 B of weights' });
+});
+
+test('of a model of ONNX alone, the initializers change, and it can still be read', async (t) => {
+  const place = await directory(t);
+  const raw = Buffer.alloc(8);
+  await writeFile(
+    join(place, 'model.onnx'),
+    onnxFile({ initializers: [tensor({ name: 'layer.3.w', dims: [2], raw })] }),
+  );
+  assert.deepEqual(await retrainLastLayers(place), { bytes: 8, what: 'Layer 3' });
+  const changed = onnxFile({
+    initializers: [tensor({ name: 'layer.3.w', dims: [2], raw: Buffer.from([1, 0, 0, 0, 1, 0, 0, 0]) })],
+  });
+  assert.deepEqual(await readFile(join(place, 'model.onnx')), changed);
 });
 
 test('a wrong option, and a model that is not there, are told in a line', async (t) => {

@@ -32,7 +32,10 @@ const two = (one: Readonly<Record<string, string>>, other: Readonly<Record<strin
     initializers: [tensor({ name: 'a', dims: [2], external: one }), tensor({ name: 'b', dims: [2], external: other })],
   });
 
-/** Broken files by what is wrong with them, and what the message says. Beside each lies `data.bin` of 256 bytes. */
+/**
+ * Broken files by what is wrong with them, and what the message says. Beside each lies `data.bin`
+ * of 256 bytes.
+ */
 const hostile: Readonly<Record<string, readonly [Buffer, RegExp]>> = {
   'an empty file': [Buffer.alloc(0), /no graph/],
   'a web page': [Buffer.from('<!DOCTYPE html><html></html>'), /.+/],
