@@ -8,6 +8,7 @@ import type { ArchiveFormat } from '../../src/contract/chunk-index.ts';
 import type { ManifestModel } from '../../src/contract/manifest.ts';
 import { sha256 } from '../../src/core/hashing.ts';
 import { end, entry, pax, rawEntry } from '../archive/tar-parts.ts';
+import { fitting } from '../fixtures/weights-entry.ts';
 import { type Arena, createArena, requireRefused } from './arena.ts';
 
 const config = entry({ path: 'victim/config.json' }, '{}');
@@ -20,13 +21,13 @@ async function plantArchive(
   format: ArchiveFormat,
   files: ManifestModel['files'],
 ): Promise<void> {
-  const { index: _, files: __, ...victim } = arena.victim;
+  const { index: _, ...victim } = arena.victim;
   const own = {
     format,
     size_bytes: archive.length,
     sha256: sha256(archive),
     download_urls: { mirror: await arena.plant(`victim.${format}`, archive) },
-    ...(files && { files }),
+    ...fitting({ files }),
   };
   const models = { ...arena.manifest.models, victim: { ...victim, ...own } };
   await arena.plant('manifest.json', JSON.stringify({ ...arena.manifest, models }));

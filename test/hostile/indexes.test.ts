@@ -7,6 +7,7 @@ import { type ChunkIndex, type ChunkTuple, formatChunkIndex, structure } from '.
 import { limits } from '../../src/contract/limits.ts';
 import type { ManifestModel } from '../../src/contract/manifest.ts';
 import { sha256 } from '../../src/core/hashing.ts';
+import { fitting } from '../fixtures/weights-entry.ts';
 import { startServer } from '../http/http-fixture.ts';
 import { type Arena, createArena, requireRefused } from './arena.ts';
 
@@ -15,7 +16,7 @@ type Json = Readonly<Record<string, unknown>>;
 /** The attacker's manifest, whose entry of the victim is changed. */
 async function plantEntry(arena: Arena, changes: Partial<ManifestModel> | Json): Promise<void> {
   const { manifest, victim } = arena;
-  const models = { ...manifest.models, victim: { ...victim, ...changes } };
+  const models = { ...manifest.models, victim: { ...victim, ...fitting(changes) } };
   await arena.plant('manifest.json', JSON.stringify({ ...manifest, models }));
 }
 

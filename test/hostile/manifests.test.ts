@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits } from '../../src/contract/limits.ts';
+import { fitting } from '../fixtures/weights-entry.ts';
 import { createArena, requireRefused } from './arena.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -19,7 +20,7 @@ test('what an unsigned manifest of an attacker may say, through the whole client
   const refusedTop = (name: string, changes: Json, codes?: readonly number[]): Promise<void> =>
     refused(name, JSON.stringify({ ...manifest, ...changes }), codes);
   const refusedEntry = (name: string, changes: Json, codes?: readonly number[]): Promise<void> =>
-    refusedTop(name, { models: { ...manifest.models, victim: { ...victim, ...changes } } }, codes);
+    refusedTop(name, { models: { ...manifest.models, victim: { ...victim, ...fitting(changes) } } }, codes);
 
   const paths: Readonly<Record<string, string>> = {
     'one level up': '../evil',
@@ -61,6 +62,27 @@ test('what an unsigned manifest of an attacker may say, through the whole client
       index: undefined,
     });
   }
+
+  const [weights] = victim.weights!;
+  const others: Readonly<Record<string, unknown>> = {
+    none: [],
+    'no list': weights,
+    'a format that nobody knows': [{ ...weights, format: 'ot' }],
+    'a path twice': [weights, { ...weights, default: undefined }],
+    'two defaults': [weights, { ...weights, path: 'config.json', files: ['config.json'] }],
+    'no default': [{ ...weights, default: undefined }],
+    'a default that is false': [{ ...weights, default: false }],
+    'no file': [{ ...weights, files: [] }],
+    'a file that the model does not have': [{ ...weights, files: [weights!.path, '../evil'] }],
+    'a file twice': [{ ...weights, files: [weights!.path, weights!.path] }],
+    'another size than that of their files': [{ ...weights, size_bytes: 1 }],
+    'another space than the embedding': [{ ...weights, space: '0'.repeat(64) }],
+  };
+  for (const [name, value] of Object.entries(others)) await refusedEntry(`weights: ${name}`, { weights: value });
+  await refusedEntry('files without weights', { weights: undefined });
+  await refusedTop('weights without files', {
+    models: { ...manifest.models, victim: { ...victim, files: undefined } },
+  });
 
   const clashes: Readonly<Record<string, readonly string[]>> = {
     case: ['a', 'A'],
@@ -232,14 +254,17 @@ test('what an unsigned manifest of an attacker may say, through the whole client
   });
   await refusedTop('many models without the one that is asked for', {
     models: Object.fromEntries(
-      Array.from({ length: limits.manifestMembers }, (_, n) => [`m${n}`, { ...victim, files: [] }]),
+      Array.from({ length: limits.manifestMembers }, (_, n) => [
+        `m${n}`,
+        { ...victim, files: undefined, weights: undefined },
+      ]),
     ),
   });
 });
 
 test('as many withdrawals and models as a manifest may have are listed in bounded time', async (t) => {
   const arena = await createArena(t);
-  const { files: _, published_versions: __, index: ___, ...victim } = arena.victim;
+  const { files: _, published_versions: __, index: ___, weights: ____, ...victim } = arena.victim;
   const count = limits.manifestMembers;
   await arena.plant(
     'manifest.json',

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { limits } from '../../src/contract/limits.ts';
 import { sha256 } from '../../src/core/hashing.ts';
+import { fitting } from '../fixtures/weights-entry.ts';
 import { startServer } from '../http/http-fixture.ts';
 import { createArena, requireRefused } from './arena.ts';
 
@@ -76,7 +77,7 @@ test('whatever its size, what a host sends takes bounded memory and time', async
   await bounded('as many keys as a manifest may have', {
     manifest: await plant(`{"x":[${Array.from({ length: 48 }, (_, at) => keys(at)).join(',')}]}`),
   });
-  const { files: _, index: __, published_versions: ___, ...small } = victim;
+  const { files: _, index: __, published_versions: ___, weights: ____, ...small } = victim;
   const names = Array.from({ length: limits.manifestMembers }, (_, at) => `model${at}`);
   await bounded('as many models as a manifest may have', {
     manifest: await plant(text({ models: Object.fromEntries(names.map((name) => [name, small])) })),
@@ -103,7 +104,8 @@ test('whatever its size, what a host sends takes bounded memory and time', async
   });
 
   const endless = await hostOf(t, (response) => pour(response, blanks));
-  const withIndex = (index: object): string => text({ models: { victim: { ...victim, ...index } } });
+  const withIndex = (index: Readonly<Record<string, unknown>>): string =>
+    text({ models: { victim: { ...victim, ...fitting(index) } } });
   await bounded('an index without an end', {
     manifest: await plant(
       withIndex({ index: { ...victim.index, size_bytes: limits.indexBytes, download_urls: { mirror: endless } } }),
