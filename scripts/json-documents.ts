@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { hostKinds } from '../src/contract/fields.ts';
 import { manifestSchema } from '../src/contract/manifest.ts';
 import { releaseConfigSchema } from '../src/contract/release-config.ts';
+import { weightFormats } from '../src/contract/weights-field.ts';
 import { planSchema } from '../src/release/plan/plan-record.ts';
 
 /**
@@ -48,6 +49,7 @@ const error = object({
 
 const installed = { name: text, version: text };
 const spaceChange = one(['same', 'changes', 'unknown']);
+const spaceChanges = { space_change: spaceChange, weights: list(object({ path: text, space_change: spaceChange })) };
 const facts = { license: maybe(text), dimensions: maybe(number), space: maybe(sha256) };
 
 const mirror = object({
@@ -68,16 +70,27 @@ const install = object({
   commercial_use: maybe(flag),
   allow_code: maybe(flag),
   space: maybe(sha256),
+  weights_path: maybe(text),
   bytes_fetched: number,
   bytes_copied: number,
   mirrors: list(mirror),
 });
-const listed = object({ ...installed, current: flag, pinned: flag, size_bytes: number, ...facts, path: text });
+const listed = object({
+  ...installed,
+  current: flag,
+  pinned: flag,
+  size_bytes: number,
+  ...facts,
+  wanted: texts,
+  weights_path: maybe(text),
+  path: text,
+});
 const offered = object({
   ...installed,
   installed: maybe(text),
   size_bytes: number,
   ...facts,
+  weights: list(object({ path: text, format: one(weightFormats), default: flag, size_bytes: number, space: sha256 })),
   commercial_use: maybe(flag),
   quality_score: maybe(number),
   max_tokens: maybe(number),
@@ -101,7 +114,7 @@ const updateStatus = object({
   installed: text,
   available: maybe(text),
   status: one(['up-to-date', 'update', 'pinned', 'other-space', 'withdrawn', 'not-offered']),
-  space_change: spaceChange,
+  ...spaceChanges,
   bytes_to_fetch: maybe(number),
   size_bytes: maybe(number),
   changes: maybe(text),
@@ -115,7 +128,7 @@ const update = object({
   from: text,
   to: text,
   outcome: one(['updated', 'up-to-date', 'pinned', 'other-space', 'withdrawn', 'not-offered']),
-  space_change: spaceChange,
+  ...spaceChanges,
   yanked: maybe(text),
   bytes_fetched: number,
   bytes_copied: number,
@@ -134,7 +147,7 @@ const verification = object({
     }),
   ),
 });
-const versionSwitch = { name: text, from: text, to: text, pinned: flag, space_change: spaceChange };
+const versionSwitch = { name: text, from: text, to: text, pinned: flag, ...spaceChanges };
 const prunable = object({
   kind: one(['version', 'partial-download', 'leftover']),
   name: maybe(text),
@@ -312,7 +325,7 @@ export const jsonDocuments = {
   'model install': models(install),
   'model list': models(listed),
   'model list --remote': object({ tag: maybe(text), models: list(offered) }),
-  'model path': object({ ...installed, space: maybe(sha256), path: text, weights: maybe(text), files: texts }),
+  'model path': object({ ...installed, space: maybe(sha256), path: text, weights_path: maybe(text), files: texts }),
   'model check-updates': models(updateStatus),
   'model update': models(update),
   'model update --plan': models(updateStatus),

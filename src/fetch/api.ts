@@ -21,25 +21,28 @@ export declare class ModelManager {
   /**
    * The model, from the cache where a version there satisfies `version` (a semver range; default any): the pinned one, else
    * the current, else the newest. No network then, and no write. Where files of that version are missing or cut, it is repaired;
-   * another never takes its place. Where none is there, the newest version that satisfies `version` is installed. Never
-   * updates what is there.
+   * another never takes its place. Where none is there, the newest version that satisfies `version` is installed. Weights that
+   * aren't there yet are fetched. Never updates what is there.
    */
   ensureModel(name: string, options?: EnsureOptions): Promise<EnsuredModel>;
 
-  /** Installs the newest version that satisfies `version`, and makes it the current one where it is newer. */
+  /**
+   * Installs the newest version that satisfies `version`, with `weights` (default: the release's default), and makes it the current
+   * one where it is newer.
+   */
   install(name: string, options?: EnsureOptions): Promise<InstallReport>;
 
   /**
    * Installs a model from a folder or an archive on a disk, with the same checks and without a network. `from`: a release's folder
    * (manifest.json and archives), a folder with the model's files, or an archive.
    */
-  installFrom(name: string, from: string, context?: RunContext): Promise<EnsuredModel>;
+  installFrom(name: string, from: string, options?: WeightsOptions): Promise<EnsuredModel>;
 
   /** Installed versions, by model, newest first. No network. */
-  list(context?: RunContext): Promise<Models<ListedVersion>>;
+  list(options?: WeightsOptions): Promise<Models<ListedVersion>>;
 
   /** What the newest release offers. */
-  listRemote(context?: RunContext): Promise<Offer>;
+  listRemote(options?: WeightsOptions): Promise<Offer>;
 
   /** Installed against offered versions. Installs nothing. */
   checkUpdates(options?: CheckUpdatesOptions): Promise<Models<UpdateStatus>>;
@@ -54,10 +57,10 @@ export declare class ModelManager {
   verify(options?: VerifyOptions): Promise<Verification>;
 
   /** Goes back to an earlier version (default: the installed one before the current), and pins it. */
-  rollback(name: string, options?: RunContext & { readonly to?: string | undefined }): Promise<VersionSwitch>;
+  rollback(name: string, options?: WeightsOptions & { readonly to?: string | undefined }): Promise<VersionSwitch>;
 
-  /** Uses this installed version, and keeps `update` and `prune` from it. */
-  pin(name: string, version: string, context?: RunContext): Promise<VersionSwitch>;
+  /** Uses this installed version, and keeps `update` and `prune` from it. What is missing of it is fetched. */
+  pin(name: string, version: string, options?: WeightsOptions): Promise<VersionSwitch>;
 
   /** Lets `update` have the model again. */
   unpin(name: string): Promise<UnpinReport>;
@@ -259,12 +262,20 @@ export type Event =
   /** Another process holds the lock; this one waits for its result. */
   | { readonly type: 'waiting'; readonly subject: string; readonly holder: string };
 
-export interface EnsureOptions extends RunContext {
+export interface WeightsOptions extends RunContext {
+  /**
+   * `default`, `all`, a path as the manifest has it (`onnx/model.onnx`), or a format (`onnx`) that one of the weights has. Without: the
+   * release's default, or what is wanted of the version in use (of updates, rollbacks, pins, exports and lists), or what a folder has.
+   */
+  readonly weights?: string | undefined;
+}
+
+export interface EnsureOptions extends WeightsOptions {
   /** A semver range, such as `^1.2.0`; default: any version. */
   readonly version?: string | undefined;
 }
 
-export interface CheckUpdatesOptions extends RunContext {
+export interface CheckUpdatesOptions extends WeightsOptions {
   /** Default: every installed model. */
   readonly names?: readonly string[] | undefined;
   /** Find out which tensors change: may fetch a safetensors header. */
@@ -275,7 +286,7 @@ export interface CheckUpdatesOptions extends RunContext {
   readonly timeoutMs?: number | undefined;
 }
 
-export interface UpdateOptions extends RunContext {
+export interface UpdateOptions extends WeightsOptions {
   /** Default: every installed model. */
   readonly names?: readonly string[] | undefined;
   /** Leave models alone whose new version has another embedding space, or doesn't tell it. */
@@ -304,12 +315,15 @@ export interface Models<Report> {
 export interface EnsuredModel {
   readonly name: string;
   readonly version: string;
-  /** The embedding space: vectors of two models may be compared only where this is equal. Undefined where the release doesn't say. */
+  /**
+   * The embedding space of the weights that are asked for: vectors may be compared only where this is equal. Undefined where the release
+   * doesn't say.
+   */
   readonly space: string | undefined;
-  /** The directory of this version. It never changes; an update makes another. */
+  /** The directory of this version. Files are added to it, none changes; an update makes another. */
   readonly path: string;
-  /** `model.safetensors`, or the index of its shards; undefined where the model has neither. */
-  readonly weights: string | undefined;
+  /** The file to load of the weights that are asked for; of shards, their index. Undefined where the release doesn't say. */
+  readonly weights_path: string | undefined;
   /** Every installed file. */
   readonly files: readonly string[];
 }
@@ -331,6 +345,7 @@ export interface InstallReport {
   /** The model holds program code that loaders may run. */
   readonly allow_code: boolean | undefined;
   readonly space: string | undefined;
+  readonly weights_path: string | undefined;
   /** From the network, what was fetched in vain included. */
   readonly bytes_fetched: number;
   /** From what was here. */
@@ -361,7 +376,11 @@ export interface ListedVersion {
   readonly size_bytes: number;
   readonly license: string | undefined;
   readonly dimensions: number | undefined;
+  /** What was asked for: `default`, `all`, paths of weights. */
+  readonly wanted: readonly string[];
+  /** Of the weights that are asked for, else of the default, or the first that are wanted; as `weights_path`. */
   readonly space: string | undefined;
+  readonly weights_path: string | undefined;
   readonly path: string;
 }
 
@@ -380,7 +399,9 @@ export interface OfferedModel {
   readonly size_bytes: number;
   readonly license: string | undefined;
   readonly dimensions: number | undefined;
+  /** Of the weights that are asked for, else of the default. */
   readonly space: string | undefined;
+  readonly weights: readonly OfferedWeights[];
   readonly commercial_use: boolean | undefined;
   readonly quality_score: number | undefined;
   readonly max_tokens: number | undefined;
@@ -390,19 +411,39 @@ export interface OfferedModel {
   readonly yanked: string | undefined;
 }
 
+/** Weights of a model, of which one is enough to run it. */
+export interface OfferedWeights {
+  /** What a loader is given, relative to the model. */
+  readonly path: string;
+  readonly format: 'safetensors' | 'onnx' | 'gguf';
+  /** They are installed where none are asked for. */
+  readonly default: boolean;
+  /** Of all their files. */
+  readonly size_bytes: number;
+  readonly space: string;
+}
+
 /** Whether vectors of both versions can be compared: `changes` means that indices must be rebuilt. */
 export type SpaceChange = 'same' | 'changes' | 'unknown';
 
+/** What a change of versions means for indices. */
+export interface SpaceChanges {
+  /** Of all weights that are wanted, the worst. */
+  readonly space_change: SpaceChange;
+  /** Of each that is wanted, by its path in the new version. The default is compared with the default before. */
+  readonly weights: readonly { readonly path: string; readonly space_change: SpaceChange }[];
+}
+
 /** What an update of one model would bring. Sizes in bytes. */
-export interface UpdateStatus {
+export interface UpdateStatus extends SpaceChanges {
   readonly name: string;
   readonly installed: string;
   /** The newest version offered; undefined where none is (any more). */
   readonly available: string | undefined;
   /** What `update` does: `update` brings the version that is available, all others leave the model as it is. */
   readonly status: 'up-to-date' | 'update' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
-  readonly space_change: SpaceChange;
   readonly bytes_to_fetch: number | undefined;
+  /** Of the archive, or of the files that are wanted, where that isn't all of it. */
   readonly size_bytes: number | undefined;
   /** What the maintainers say of the new version. */
   readonly changes: string | undefined;
@@ -437,13 +478,12 @@ export interface UpdatePlan {
   readonly mirrors: readonly string[];
 }
 
-export interface UpdateReport {
+export interface UpdateReport extends SpaceChanges {
   readonly name: string;
   readonly from: string;
   readonly to: string;
   /** The statuses of `checkUpdates`, with `updated` for `update`. */
   readonly outcome: 'updated' | 'up-to-date' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
-  readonly space_change: SpaceChange;
   /** Why the version `from` was withdrawn, where it was. */
   readonly yanked: string | undefined;
   readonly bytes_fetched: number;
@@ -469,13 +509,12 @@ export interface VerifyReport {
   readonly bytes_fetched: number;
 }
 
-export interface VersionSwitch {
+export interface VersionSwitch extends SpaceChanges {
   readonly name: string;
   readonly from: string;
   readonly to: string;
   /** `update` leaves the model alone until it is unpinned. */
   readonly pinned: boolean;
-  readonly space_change: SpaceChange;
 }
 
 export interface UnpinReport {
@@ -509,7 +548,7 @@ export interface RemovalReport {
 export interface ExportReport {
   readonly name: string;
   readonly version: string;
-  /** `archive`: the release's own tarball and index. `files`: the installed files, for want of a network. */
+  /** `archive`: the release's own tarball. `files`: a folder of files, where not all weights are wanted, or for want of a network. */
   readonly form: 'archive' | 'files';
   /** Everything that was written, relative to the directory. */
   readonly files: readonly string[];

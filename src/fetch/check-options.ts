@@ -10,6 +10,7 @@ import type {
   RunContext,
   UpdateOptions,
   VerifyOptions,
+  WeightsOptions,
 } from './api.ts';
 import { rateField } from './parse-rate.ts';
 
@@ -61,17 +62,19 @@ const shapes = {
     userAgent: text,
   } satisfies Shape<HttpOptions>,
   context: {} satisfies Shape<RunContext>,
-  version: { version: text } satisfies Shape<EnsureOptions>,
+  weights: { weights: text } satisfies Shape<WeightsOptions>,
+  version: { version: text, weights: text } satisfies Shape<EnsureOptions>,
   checkUpdates: {
     names: texts,
+    weights: text,
     nameChangedTensors: flag,
     sameSpace: flag,
     timeoutMs: number,
   } satisfies Shape<CheckUpdatesOptions>,
-  update: { names: texts, sameSpace: flag } satisfies Shape<UpdateOptions>,
+  update: { names: texts, weights: text, sameSpace: flag } satisfies Shape<UpdateOptions>,
   verify: { names: texts, repair: flag } satisfies Shape<VerifyOptions>,
   prune: { keep: count, dryRun: flag } satisfies Shape<PruneOptions>,
-  rollback: { to: text },
+  rollback: { to: text, weights: text },
 } as const;
 
 /**

@@ -22,6 +22,7 @@ import type {
   Verification,
   VerifyOptions,
   VersionSwitch,
+  WeightsOptions,
 } from './api.ts';
 import { checkOptions } from './check-options.ts';
 import { type Client, createClient } from './client.ts';
@@ -78,19 +79,21 @@ export class ModelManager {
   /**
    * The model, from the cache where a version there satisfies `version` (a semver range; default any): the pinned one, else
    * the current, else the newest. No network then, and no write. Where files of that version are missing or cut, it is repaired;
-   * another never takes its place. Where none is there, the newest version that satisfies `version` is installed. Never
-   * updates what is there.
+   * another never takes its place. Where none is there, the newest version that satisfies `version` is installed. Weights that
+   * aren't there yet are fetched. Never updates what is there.
    */
   async ensureModel(name: string, options: EnsureOptions = {}): Promise<EnsuredModel> {
     options.signal?.throwIfAborted();
     const client = await this.#open('version', options);
     const manifest = () => findManifest(client, options);
     const context = { ...options, makeCurrent: 'first' } as const;
-    const { record } = await makePresent(client, name, options.version, manifest, context);
-    return describeInstalled(client.layout, record);
+    return describeInstalled(client.layout, await makePresent(client, name, options.version, manifest, context));
   }
 
-  /** Installs the newest version that satisfies `version`, and makes it the current one where it is newer. */
+  /**
+   * Installs the newest version that satisfies `version`, with `weights` (default: the release's default), and makes it the current
+   * one where it is newer.
+   */
   async install(name: string, options: EnsureOptions = {}): Promise<InstallReport> {
     const client = await this.#open('version', options);
     const resolved = await resolveModel(client, await findManifest(client, options), name, options.version, options);
@@ -101,21 +104,21 @@ export class ModelManager {
    * Installs a model from a folder or an archive on a disk, with the same checks and without a network. `from`: a release's folder
    * (manifest.json and archives), a folder with the model's files, or an archive.
    */
-  async installFrom(name: string, from: string, context: RunContext = {}): Promise<EnsuredModel> {
-    const client = await this.#open('context', context);
-    const [model] = await findOnDisk(client, from, [name], context);
+  async installFrom(name: string, from: string, options: WeightsOptions = {}): Promise<EnsuredModel> {
+    const client = await this.#open('weights', options);
+    const [model] = await findOnDisk(client, from, [name], options);
     if (model === undefined) throw invalidError(`${from} has no ${name}.`);
-    return describeInstalled(client.layout, (await installFrom(client, model, context)).record);
+    return describeInstalled(client.layout, await installFrom(client, model, options));
   }
 
   /** Installed versions. No network. */
-  async list(context: RunContext = {}): Promise<Models<ListedVersion>> {
-    return listInstalled(await this.#open('context', context), context);
+  async list(options: WeightsOptions = {}): Promise<Models<ListedVersion>> {
+    return listInstalled(await this.#open('weights', options), options);
   }
 
   /** What the newest release offers. */
-  async listRemote(context: RunContext = {}): Promise<Offer> {
-    return listOffered(await this.#open('context', context), context);
+  async listRemote(options: WeightsOptions = {}): Promise<Offer> {
+    return listOffered(await this.#open('weights', options), options);
   }
 
   /** Installed against offered versions. Installs nothing. */
@@ -136,14 +139,14 @@ export class ModelManager {
   /** Goes back to an earlier version (default: the installed one before the current), and pins it. */
   async rollback(
     name: string,
-    options: RunContext & { readonly to?: string | undefined } = {},
+    options: WeightsOptions & { readonly to?: string | undefined } = {},
   ): Promise<VersionSwitch> {
     return rollBack(await this.#open('rollback', options), name, options.to, options);
   }
 
-  /** Uses this installed version, and keeps `update` and `prune` from it. */
-  async pin(name: string, version: string, context: RunContext = {}): Promise<VersionSwitch> {
-    return pinVersion(await this.#open('context', context), name, version, context);
+  /** Uses this installed version, and keeps `update` and `prune` from it. What is missing of it is fetched. */
+  async pin(name: string, version: string, options: WeightsOptions = {}): Promise<VersionSwitch> {
+    return pinVersion(await this.#open('weights', options), name, version, options);
   }
 
   /** Lets `update` have the model again. */
@@ -184,10 +187,10 @@ export class ModelManager {
 
 /** `new ModelManager(options).ensureModel(name, options)`, for programs that need one model. */
 export async function ensureModel(name: string, options: EnsureOptions & ClientOptions = {}): Promise<EnsuredModel> {
-  const { version, signal, onEvent, ...client } = options;
+  const { version, weights, signal, onEvent, ...client } = options;
   const manager = new ModelManager(client);
   try {
-    return await manager.ensureModel(name, { version, signal, onEvent });
+    return await manager.ensureModel(name, { version, weights, signal, onEvent });
   } finally {
     manager.close();
   }

@@ -12,7 +12,7 @@ test('install makes the layout of the contract: link, version, .version, checksu
   const model = await world.manager().ensureModel('alpha');
   assert.equal(model.version, '1.0.0');
   assert.equal(model.path, join(world.cache, 'versions/alpha/1.0.0'));
-  assert.equal(model.weights, join(model.path, 'model.safetensors'));
+  assert.equal(model.weights_path, join(model.path, 'model.safetensors'));
   assert.equal(model.space, manifest.models.alpha?.embedding?.space);
   assert.deepEqual(await checkModels(world.cache, [manifest]), { alpha: '1.0.0' });
   assert.equal(await readlink(join(world.cache, 'models/alpha')), '../versions/alpha/1.0.0');

@@ -31,6 +31,7 @@ async function cacheWithVersions(t: TestContext): Promise<CacheLayout> {
       installed_at: '2026-01-01T00:00:00Z',
       manifest_sha256: '0'.repeat(64),
       local: false,
+      wanted: ['default'],
       files: [],
       entry: { version, size_bytes: 0, sha256: '0'.repeat(64), download_urls: { mirror: 'https://example.org/x' } },
     });

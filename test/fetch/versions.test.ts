@@ -121,6 +121,7 @@ test('rollback pins, update passes it over, unpin lets it go; prune and remove g
     to: '1.0.0',
     pinned: true,
     space_change: 'changes',
+    weights: [{ path: 'model.safetensors', space_change: 'changes' }],
   });
   assert.deepEqual(await checkModels(world.cache, [first, second]), { alpha: '1.0.0' });
   assert.equal((await manager.update()).models[0]?.outcome, 'pinned');

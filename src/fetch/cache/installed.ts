@@ -5,7 +5,8 @@ import * as semver from '../../contract/versions.ts';
 import { invalidError } from '../../core/errors.ts';
 import { hasSize, isFile, readFileIfThere } from '../../core/files.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
-import { type InstallRecord, readRecord, recordedModels, recordedVersions } from './records.ts';
+import { type InstalledFile, type InstallRecord, readRecord, recordedModels, recordedVersions } from './records.ts';
+import { type Wanted, wantedFiles } from './wanted-weights.ts';
 
 /** A model as the cache has it. Reading it writes nothing. */
 export interface InstalledModel {
@@ -91,8 +92,10 @@ export async function incompleteFiles(layout: CacheLayout, record: InstallRecord
   return found.flat();
 }
 
-export async function looksComplete(layout: CacheLayout, record: InstallRecord): Promise<boolean> {
-  return (await incompleteFiles(layout, record)).length === 0;
+/** Files that are wanted, and aren't among the version's. */
+export function absentFiles({ entry, files }: InstallRecord, wanted: Wanted): readonly InstalledFile[] {
+  const present = new Set(files.map(({ path }) => path));
+  return (wantedFiles(entry, wanted) ?? []).filter(({ path }) => !present.has(path));
 }
 
 /** False, too, where it can't be looked at. */

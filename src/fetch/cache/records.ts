@@ -5,6 +5,7 @@ import { modelNameFault } from '../../contract/names.ts';
 import { ifThere, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 import type { CacheLayout } from './layout.ts';
+import type { Wanted } from './wanted-weights.ts';
 
 export interface InstalledFile {
   readonly path: string;
@@ -24,6 +25,9 @@ export interface InstallRecord {
   readonly manifest_sha256: string;
   /** That manifest came from this machine: then `entry` may name addresses there. */
   readonly local: boolean;
+  /** What was asked for, at any time. An update brings it too. */
+  readonly wanted: Wanted;
+  /** The files that are there. More may be wanted, where bringing them was interrupted. */
   readonly files: readonly InstalledFile[];
   /** The model's entry in the manifest that it was installed by. */
   readonly entry: ManifestModel;
@@ -51,7 +55,8 @@ function parseRecord(bytes: Buffer): InstallRecord | undefined {
 }
 
 export async function writeRecord(layout: CacheLayout, record: InstallRecord): Promise<void> {
-  await writeFileAtomically(layout.record(record.model, record.version), formatJson(record));
+  const files = record.files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 }));
+  await writeFileAtomically(layout.record(record.model, record.version), formatJson({ ...record, files }));
 }
 
 export async function writeRecordedIndex(

@@ -4,9 +4,9 @@ import { formatBytes, plural } from '../../core/format.ts';
 import type { Models, UpdateStatus } from '../api.ts';
 import { checkUpdates } from '../operations/check-updates.ts';
 import type { Columns, Output } from '../render/output.ts';
-import type { Command } from './command.ts';
+import { type Command, otherWeightsOptions } from './command.ts';
 import { noModels } from './show-models.ts';
-import { tellStays } from './tell.ts';
+import { differ, tellSpace, tellStays } from './tell.ts';
 
 export const checkUpdatesCommand: Command = {
   name: 'check-updates',
@@ -15,11 +15,16 @@ export const checkUpdatesCommand: Command = {
   examples: {
     'gte-large --json': 'one model, for programs',
   },
-  options: { '--exit-code': 'exit with 10 where there are updates' },
+  options: { '--exit-code': 'exit with 10 where there are updates', ...otherWeightsOptions },
   async run({ client, names, options, output, context }) {
-    const statuses = await showUpdates(checkUpdates(client, { ...context, names }), output, ({ name, ...model }) => {
-      if (model.changes !== undefined) output.note(`${name} ${model.available}: ${model.changes}`);
-    });
+    const weights = options.weights?.at(-1);
+    const statuses = await showUpdates(
+      checkUpdates(client, { ...context, names, weights }),
+      output,
+      ({ name, ...model }) => {
+        if (model.changes !== undefined) output.note(`${name} ${model.available}: ${model.changes}`);
+      },
+    );
     const updates = statuses.filter(({ status }) => status === 'update').length;
     if (updates > 0) output.note(`${plural(updates, 'update')}. To install: update --all`);
     else if (client.offline) output.note('Nothing newer is known here. Offline, no host is asked.');
@@ -45,6 +50,8 @@ export async function showUpdates(
       const { name, installed, status, yanked } = model;
       if (status !== 'update' && status !== 'up-to-date') tellStays(name, installed, status, yanked, output);
       else if (yanked !== undefined) output.note(`${name} ${installed} was withdrawn: ${yanked}`);
+      if (model.size_bytes !== undefined && differ(model))
+        tellSpace(name, installed, model.available ?? '', model, output);
       more(model);
     }
   };

@@ -8,6 +8,16 @@ export type OptionSpecs = Readonly<Record<string, string>>;
 /** What was given for each option, in order, by names without dashes; a flag's text is empty. Undefined where an option isn't there. */
 export type OptionValues = Readonly<Record<string, readonly string[] | undefined>>;
 
+/** Of the commands that go by the default. */
+export const weightsOptions: OptionSpecs = {
+  '--weights PATH|FORMAT|all': 'weights by path, by a format that one has, or all; else the default',
+};
+
+/** Of the commands that go by what is wanted of the version in use. */
+export const otherWeightsOptions: OptionSpecs = {
+  '--weights PATH|FORMAT|all': 'these weights, or default, instead of those that are wanted of the version in use',
+};
+
 /** One `aircher model …` command: how it is called, what it says of itself, what it does. */
 export interface Command {
   readonly name: string;

@@ -1,22 +1,24 @@
 import { usageError } from '../../core/errors.ts';
 import { eachModel } from '../operations/each-model.ts';
 import { exportModel } from '../operations/export-model.ts';
-import type { Command } from './command.ts';
+import { type Command, otherWeightsOptions } from './command.ts';
 
 export const exportCommand: Command = {
   name: 'export',
   operands: 'NAME[@VERSION]… --to DIR',
   summary: 'writes what `install --from` needs on a machine without a network',
-  details: 'Archive, chunk index, manifest and signatures. With --offline: the files of an installed version instead.',
+  details:
+    'Manifest, signatures, chunk index and archive; where not all weights are wanted, or with --offline, files instead.',
   examples: {
     'gte-large --to /media/usb/models': 'then, on the other machine: install --from /media/usb/models',
   },
-  options: { '--to DIR': 'made where it is missing' },
+  options: { '--to DIR': 'made where it is missing', ...otherWeightsOptions },
   async run({ client, models, options, output, context }) {
     const directory = options.to?.at(-1);
+    const weights = options.weights?.at(-1);
     if (directory === undefined) throw usageError('Where to? export NAME --to DIR');
     const reports = await eachModel(models, context, async ({ name, range }) => {
-      const report = await exportModel(client, name, range, directory, context);
+      const report = await exportModel(client, name, range, directory, { ...context, weights });
       output.note(`${name} ${report.version} exported to ${directory} (its ${report.form}).`);
       return report;
     });

@@ -4,11 +4,11 @@ import { readInstalled, recordOf } from '../cache/installed.ts';
 import { findOnDisk, installFrom } from '../install/install-from.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
-import { spaceChange } from '../operations/describe-changes.ts';
+import { spaceChanges } from '../operations/describe-changes.ts';
 import { describeInstall } from '../operations/describe-install.ts';
 import { eachModel } from '../operations/each-model.ts';
 import { makePresent } from '../operations/make-present.ts';
-import type { Command, CommandCall } from './command.ts';
+import { type Command, type CommandCall, weightsOptions } from './command.ts';
 import { type ModelReference, refuseVersion } from './model-reference.ts';
 import { tellInstalled, tellSpace } from './tell.ts';
 
@@ -16,22 +16,24 @@ export const installCommand: Command = {
   name: 'install',
   operands: '[NAME[@VERSION]…]',
   summary: 'makes models present; returns at once where they are',
-  details: 'Without a version, any installed one will do; `update` brings the newest.',
+  details: 'Without a version, any installed one will do; `update` brings the newest. Without --weights the default.',
   examples: {
     'all-MiniLM-L6-v2': 'the newest version, unless one is installed',
+    'all-MiniLM-L6-v2 --weights onnx': 'its ONNX weights, tokenizer and configs, nothing else',
     '--from /media/usb/models': 'everything that `export` or a mirror’s folder has, without a network',
     '--from ~/Downloads/gte-large.tar.gz': 'a tarball, with the release’s manifest.json beside it',
     "'gte-large@^1.0.0' --limit-rate 5MB": 'the newest 1.x, at 5 MB a second',
   },
-  options: { '--from DIR-or-FILE': 'from a folder or a tarball, without a network' },
+  options: { ...weightsOptions, '--from DIR-or-FILE': 'from a folder or a tarball, without a network' },
   async run(call) {
     const { client, models, names, options, output, context } = call;
     const from = options.from?.at(-1);
+    const weights = options.weights?.at(-1);
     if (from !== undefined) {
       models.forEach(refuseVersion);
       const found = await findOnDisk(client, from, names, context);
       const reports = await eachModel(found, context, async (model) => {
-        const report = describeInstall(client.layout, await installFrom(client, model, context));
+        const report = describeInstall(client.layout, await installFrom(client, model, { ...context, weights }));
         tellInstalled(report, output);
         return report;
       });
@@ -46,18 +48,19 @@ export const installCommand: Command = {
 };
 
 async function install(
-  { client, output, context }: CommandCall,
+  { client, options, output, context }: CommandCall,
   { name, range }: ModelReference,
   manifest: () => Promise<GoodManifest>,
 ): Promise<InstallReport> {
   const before = await readInstalled(client.layout, name);
   const previous = recordOf(before, before?.current);
-  const installation = await makePresent(client, name, range, manifest, { ...context, makeCurrent: 'newer' });
-  const { version, record, current } = installation;
+  const how = { ...context, weights: options.weights?.at(-1), makeCurrent: 'newer' } as const;
+  const installation = await makePresent(client, name, range, manifest, how);
+  const { version, record, wanted, current } = installation;
   const report = describeInstall(client.layout, installation);
   tellInstalled(report, output);
   if (previous !== undefined && current === version && previous.version !== version) {
-    tellSpace(name, previous.version, version, spaceChange(previous.entry, record.entry), output);
+    tellSpace(name, previous.version, version, spaceChanges(previous.entry, record.entry, wanted), output);
   }
   return report;
 }

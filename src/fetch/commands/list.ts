@@ -12,21 +12,27 @@ export const listCommand: Command = {
   examples: {
     '--remote': 'what the newest release offers',
   },
-  options: { '--remote': 'what can be installed, from the newest release' },
+  options: {
+    '--remote': 'what can be installed, from the newest release',
+    '--weights PATH|FORMAT|all': 'only where these weights are, with their embedding space',
+  },
   async run({ client, options, output, context }) {
+    const weights = options.weights?.at(-1);
     if (options.remote) {
-      const offered = await listOffered(client, context);
+      const offered = await listOffered(client, { ...context, weights });
       output.note(`Release ${offered.tag ?? 'without a name'}:`);
       showModels(output, offered, {
         VERSION: (model) => (model.yanked === undefined ? model.version : `${model.version} (withdrawn)`),
         INSTALLED: (model) => model.installed,
+        WEIGHTS: (model) => model.weights.map(({ path }) => path).join(', ') || undefined,
         ...facts,
       });
       return;
     }
-    showModels(output, await listInstalled(client, context), {
+    showModels(output, await listInstalled(client, { ...context, weights }), {
       VERSION: (model) => model.version,
       '': (model) => [model.current && 'current', model.pinned && 'pinned'].filter(Boolean).join(', '),
+      WEIGHTS: (model) => model.wanted.join(', '),
       ...facts,
     });
   },

@@ -1,20 +1,23 @@
 import * as semver from '../../contract/versions.ts';
 import { usageError } from '../../core/errors.ts';
 import { pinVersion, unpinModel } from '../operations/pin-versions.ts';
-import type { Command } from './command.ts';
+import { type Command, otherWeightsOptions } from './command.ts';
 import { tellSwitch } from './tell.ts';
 
 export const pinCommand: Command = {
   name: 'pin',
   operands: 'NAME@VERSION',
   summary: 'uses this installed version, and keeps update and prune from it',
+  details: 'Weights that are in use, and missing of that version, are fetched.',
   examples: {
     'gte-large@1.0.0': 'stay at 1.0.0',
   },
-  async run({ client, models, output, context }) {
+  options: otherWeightsOptions,
+  async run({ client, models, options, output, context }) {
+    const weights = options.weights?.at(-1);
     for (const { name, range = '' } of models) {
       if (semver.valid(range) !== range) throw usageError(`Which version? pin ${name}@VERSION`);
-      tellSwitch(await pinVersion(client, name, range, context), output);
+      tellSwitch(await pinVersion(client, name, range, { ...context, weights }), output);
     }
   },
 };

@@ -1,7 +1,7 @@
 import * as semver from '../../contract/versions.ts';
 import { usageError } from '../../core/errors.ts';
 import { rollBack } from '../operations/pin-versions.ts';
-import type { Command } from './command.ts';
+import { type Command, otherWeightsOptions } from './command.ts';
 import { tellSwitch } from './tell.ts';
 
 export const rollbackCommand: Command = {
@@ -13,10 +13,11 @@ export const rollbackCommand: Command = {
     'gte-large': 'the version before the current one',
     'gte-large --to 1.0.0': 'this version; fetched where it is not installed',
   },
-  options: { '--to VERSION': 'the version to go back to' },
+  options: { '--to VERSION': 'the version to go back to', ...otherWeightsOptions },
   async run({ client, names, options, output, context }) {
     const to = options.to?.at(-1);
+    const weights = options.weights?.at(-1);
     if (to !== undefined && semver.valid(to) !== to) throw usageError(`--to ${to} is not a version.`);
-    for (const name of names) tellSwitch(await rollBack(client, name, to, context), output);
+    for (const name of names) tellSwitch(await rollBack(client, name, to, { ...context, weights }), output);
   },
 };

@@ -1,5 +1,5 @@
 import { formatBytes } from '../../core/format.ts';
-import type { InstallReport, SpaceChange, UpdateReport, VersionSwitch } from '../api.ts';
+import type { InstallReport, SpaceChanges, UpdateReport, VersionSwitch } from '../api.ts';
 import type { Output } from '../render/output.ts';
 
 /** What an install did, the licence always. */
@@ -21,14 +21,20 @@ const outcomes: Readonly<Record<InstallReport['outcome'], string>> = {
   repaired: 'repaired',
 };
 
+/** Indices made with some of the weights stay valid, those made with others don't. */
+export function differ({ weights, space_change }: SpaceChanges): boolean {
+  return weights.some((one) => one.space_change !== space_change);
+}
+
 /** What a change of versions means for vector indices. */
-export function tellSpace(name: string, from: string, to: string, space: SpaceChange, output: Output): void {
+export function tellSpace(name: string, from: string, to: string, space: SpaceChanges, output: Output): void {
   const meaning = {
     same: `indices made with ${from} stay valid`,
     changes: `vectors of ${to} can’t be compared with those of ${from}. Indices made with ${from} must be rebuilt`,
     unknown: `the release doesn’t say whether indices made with ${from} stay valid`,
   };
-  output.note(`${name}: ${meaning[space]}.`);
+  if (!differ(space)) output.note(`${name}: ${meaning[space.space_change]}.`);
+  else for (const one of space.weights) output.note(`${name}, ${one.path}: ${meaning[one.space_change]}.`);
 }
 
 /** Why an update leaves a model as it is. */
@@ -52,8 +58,8 @@ export function tellStays(
 
 /** What a rollback or a pin did. */
 export function tellSwitch(report: VersionSwitch, output: Output): void {
-  const { name, from, to, space_change } = report;
+  const { name, from, to } = report;
   output.document(report);
   output.note(`${name} is ${to} now (was ${from}), and pinned: update leaves it alone until: unpin ${name}`);
-  if (from !== to) tellSpace(name, from, to, space_change, output);
+  if (from !== to) tellSpace(name, from, to, report, output);
 }

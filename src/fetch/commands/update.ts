@@ -5,7 +5,7 @@ import { checkUpdates } from '../operations/check-updates.ts';
 import { updateModels } from '../operations/update-models.ts';
 import type { Output } from '../render/output.ts';
 import { showUpdates } from './check-updates.ts';
-import type { Command, CommandCall } from './command.ts';
+import { type Command, type CommandCall, otherWeightsOptions } from './command.ts';
 import { noModels } from './show-models.ts';
 import { tellInstalled, tellSpace, tellStays } from './tell.ts';
 
@@ -23,6 +23,7 @@ export const updateCommand: Command = {
     '--all': 'every installed model',
     '--plan': 'show bytes and changed tensors, change nothing',
     '--same-space': 'leave models alone whose new version makes other vectors',
+    ...otherWeightsOptions,
   },
   async run(call) {
     const { client, names, options, output, context } = call;
@@ -31,11 +32,12 @@ export const updateCommand: Command = {
     }
     if (options.plan) return showPlan(call);
     const sameSpace = options['same-space'] !== undefined;
-    const models = await updateModels(client, { ...context, names, sameSpace }, (report, install) => {
-      const { name, from, to, outcome, space_change } = report;
+    const weights = options.weights?.at(-1);
+    const models = await updateModels(client, { ...context, names, weights, sameSpace }, (report, install) => {
+      const { name, from, to, outcome } = report;
       if (install !== undefined) {
         tellInstalled(install, output);
-        tellSpace(name, from, to, space_change, output);
+        tellSpace(name, from, to, report, output);
       } else if (outcome !== 'updated') tellStays(name, from, outcome, report.yanked, output);
     });
     output.document({ models });
@@ -46,7 +48,8 @@ export const updateCommand: Command = {
 
 async function showPlan({ client, names, options, output, context }: CommandCall): Promise<undefined> {
   const sameSpace = options['same-space'] !== undefined;
-  const found = checkUpdates(client, { ...context, names, nameChangedTensors: true, sameSpace });
+  const weights = options.weights?.at(-1);
+  const found = checkUpdates(client, { ...context, names, weights, nameChangedTensors: true, sameSpace });
   await showUpdates(found, output, ({ name, status, plan }) => {
     if (status === 'update' && plan !== undefined) printPlan(name, plan, output);
   });

@@ -6,13 +6,14 @@ import type { RunContext } from '../../core/events.ts';
 import { fileSize, isFile, readBoundedFile } from '../../core/files.ts';
 import { hashFile, type Sha256, sha256 } from '../../core/hashing.ts';
 import { isDirectory } from '../cache/installed.ts';
+import type { Wanted } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { localManifests } from '../manifests/local-manifests.ts';
 import { modelEntry, type ResolvedModel } from '../manifests/resolve-model.ts';
 import { warnIfWithdrawn, withdrawalBy } from '../manifests/withdrawal.ts';
 import { copyFiles } from './copy-files.ts';
-import { type FillStaging, type Installation, installVersion } from './install-version.ts';
+import { type FillStaging, type Installation, type InstallOptions, installVersion } from './install-version.ts';
 
 /**
  * Finds models on a disk. `from` is a release's folder (manifest.json beside archives, as `export` and a mirror have it, or beside
@@ -44,11 +45,31 @@ export async function findOnDisk(
   });
 }
 
-/** Installs a model from a disk, with the same checks as from the network, and without one. Throws as `installVersion`. */
-export async function installFrom(client: Client, model: ModelOnDisk, context: RunContext): Promise<Installation> {
-  warnIfWithdrawn(model.name, model.resolved.version, model.yanked, context);
-  const fill = model.archive ? fillFromArchive(model, model.archive, context) : fillFromFolder(model, context);
-  return installVersion(client, model.resolved, { ...context, makeCurrent: 'newer', fill });
+/**
+ * Installs a model from a disk, with the same checks as from the network, and without one. Where no `weights` are asked for: of a folder
+ * with its files all that are there, of an archive the default. Throws as `installVersion`.
+ */
+export async function installFrom(
+  client: Client,
+  model: ModelOnDisk,
+  options: RunContext & Pick<InstallOptions, 'weights'>,
+): Promise<Installation> {
+  const { weights, ...context } = options;
+  const { resolved, archive, folder } = model;
+  warnIfWithdrawn(model.name, resolved.version, model.yanked, context);
+  const fill = archive ? fillFromArchive(model, archive, context) : fillFromFolder(model, context);
+  const kept = archive ? undefined : await weightsIn(folder, resolved);
+  return installVersion(client, resolved, { ...context, makeCurrent: 'newer', weights, kept, fill });
+}
+
+/** Which weights the folder has all files of; undefined where it has none. */
+async function weightsIn(folder: string, { entry }: ResolvedModel): Promise<Wanted | undefined> {
+  const found: string[] = [];
+  for (const { path, files, default: isDefault } of entry.weights ?? []) {
+    const there = await Promise.all(files.map((file) => isFile(join(folder, file))));
+    if (!there.includes(false)) found.push(isDefault ? 'default' : path);
+  }
+  return found.length > 0 ? found : undefined;
 }
 
 /** One model's content on this disk: an archive, or a folder with its files. */
@@ -193,8 +214,7 @@ function fillFromArchive({ resolved, isChecked, folder }: Piece, archive: string
 }
 
 function fillFromFolder({ resolved, folder }: Piece, context: RunContext): FillStaging {
-  return async (staging) => {
-    const { files = [] } = resolved.entry;
+  return async (staging, files = []) => {
     await copyFiles(folder, files, staging.files, context);
     return { files, indexBytes: await readIndexBeside(dirname(folder), resolved) };
   };

@@ -1,21 +1,30 @@
+import type { ManifestModel } from '../../contract/manifest.ts';
 import * as semver from '../../contract/versions.ts';
-import { integrityError } from '../../core/errors.ts';
+import { integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
+import { isWritable } from '../../core/files.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
-import { type InstalledModel, looksComplete, readInstalled, recordOf, refuseOtherCase } from '../cache/installed.ts';
+import {
+  absentFiles,
+  type InstalledModel,
+  incompleteFiles,
+  readInstalled,
+  recordOf,
+  refuseOtherCase,
+} from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { waitForModelLock } from '../cache/model-lock.ts';
 import { prepareCache } from '../cache/prepare-cache.ts';
-import { type InstalledFile, type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import type { InstalledFile, InstallRecord } from '../cache/records.ts';
 import { switchCurrent } from '../cache/switch-current.ts';
+import { type Wanted, wantedFiles, wantedOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
-import type { GoodManifest } from '../manifests/good-manifest.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
-import { planTransfer } from '../transfer/plan-transfer.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
-import type { ReuseSource, TransferPlan, TransferReport } from '../transfer/types.ts';
-import { adoptOrSetAside, adoptVersion } from './adopt-directory.ts';
-import { commitVersion } from './commit-version.ts';
+import type { TransferReport } from '../transfer/types.ts';
+import { adoptOrSetAside, adoptVersion, isRight } from './adopt-directory.ts';
+import { addToVersion, commitVersion } from './commit-version.ts';
+import { planFiles } from './plan-files.ts';
 import { openStaging, type Staging } from './staging.ts';
 
 export interface InstallOptions extends RunContext {
@@ -24,14 +33,21 @@ export interface InstallOptions extends RunContext {
    * pinned; `first`: where there is none yet.
    */
   readonly makeCurrent: 'always' | 'newer' | 'first';
+  /** The weights that are asked for, as `wantedOf` reads them; else those of `kept`, else the default. */
+  readonly weights?: string | undefined;
+  readonly kept?: Wanted | undefined;
+  /** Files of an installed version that are wrong, though they look right. */
+  readonly wrong?: readonly string[] | undefined;
   /** Puts the verified files into `staging.files`; default: by the network. */
   readonly fill?: FillStaging | undefined;
 }
 
-/** Leaves in `staging.files` exactly the version's files, each sha256 checked, data flushed. */
+/** Leaves in `staging.files` the files, each sha256 checked, data flushed. */
 export type FillStaging = (
   staging: Staging,
-  /** A directory of somebody's that may hold some of the files. */
+  /** Undefined where the manifest doesn't say what there is: then all. */
+  files: readonly InstalledFile[] | undefined,
+  /** A directory of somebody's that may hold some of them. */
   setAside: string | undefined,
 ) => Promise<{
   readonly files: readonly InstalledFile[];
@@ -39,12 +55,24 @@ export type FillStaging = (
   readonly transfer?: TransferReport;
 }>;
 
+/** A version that a manifest offers, or one that is installed. */
+export type InstallTarget = ResolvedModel | InstalledTarget;
+
+interface InstalledTarget extends Omit<ResolvedModel, 'from'> {
+  readonly from: InstallRecord;
+}
+
+export function installedTarget(record: InstallRecord): InstalledTarget {
+  return { name: record.model, version: record.version, entry: record.entry, from: record };
+}
+
 export interface Installation {
   readonly name: string;
   readonly version: string;
-  /** `present`: was there already, or another process brought it. `repaired`: files of it were missing or cut. */
+  /** `present`: was there already, or another process brought it. `repaired`: files of it were missing or wrong. */
   readonly outcome: 'installed' | 'adopted' | 'present' | 'repaired';
   readonly record: InstallRecord;
+  readonly wanted: Wanted;
   /** The current version before, where there was one. */
   readonly previous: string | undefined;
   readonly current: string;
@@ -56,44 +84,67 @@ export interface Installation {
 const maxRounds = 3;
 
 /**
- * Makes a version present: at once where it is, else by waiting for a process that brings it, else by downloading it into a
- * staging directory, every byte verified, and one rename. Throws `remote`, `integrity`, `machine`, `interrupted`; the
- * cache is as before then, and what was downloaded is kept for the next try.
+ * Makes what is wanted of a version present: at once where it is, else by waiting for a process that brings it, else by downloading it
+ * into a staging directory, every byte verified. A new version appears by one rename; one that is there gains its missing files. Throws
+ * `remote`, `integrity`, `machine`, `interrupted`, and as `wantedOf`; what was downloaded is kept for the next try.
  */
 export async function installVersion(
   client: Client,
-  resolved: ResolvedModel,
+  target: InstallTarget,
   options: InstallOptions,
 ): Promise<Installation> {
   const { layout } = client;
-  const { name, version } = resolved;
+  const { name, version } = target;
   await refuseOtherCase(layout, name);
+  const look = (model: InstalledModel | undefined) => whatIsThere(layout, target, model, options);
   for (let round = 1; ; round++) {
     const before = await readInstalled(layout, name);
-    const present = await completeRecord(layout, before, version);
-    if (present) return settle(client, before, present, 'present', undefined, options);
+    const there = await look(before);
+    if (there.isComplete) {
+      const { known: record, wanted } = there;
+      return settle(client, target, before, { record, wanted, outcome: 'present', transfer: undefined }, options);
+    }
     await prepareCache(layout);
-    const lock = await waitForModelLock(layout, name, () => isComplete(layout, name, version), options);
+    const isDone = async (): Promise<boolean> => (await look(await readInstalled(layout, name))).isComplete;
+    const lock = await waitForModelLock(layout, name, isDone, options);
     if (lock === undefined) continue;
     let staging: Staging | undefined;
     try {
       // As another process may have left it: who may only read has nothing to switch then.
       const previous = await readInstalled(layout, name);
-      const settled = (record: InstallRecord, outcome: Installation['outcome']): Promise<Installation> =>
-        settle(client, previous, record, outcome, undefined, options);
-      const meanwhile = await completeRecord(layout, previous, version);
-      if (meanwhile) return await settled(meanwhile, 'present');
-      const orphan = await adoptVersion(client, resolved, options);
-      if (orphan) return await settled(orphan, 'adopted');
-      const found = await adoptOrSetAside(client, resolved, options);
-      if (found.adopted?.version === version) return await settled(found.adopted, 'adopted');
-      staging = await openStaging(layout, resolved, lock.held);
-      const fill = options.fill ?? fillByTransfer(client, resolved, options);
-      const filled = await fill(staging, found.setAside);
-      if (resolved.entry.files === undefined) requireWeights(resolved, filled.files);
-      const record = await commitVersion(layout, resolved, { directory: staging.files, ...filled });
+      const { known, entry, wanted, damaged, absent, isComplete } = await look(previous);
+      const settled = (
+        record: InstallRecord,
+        outcome: Installation['outcome'],
+        transfer?: TransferReport,
+      ): Promise<Installation> => settle(client, target, previous, { record, wanted, outcome, transfer }, options);
+      if (isComplete) return await settled(known, 'present');
+      let setAside: string | undefined;
+      if (isOffered(target)) {
+        const orphan = known ? undefined : await adoptVersion(client, target, wanted, options);
+        if (orphan) return await settled(orphan, 'adopted');
+        const found = await adoptOrSetAside(client, target, wanted, options);
+        if (found.adopted?.version === version) return await settled(found.adopted, 'adopted');
+        ({ setAside } = found);
+      }
+      staging = await openStaging(layout, { name, version, entry }, lock.held);
+      // A killed run may have put them there, and recorded nothing.
+      const whole: InstalledFile[] = [];
+      for (const file of absent) if (await isRight(layout.version(name, version), file, options)) whole.push(file);
+      const needed = known
+        ? [...damaged, ...absent].filter((file) => !whole.includes(file))
+        : wantedFiles(entry, wanted);
+      const fill = options.fill ?? fillByTransfer(client, { ...target, entry }, options);
+      const filled = needed?.length === 0 ? undefined : await fill(staging, needed, setAside);
+      const files = needed ?? filled?.files ?? [];
+      if (needed === undefined) requireWeights(target, files);
+      const verified = { directory: staging.files, files, wanted, indexBytes: filled?.indexBytes };
+      const record = known
+        ? await addToVersion(layout, { ...known, files: [...known.files, ...whole] }, verified)
+        : await commitVersion(layout, requireOffered(target), verified);
+      const outcome = damaged.length > 0 ? 'repaired' : known && absent.length === 0 ? 'present' : 'installed';
       const [report] = await Promise.all([
-        settle(client, previous, record, 'installed', filled.transfer, options),
+        settled(record, outcome, filled?.transfer),
         // What can't be deleted now is left to `prune`: the version is installed.
         staging.remove().catch(() => {}),
       ]);
@@ -108,8 +159,51 @@ export async function installVersion(
   }
 }
 
+type WhatIsThere = {
+  readonly entry: ManifestModel;
+  readonly wanted: Wanted;
+  /** Files of the version that are missing, cut, or said to be wrong. */
+  readonly damaged: readonly InstalledFile[];
+  /** Files that are wanted, and aren't recorded. */
+  readonly absent: readonly InstalledFile[];
+} & (
+  | { readonly known: InstallRecord; readonly isComplete: boolean }
+  | { readonly known: undefined; readonly isComplete: false }
+);
+
+async function whatIsThere(
+  layout: CacheLayout,
+  target: InstallTarget,
+  model: InstalledModel | undefined,
+  { weights, kept, wrong = [] }: InstallOptions,
+): Promise<WhatIsThere> {
+  const known = recordOf(model, target.version);
+  const entry = known?.entry ?? target.entry;
+  const wanted = wantedOf({ ...target, entry }, weights, kept);
+  if (known === undefined) return { known, entry, wanted, damaged: [], absent: [], isComplete: false };
+  const bad = new Set([...(await incompleteFiles(layout, known)), ...wrong]);
+  const damaged = known.files.filter(({ path }) => bad.has(path));
+  const absent = absentFiles(known, wanted);
+  // A wish that can't be noted, in a cache that may only be read, stops nobody.
+  const isNoted = wanted.every((one) => known.wanted.includes(one)) || !(await isWritable(layout.records(known.model)));
+  const isComplete = damaged.length === 0 && absent.length === 0 && isNoted;
+  return { known, entry, wanted, damaged, absent, isComplete };
+}
+
+function isOffered(target: InstallTarget): target is ResolvedModel {
+  return 'manifest' in target.from;
+}
+
+function requireOffered(target: InstallTarget): ResolvedModel {
+  if (isOffered(target)) return target;
+  throw invalidError(
+    `${target.name} ${target.version} is not installed any more: another process has removed it.`,
+    `Install it again: install ${target.name}@${target.version}`,
+  );
+}
+
 /** Where the manifest doesn't say what an archive holds, an empty one would pass for a model. */
-function requireWeights({ name, version }: ResolvedModel, files: readonly InstalledFile[]): void {
+function requireWeights({ name, version }: InstallTarget, files: readonly InstalledFile[]): void {
   if (files.some(({ path }) => /\.(safetensors|onnx|gguf)$/i.test(path))) return;
   throw integrityError(
     `The archive of ${name} ${version} holds no weights (.safetensors, .onnx or .gguf).`,
@@ -117,83 +211,33 @@ function requireWeights({ name, version }: ResolvedModel, files: readonly Instal
   );
 }
 
-async function completeRecord(
-  layout: CacheLayout,
-  model: InstalledModel | undefined,
-  version: string,
-): Promise<InstallRecord | undefined> {
-  const record = recordOf(model, version);
-  return record !== undefined && (await looksComplete(layout, record)) ? record : undefined;
-}
-
-async function isComplete(layout: CacheLayout, name: string, version: string): Promise<boolean> {
-  return (await completeRecord(layout, await readInstalled(layout, name), version)) !== undefined;
-}
-
-function fillByTransfer(client: Client, resolved: ResolvedModel, context: RunContext): FillStaging {
-  return async (staging, setAside) => {
-    const http = (await client.http()).namedBy(resolved.from, context);
-    const plan = await planFiles(client, resolved, { staging: staging.directory, setAside, ...context });
+function fillByTransfer(client: Client, target: InstallTarget, context: RunContext): FillStaging {
+  return async (staging, files, setAside) => {
+    const http = (await client.http()).namedBy(target.from, context);
+    const plan = await planFiles(client, target, { staging: staging.directory, files, setAside, ...context });
     const transfer = await runTransfer(plan, http, context);
     return { files: transfer.files, indexBytes: transfer.indexBytes, transfer };
   };
 }
 
-/** What the files of a version take: bytes to fetch, bytes to copy from versions that are there, itself among them. */
-export async function planFiles(
-  client: Client,
-  { name: model, version, entry, from }: Omit<ResolvedModel, 'from'> & { readonly from: Pick<GoodManifest, 'local'> },
-  options: RunContext & {
-    readonly staging: string;
-    readonly paths?: ReadonlySet<string>;
-    readonly setAside?: string | undefined;
-  },
-): Promise<TransferPlan> {
-  const { staging, paths, setAside, ...context } = options;
-  const reuse = await reuseSources(client.layout, model, version);
-  if (setAside !== undefined && entry.files !== undefined) {
-    reuse.push({ directory: setAside, files: entry.files, index: undefined });
-  }
-  const { mirrors: mirrorOrder } = await client.preferences();
-  const { huggingFaceCache } = client;
-  const http = (await client.http()).namedBy(from, context);
-  const indexBytes = (await readRecordedIndex(client.layout, model, version))?.bytes;
-  const request = { model, entry, staging, paths, reuse, mirrorOrder, huggingFaceCache, indexBytes };
-  return planTransfer(request, http, context);
-}
-
-/** The installed versions as sources of chunks: the one that is wanted first, where it is among them, then the current one. */
-async function reuseSources(layout: CacheLayout, name: string, version: string): Promise<ReuseSource[]> {
-  const model = await readInstalled(layout, name);
-  const rank = (record: InstallRecord): number => [model?.current, version].indexOf(record.version);
-  const records = [...(model?.versions ?? [])].sort((a, b) => rank(b) - rank(a));
-  return Promise.all(
-    records.map(async (record) => ({
-      directory: layout.version(name, record.version),
-      files: record.files,
-      index: (await readRecordedIndex(layout, name, record.version))?.index,
-    })),
-  );
-}
-
+/** `before`: the model as it was. */
 async function settle(
   client: Client,
+  target: InstallTarget,
   before: InstalledModel | undefined,
-  record: InstallRecord,
-  outcome: Installation['outcome'],
-  transfer: TransferReport | undefined,
+  done: Pick<Installation, 'record' | 'wanted' | 'outcome' | 'transfer'>,
   options: InstallOptions,
 ): Promise<Installation> {
   const { layout } = client;
-  const { model: name, version } = record;
+  const { name, version } = target;
   const previous = before?.current;
-  const wanted = await shallBeCurrent(client, before, record, options.makeCurrent);
-  if (wanted && (outcome !== 'present' || previous !== version)) {
-    await switchCurrent(layout, name, version);
-    await refreshChecksumsFile(layout);
-  }
-  const current = wanted ? version : (previous ?? version);
-  return { name, version, outcome, record, previous, current, transfer };
+  const wanted = await shallBeCurrent(client, before, done.record, options.makeCurrent);
+  const isNew = previous !== version;
+  const isChanged = done.outcome !== 'present';
+  // What is installed already leaves alone whatever somebody put at `models/<name>`.
+  if (wanted && (isNew || (isChanged && isOffered(target)))) await switchCurrent(layout, name, version);
+  if (wanted && (isNew || isChanged)) await refreshChecksumsFile(layout);
+  return { name, version, previous, current: wanted ? version : (previous ?? version), ...done };
 }
 
 async function shallBeCurrent(

@@ -1,8 +1,11 @@
+import { totalSize } from '../../contract/fields.ts';
+import type { ManifestModel } from '../../contract/manifest.ts';
 import { anySignal } from '../../core/abort.ts';
 import { type AircherError, remoteError, toAircherError } from '../../core/errors.ts';
 import { warn } from '../../core/events.ts';
 import type { CheckUpdatesOptions, Models, UpdatePlan, UpdateStatus } from '../api.ts';
-import { type InstalledModel, recordOf } from '../cache/installed.ts';
+import { absentFiles, type InstalledModel, recordOf } from '../cache/installed.ts';
+import { type Wanted, wantedFiles } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { hasExpired } from '../manifests/check-expiry.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
@@ -54,21 +57,22 @@ async function checkModel(
 ): Promise<UpdateStatus> {
   const { name, current } = model;
   const installed = currentRecord(model).entry;
-  const { signal, sameSpace } = options;
-  const decision = await decideUpdate(client, good, model, { signal, sameSpace }).catch((error: unknown) => {
+  const { signal, sameSpace, weights } = options;
+  const decision = await decideUpdate(client, good, model, { signal, sameSpace, weights }).catch((error: unknown) => {
     throw budget.aborted ? tooLate(`no host gives the manifest of ${name}`) : error;
   });
-  const { status, available, next, space, yanked } = decision;
-  const here = recordOf(model, next?.version) !== undefined;
-  const plan = next === undefined || here ? undefined : await measure(client, next, options, budget);
+  const { status, available, next, wanted, space, yanked } = decision;
+  const known = recordOf(model, next?.version);
+  const here = known !== undefined && absentFiles(known, wanted).length === 0;
+  const plan = next === undefined || here ? undefined : await measure(client, next, wanted, options, budget);
   return {
     name,
     installed: current,
     available,
     status,
-    space_change: space,
+    ...space,
     bytes_to_fetch: next && !here ? plan?.bytes_to_fetch : 0,
-    size_bytes: next?.entry.size_bytes,
+    size_bytes: next && sizeOf(next.entry, wanted),
     changes: next?.entry.changes,
     differences: next ? describeChanges(installed, next.entry) : [],
     license: (next?.entry ?? installed).license,
@@ -77,15 +81,22 @@ async function checkModel(
   };
 }
 
+/** Of the archive; of its files, where not all of them are wanted. */
+function sizeOf(entry: ManifestModel, wanted: Wanted): number {
+  const files = wantedFiles(entry, wanted);
+  return files === undefined || files.length === entry.files?.length ? entry.size_bytes : totalSize(files);
+}
+
 /** Not to know the bytes is no reason to hide the update. */
 async function measure(
   client: Client,
   resolved: ResolvedModel,
+  wanted: Wanted,
   { signal, onEvent, nameChangedTensors }: CheckUpdatesOptions,
   budget: AbortSignal,
 ): Promise<UpdatePlan | undefined> {
   try {
-    return await planUpdate(client, resolved, { signal, nameChangedTensors });
+    return await planUpdate(client, resolved, wanted, { signal, nameChangedTensors });
   } catch (error) {
     if (!budget.aborted) signal?.throwIfAborted();
     if (nameChangedTensors) throw error;

@@ -1,12 +1,13 @@
 import * as semver from '../../contract/versions.ts';
 import type { RunContext } from '../../core/events.ts';
-import type { SpaceChange, UpdateStatus } from '../api.ts';
+import type { SpaceChanges, UpdateOptions, UpdateStatus } from '../api.ts';
 import type { InstalledModel } from '../cache/installed.ts';
+import { type Wanted, wantedOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { newestOffered, type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
 import { withdrawalBy } from '../manifests/withdrawal.ts';
-import { spaceChange } from './describe-changes.ts';
+import { spaceChanges } from './describe-changes.ts';
 import { currentRecord } from './select-installed.ts';
 
 /** What `update` does with one model. */
@@ -17,34 +18,39 @@ export interface UpdateDecision {
   readonly available: string | undefined;
   /** The version to go to; also where a pin or another space keeps the model from it. */
   readonly next: ResolvedModel | undefined;
-  readonly space: SpaceChange;
+  /** What of `next` is wanted. */
+  readonly wanted: Wanted;
+  readonly space: SpaceChanges;
   /** Why the version in use was withdrawn, where it was. */
   readonly yanked: string | undefined;
 }
 
 /**
  * Decides what an update of a model is: the newest version that is offered and newer; from a withdrawn one, any other. The one place
- * where that is decided, for `check-updates`, `update --plan` and `update`. Asks a host only where `next` isn't of the newest
- * release. Throws `remote`, `integrity`.
+ * where that is decided, for `check-updates`, `update --plan` and `update`. What is wanted of it: `weights` if given, else what is
+ * wanted of the version in use. Asks a host only where `next` isn't of the newest release. Throws `remote`, `integrity`, and as
+ * `wantedOf`, where that has weights which `next` lacks.
  */
 export async function decideUpdate(
   client: Client,
   good: GoodManifest,
   model: InstalledModel,
-  { sameSpace, ...context }: RunContext & { readonly sameSpace?: boolean | undefined },
+  { sameSpace, weights, ...context }: RunContext & Pick<UpdateOptions, 'sameSpace' | 'weights'>,
 ): Promise<UpdateDecision> {
   const { name, current } = model;
+  const { entry, wanted: kept } = currentRecord(model);
   const yanked = withdrawalBy(good, name, current);
   const available = newestOffered(good, name);
   const known = { available, yanked };
   const isNewer = available !== undefined && semver.gt(available, current);
   if (available === undefined || !(isNewer || (available !== current && yanked !== undefined))) {
     const status = yanked !== undefined ? 'withdrawn' : available === undefined ? 'not-offered' : 'up-to-date';
-    return { ...known, status, next: undefined, space: 'same' };
+    return { ...known, status, next: undefined, wanted: kept, space: spaceChanges(entry, entry, kept) };
   }
   const next = await resolveModel(client, good, name, available, context);
-  const space = spaceChange(currentRecord(model).entry, next.entry);
   const { pins } = await client.preferences();
-  const status = pins[name] ? 'pinned' : sameSpace && space !== 'same' ? 'other-space' : 'update';
-  return { ...known, status, next, space };
+  const wanted = pins[name] ? kept : wantedOf(next, weights, kept);
+  const space = spaceChanges(entry, next.entry, wanted);
+  const status = pins[name] ? 'pinned' : sameSpace && space.space_change !== 'same' ? 'other-space' : 'update';
+  return { ...known, status, next, wanted, space };
 }

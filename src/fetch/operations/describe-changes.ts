@@ -1,10 +1,36 @@
 import type { ManifestModel } from '../../contract/manifest.ts';
-import type { SpaceChange } from '../api.ts';
+import type { SpaceChange, SpaceChanges } from '../api.ts';
+import { type Wanted, weightsOf } from '../cache/wanted-weights.ts';
 
-export function spaceChange(before: ManifestModel, after: ManifestModel): SpaceChange {
-  const [old, next] = [before.embedding?.space, after.embedding?.space];
-  if (old === undefined || next === undefined) return 'unknown';
-  return old === next ? 'same' : 'changes';
+/**
+ * What a change of versions means for indices made with the weights that are wanted: with each, and the worst of it. The default is
+ * compared with the default before, whatever their paths; others by path.
+ */
+export function spaceChanges(before: ManifestModel, after: ManifestModel, wanted: Wanted): SpaceChanges {
+  const named = wanted.flatMap((one) => (one === 'all' ? everyOf(before) : [one]));
+  const changes = [...new Set(named)].map((one) => ({
+    path: weightsOf(after, one)?.path ?? weightsOf(before, one)?.path,
+    space_change: compare(spaceOf(before, one), spaceOf(after, one)),
+  }));
+  const found = changes.map((change) => change.space_change);
+  return {
+    space_change: (['changes', 'unknown'] as const).find((worst) => found.includes(worst)) ?? 'same',
+    weights: changes.flatMap(({ path, space_change }) => (path === undefined ? [] : [{ path, space_change }])),
+  };
+}
+
+/** All weights; nobody has an index of such as are new. */
+function everyOf({ weights = [] }: ManifestModel): Wanted {
+  return ['default', ...weights.filter((one) => !one.default).map(({ path }) => path)];
+}
+
+function spaceOf(entry: ManifestModel, wanted: string): string | undefined {
+  return weightsOf(entry, wanted)?.space ?? (wanted === 'default' ? entry.embedding?.space : undefined);
+}
+
+function compare(before: string | undefined, after: string | undefined): SpaceChange {
+  if (before === undefined || after === undefined) return 'unknown';
+  return before === after ? 'same' : 'changes';
 }
 
 /** What differs between two versions of a model, as a manifest tells it: `weights`, `tokenizer`, `384 → 768 dimensions`, … */

@@ -1,11 +1,12 @@
 import type { InstallReport } from '../api.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import type { Installation } from '../install/install-version.ts';
+import { describeWeights } from './find-installed.ts';
 
 /** What an install did, as it is told to people and programs. */
 export function describeInstall(layout: CacheLayout, installation: Installation): InstallReport {
-  const { name, version, outcome, current, record, transfer } = installation;
-  const { license, commercial_use, allow_code, embedding } = record.entry;
+  const { name, version, outcome, current, record, wanted, transfer } = installation;
+  const { license, commercial_use, allow_code } = record.entry;
   return {
     name,
     version,
@@ -15,7 +16,7 @@ export function describeInstall(layout: CacheLayout, installation: Installation)
     license,
     commercial_use,
     allow_code,
-    space: embedding?.space,
+    ...describeWeights(layout, record, wanted),
     bytes_fetched: transfer?.bytesFetched ?? 0,
     bytes_copied: transfer?.bytesCopied ?? 0,
     mirrors: transfer?.mirrors ?? [],

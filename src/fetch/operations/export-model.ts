@@ -1,44 +1,46 @@
 import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { limits } from '../../contract/limits.ts';
+import type { ManifestFile } from '../../contract/manifest.ts';
 import { conflictError, remoteError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { makeDirectory, readFileIfThere, removeTree, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { ExportReport } from '../api.ts';
-import { type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import { type InstalledFile, type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import { type Wanted, wantedFiles, wantedOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
+import { keepOnly } from '../install/commit-version.ts';
 import { copyFiles } from '../install/copy-files.ts';
+import { planFiles } from '../install/plan-files.ts';
 import { readKeptManifest } from '../manifests/accepted-manifest.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
 import { fetchArchive } from '../transfer/fetch-archive.ts';
 import { loadIndex } from '../transfer/fetch-index.ts';
+import { runTransfer } from '../transfer/run-transfer.ts';
 import { pathsIn } from '../transfer/transfer-directory.ts';
 import { findInstalled, findWanted } from './find-installed.ts';
 
 /**
  * Writes into a directory what `install --from` needs on a machine without a network: archive, chunk index, manifest and its
- * signatures. Offline, an installed version is copied as a folder of files instead. Several models of one release may
- * share the directory. Throws `conflict` where it has another release's manifest.
+ * signatures. A folder of files instead of the archive where not all of it is wanted, and, from an installed version, offline. Wanted are
+ * the weights that are asked for, else what is wanted of the version that is used here, else the default. Several models of one
+ * release may share the directory. Throws `conflict` where it has another release's manifest.
  */
 export async function exportModel(
   client: Client,
   name: string,
   range: string | undefined,
   to: string,
-  context: RunContext = {},
+  options: ExportOptions = {},
 ): Promise<ExportReport> {
-  const resolved: ResolvedModel & { readonly record?: InstallRecord } = client.offline
-    ? await resolveInstalled(client, name, range, await findInstalled(client, name, range, context))
-    : await resolveModel(
-        client,
-        await findManifest(client, context, 'look'),
-        name,
-        range ?? (await findWanted(client, name, range, context))?.version,
-        context,
-      );
-  const { version, entry, from } = resolved;
+  const { weights: _, ...context } = options;
+  const resolved = client.offline
+    ? await resolveInstalled(client, name, range, options)
+    : await resolveOffered(client, name, range, options);
+  const { version, entry, from, wanted } = resolved;
+  const files = wantedFiles(entry, wanted);
   const manifest = join(to, 'manifest.json');
   const other = await readFileIfThere(manifest);
   if (other !== undefined && sha256(other) !== from.sha256) {
@@ -48,14 +50,18 @@ export async function exportModel(
   const staging = join(to, `.export-${name}-${version}`);
   await makeDirectory(to);
   const archive = `${name}.${entry.format ?? 'tar.gz'}`;
+  const isWhole = files === undefined || files.length === entry.files?.length;
+  const form = client.offline || !isWhole ? 'files' : 'archive';
   const brought = resolved.record
-    ? await copyInstalled(client, resolved.record, staging, join(to, name), context)
-    : await bringArchive(client, resolved, staging, join(to, archive), context);
+    ? await copyInstalled(client, resolved.record, files, staging, join(to, name), context)
+    : isWhole
+      ? await bringArchive(client, resolved, staging, join(to, archive), context)
+      : await bringFiles(client, resolved, files, staging, join(to, name), context);
   await removeTree(staging);
-  const files = [...brought.files];
+  const written = [...brought.files];
   const write = async (file: string, bytes: Uint8Array | undefined): Promise<void> => {
     if (bytes === undefined) return;
-    files.push(file);
+    written.push(file);
     await writeFileAtomically(join(to, file), bytes);
   };
   await write(`${archive}.index.json`, brought.index);
@@ -70,7 +76,27 @@ export async function exportModel(
   await write('manifest.json.minisig', signature);
   await write('manifest.json.asc', await fetchBeside(client, from.url, '.asc', context));
   await write('manifest.json', from.bytes);
-  return { name, version, form: client.offline ? 'files' : 'archive', files, bytes_fetched: brought.bytes };
+  return { name, version, form, files: written, bytes_fetched: brought.bytes };
+}
+
+interface Export extends ResolvedModel {
+  readonly wanted: Wanted;
+  /** Offline. */
+  readonly record?: InstallRecord;
+}
+
+type ExportOptions = RunContext & { readonly weights?: string | undefined };
+
+async function resolveOffered(
+  client: Client,
+  name: string,
+  range: string | undefined,
+  { weights, ...context }: ExportOptions,
+): Promise<Export> {
+  const good = await findManifest(client, context, 'look');
+  const here = await findWanted(client, name, range, context);
+  const resolved = await resolveModel(client, good, name, range ?? here?.version, context);
+  return { ...resolved, wanted: wantedOf(resolved, weights, here?.record?.wanted) };
 }
 
 /** The installed version, by the manifest that it was installed by. */
@@ -78,8 +104,9 @@ async function resolveInstalled(
   client: Client,
   name: string,
   range: string | undefined,
-  record: InstallRecord | undefined,
-): Promise<ResolvedModel & { readonly record: InstallRecord }> {
+  options: ExportOptions,
+): Promise<Export> {
+  const { record, wanted = [] } = (await findInstalled(client, name, range, { ...options, asInstalled: true })) ?? {};
   const from =
     record && (await readKeptManifest(client.layout, { sha256: record.manifest_sha256, local: record.local }));
   if (record === undefined || from === undefined) {
@@ -88,7 +115,7 @@ async function resolveInstalled(
       'Run it where there is a network, or install the model first.',
     );
   }
-  return { name, version: record.version, entry: record.entry, from, record };
+  return { name, version: record.version, entry: record.entry, from, wanted, record };
 }
 
 interface Brought {
@@ -118,9 +145,29 @@ async function bringArchive(
   return { files: [basename(to)], index: index?.bytes, bytes: mirrors.reduce((sum, mirror) => sum + mirror.bytes, 0) };
 }
 
+/** Files alone, by chunks. */
+async function bringFiles(
+  client: Client,
+  resolved: ResolvedModel,
+  files: readonly ManifestFile[],
+  staging: string,
+  to: string,
+  context: RunContext,
+): Promise<Brought> {
+  const http = (await client.http()).namedBy(resolved.from, context);
+  const plan = await planFiles(client, resolved, { ...context, staging, files });
+  const { bytesFetched, indexBytes } = await runTransfer(plan, http, context);
+  await keepOnly(pathsIn(staging).files, files);
+  await removeTree(to);
+  await rename(pathsIn(staging).files, to);
+  context.onEvent?.({ type: 'done', task: 'download', subject: resolved.name });
+  return { files: files.map((file) => `${resolved.name}/${file.path}`), index: indexBytes, bytes: bytesFetched };
+}
+
 async function copyInstalled(
   { layout }: Client,
-  { model: name, version, files }: InstallRecord,
+  { model: name, version, files: installed }: InstallRecord,
+  files: readonly InstalledFile[] = installed,
   staging: string,
   to: string,
   context: RunContext,

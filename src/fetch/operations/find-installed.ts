@@ -1,12 +1,20 @@
 import { join } from 'node:path';
 import * as semver from '../../contract/versions.ts';
-import { integrityError, usageError } from '../../core/errors.ts';
+import { integrityError, invalidError, usageError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { EnsuredModel } from '../api.ts';
-import { incompleteFiles, readInstalled, readIntent, recordOf, refuseOtherCase } from '../cache/installed.ts';
+import {
+  absentFiles,
+  incompleteFiles,
+  readInstalled,
+  readIntent,
+  recordOf,
+  refuseOtherCase,
+} from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { readPins } from '../cache/preferences.ts';
 import type { InstallRecord } from '../cache/records.ts';
+import { type Wanted, wantedOf, weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 
 /** The version that a name and a range mean here. */
@@ -14,8 +22,6 @@ export interface WantedVersion {
   readonly version: string;
   /** Undefined where it isn't installed (any more). */
   readonly record: InstallRecord | undefined;
-  /** Paths of its files that are missing or cut. */
-  readonly damaged: readonly string[];
 }
 
 /**
@@ -38,27 +44,43 @@ export async function findWanted(
   const version = inOrder.find(
     (known) => known !== undefined && (range === undefined || semver.satisfies(known, range)),
   );
-  const record = recordOf(model, version);
-  return version === undefined
-    ? undefined
-    : { version, record, damaged: record === undefined ? [] : await incompleteFiles(layout, record) };
+  return version === undefined ? undefined : { version, record: recordOf(model, version) };
+}
+
+/** An installed version, and what of it is meant. */
+export interface InstalledPart {
+  readonly record: InstallRecord;
+  readonly wanted: Wanted;
 }
 
 /**
- * The installed version to use, whole; undefined where it isn't installed. Throws `integrity` where files of it are missing or cut,
- * and as `findWanted`.
+ * The installed version to use, whole, with the weights that are asked for (else those of `kept`, else the default); undefined where it
+ * isn't installed. Throws `integrity` where files of it are missing or cut, `invalid` where those weights aren't here, and as
+ * `findWanted`.
  */
 export async function findInstalled(
   client: Client,
   name: string,
   range: string | undefined,
-  context: RunContext,
-): Promise<InstallRecord | undefined> {
-  const wanted = await findWanted(client, name, range, context);
-  if (wanted === undefined || wanted.damaged.length === 0) return wanted?.record;
-  throw integrityError(
-    `${name} ${wanted.version} is damaged: ${wanted.damaged.join(', ')} missing or cut.`,
-    `Fetch what is wrong: verify --repair ${name}`,
+  options: RunContext & { readonly weights?: string | undefined; readonly asInstalled?: boolean },
+): Promise<InstalledPart | undefined> {
+  const record = (await findWanted(client, name, range, options))?.record;
+  if (record === undefined) return undefined;
+  const { version, entry } = record;
+  const damaged = await incompleteFiles(client.layout, record);
+  if (damaged.length > 0) {
+    throw integrityError(
+      `${name} ${version} is damaged: ${damaged.join(', ')} missing or cut.`,
+      `Fetch what is wrong: verify --repair ${name}`,
+    );
+  }
+  const { weights, asInstalled } = options;
+  const wanted = wantedOf({ name, version, entry }, weights, asInstalled ? record.wanted : undefined);
+  const [absent] = absentFiles(record, wanted);
+  if (absent === undefined) return { record, wanted };
+  throw invalidError(
+    `${absent.path} of ${name} ${version} is not installed (${record.wanted.join(', ')} is).`,
+    `Install it: install ${name}@${version}${weights === undefined ? '' : ` --weights ${weights}`}. Or name other weights: --weights ${record.wanted[0]}`,
   );
 }
 
@@ -71,17 +93,31 @@ export function checkRange(range: string | undefined): void {
   );
 }
 
-export function describeInstalled(layout: CacheLayout, record: InstallRecord): EnsuredModel {
-  const path = layout.version(record.model, record.version);
-  const weights = ['model.safetensors', 'model.safetensors.index.json'].find((candidate) =>
-    record.files.some((file) => file.path === candidate),
-  );
+export function describeInstalled(layout: CacheLayout, { record, wanted }: InstalledPart): EnsuredModel {
+  const { model: name, version, files } = record;
+  const path = layout.version(name, version);
   return {
-    name: record.model,
-    version: record.version,
-    space: record.entry.embedding?.space,
+    name,
+    version,
+    ...describeWeights(layout, record, wanted),
     path,
-    weights: weights && join(path, weights),
-    files: record.files.map((file) => join(path, file.path)),
+    files: files.map((file) => join(path, file.path)),
+  };
+}
+
+/** Space and file of the weights that are wanted, of several the default. Where the manifest names none, those of the usual name. */
+export function describeWeights(
+  layout: CacheLayout,
+  { model, version, entry, files }: InstallRecord,
+  wanted: Wanted,
+): Pick<EnsuredModel, 'space' | 'weights_path'> {
+  const [first = 'default'] = wanted;
+  const weights = weightsOf(entry, wanted.includes('default') ? 'default' : first);
+  const path =
+    weights?.path ??
+    ['model.safetensors', 'model.safetensors.index.json'].find((usual) => files.some((file) => file.path === usual));
+  return {
+    space: weights?.space ?? entry.embedding?.space,
+    weights_path: path && join(layout.version(model, version), path),
   };
 }

@@ -1,52 +1,72 @@
-import type { ManifestModel } from '../../contract/manifest.ts';
+import { totalSize } from '../../contract/fields.ts';
 import * as semver from '../../contract/versions.ts';
-import type { RunContext } from '../../core/events.ts';
-import type { ListedVersion, Models, Offer, OfferedModel } from '../api.ts';
-import { readAllInstalled } from '../cache/installed.ts';
+import type { ListedVersion, Models, Offer, OfferedModel, WeightsOptions } from '../api.ts';
+import { absentFiles, readAllInstalled } from '../cache/installed.ts';
 import { readPins } from '../cache/preferences.ts';
+import { meantBy, weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { withdrawal } from '../manifests/withdrawal.ts';
-import { installedBytes } from './select-installed.ts';
+import { describeWeights } from './find-installed.ts';
 
-/** Every installed version, by model, newest first. No network. */
-export async function listInstalled(client: Client, context: RunContext = {}): Promise<Models<ListedVersion>> {
+/** Every installed version that has the weights asked for (else every one), by model, newest first. No network. */
+export async function listInstalled(client: Client, options: WeightsOptions = {}): Promise<Models<ListedVersion>> {
+  const { weights, ...context } = options;
   const pins = await readPins(client.layout, context);
-  const models = (await readAllInstalled(client.layout)).flatMap((model) =>
-    model.versions.map((record) => ({
-      name: model.name,
-      version: record.version,
-      current: record.version === model.current,
-      pinned: pins[model.name] === record.version,
-      size_bytes: installedBytes(record),
-      ...factsOf(record.entry),
-      path: client.layout.version(model.name, record.version),
-    })),
+  const models = (await readAllInstalled(client.layout)).flatMap(({ name, versions, current }) =>
+    versions.flatMap((record) => {
+      const named = weights === undefined ? record.wanted : meantBy(record.entry, weights);
+      const here = weights === undefined ? named : named.filter((one) => absentFiles(record, [one]).length === 0);
+      if (here.length === 0) return [];
+      return {
+        name,
+        version: record.version,
+        current: record.version === current,
+        pinned: pins[name] === record.version,
+        size_bytes: totalSize(record.files),
+        license: record.entry.license,
+        dimensions: record.entry.embedding?.dimensions ?? undefined,
+        wanted: record.wanted,
+        ...describeWeights(client.layout, record, here),
+        path: client.layout.version(name, record.version),
+      };
+    }),
   );
   return { models };
 }
 
-function factsOf({ license, embedding }: ManifestModel): Pick<ListedVersion, 'license' | 'dimensions' | 'space'> {
-  return { license, dimensions: embedding?.dimensions ?? undefined, space: embedding?.space };
-}
-
-/** What the newest manifest (or that of `client.release`) offers. */
-export async function listOffered(client: Client, context: RunContext = {}): Promise<Offer> {
+/** What the newest manifest (or that of `client.release`) offers, of models that have the weights asked for. */
+export async function listOffered(client: Client, options: WeightsOptions = {}): Promise<Offer> {
+  const { weights: asked = 'default', ...context } = options;
   const { manifest } = await findManifest(client, context, 'look');
   const installed = new Map((await readAllInstalled(client.layout)).map((model) => [model.name, model.current]));
-  const models = Object.entries(manifest.models).map(
-    ([name, entry]): OfferedModel => ({
-      name,
-      version: entry.version,
-      installed: installed.get(name),
-      size_bytes: entry.size_bytes,
-      ...factsOf(entry),
-      commercial_use: entry.commercial_use,
-      quality_score: entry.quality_score,
-      max_tokens: entry.embedding?.max_tokens ?? undefined,
-      earlier: (entry.published_versions ?? []).map((published) => published.version).sort(semver.rcompare),
-      yanked: withdrawal(manifest, name, entry.version),
-    }),
-  );
+  const models = Object.entries(manifest.models).flatMap(([name, entry]): readonly OfferedModel[] => {
+    const { version, license, embedding, weights = [] } = entry;
+    const [named] = meantBy(entry, asked);
+    if (named === undefined) return [];
+    return [
+      {
+        name,
+        version,
+        installed: installed.get(name),
+        size_bytes: entry.size_bytes,
+        license,
+        dimensions: embedding?.dimensions ?? undefined,
+        space: weightsOf(entry, named)?.space ?? embedding?.space,
+        weights: weights.map(({ path, format, default: isDefault = false, size_bytes, space }) => ({
+          path,
+          format,
+          default: isDefault,
+          size_bytes,
+          space,
+        })),
+        commercial_use: entry.commercial_use,
+        quality_score: entry.quality_score,
+        max_tokens: embedding?.max_tokens ?? undefined,
+        earlier: (entry.published_versions ?? []).map((published) => published.version).sort(semver.rcompare),
+        yanked: withdrawal(manifest, name, version),
+      },
+    ];
+  });
   return { tag: manifest.release, models };
 }

@@ -1,4 +1,3 @@
-import { totalSize } from '../../contract/fields.ts';
 import { nearest } from '../../contract/problems-of.ts';
 import { type AircherError, invalidError } from '../../core/errors.ts';
 import { type InstalledModel, readAllInstalled, readInstalled, recordOf } from '../cache/installed.ts';
@@ -34,9 +33,4 @@ export async function notInstalled(client: Client, name: string, version?: strin
 /** The record of the version in use, which is always one of the model's. */
 export function currentRecord(model: InstalledModel): InstallRecord {
   return recordOf(model, model.current)!;
-}
-
-/** What a version's files take on disk. */
-export function installedBytes(record: InstallRecord): number {
-  return totalSize(record.files);
 }

@@ -39,19 +39,19 @@ async function updateModel(
   options: UpdateOptions,
 ): Promise<{ readonly report: UpdateReport; readonly install: InstallReport | undefined }> {
   const { name, current } = model;
-  const { status, next, space, yanked } = await decideUpdate(client, good, model, options);
+  const { status, next, wanted: kept, space, yanked } = await decideUpdate(client, good, model, options);
   // Nobody was there to ask, so nobody knows.
   if (status === 'up-to-date' && good.unconfirmed) throw good.unconfirmed;
+  const { signal, onEvent } = options;
+  const how = { signal, onEvent, kept, makeCurrent: 'always' } as const;
   const install =
-    next && status === 'update'
-      ? describeInstall(client.layout, await installVersion(client, next, { ...options, makeCurrent: 'always' }))
-      : undefined;
+    next && status === 'update' ? describeInstall(client.layout, await installVersion(client, next, how)) : undefined;
   const report = {
     name,
     from: current,
     to: install?.version ?? current,
     outcome: status === 'update' ? 'updated' : status,
-    space_change: space,
+    ...space,
     yanked,
     bytes_fetched: install?.bytes_fetched ?? 0,
     bytes_copied: install?.bytes_copied ?? 0,

@@ -1,17 +1,20 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import { totalSize } from '../../contract/fields.ts';
 import { mapConcurrently } from '../../core/concurrency.ts';
 import { hasSystemCode } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import type { Verification, VerifyOptions, VerifyReport } from '../api.ts';
+import { absentFiles } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
-import type { InstallRecord } from '../cache/records.ts';
+import type { InstalledFile, InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
+import { isRight } from '../install/adopt-directory.ts';
+import { installedTarget, installVersion } from '../install/install-version.ts';
 import type { TransferReport } from '../transfer/types.ts';
 import { eachModel } from './each-model.ts';
-import { repairVersion } from './repair-version.ts';
-import { installedBytes, selectInstalled } from './select-installed.ts';
+import { selectInstalled } from './select-installed.ts';
 
 /**
  * Hashes every file of every installed version of the models, and repairs what is wrong where that is asked for. `onReport` hears of
@@ -26,19 +29,23 @@ export async function verifyModels(
     versions.map((record) => ({ name, record, current: record.version === current })),
   );
   const reports = await eachModel(versions, options, async ({ name, record, current }): Promise<VerifyReport> => {
-    const bad = await badFiles(client.layout, record, options);
+    const files = [...record.files, ...absentFiles(record, record.wanted)];
+    const bad = await badFiles(client.layout, record, files, options);
     await warnOfStrangers(client.layout, record, options);
-    const paths = bad.map(({ path }) => path);
-    const repair = bad.length > 0 && options.repair ? await repairVersion(client, record, paths, options) : undefined;
+    const wrong = bad.map(({ path }) => path);
+    const { signal, onEvent } = options;
+    const how = { signal, onEvent, kept: record.wanted, wrong, makeCurrent: 'first' } as const;
+    const repair =
+      wrong.length > 0 && options.repair ? await installVersion(client, installedTarget(record), how) : undefined;
     const report = {
       name,
       version: record.version,
       current,
-      file_count: record.files.length,
-      bytes: installedBytes(record),
+      file_count: files.length,
+      bytes: totalSize(files),
       bad,
-      repaired: repair && piecesOf(repair, paths),
-      bytes_fetched: repair?.bytesFetched ?? 0,
+      repaired: repair && piecesOf(repair.transfer, wrong),
+      bytes_fetched: repair?.transfer?.bytesFetched ?? 0,
     };
     onReport(report);
     return report;
@@ -48,20 +55,25 @@ export async function verifyModels(
 }
 
 /** Chunks that came over the network; files, where there is no index. */
-function piecesOf({ indexBytes, mirrors }: TransferReport, paths: readonly string[]): number {
-  return indexBytes ? mirrors.reduce((sum, { chunks }) => sum + chunks, 0) : paths.length;
+function piecesOf(transfer: TransferReport | undefined, paths: readonly string[]): number {
+  return transfer?.indexBytes ? transfer.mirrors.reduce((sum, { chunks }) => sum + chunks, 0) : paths.length;
 }
 
-async function badFiles(layout: CacheLayout, record: InstallRecord, context: RunContext): Promise<VerifyReport['bad']> {
+async function badFiles(
+  layout: CacheLayout,
+  record: InstallRecord,
+  files: readonly InstalledFile[],
+  context: RunContext,
+): Promise<VerifyReport['bad']> {
   const directory = layout.version(record.model, record.version);
   const subject = `${record.model}@${record.version}`;
-  const total = installedBytes(record);
+  const total = totalSize(files);
   let done = 0;
   const onBytes = (count: number): void => {
     done += count;
     context.onEvent?.({ type: 'progress', task: 'verify', subject, done: Math.min(done, total), total });
   };
-  const results = await mapConcurrently(record.files, 4, async (file) => {
+  const results = await mapConcurrently(files, 4, async (file) => {
     const path = join(directory, file.path);
     try {
       const status = await lstat(path);
@@ -77,7 +89,7 @@ async function badFiles(layout: CacheLayout, record: InstallRecord, context: Run
   return results.filter((result) => result !== undefined);
 }
 
-/** Files that no release brought: a loader may pick them up. */
+/** Files that no release brought: a loader may pick them up. Whole ones of weights that an interrupted install left are none. */
 async function warnOfStrangers(layout: CacheLayout, record: InstallRecord, context: RunContext): Promise<void> {
   const directory = layout.version(record.model, record.version);
   const known = new Set([...record.files.map((file) => file.path), versionFileName]);
@@ -85,7 +97,8 @@ async function warnOfStrangers(layout: CacheLayout, record: InstallRecord, conte
   for (const entry of entries) {
     if (entry.isDirectory()) continue;
     const path = relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/');
-    if (known.has(path)) continue;
+    const ours = record.entry.files?.find((file) => file.path === path);
+    if (known.has(path) || (ours && (await isRight(directory, ours, context)))) continue;
     warn(context, {
       file: join(directory, path),
       message: 'is no file of this model',

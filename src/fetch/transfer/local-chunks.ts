@@ -40,9 +40,10 @@ export async function findCopies(
 /** Looks chunks up in one installed version: by chunk where its index is known, and by whole files of the same sha256. */
 function copiesOf(source: ReuseSource): (chunk: Chunk, index: ChunkIndex) => ChunkCopy | undefined {
   const chunks = new Map<string, ChunkCopy>();
+  const there = new Set(source.files.map(({ path }) => path));
   for (const [, , file, offset, length, sha256] of source.index?.chunks ?? []) {
     const path = source.index?.files[file]?.path;
-    if (file !== structure && path !== undefined)
+    if (file !== structure && path !== undefined && there.has(path))
       chunks.set(`${sha256} ${length}`, { file: join(source.directory, path), offset });
   }
   const safe = source.files.filter(({ path }) => filePathFault(path) === undefined);

@@ -12,6 +12,7 @@ export interface FileRecord {
 /** An installed version (or any directory with a model's files) from which chunks may be copied. Nothing in it is trusted. */
 export interface ReuseSource {
   readonly directory: string;
+  /** The files that are there. */
   readonly files: readonly FileRecord[];
   /** The index of that version; without it only whole identical files are found. */
   readonly index: ChunkIndex | undefined;
