@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { copyFile, cp, link, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
@@ -17,6 +17,7 @@ import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static
 import type { SecretKey } from '../../src/trust/secret-key.ts';
 import { signMessage, trustedCommentOf } from '../../src/trust/sign-message.ts';
 import { noise, safetensors } from '../archive/fixtures.ts';
+import { onnxFile, tensor } from '../fixtures/onnx-file.ts';
 import { weightsOf } from '../fixtures/weights-entry.ts';
 import { assertOutput } from '../json/output-schema.ts';
 
@@ -41,7 +42,20 @@ export interface ModelShape {
   readonly layerBytes?: number;
   readonly retrained?: readonly number[];
   readonly space?: string;
+  /** Weights besides model.safetensors, by path. */
+  readonly weights?: Readonly<Record<string, WeightsShape>>;
+  /** Default: model.safetensors. */
+  readonly defaultWeights?: string;
   readonly entry?: Partial<ManifestModel>;
+}
+
+/** A safetensors file; an ONNX file, where the path ends like that. */
+export interface WeightsShape {
+  readonly bytes?: number;
+  /** Other bytes and another space for another number. Of ONNX with external data, these alone. */
+  readonly seed?: number;
+  /** External data, in the same folder. */
+  readonly data?: string;
 }
 
 export interface ReleaseChanges extends Partial<Manifest> {
@@ -194,6 +208,27 @@ async function pack(
       ),
     ],
   ]);
+  const more = Object.entries(shape.weights ?? {});
+  for (const [path, { bytes = 300_000, seed = path.length, data }] of more) {
+    const raw = noise(bytes, 7000 + seed);
+    if (data !== undefined) contents.set(data, raw);
+    contents.set(
+      path,
+      path.endsWith('.onnx')
+        ? onnxFile({
+            initializers: [
+              tensor({ name: 'first', type: 2, dims: [bytes], raw: noise(bytes, 6000) }),
+              tensor({
+                name: 'second',
+                type: 2,
+                dims: [bytes],
+                ...(data === undefined ? { raw } : { external: { location: basename(data) } }),
+              }),
+            ],
+          })
+        : safetensors([{ name: 'w', dtype: 'U8', shape: [bytes], data: raw }]),
+    );
+  }
   for (const [path, bytes] of contents) {
     await mkdir(dirname(join(source, path)), { recursive: true });
     await writeFile(join(source, path), bytes);
@@ -207,7 +242,18 @@ async function pack(
     mtimeSeconds: 499162500,
   });
   const index = await readFile(join(output, `${archive}.index.json`));
-  const { weights, embedding } = weightsOf(packed.files, sha256(shape.space ?? `${name} ${retrained.join()}`));
+  const [first] = weightsOf(packed.files, sha256(shape.space ?? `${name} ${retrained.join()}`)).weights;
+  const { default: _, ...plain } = first!;
+  const others = more.map(([path, { seed = path.length, data }]) => {
+    const format = path.endsWith('.onnx') ? ('onnx' as const) : ('safetensors' as const);
+    const files = data === undefined ? [path] : [path, data];
+    const size_bytes = files.reduce((sum, file) => sum + contents.get(file)!.length, 0);
+    return { ...plain, path, format, files, size_bytes, space: sha256(`${name} ${path} ${seed}`) };
+  });
+  const weights = [plain, ...others].map((one) =>
+    one.path === (shape.defaultWeights ?? plain.path) ? { ...one, default: true as const } : one,
+  );
+  const { space } = weights.find((one) => 'default' in one)!;
   return {
     version,
     size_bytes: packed.archive.size_bytes,
@@ -223,7 +269,7 @@ async function pack(
     },
     files: packed.files.map((file) => ({ ...file })),
     weights,
-    embedding: { dimensions: 8, ...embedding },
+    embedding: { dimensions: 8, space },
   };
 }
 
