@@ -41,30 +41,19 @@ export function weightsOf({ weights }: ManifestModel, wanted: string): ManifestW
   return weights?.find((one) => (isWord(wanted) ? one.default : one.path === wanted));
 }
 
-/** All weights that are wanted, in the manifest's order. */
-export function wantedWeights({ weights = [] }: ManifestModel, wanted: Wanted): readonly ManifestWeights[] {
+/** The files of the weights that are wanted, and all that belong to no weights. Undefined where the manifest lists no files. */
+export function wantedFiles(
+  { files, weights = [] }: ManifestModel,
+  wanted: Wanted,
+): readonly ManifestFile[] | undefined {
   const isWanted = (one: ManifestWeights): boolean =>
     wanted.includes('all') || wanted.includes(one.path) || (one.default === true && wanted.includes('default'));
-  return weights.filter(isWanted);
-}
-
-/**
- * The files of the weights that are wanted, and all that belong to no weights. What a loader is given comes last, so that it is never
- * there without what it needs. Undefined where the manifest lists no files.
- */
-export function wantedFiles(entry: ManifestModel, wanted: Wanted): readonly ManifestFile[] | undefined {
-  const { files, weights = [] } = entry;
   const ofAny = new Set(weights.flatMap((one) => one.files));
-  const ofWanted = new Set(wantedWeights(entry, wanted).flatMap((one) => one.files));
-  return (
-    files &&
-    loadedLast(
-      entry,
-      files.filter(({ path }) => ofWanted.has(path) || !ofAny.has(path)),
-    )
-  );
+  const ofWanted = new Set(weights.filter(isWanted).flatMap((one) => one.files));
+  return files?.filter(({ path }) => ofWanted.has(path) || !ofAny.has(path));
 }
 
+/** The files with what loaders are given at the end, so that it is never there without what it needs. */
 export function loadedLast<File extends { readonly path: string }>(
   { weights = [] }: ManifestModel,
   files: readonly File[],

@@ -6,7 +6,7 @@ import { conflictError, remoteError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { makeDirectory, readFileIfThere, removeTree, writeFileAtomically } from '../../core/files.ts';
 import { sha256 } from '../../core/hashing.ts';
-import type { ExportReport } from '../api.ts';
+import type { ExportReport, WeightsOptions } from '../api.ts';
 import { type InstalledFile, type InstallRecord, readRecordedIndex } from '../cache/records.ts';
 import { type Wanted, wantedFiles, wantedOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
@@ -33,7 +33,7 @@ export async function exportModel(
   name: string,
   range: string | undefined,
   to: string,
-  options: ExportOptions = {},
+  options: WeightsOptions = {},
 ): Promise<ExportReport> {
   const { weights: _, ...context } = options;
   const resolved = client.offline
@@ -85,13 +85,11 @@ interface Export extends ResolvedModel {
   readonly record?: InstallRecord;
 }
 
-type ExportOptions = RunContext & { readonly weights?: string | undefined };
-
 async function resolveOffered(
   client: Client,
   name: string,
   range: string | undefined,
-  { weights, ...context }: ExportOptions,
+  { weights, ...context }: WeightsOptions,
 ): Promise<Export> {
   const good = await findManifest(client, context, 'look');
   const here = await findWanted(client, name, range, context);
@@ -104,7 +102,7 @@ async function resolveInstalled(
   client: Client,
   name: string,
   range: string | undefined,
-  options: ExportOptions,
+  options: WeightsOptions,
 ): Promise<Export> {
   const { record, wanted = [] } = (await findInstalled(client, name, range, { ...options, asInstalled: true })) ?? {};
   const from =
