@@ -13,6 +13,7 @@ import { startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { parseSecretKey } from '../../src/trust/secret-key.ts';
 import { signMessage, trustedCommentOf } from '../../src/trust/sign-message.ts';
 import { formats, noise, packTree, safetensors, type Tree, writeTree } from '../archive/fixtures.ts';
+import { weightsOf } from '../fixtures/weights-entry.ts';
 import { plainPublicKey, plainSecretKey } from '../trust/keys.ts';
 
 const numRuns = Number(process.env.AIRCHER_TEST_RUNS ?? 12);
@@ -81,6 +82,7 @@ async function publish(
             }
           : {}),
         files: packed.files.map((file) => ({ ...file })),
+        ...weightsOf(packed.files, packed.archive.sha256),
       },
     },
   };
