@@ -7,8 +7,9 @@ import { benchPublish, formatPublishBench } from './bench/publish.ts';
 import { buildClientPackage } from './build-client-package.ts';
 
 /**
- * `npm run bench [-- --rounds N] [--only pack|install|publish|memory]`: our times beside other tools', in one run on one machine, hashing
- * included. Ratios count; seconds are of this machine on this day.
+ * `npm run bench [-- --rounds N] [--only pack|install|publish|memory]`: our times beside other
+ * tools', in one run on one machine, hashing included. Ratios count; seconds are of this machine on
+ * this day.
  */
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '5' }, only: { type: 'string' }, model: { type: 'string' } },

@@ -21,8 +21,8 @@ export interface BuiltBundle {
 }
 
 /**
- * Bundles the client into one file that can be read, and imports nothing but `node:*`. The same sources make the same bytes,
- * wherever they lie. Throws where the file would import anything else.
+ * Bundles the client into one file that can be read, and imports nothing but `node:*`. The same
+ * sources make the same bytes, wherever they lie. Throws where the file would import anything else.
  */
 export async function buildClientBundle(output: string): Promise<BuiltBundle> {
   const [, bannerComment] = banner.split('\n');

@@ -5,7 +5,10 @@ import { type BuiltBundle, buildClientBundle } from './build-client-bundle.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Writes the package `aircher`: the client's one file, its types, and what a registry asks for. It depends on nothing. */
+/**
+ * Writes the package `aircher`: the client's one file, its types, and what a registry asks for. It
+ * depends on nothing.
+ */
 export async function buildClientPackage(directory = join(root, 'dist/client')): Promise<BuiltBundle> {
   const { version, keywords, homepage, bugs, repository, license } = JSON.parse(
     await readFile(join(root, 'package.json'), 'utf8'),

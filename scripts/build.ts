@@ -6,7 +6,10 @@ import { expectedBundleBytes } from './build-client-bundle.ts';
 import { buildClientPackage } from './build-client-package.ts';
 import { keepPublicDeclarations } from './public-declarations.ts';
 
-/** Builds what is published: the package `aircher-models` in dist/, and in it, in dist/client/, the package `aircher`. */
+/**
+ * Builds what is published: the package `aircher-models` in dist/, and in it, in dist/client/, the
+ * package `aircher`.
+ */
 const root = fileURLToPath(new URL('..', import.meta.url));
 await rm(`${root}dist`, { recursive: true, force: true });
 await execa('tsc', ['-p', 'tsconfig.build.json'], { cwd: root, preferLocal: true, stdio: 'inherit' });

@@ -8,7 +8,10 @@ import { commands, globalOptions } from '../src/fetch/commands/index.ts';
 import { namedFaults } from '../src/release/rehearse/named-faults.ts';
 import { type EnvironmentVariable, environmentVariables, nodeVariables } from './environment-docs.ts';
 
-/** docs/commands.md: every command, option, exit code and environment variable, from the code that has them. */
+/**
+ * docs/commands.md: every command, option, exit code and environment variable, from the code that
+ * has them.
+ */
 export function commandDocs(): string {
   const program = commandTree();
   const sections = [

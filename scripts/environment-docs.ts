@@ -1,4 +1,7 @@
-/** The environment variables that the executables read, for docs/commands.md. A test compares the names with the code. */
+/**
+ * The environment variables that the executables read, for docs/commands.md. A test compares the
+ * names with the code.
+ */
 export interface EnvironmentVariable {
   readonly name: string;
   /** Which executables read it; `tests` for those that enlarge or extend the tests. */

@@ -23,8 +23,8 @@ const documents: Readonly<Record<string, Readonly<Record<string, () => string>>>
 };
 
 /**
- * The documents with what stands between `<!-- generated: NAME -->` and `<!-- end of NAME -->` up to date. Throws where a part is
- * missing.
+ * The documents with what stands between `<!-- generated: NAME -->` and `<!-- end of NAME -->` up
+ * to date. Throws where a part is missing.
  */
 export async function formatDocs(): Promise<Readonly<Record<string, string>>> {
   const made: Record<string, string> = {};

@@ -3,7 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { writeFileAtomically } from '../src/core/files.ts';
 import { generatedFiles } from './generated-files.ts';
 
-/** `npm run generate`: writes what is generated from code. With `--check`, only says whether it is up to date. */
+/**
+ * `npm run generate`: writes what is generated from code. With `--check`, only says whether it is
+ * up to date.
+ */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const check = process.argv.includes('--check');
 for (const [path, content] of Object.entries(await generatedFiles())) {

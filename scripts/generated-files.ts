@@ -8,7 +8,9 @@ import { formatDocs } from './format-docs.ts';
 import { jsonDocs } from './json-docs.ts';
 import { jsonSchemas } from './json-schemas.ts';
 
-/** Everything in the repository that is generated from code, by path. A test holds it up to date. */
+/**
+ * Everything in the repository that is generated from code, by path. A test holds it up to date.
+ */
 export async function generatedFiles(): Promise<Readonly<Record<string, string>>> {
   const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
   return {

@@ -6,8 +6,9 @@ import { weightFormats } from '../src/contract/weights-field.ts';
 import { planSchema } from '../src/release/plan/plan-record.ts';
 
 /**
- * Every document that a command prints with `--json`, by the command. Keys have one type and one meaning in all of them, which
- * `json-keys.ts` tells. Keys that have no value are left out, but for those that may be null. Tests hold each command to it.
+ * Every document that a command prints with `--json`, by the command. Keys have one type and one
+ * meaning in all of them, which `json-keys.ts` tells. Keys that have no value are left out, but for
+ * those that may be null. Tests hold each command to it.
  */
 
 const object = z.strictObject;
@@ -288,7 +289,9 @@ const signing = z.looseObject({ public_keys: texts });
 
 const models = <Report extends z.ZodMiniType>(report: Report) => object({ models: list(report) });
 
-/** Of the commands of both programs; `model …` are the client's. `error`: of any command that fails. */
+/**
+ * Of the commands of both programs; `model …` are the client's. `error`: of any command that fails.
+ */
 export const jsonDocuments = {
   init: object({
     files: list(object({ path: text, state: one(['written', 'updated', 'extended', 'kept']) })),

@@ -1,4 +1,7 @@
-/** What each key of the documents in `json-documents.ts` means, in all of them. A test holds the two lists equal. */
+/**
+ * What each key of the documents in `json-documents.ts` means, in all of them. A test holds the two
+ * lists equal.
+ */
 export const jsonKeys: Readonly<Record<string, string>> = {
   action: 'what the release does with the model: packs it, or carries the published entry forward',
   algorithm: 'of `hex`',

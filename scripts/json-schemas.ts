@@ -37,7 +37,10 @@ export interface OutputSchema {
   readonly additionalProperties?: OutputSchema | boolean;
 }
 
-/** What commands print with `--json`: a definition for each document, and for each part that several have. */
+/**
+ * What commands print with `--json`: a definition for each document, and for each part that several
+ * have.
+ */
 export function outputSchema(): { readonly $defs: Readonly<Record<string, OutputSchema>> } {
   // Whatever is in it is referred to by its id.
   const registry = z.registry<{ id: string }>();

@@ -1,7 +1,10 @@
 import { glob, readFile, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
-/** Deletes the declarations below a directory that `entry` doesn't lead to: they would only invite imports of what isn't public. */
+/**
+ * Deletes the declarations below a directory that `entry` doesn't lead to: they would only invite
+ * imports of what isn't public.
+ */
 export async function keepPublicDeclarations(directory: string, entry: string): Promise<void> {
   const reached = new Set<string>();
   const queue = [resolve(directory, entry)];

@@ -12,9 +12,9 @@ import { buildClientPackage } from './build-client-package.ts';
 import { copyModel, type Retrained, retrainLastLayers, statedLicence } from './quickstart/own-model.ts';
 
 /**
- * `npm run quickstart [-- --source DIR]`: the main job end to end, on this machine alone: two models are released to a mirror,
- * installed over HTTP, one is retrained, released again and updated; a rehearsal publishes to GitHub and the Hub. Everything it makes
- * is in ./quickstart.
+ * `npm run quickstart [-- --source DIR]`: the main job end to end, on this machine alone: two
+ * models are released to a mirror, installed over HTTP, one is retrained, released again and
+ * updated; a rehearsal publishes to GitHub and the Hub. Everything it makes is in ./quickstart.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const values = readOptions();

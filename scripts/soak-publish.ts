@@ -3,9 +3,9 @@ import { killPublish } from '../test/release/publish-kills.ts';
 import { measurePublish } from '../test/release/publish-measured.ts';
 
 /**
- * `node scripts/soak-publish.ts [--kills 100] [--sizes 1.6,3]`: publishes against the stand-ins, killed at random requests, then publishes
- * models of so many gigabytes and measures peak memory and bytes on the wire. Prints what it measured; exits with 1 where a bound is
- * broken.
+ * `node scripts/soak-publish.ts [--kills 100] [--sizes 1.6,3]`: publishes against the stand-ins,
+ * killed at random requests, then publishes models of so many gigabytes and measures peak memory
+ * and bytes on the wire. Prints what it measured; exits with 1 where a bound is broken.
  */
 const { values } = parseArgs({
   options: { kills: { type: 'string', default: '100' }, sizes: { type: 'string', default: '1.6,3' } },

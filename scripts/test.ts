@@ -4,7 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { buildClientPackage } from './build-client-package.ts';
 
-/** `npm test [FILE…]`: builds the client that releases carry, then runs the tests with Node's own runner. */
+/**
+ * `npm test [FILE…]`: builds the client that releases carry, then runs the tests with Node's own
+ * runner.
+ */
 const root = fileURLToPath(new URL('..', import.meta.url));
 await buildClientPackage();
 const named = process.argv.slice(2);

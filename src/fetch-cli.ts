@@ -7,10 +7,16 @@ import { toolVersion } from './core/tool-version.ts';
 import { type CommandEnvironment, runModelCommand } from './fetch/command-line.ts';
 import { isStartedFile } from './fetch/started-file.ts';
 
-/** The file `aircher.mjs`: a module with the client's library, and a command where Node is started with it. */
+/**
+ * The file `aircher.mjs`: a module with the client's library, and a command where Node is started
+ * with it.
+ */
 export * from './fetch/index.ts';
 
-/** The executable `aircher`: reads the process's environment, passes it on, and ends with the exit code. */
+/**
+ * The executable `aircher`: reads the process's environment, passes it on, and ends with the exit
+ * code.
+ */
 async function main(argv: readonly string[]): Promise<number> {
   const fault = supportedNode(process.versions.node, [20, 19]);
   if (fault !== undefined) {
@@ -45,7 +51,8 @@ async function main(argv: readonly string[]): Promise<number> {
 
 if (isStartedFile(import.meta.url, process.argv[1])) {
   watchOutput(process);
-  // What a command that never ends would leave; not awaited here, since a bundler could make no CommonJS of that.
+  // What a command that never ends would leave; not awaited here, since a bundler could make no
+  // CommonJS of that.
   process.exitCode = exitCodes.unexpected;
   void main(process.argv.slice(2)).then((exitCode) => {
     process.exitCode = exitCode;

@@ -1,4 +1,7 @@
-/** The library entry `aircher-models`: the release line as functions, for maintainers' own scripts. The client is `aircher-models/fetch`. */
+/**
+ * The library entry `aircher-models`: the release line as functions, for maintainers' own scripts.
+ * The client is `aircher-models/fetch`.
+ */
 export type { ChunkIndex } from './contract/chunk-index.ts';
 export { formatChunkIndex, parseChunkIndex } from './contract/chunk-index.ts';
 export { formatManifest, type Manifest, type ManifestModel, parseManifest } from './contract/manifest.ts';

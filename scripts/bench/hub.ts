@@ -13,8 +13,9 @@ const repository = 'bench/models';
 const token = 'hf_bench';
 
 /**
- * A model from a stand-in of the Hub over loopback: our installation, which checks every byte, beside `hf download` of the same
- * model's raw files, which checks no digest. The client must be built.
+ * A model from a stand-in of the Hub over loopback: our installation, which checks every byte,
+ * beside `hf download` of the same model's raw files, which checks no digest. The client must be
+ * built.
  */
 export async function benchHub(shape: BertShape, rounds: number): Promise<InstallBench> {
   const place = await mkdtemp(join(tmpdir(), 'aircher-bench-'));

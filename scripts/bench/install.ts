@@ -106,7 +106,10 @@ export interface BytesServed {
   readonly manifest: number;
 }
 
-/** Installs and updates against other tools, over loopback and over a slow line. The client must be built. */
+/**
+ * Installs and updates against other tools, over loopback and over a slow line. The client must be
+ * built.
+ */
 export async function benchInstall(
   rounds: number,
 ): Promise<{ readonly benches: readonly InstallBench[]; readonly update: UpdateBench }> {

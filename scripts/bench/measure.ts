@@ -16,11 +16,17 @@ export interface Measurement {
   /** Medians of the rounds; undefined where a program is missing. */
   readonly seconds: number | undefined;
   readonly missing: readonly string[];
-  /** Highest resident memory of the process over all rounds, where it reports it (`peak_bytes=N` on stdout or stderr). */
+  /**
+   * Highest resident memory of the process over all rounds, where it reports it (`peak_bytes=N` on
+   * stdout or stderr).
+   */
   readonly peakMemoryBytes: number | undefined;
 }
 
-/** Runs every contender once a round, so that a slow moment of the machine meets all of them. The first round isn't counted. */
+/**
+ * Runs every contender once a round, so that a slow moment of the machine meets all of them. The
+ * first round isn't counted.
+ */
 export async function measure(contenders: readonly Contender[], rounds: number): Promise<readonly Measurement[]> {
   const times = new Map<string, number[]>();
   const peaks = new Map<string, number>();

@@ -18,7 +18,10 @@ export interface MemoryBench {
   readonly installing: number;
 }
 
-/** What packing and installing a model of 3 GB hold in memory at most; undefined where the disk has no room for it. The client must be built. */
+/**
+ * What packing and installing a model of 3 GB hold in memory at most; undefined where the disk has
+ * no room for it. The client must be built.
+ */
 export async function benchMemory(shape: BertShape = large): Promise<MemoryBench | undefined> {
   const place = await mkdtemp(join(tmpdir(), 'aircher-bench-'));
   try {

@@ -1,6 +1,7 @@
 /**
- * Compares packing with what people use today, in one run on one machine: `node scripts/bench/pack.ts [--model DIR]
- * [--rounds N] [--json]`. Every time is of whole processes and includes a sha256 of the archive.
+ * Compares packing with what people use today, in one run on one machine: `node
+ * scripts/bench/pack.ts [--model DIR] [--rounds N] [--json]`. Every time is of whole processes and
+ * includes a sha256 of the archive.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
@@ -30,7 +31,10 @@ interface PackContender extends Contender {
 
 const ours: readonly ArchiveFormat[] = ['tar.gz', 'tar.zst'];
 
-/** Runs every contender once a round, so that a slow moment of the machine meets all of them; gives medians. */
+/**
+ * Runs every contender once a round, so that a slow moment of the machine meets all of them; gives
+ * medians.
+ */
 export async function benchPack(options: PackBenchOptions = {}): Promise<PackBenchResult[]> {
   const work = await mkdtemp(join(tmpdir(), 'aircher-bench-'));
   try {
@@ -108,7 +112,10 @@ async function pack(directory: string, format: ArchiveFormat, output: string): P
   console.log(`${packed.archive.sha256} peak_bytes=${process.resourceUsage().maxRSS * 1024}`);
 }
 
-/** A table with the time of each contender as a multiple of packArchive's in the same kind of compression. */
+/**
+ * A table with the time of each contender as a multiple of packArchive's in the same kind of
+ * compression.
+ */
 export function formatPackBench(results: readonly PackBenchResult[]): string {
   const seconds = (name: string): number | undefined => results.find((result) => result.name === name)?.seconds;
   const lines = results.map(({ name, seconds: time, missing, archiveBytes, peakMemoryBytes }) => {

@@ -28,7 +28,10 @@ export interface PublishBench {
   readonly ratio: number;
 }
 
-/** Publishing one packed model to one host, to another, and to both, with the command's real patience. */
+/**
+ * Publishing one packed model to one host, to another, and to both, with the command's real
+ * patience.
+ */
 export async function benchPublish(rounds: number): Promise<PublishBench> {
   const place = await mkdtemp(join(tmpdir(), 'aircher-bench-'));
   const times = new Map<string, number[]>();

@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util';
 import { startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 
-/** `node serve.ts DIR [--rate N] [--total-rate N] [--latency MS]`: a static server of its own process; prints its URL. */
+/**
+ * `node serve.ts DIR [--rate N] [--total-rate N] [--latency MS]`: a static server of its own
+ * process; prints its URL.
+ */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rate: { type: 'string' }, 'total-rate': { type: 'string' }, latency: { type: 'string' } },

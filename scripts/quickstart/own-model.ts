@@ -6,7 +6,10 @@ import { listSourceFiles } from '../../src/model/source-files.ts';
 import { readWeights, weightFormatOf } from '../../src/weights/read-weights.ts';
 import type { PlacedTensor } from '../../src/weights/weights-file.ts';
 
-/** Copies a model of one's own, links as what they lead to (the Hub's cache has links), and hidden files not at all. */
+/**
+ * Copies a model of one's own, links as what they lead to (the Hub's cache has links), and hidden
+ * files not at all.
+ */
 export async function copyModel(source: string, target: string): Promise<void> {
   await cp(source, target, {
     recursive: true,
@@ -46,8 +49,9 @@ export interface Retrained {
 const layerNumber = /(?:^|\.)(?:layers?|blocks?|h)\.(\d+)\./;
 
 /**
- * Other weights in the last two layers, or where names tell of no layers in the last mebibyte. Changes the files in place: the
- * safetensors in the model's own folder, and where there are none its ONNX and GGUF files.
+ * Other weights in the last two layers, or where names tell of no layers in the last mebibyte.
+ * Changes the files in place: the safetensors in the model's own folder, and where there are none
+ * its ONNX and GGUF files.
  */
 export async function retrainLastLayers(model: string): Promise<Retrained> {
   const tensors = await weightsOf(model);
@@ -80,7 +84,10 @@ function layerOf(tensor: string): number | undefined {
   return number === undefined ? undefined : Number(number);
 }
 
-/** Flips the lowest bit of every fourth byte: the lowest of an F32's fraction, so that all stay numbers. */
+/**
+ * Flips the lowest bit of every fourth byte: the lowest of an F32's fraction, so that all stay
+ * numbers.
+ */
 async function alter(path: string, start: number, length: number): Promise<void> {
   const handle = await open(path, 'r+');
   try {

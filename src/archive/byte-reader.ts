@@ -1,6 +1,9 @@
 import { integrityError } from '../core/errors.ts';
 
-/** Reads exact counts of bytes from a stream of pieces, holding no more than one piece and what is asked for. */
+/**
+ * Reads exact counts of bytes from a stream of pieces, holding no more than one piece and what is
+ * asked for.
+ */
 export class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   readonly #name: string;
@@ -22,7 +25,9 @@ export class ByteReader {
     return (await this.#some(1)).length === 0;
   }
 
-  /** A copy of exactly `count` bytes (a source may use a piece's memory again); throws as `stream`. */
+  /**
+   * A copy of exactly `count` bytes (a source may use a piece's memory again); throws as `stream`.
+   */
   async take(count: number): Promise<Uint8Array> {
     const taken = new Uint8Array(count);
     let filled = 0;
@@ -33,7 +38,10 @@ export class ByteReader {
     return taken;
   }
 
-  /** The next `count` bytes as they come; throws AircherError `integrity` where the stream ends before. Infinity: all that come. */
+  /**
+   * The next `count` bytes as they come; throws AircherError `integrity` where the stream ends
+   * before. Infinity: all that come.
+   */
   async *stream(count: number): AsyncGenerator<Uint8Array> {
     for (let left = count; left > 0; ) {
       const piece = await this.#some(left);

@@ -19,8 +19,9 @@ interface Pending {
 }
 
 /**
- * Writes chunks to an archive in the order in which they are added, hashing as it goes, while up to `parallel` of them are
- * being compressed in Node's thread pool. Structure is gathered, so that what neighbours is one chunk.
+ * Writes chunks to an archive in the order in which they are added, hashing as it goes, while up to
+ * `parallel` of them are being compressed in Node's thread pool. Structure is gathered, so that
+ * what neighbours is one chunk.
  */
 export class ChunkWriter {
   readonly #handle: FileHandle;
@@ -44,7 +45,9 @@ export class ChunkWriter {
     if (this.#format === 'tar.gz') this.#write(gzipHeader);
   }
 
-  /** Adds tar structure; it is written with its neighbours when a file's bytes or the end follow. */
+  /**
+   * Adds tar structure; it is written with its neighbours when a file's bytes or the end follow.
+   */
   addStructure(bytes: Uint8Array): void {
     if (bytes.length > 0) this.#structureParts.push(bytes);
   }
@@ -106,8 +109,9 @@ export class ChunkWriter {
   }
 
   /**
-   * Synchronous on purpose: a hop through the thread pool would wait there behind whole chunks being compressed, and the pool
-   * runs dry meanwhile. The pool has work for longer than a write of 1 MiB takes.
+   * Synchronous on purpose: a hop through the thread pool would wait there behind whole chunks
+   * being compressed, and the pool runs dry meanwhile. The pool has work for longer than a write of
+   * 1 MiB takes.
    */
   #write(bytes: Uint8Array): void {
     this.#archiveHash.update(bytes);
@@ -116,12 +120,14 @@ export class ChunkWriter {
   }
 }
 
-/** Certainly larger than the buffers that Node shares among small data, which can't be given back. */
+/**
+ * Certainly larger than the buffers that Node shares among small data, which can't be given back.
+ */
 const unpooledBytes = 4 * Buffer.poolSize;
 
 /**
- * Gives a written buffer's memory back at once, where Node can (from 21). The collector would let about 100 MB of them gather
- * first.
+ * Gives a written buffer's memory back at once, where Node can (from 21). The collector would let
+ * about 100 MB of them gather first.
  */
 function freeLarge(buffer: ArrayBufferLike & { readonly transfer?: (length: number) => unknown }): void {
   if (buffer.byteLength > unpooledBytes) buffer.transfer?.(0);

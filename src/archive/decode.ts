@@ -14,8 +14,9 @@ interface WithEngine {
 }
 
 /**
- * The chunk that one slice of an archive holds, which must be exactly `length` bytes and use the whole slice; never inflates
- * more than that. Throws AircherError `integrity`. Whether the bytes are the right ones is the caller's to check, by digest.
+ * The chunk that one slice of an archive holds, which must be exactly `length` bytes and use the
+ * whole slice; never inflates more than that. Throws AircherError `integrity`. Whether the bytes
+ * are the right ones is the caller's to check, by digest.
  */
 export async function decodeChunk(format: ArchiveFormat, slice: Uint8Array, length: number): Promise<Uint8Array> {
   const chunk = await decodeBounded(format, slice, length);

@@ -8,8 +8,9 @@ import { findZstdFrame, zstdFrame } from './zstd-frames.ts';
 const batchBytes = 1024 * 1024;
 
 /**
- * The tar stream inside an archive of the given format, all gzip members or zstd frames of it. Throws AircherError `integrity`
- * for damaged data and where it would be more than `maxBytes`; errors of `source` come through as they are.
+ * The tar stream inside an archive of the given format, all gzip members or zstd frames of it.
+ * Throws AircherError `integrity` for damaged data and where it would be more than `maxBytes`;
+ * errors of `source` come through as they are.
  */
 export async function* decompress(
   format: ArchiveFormat,
@@ -40,7 +41,10 @@ function decoded(
   return unzstd(source, portableZstd);
 }
 
-/** Frame by frame, because Node's own decoder stops after the first one in some versions, without an error. */
+/**
+ * Frame by frame, because Node's own decoder stops after the first one in some versions, without an
+ * error.
+ */
 async function* unzstd(source: AsyncIterable<Uint8Array>, portable: boolean): AsyncGenerator<Uint8Array> {
   const reader = new ByteReader(source, 'the zstd data');
   try {
@@ -53,7 +57,10 @@ async function* unzstd(source: AsyncIterable<Uint8Array>, portable: boolean): As
   }
 }
 
-/** Native decoders bound their output themselves, and every write costs them a hop through the thread pool. */
+/**
+ * Native decoders bound their output themselves, and every write costs them a hop through the
+ * thread pool.
+ */
 async function* inBatches(units: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let batch: Uint8Array[] = [];
   let bytes = 0;

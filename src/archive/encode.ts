@@ -22,7 +22,10 @@ export function checkFormat(format: ArchiveFormat): void {
   );
 }
 
-/** One chunk as it stands in the archive, in pieces to be written one after the other; decodes alone. */
+/**
+ * One chunk as it stands in the archive, in pieces to be written one after the other; decodes
+ * alone.
+ */
 export async function encodeChunk(format: ArchiveFormat, chunk: Uint8Array): Promise<readonly Uint8Array[]> {
   if (format === 'tar') return [chunk];
   if (format === 'tar.zst') return collect(zstdCompressor(chunk.length), chunk);
@@ -31,7 +34,10 @@ export async function encodeChunk(format: ArchiveFormat, chunk: Uint8Array): Pro
   return bytes < storedBytes(chunk.length) ? deflated : storeBlocks(chunk);
 }
 
-/** All output for one input, as it comes: joining the pieces would cost as much as a third hash of them. */
+/**
+ * All output for one input, as it comes: joining the pieces would cost as much as a third hash of
+ * them.
+ */
 async function collect(stream: Transform, chunk: Uint8Array): Promise<Uint8Array[]> {
   const pieces: Uint8Array[] = [];
   stream.on('data', (piece: Uint8Array) => pieces.push(piece));
@@ -40,7 +46,10 @@ async function collect(stream: Transform, chunk: Uint8Array): Promise<Uint8Array
   return pieces;
 }
 
-/** Blocks of literals with Huffman codes and no matches, whose bytes are the same in every zlib; ends in a full flush. */
+/**
+ * Blocks of literals with Huffman codes and no matches, whose bytes are the same in every zlib;
+ * ends in a full flush.
+ */
 function huffmanDeflater(length: number): Transform {
   return zlib.createDeflateRaw({
     strategy: zlib.constants.Z_HUFFMAN_ONLY,
@@ -51,7 +60,10 @@ function huffmanDeflater(length: number): Transform {
   });
 }
 
-/** One frame with its content's size, compressed by one thread: several threads in one frame corrupt it silently. */
+/**
+ * One frame with its content's size, compressed by one thread: several threads in one frame corrupt
+ * it silently.
+ */
 function zstdCompressor(length: number): Transform {
   return zlib.createZstdCompress({
     params: {

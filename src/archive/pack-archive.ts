@@ -54,10 +54,10 @@ export interface PackedArchive {
 }
 
 /**
- * Packs a model into a seekable archive and its chunk index: one streaming pass over each file, bounded memory, the same
- * bytes from the same input. Both appear whole or not at all, the index last; an older index goes before the archive it
- * doesn't describe appears. Throws AircherError `invalid` for names that can't be packed, broken weights and files that
- * change meanwhile.
+ * Packs a model into a seekable archive and its chunk index: one streaming pass over each file,
+ * bounded memory, the same bytes from the same input. Both appear whole or not at all, the index
+ * last; an older index goes before the archive it doesn't describe appears. Throws AircherError
+ * `invalid` for names that can't be packed, broken weights and files that change meanwhile.
  */
 export async function packArchive(options: PackOptions): Promise<PackedArchive> {
   const { model, files, format, output } = options;
@@ -174,7 +174,9 @@ async function writeFile(
   }
 }
 
-/** More than cores, so that the thread pool never runs dry while the main thread hashes and writes. */
+/**
+ * More than cores, so that the thread pool never runs dry while the main thread hashes and writes.
+ */
 function defaultParallel(): number {
   return Math.min(availableParallelism() + 4, maxParallel);
 }

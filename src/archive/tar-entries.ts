@@ -11,14 +11,20 @@ export const endOfArchive: Buffer = Buffer.alloc(2 * blockBytes);
 /** Longest name that stands in a header as it is, in bytes. */
 const plainNameBytes = 99;
 
-/** One entry of an archive; `path` is the full one, with the top directory, and ends in `/` for a directory. */
+/**
+ * One entry of an archive; `path` is the full one, with the top directory, and ends in `/` for a
+ * directory.
+ */
 export interface ArchiveEntry<File> {
   readonly path: string;
   /** Undefined for a directory. */
   readonly file: File | undefined;
 }
 
-/** The top directory, every directory on the way to a file, and the files, sorted by full path in byte order. */
+/**
+ * The top directory, every directory on the way to a file, and the files, sorted by full path in
+ * byte order.
+ */
 export function listEntries<File extends { readonly path: string }>(
   topDirectory: string,
   files: readonly File[],
@@ -35,8 +41,9 @@ export function listEntries<File extends { readonly path: string }>(
 }
 
 /**
- * Header blocks of an entry, the same bytes on every machine: mode 0644 or 0755, owner and group 0 without names. A name that
- * plain ustar can't hold (long, not ASCII) and a size from 8 GiB have a pax header before them.
+ * Header blocks of an entry, the same bytes on every machine: mode 0644 or 0755, owner and group 0
+ * without names. A name that plain ustar can't hold (long, not ASCII) and a size from 8 GiB have a
+ * pax header before them.
  */
 export function encodeEntryHeader(path: string, sizeBytes: number, mtimeSeconds: number): Buffer {
   const directory = path.endsWith('/');

@@ -3,16 +3,25 @@ import { type AircherError, integrityError } from '../core/errors.ts';
 /** Bytes of a tar block: every header is one, every body is padded to a multiple of it. */
 export const blockBytes = 512;
 
-/** One header block, as far as a reader of files and directories needs it. Layout: POSIX.1-2017 pax, "ustar Interchange Format". */
+/**
+ * One header block, as far as a reader of files and directories needs it. Layout: POSIX.1-2017 pax,
+ * "ustar Interchange Format".
+ */
 export interface TarHeader {
   readonly name: string;
   readonly mode: number;
   readonly sizeBytes: number;
-  /** The type flag: `0` file, `5` directory, `x` pax record, …; the old form of a file, NUL, is `0` too. */
+  /**
+   * The type flag: `0` file, `5` directory, `x` pax record, …; the old form of a file, NUL, is `0`
+   * too.
+   */
   readonly type: string;
 }
 
-/** Parses a header block; undefined for a block of zeros, which ends an archive. Throws AircherError `integrity`. */
+/**
+ * Parses a header block; undefined for a block of zeros, which ends an archive. Throws AircherError
+ * `integrity`.
+ */
 export function parseTarHeader(block: Uint8Array): TarHeader | undefined {
   if (block.every((byte) => byte === 0)) return undefined;
   let sum = 0;
@@ -34,7 +43,10 @@ function isUstar(block: Uint8Array): boolean {
   return Buffer.from(block.subarray(257, 263)).toString('latin1') === 'ustar\0';
 }
 
-/** Octal digits between spaces and NULs, or a big-endian number whose first byte is 0x80 (sizes from 8 GiB). */
+/**
+ * Octal digits between spaces and NULs, or a big-endian number whose first byte is 0x80 (sizes from
+ * 8 GiB).
+ */
 function readNumber(field: Uint8Array): number {
   if (field[0] === 0x80) {
     const value = field.subarray(1).reduce((sum, byte) => sum * 256 + byte, 0);
@@ -51,7 +63,10 @@ function readText(field: Uint8Array): string {
   return decodeText(end === -1 ? field : field.subarray(0, end));
 }
 
-/** The records of a pax header: `length key=value\n`, of which the length counts every byte of the record. */
+/**
+ * The records of a pax header: `length key=value\n`, of which the length counts every byte of the
+ * record.
+ */
 export function parsePax(body: Uint8Array): ReadonlyMap<string, string> {
   const records = new Map<string, string>();
   for (let start = 0; start < body.length; ) {

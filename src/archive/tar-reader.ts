@@ -14,14 +14,18 @@ export interface TarEntry {
   /** Below the top directory, without a final `/`. */
   readonly path: string;
   readonly sizeBytes: number;
-  /** The file's bytes, to be read before the next entry is asked for; what isn't read is skipped. Empty for a directory. */
+  /**
+   * The file's bytes, to be read before the next entry is asked for; what isn't read is skipped.
+   * Empty for a directory.
+   */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
 /**
- * Reads a tar stream that may be hostile. Only regular files and directories below `topDirectory` pass, each path once and
- * safe on every system; links, devices, sparse files, special modes, `..`, absolute and clashing paths are refused, and so
- * is an archive that ends early or goes on behind its end. Modes, owners and times are ignored. Throws AircherError `integrity`.
+ * Reads a tar stream that may be hostile. Only regular files and directories below `topDirectory`
+ * pass, each path once and safe on every system; links, devices, sparse files, special modes, `..`,
+ * absolute and clashing paths are refused, and so is an archive that ends early or goes on behind
+ * its end. Modes, owners and times are ignored. Throws AircherError `integrity`.
  */
 export async function* readTar(
   source: AsyncIterable<Uint8Array>,
@@ -51,7 +55,10 @@ export async function* readTar(
   }
 }
 
-/** The next header of a file or directory, with what pax and long-name records before it say; undefined at the first zero block. */
+/**
+ * The next header of a file or directory, with what pax and long-name records before it say;
+ * undefined at the first zero block.
+ */
 async function nextHeader(reader: ByteReader): Promise<TarHeader | undefined> {
   let name: string | undefined;
   let sizeBytes: number | undefined;

@@ -11,16 +11,21 @@ import { startHash } from '../core/hashing.ts';
 import { decompress } from './decompress.ts';
 import { readTar, type TarEntry } from './tar-reader.ts';
 
-/** tar's own bytes for one entry: headers, pax records, padding, and a directory or two on the way. */
+/**
+ * tar's own bytes for one entry: headers, pax records, padding, and a directory or two on the way.
+ */
 const bytesPerEntry = 16 * 1024;
-/** Where nothing declares the files: how much larger than the archive they may be. Weights shrink by a tenth. */
+/**
+ * Where nothing declares the files: how much larger than the archive they may be. Weights shrink by
+ * a tenth.
+ */
 const undeclaredRatio = 20;
 const undeclaredBytes = 64 * 1024 * 1024;
 
 /**
- * Unpacks a whole archive, whose sha256 the caller has checked, into `directory`, which is emptied first. Where the entry declares
- * files, exactly these must be in it, with their sizes and digests; else what the archive holds. All files are flushed.
- * Throws `integrity`.
+ * Unpacks a whole archive, whose sha256 the caller has checked, into `directory`, which is emptied
+ * first. Where the entry declares files, exactly these must be in it, with their sizes and digests;
+ * else what the archive holds. All files are flushed. Throws `integrity`.
  */
 export async function unpackArchive(
   options: {

@@ -4,7 +4,10 @@ import type { ByteReader } from './byte-reader.ts';
 /** Most memory that a frame may ask for, in bytes: what the `zstd` program allows by default. */
 const maxWindowBytes = 128 * 1024 * 1024;
 
-/** Largest block of the format. Source of this and of the layout below: RFC 8878, sections 3.1.1 and 3.1.2. */
+/**
+ * Largest block of the format. Source of this and of the layout below: RFC 8878, sections 3.1.1 and
+ * 3.1.2.
+ */
 const maxBlockBytes = 128 * 1024;
 
 const magic = 0xfd2fb528;
@@ -14,8 +17,8 @@ const blockTypeRle = 1;
 const blockTypeReserved = 3;
 
 /**
- * Skips what holds no data and says whether a frame with data follows. The magic number is read then; `zstdFrame` gives the
- * frame with it.
+ * Skips what holds no data and says whether a frame with data follows. The magic number is read
+ * then; `zstdFrame` gives the frame with it.
  */
 export async function findZstdFrame(reader: ByteReader): Promise<boolean> {
   while (!(await reader.atEnd())) {
@@ -30,8 +33,9 @@ export async function findZstdFrame(reader: ByteReader): Promise<boolean> {
 }
 
 /**
- * The bytes of one frame, in units: its header, its blocks one by one, its checksum. So a decoder never gets more than one
- * block (128 KiB of content) at a time, and the frame's end is known to decoders that don't say where they stopped.
+ * The bytes of one frame, in units: its header, its blocks one by one, its checksum. So a decoder
+ * never gets more than one block (128 KiB of content) at a time, and the frame's end is known to
+ * decoders that don't say where they stopped.
  */
 export async function* zstdFrame(reader: ByteReader): AsyncGenerator<Uint8Array> {
   const descriptor = (await reader.take(1))[0] ?? 0;

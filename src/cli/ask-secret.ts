@@ -4,7 +4,9 @@ import { AircherError } from '../core/errors.ts';
 
 export type Terminal = Pick<NodeJS.Process, 'stdin' | 'stderr'>;
 
-/** Asks for a line without showing it. Undefined where nobody sits at a terminal who could be asked. */
+/**
+ * Asks for a line without showing it. Undefined where nobody sits at a terminal who could be asked.
+ */
 export function secretPrompt(terminal: Terminal): ((question: string) => Promise<string>) | undefined {
   const { stdin, stderr } = terminal;
   if (!stdin.isTTY || !stderr.isTTY) return undefined;

@@ -9,7 +9,10 @@ import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
 import type { JobReport } from './job-report.ts';
 
-/** For hosts that are asked a question which somebody waits for: without a network the answer comes after about ten seconds. */
+/**
+ * For hosts that are asked a question which somebody waits for: without a network the answer comes
+ * after about ten seconds.
+ */
 export const questionPatience: RemoteTuning = { unansweredMs: 4_000, deadlines: { stallMs: 10_000 } };
 
 /** What the commands take from the executable. */
@@ -19,7 +22,10 @@ export interface CommandDependencies {
   readonly signal: AbortSignal;
   /** Makes the receiver of events for a command: progress and messages on stderr. */
   onEvent(options: { readonly quiet: boolean; readonly verbose: boolean; readonly color: boolean }): OnEvent;
-  /** The hosts that release.json names; `tuning` where a command asks them with another patience than usual. */
+  /**
+   * The hosts that release.json names; `tuning` where a command asks them with another patience
+   * than usual.
+   */
   targets(config: ReleaseConfig, workspace: Workspace, tuning?: RemoteTuning): Promise<readonly Target[]>;
   /** Tells the CI job what came of a command. */
   readonly job: JobReport;
@@ -80,7 +86,10 @@ function reportingWarnings(onEvent: OnEvent, job: JobReport): OnEvent {
   };
 }
 
-/** `throwProblems` for a command that has printed its result, which tells of them: with `--json` that stays the one document. */
+/**
+ * `throwProblems` for a command that has printed its result, which tells of them: with `--json`
+ * that stays the one document.
+ */
 export function endWithProblems(fallback: ErrorCode, summary: string, problems: readonly Problem[]): void {
   try {
     throwProblems(fallback, summary, problems);
@@ -100,7 +109,10 @@ export function asReported(error: AircherError): AircherError {
   });
 }
 
-/** Prints a command's result: the document as it is with `--json`, else as text, with more of it where `--verbose` asks. */
+/**
+ * Prints a command's result: the document as it is with `--json`, else as text, with more of it
+ * where `--verbose` asks.
+ */
 export function printResult(
   command: Command,
   dependencies: CommandDependencies,

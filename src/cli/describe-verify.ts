@@ -6,7 +6,9 @@ import { formatTable } from './table.ts';
 /** Names of files in one state that a line has room for. */
 const namedFiles = 10;
 
-/** A line a host, and below it what isn't as it should be; with `verbose` a row for every file too. */
+/**
+ * A line a host, and below it what isn't as it should be; with `verbose` a row for every file too.
+ */
 export function describeVerify(report: VerifyReport, { verbose }: { readonly verbose: boolean }): string {
   const { tag, ok, downloaded } = report;
   const hosts = verifiedHosts(report);

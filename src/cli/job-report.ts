@@ -10,7 +10,10 @@ import { verifiedHosts } from './describe-verify.ts';
 import { problemPlace } from './problem-place.ts';
 import { workflowCommand } from './workflow-command.ts';
 
-/** What GitHub Actions gives a step to report by. Elsewhere nothing of it is there, and nothing is reported. */
+/**
+ * What GitHub Actions gives a step to report by. Elsewhere nothing of it is there, and nothing is
+ * reported.
+ */
 export interface JobEnvironment {
   /** GITHUB_ACTIONS is `true`: workflow commands on stderr are understood. */
   readonly inActions: boolean;
@@ -20,7 +23,10 @@ export interface JobEnvironment {
   readonly outputFile: string | undefined;
 }
 
-/** Tells the job that a command runs in what came of it: step outputs, the job's summary, annotations of problems. */
+/**
+ * Tells the job that a command runs in what came of it: step outputs, the job's summary,
+ * annotations of problems.
+ */
 export interface JobReport {
   /** Outputs: tag, pack, matrix, carried. */
   planned(plan: Plan, matrix: object): Promise<void>;
@@ -32,7 +38,10 @@ export interface JobReport {
   ended(error?: AircherError): Promise<void>;
 }
 
-/** `write` takes workflow commands: the runner reads them on stderr as well as on stdout, which carries data. */
+/**
+ * `write` takes workflow commands: the runner reads them on stderr as well as on stdout, which
+ * carries data.
+ */
 export function createJobReport(
   job: JobEnvironment,
   options: {
@@ -93,7 +102,10 @@ function told({ message, hint, problems }: AircherError): readonly Problem[] {
   return errors.length > 0 ? errors : [{ level: 'error', message, ...(hint === undefined ? {} : { hint }) }];
 }
 
-/** [GitHub docs, "Setting an output parameter": `name=value`, and a delimiter of one's own for several lines] */
+/**
+ * [GitHub docs, "Setting an output parameter": `name=value`, and a delimiter of one's own for
+ * several lines]
+ */
 function formatOutputs(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
     .map(([name, value]) => {

@@ -10,7 +10,10 @@ import { type PlanOptions, planRelease } from '../release/plan/plan-release.ts';
 import { type CommandDependencies, printResult, questionPatience, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 
-/** GitHub Actions runs at most 256 jobs of one matrix. [GitHub docs, "Workflow syntax": jobs.<job_id>.strategy.matrix] */
+/**
+ * GitHub Actions runs at most 256 jobs of one matrix. [GitHub docs, "Workflow syntax":
+ * jobs.<job_id>.strategy.matrix]
+ */
 const maxMatrixJobs = 256;
 
 export function planCommand(program: Command, dependencies: CommandDependencies): void {
@@ -54,7 +57,10 @@ export function refillOption(): Option {
   });
 }
 
-/** One job a model, or, above the limit, models in groups of about equal bytes. `models` is what `--model` takes, by spaces. */
+/**
+ * One job a model, or, above the limit, models in groups of about equal bytes. `models` is what
+ * `--model` takes, by spaces.
+ */
 function matrixOf(plan: Plan): {
   readonly include: readonly { readonly group: string; readonly models: string }[];
 } {

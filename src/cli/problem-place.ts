@@ -33,7 +33,10 @@ export async function problemPlace(
   return { file: file.replaceAll('\\', '/'), line };
 }
 
-/** The line of a JSON path such as `$.models["x"].version`: of its key, or of the nearest one above it that is there. */
+/**
+ * The line of a JSON path such as `$.models["x"].version`: of its key, or of the nearest one above
+ * it that is there.
+ */
 function lineOfPath(text: string, path: string): number {
   const counter = new LineCounter();
   let node: unknown = parseDocument(text, { lineCounter: counter, uniqueKeys: false }).contents;

@@ -18,7 +18,10 @@ import { validateCommand } from './validate.ts';
 import { verifyCommand } from './verify.ts';
 import { yankCommand } from './yank.ts';
 
-/** The command tree of `aircher-models`: one file a command, in the order in which a release uses them. */
+/**
+ * The command tree of `aircher-models`: one file a command, in the order in which a release uses
+ * them.
+ */
 export function createProgram(dependencies: CommandDependencies): Command {
   const program = new Command('aircher-models')
     .description('Cuts releases of embedding models: packs, describes, signs and publishes them.')

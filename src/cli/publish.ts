@@ -53,7 +53,10 @@ export function describePublish(report: PublishReport): string {
   return [...lines, end].join('\n');
 }
 
-/** Where a release is that is public now, and how users come by it. Not for a rehearsal, whose addresses nobody else has. */
+/**
+ * Where a release is that is public now, and how users come by it. Not for a rehearsal, whose
+ * addresses nobody else has.
+ */
 export function describePublic({ state, public_urls: urls, install }: PublishReport): readonly string[] {
   if (state !== 'public') return [];
   return ['', ...Object.values(urls), '', 'Users install with:', ...install.map((line) => `  ${line}`)];

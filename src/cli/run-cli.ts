@@ -14,7 +14,10 @@ import { type ShownEvents, showEvents } from './show-events.ts';
 
 type ProcessLike = Pick<NodeJS.Process, 'argv' | 'env' | 'stdin' | 'stdout' | 'stderr' | 'cwd' | 'once'>;
 
-/** Runs one command line and answers with its exit code. `targets` are the real ones, where nothing else is given. */
+/**
+ * Runs one command line and answers with its exit code. `targets` are the real ones, where nothing
+ * else is given.
+ */
 export async function runCli(
   host: ProcessLike,
   targets: CommandDependencies['targets'] = configuredTargets,

@@ -9,12 +9,13 @@ export type Secrets = Partial<
 >;
 
 /**
- * Replaces every secret in a text, and `others`, by `***`. GitHub Actions masks the secrets of its own; telling it of others would mean
- * printing them.
+ * Replaces every secret in a text, and `others`, by `***`. GitHub Actions masks the secrets of its
+ * own; telling it of others would mean printing them.
  */
 export function secretMask(secrets: Secrets, others: readonly (string | undefined)[] = []): (text: string) => string {
   const { githubToken, hfToken, signingPassword, gpgPassphrase, signingKey, gpgKey } = secrets;
-  // Of a key's text the lines that are base64; around them stand public comments, or the whole value is a path.
+  // Of a key's text the lines that are base64; around them stand public comments, or the whole
+  // value is a path.
   const keyLines = [signingKey, gpgKey]
     .flatMap((key) => key?.split(/\s+/) ?? [])
     .filter((line) => /^[A-Za-z0-9+/=]{32,}$/.test(line));

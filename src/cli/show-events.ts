@@ -9,7 +9,10 @@ export interface ShownEvents {
   end(): void;
 }
 
-/** What a command tells while it runs, on stderr: steps, uploads to the hosts, and everything else as the client tells it. */
+/**
+ * What a command tells while it runs, on stderr: steps, uploads to the hosts, and everything else
+ * as the client tells it.
+ */
 export function showEvents(
   stderr: TextStream,
   { quiet, verbose, now = () => performance.now() }: Omit<ProgressOptions, 'stderr'>,

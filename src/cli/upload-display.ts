@@ -32,8 +32,9 @@ const redrawMs = 100;
 const lineMs = 5_000;
 
 /**
- * Uploads to several hosts at once: on a terminal a line a host and one of the total, which are drawn again; elsewhere a line
- * of all that every few seconds. In both a line for each host that gets something, and for each file that has arrived.
+ * Uploads to several hosts at once: on a terminal a line a host and one of the total, which are
+ * drawn again; elsewhere a line of all that every few seconds. In both a line for each host that
+ * gets something, and for each file that has arrived.
  */
 export function createUploadDisplay({ stderr, now }: UploadDisplayOptions): UploadDisplay {
   const terminal = stderr.isTTY === true;
@@ -90,7 +91,10 @@ function hostLines(hosts: ReadonlyMap<string, Host>): readonly string[] {
   return [...hosts].map(([host, { done, total }]) => `  ${host.padEnd(nameWidth)}  ${share(done, total)}`);
 }
 
-/** The time left is that of the host that takes longest: hosts don't wait for each other, and one may be much faster. */
+/**
+ * The time left is that of the host that takes longest: hosts don't wait for each other, and one
+ * may be much faster.
+ */
 function totalLine(hosts: ReadonlyMap<string, Host>, at: number): string {
   const all = [...hosts.values()].map((host) => ({ ...host, rate: rateWith(host.samples, at, host.done) }));
   const sum = (key: 'done' | 'total' | 'rate'): number => all.reduce((total, host) => total + host[key], 0);

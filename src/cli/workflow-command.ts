@@ -1,8 +1,9 @@
 import { withoutSteering } from '../core/printable.ts';
 
 /**
- * One command to GitHub's runner, such as `::error file=…,line=…::…`. What the values say ends no command and begins none.
- * [GitHub docs, "Workflow commands", and the escapes of actions/toolkit's core package]
+ * One command to GitHub's runner, such as `::error file=…,line=…::…`. What the values say ends no
+ * command and begins none. [GitHub docs, "Workflow commands", and the escapes of actions/toolkit's
+ * core package]
  */
 export function workflowCommand(
   name: string,

@@ -1,8 +1,8 @@
 import { compareBytes } from './names.ts';
 
 /**
- * One form of JSON for hashing: no white space, keys sorted by UTF-8 bytes, numbers as ECMAScript prints them, undefined
- * members left out.
+ * One form of JSON for hashing: no white space, keys sorted by UTF-8 bytes, numbers as ECMAScript
+ * prints them, undefined members left out.
  */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
@@ -16,7 +16,10 @@ export function canonicalJson(value: unknown): string {
   return printScalar(value);
 }
 
-/** What the writer needs of a zod schema: the order of an object's keys, and which schema each member has. */
+/**
+ * What the writer needs of a zod schema: the order of an object's keys, and which schema each
+ * member has.
+ */
 interface SchemaNode {
   readonly _zod: {
     readonly def: {
@@ -30,8 +33,9 @@ interface SchemaNode {
 }
 
 /**
- * The one form of a document on disk: two-space indent, an object's keys in its schema's order (keys it doesn't know come
- * last, sorted), maps sorted by UTF-8 bytes, empty objects as `{}`, final newline.
+ * The one form of a document on disk: two-space indent, an object's keys in its schema's order
+ * (keys it doesn't know come last, sorted), maps sorted by UTF-8 bytes, empty objects as `{}`,
+ * final newline.
  */
 export function documentJson(schema: SchemaNode, value: unknown): string {
   return `${print(schema, value, '\n')}\n`;

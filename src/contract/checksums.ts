@@ -8,7 +8,10 @@ export interface Checksum {
   readonly sha256: Sha256;
 }
 
-/** The file's text in the form of `sha256sum -c`: two spaces between digest and name, sorted by name. */
+/**
+ * The file's text in the form of `sha256sum -c`: two spaces between digest and name, sorted by
+ * name.
+ */
 export function formatChecksums(checksums: readonly Checksum[]): string {
   return [...checksums]
     .sort((a, b) => compareBytes(a.name, b.name))

@@ -2,8 +2,8 @@ import * as z from 'zod/mini';
 import { archiveFormatField, sha256Field, sizeField } from './fields.ts';
 
 /**
- * The shape of a chunk index, for the generated JSON Schema. Readers use `parseChunkIndex`, which checks what no schema can say: that
- * chunks cover files and archive exactly.
+ * The shape of a chunk index, for the generated JSON Schema. Readers use `parseChunkIndex`, which
+ * checks what no schema can say: that chunks cover files and archive exactly.
  */
 export const chunkIndexSchema = z.strictObject({
   index_version: z.literal(1),

@@ -12,14 +12,23 @@ export { type ArchiveFormat, archiveFormats } from './fields.ts';
 
 export const indexVersion = 1;
 
-/** `file_number` of a chunk that holds tar structure (headers, padding, end) instead of a file's bytes. */
+/**
+ * `file_number` of a chunk that holds tar structure (headers, padding, end) instead of a file's
+ * bytes.
+ */
 export const structure = -1;
 
-/** Bytes of a gzip that no chunk covers: its header before the first chunk, final block + CRC-32 + length after the last. */
+/**
+ * Bytes of a gzip that no chunk covers: its header before the first chunk, final block + CRC-32 +
+ * length after the last.
+ */
 const gzipHeaderBytes = 10;
 const gzipTrailerBytes = 10;
 
-/** One piece of the archive that decodes alone. Offsets and lengths in bytes; `length` and the digest are of the uncompressed chunk. */
+/**
+ * One piece of the archive that decodes alone. Offsets and lengths in bytes; `length` and the
+ * digest are of the uncompressed chunk.
+ */
 export type ChunkTuple = readonly [
   archiveOffset: number,
   archiveLength: number,
@@ -90,9 +99,10 @@ const indexSchema = z.object({
 });
 
 /**
- * Reads an index that may be hostile: strict JSON, and every promise of the format holds in what it returns: known version
- * and format, safe unique paths, chunks of 1 byte to 1 MiB that cover the archive and each file exactly and in order.
- * Unknown members are ignored. Throws AircherError `invalid` with the place.
+ * Reads an index that may be hostile: strict JSON, and every promise of the format holds in what it
+ * returns: known version and format, safe unique paths, chunks of 1 byte to 1 MiB that cover the
+ * archive and each file exactly and in order. Unknown members are ignored. Throws AircherError
+ * `invalid` with the place.
  */
 export function parseChunkIndex(bytes: Uint8Array, options: ParseChunkIndexOptions): ChunkIndex {
   const { file, maxBytes = limits.indexBytes } = options;
@@ -173,7 +183,10 @@ function checkChunks(
   if (inArchive !== size) fail('$.chunks', `cover ${inArchive} of the archive's ${size} bytes`);
 }
 
-/** More than any deflate or zstd encoder makes of so many bytes, so that an index can't ask for needless ones. */
+/**
+ * More than any deflate or zstd encoder makes of so many bytes, so that an index can't ask for
+ * needless ones.
+ */
 function mostBytes(length: number): number {
   return length + Math.floor(length / 64) + 1024;
 }

@@ -12,7 +12,9 @@ export const sha256Field = z.string().check(z.regex(sha256Pattern, 'must be a sh
 /** A size in bytes: a whole number that JSON holds exactly. */
 export const sizeField = z.int('must be a whole number of bytes').check(z.gte(0, 'must not be negative'));
 
-/** semver without build metadata: two versions that differ in build metadata alone compare as equal. */
+/**
+ * semver without build metadata: two versions that differ in build metadata alone compare as equal.
+ */
 export const versionField = z.string().check(
   z.refine((text) => semver.valid(text) === text && !text.includes('+'), {
     error: 'must be a semantic version such as "1.2.0", without build metadata',

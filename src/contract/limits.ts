@@ -1,10 +1,16 @@
-/** Bounds on what is read from outside, in bytes unless the name says otherwise. All limits of the formats stand here. */
+/**
+ * Bounds on what is read from outside, in bytes unless the name says otherwise. All limits of the
+ * formats stand here.
+ */
 export const limits = {
   /** Largest manifest that is read. 1,000 models of 30 files come to about 10 MB. */
   manifestBytes: 16 * 1024 * 1024,
   /** Values in a manifest, of every kind: 1,000 models of 30 files have about 250,000. */
   manifestValues: 500_000,
-  /** Models in a manifest; also its withdrawals, a model's earlier versions, and everything else that is a list or a map there. */
+  /**
+   * Models in a manifest; also its withdrawals, a model's earlier versions, and everything else
+   * that is a list or a map there.
+   */
   manifestMembers: 10_000,
   /** Largest release.json. */
   releaseConfigBytes: 16 * 1024 * 1024,
@@ -12,11 +18,17 @@ export const limits = {
   indexBytes: 12 * 1024 * 1024,
   /** Values in a chunk index, seven a chunk. */
   indexValues: 1_000_000,
-  /** Longest header of a safetensors file, and what of an ONNX or GGUF file describes its tensors: a tensor has about 120 bytes there, and 50,000 of them about 6 MB. */
+  /**
+   * Longest header of a safetensors file, and what of an ONNX or GGUF file describes its tensors: a
+   * tensor has about 120 bytes there, and 50,000 of them about 6 MB.
+   */
   headerBytes: 16 * 1024 * 1024,
   /** Values in such a header, about nine a tensor; fields of an ONNX file. */
   headerValues: 2_000_000,
-  /** Largest JSON file of a model that is looked into. The tokenizers of the largest vocabularies have 35 MB. */
+  /**
+   * Largest JSON file of a model that is looked into. The tokenizers of the largest vocabularies
+   * have 35 MB.
+   */
   modelJsonBytes: 64 * 1024 * 1024,
   /** Values in it: Gemma's tokenizer, with a list for each merge, has about two million. */
   modelJsonValues: 5_000_000,

@@ -23,8 +23,9 @@ import { parseStrictJson } from './strict-json.ts';
 import { weightsFault, weightsField } from './weights-field.ts';
 
 /**
- * The schema of `manifest.json` (docs/formats.md). Readers ignore fields they don't know. Required are only the fields of
- * the format's first draft, so that its manifests are still read; and `weights` where `files` are listed.
+ * The schema of `manifest.json` (docs/formats.md). Readers ignore fields they don't know. Required
+ * are only the fields of the format's first draft, so that its manifests are still read; and
+ * `weights` where `files` are listed.
  */
 
 const remoteDocument = z.looseObject({ size_bytes: sizeField, sha256: sha256Field, download_urls: downloadUrlsField });
@@ -131,8 +132,8 @@ export function formatManifest(manifest: Manifest): string {
 const maxProblems = 200;
 
 /**
- * Reads a manifest from anywhere. Throws `invalid` with every problem (of a hostile one: the first hundreds) and its JSON path.
- * `file` names the source in messages.
+ * Reads a manifest from anywhere. Throws `invalid` with every problem (of a hostile one: the first
+ * hundreds) and its JSON path. `file` names the source in messages.
  */
 export function parseManifest(bytes: Uint8Array, file: string): Manifest {
   const json = parseStrictJson(bytes, {
@@ -159,7 +160,10 @@ export function parseManifest(bytes: Uint8Array, file: string): Manifest {
   throw problemsError('invalid', `${file}: not a valid manifest`, problems);
 }
 
-/** One by one, for the schema of the whole would first gather the faults of every model that a hostile manifest can hold. */
+/**
+ * One by one, for the schema of the whole would first gather the faults of every model that a
+ * hostile manifest can hold.
+ */
 function parseModels(models: Readonly<Record<string, unknown>>, file: string, problems: Problem[]): Manifest['models'] {
   const parsed: Manifest['models'] = {};
   const names = new Map<string, string>();

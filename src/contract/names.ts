@@ -23,7 +23,10 @@ export function modelNameFault(name: string): string | undefined {
 /** Names at the top of an installed version that are the client's own. */
 const clientFiles = new Set(['.version', '.aircher-copy']);
 
-/** What is wrong with the path of a file in a model, or undefined. Paths are relative, separated by `/`. */
+/**
+ * What is wrong with the path of a file in a model, or undefined. Paths are relative, separated by
+ * `/`.
+ */
 export function filePathFault(path: string): string | undefined {
   if (path === '') return 'is empty';
   if (Buffer.byteLength(path) > limits.pathBytes) return `is longer than ${limits.pathBytes} bytes`;
@@ -51,13 +54,19 @@ function pathPartFault(part: string): string | undefined {
   return undefined;
 }
 
-/** What two paths have in common when a case-insensitive or normalising file system can't tell them apart. */
+/**
+ * What two paths have in common when a case-insensitive or normalising file system can't tell them
+ * apart.
+ */
 export function clashKey(path: string): string {
   // Upper then lower case folds what one of the two alone leaves apart (ß/SS, ſ/s, final sigma).
   return path.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
 }
 
-/** Paths of one model, of which no file system may take two for one, nor find a file where another path has a directory. */
+/**
+ * Paths of one model, of which no file system may take two for one, nor find a file where another
+ * path has a directory.
+ */
 export class PathSet {
   /** As they came, by clash key; directories, also those that only lead to a file, end in `/`. */
   readonly #paths = new Map<string, string>();
@@ -66,7 +75,10 @@ export class PathSet {
     return this.#paths.size;
   }
 
-  /** Adds a file, or a directory (ends in `/`, and may come again). Gives what it clashes with, or undefined. */
+  /**
+   * Adds a file, or a directory (ends in `/`, and may come again). Gives what it clashes with, or
+   * undefined.
+   */
   add(path: string): string | undefined {
     for (const { index } of path.matchAll(/\/|[^/]$/g)) {
       const part = path.slice(0, index + 1);
@@ -80,7 +92,10 @@ export class PathSet {
   }
 }
 
-/** The pairs of files that clash; in the place of the first, the directory where it is that which clashes. */
+/**
+ * The pairs of files that clash; in the place of the first, the directory where it is that which
+ * clashes.
+ */
 export function pathClashes(paths: readonly string[]): readonly (readonly [string, string])[] {
   const seen = new PathSet();
   return paths.flatMap((path) => {

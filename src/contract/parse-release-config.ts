@@ -14,7 +14,10 @@ import {
 } from './release-config.ts';
 import { parseStrictJson } from './strict-json.ts';
 
-/** Reads release.json. Throws `invalid` with every problem, its JSON path and the remedy. `file` names it in messages. */
+/**
+ * Reads release.json. Throws `invalid` with every problem, its JSON path and the remedy. `file`
+ * names it in messages.
+ */
 export function parseReleaseConfig(bytes: Uint8Array, file: string): ReleaseConfig {
   const json = parseStrictJson(bytes, { file, maxBytes: limits.releaseConfigBytes });
   const result = z.safeParse(releaseConfigSchema, json, { reportInput: true });
@@ -26,7 +29,10 @@ export function parseReleaseConfig(bytes: Uint8Array, file: string): ReleaseConf
   return z.parse(releaseConfigSchema, json);
 }
 
-/** Of a value that fits none of several schemas: what the nearest of them found deep inside, where it found one thing only. */
+/**
+ * Of a value that fits none of several schemas: what the nearest of them found deep inside, where
+ * it found one thing only.
+ */
 function meantIssues(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue];
   const meant = issue.errors.find(([first, ...more]) => {
@@ -36,7 +42,10 @@ function meantIssues(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
   return meant?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) ?? [issue];
 }
 
-/** What no single field shows. Looks at the raw JSON, so that it is found beside the faults of single fields. */
+/**
+ * What no single field shows. Looks at the raw JSON, so that it is found beside the faults of
+ * single fields.
+ */
 function wholeFileProblems(json: Readonly<Record<string, unknown>>, file: string): Problem[] {
   const problems: Problem[] = [];
   const add = (path: readonly string[], message: string, hint: string): void => {
@@ -67,7 +76,10 @@ function wholeFileProblems(json: Readonly<Record<string, unknown>>, file: string
   return problems;
 }
 
-/** What git, and so every host, refuses in a tag of the characters that a prefix and a version may have. [git-check-ref-format(1)] */
+/**
+ * What git, and so every host, refuses in a tag of the characters that a prefix and a version may
+ * have. [git-check-ref-format(1)]
+ */
 function tagFault(tag: string): string | undefined {
   if (tag.length > maxTagLength) return `is longer than ${maxTagLength} characters`;
   if (/^[.-]/.test(tag)) return 'begins with a dot or a dash';

@@ -4,8 +4,8 @@ import type { Problem } from '../core/errors.ts';
 type Path = readonly PropertyKey[];
 
 /**
- * What zod found (with `reportInput`), as problems with file and JSON path. `knownKeys(path)` gives the keys allowed at a path, so that an
- * unknown key's message can name the nearest one.
+ * What zod found (with `reportInput`), as problems with file and JSON path. `knownKeys(path)` gives
+ * the keys allowed at a path, so that an unknown key's message can name the nearest one.
  */
 export function problemsOf(
   issues: readonly z.core.$ZodIssue[],

@@ -106,7 +106,10 @@ export const releaseConfigSchema = z.strictObject({
   signing: z.optional(
     z.strictObject({
       public_keys: z.optional(z.array(publicKeyField)),
-      /** Keys that sign no more, and the last release that each has signed: what they signed until then counts. */
+      /**
+       * Keys that sign no more, and the last release that each has signed: what they signed until
+       * then counts.
+       */
       former_keys: z.optional(z.array(z.strictObject({ key: publicKeyField, last_release: versionField }))),
       /** The last release before the first signed one, by the digest of its manifest. */
       builds_on: z.optional(z.strictObject({ tag: tagField, sha256: sha256Field })),

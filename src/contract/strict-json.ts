@@ -6,15 +6,19 @@ export interface StrictJsonOptions {
   readonly file: string;
   readonly maxBytes: number;
   readonly maxDepth?: number;
-  /** Most values in all, of every kind: parsed, a value takes many times the two bytes that it may have as text. */
+  /**
+   * Most values in all, of every kind: parsed, a value takes many times the two bytes that it may
+   * have as text.
+   */
   readonly maxValues?: number;
   /** Most members of one object, or items of one list. */
   readonly maxMembers?: number;
 }
 
 /**
- * Parses JSON that comes from outside: UTF-8 without faults, bounded in size, depth and number of values, no key twice in one
- * object, no `__proto__` key. Throws AircherError `invalid` with the file and line.
+ * Parses JSON that comes from outside: UTF-8 without faults, bounded in size, depth and number of
+ * values, no key twice in one object, no `__proto__` key. Throws AircherError `invalid` with the
+ * file and line.
  */
 export function parseStrictJson(bytes: Uint8Array, options: StrictJsonOptions): unknown {
   const { file } = options;
@@ -55,8 +59,9 @@ export function syntaxMessage(text: string, error: unknown): string {
 }
 
 /**
- * One pass over the text that follows strings, brackets, colons and commas only. What it doesn't see (a missing comma, a bad number)
- * JSON.parse does. It runs first, so that depth and number are bounded before anything that allocates looks at the text.
+ * One pass over the text that follows strings, brackets, colons and commas only. What it doesn't
+ * see (a missing comma, a bad number) JSON.parse does. It runs first, so that depth and number are
+ * bounded before anything that allocates looks at the text.
  */
 function checkStructure(text: string, options: StrictJsonOptions): void {
   const { maxDepth = limits.jsonDepth, maxValues = Infinity, maxMembers = Infinity } = options;
@@ -110,8 +115,8 @@ function checkStructure(text: string, options: StrictJsonOptions): void {
 }
 
 /**
- * How deep lists and objects of a JSON text nest, and how many values it has: whatever walks the parsed value needs stack for the
- * one and memory for the other. Nothing is allocated.
+ * How deep lists and objects of a JSON text nest, and how many values it has: whatever walks the
+ * parsed value needs stack for the one and memory for the other. Nothing is allocated.
  */
 export function measureJson(text: string): { readonly depth: number; readonly values: number } {
   let [depth, deepest, values] = [0, 0, 1];

@@ -1,4 +1,7 @@
-/** What the client needs of the package `semver`, part by part: loading the whole would slow every start. */
+/**
+ * What the client needs of the package `semver`, part by part: loading the whole would slow every
+ * start.
+ */
 export { default as compare } from 'semver/functions/compare.js';
 export { default as gt } from 'semver/functions/gt.js';
 export { default as lt } from 'semver/functions/lt.js';

@@ -9,8 +9,9 @@ import type * as Util from 'node:util';
 import type * as Zlib from 'node:zlib';
 
 /**
- * Node's larger modules, loaded when they are first used. The network's take longer to load than all else that a command does which
- * finds its model in the cache; an import statement would load them each time, also from a bundle.
+ * Node's larger modules, loaded when they are first used. The network's take longer to load than
+ * all else that a command does which finds its model in the cache; an import statement would load
+ * them each time, also from a bundle.
  */
 export const builtins = {
   get crypto(): typeof Crypto {

@@ -1,6 +1,6 @@
 /**
- * Runs `work` on every item, at most `limit` at a time, and answers in the items' order. After a failure nothing new is
- * started; what runs is awaited, then the first failure is thrown.
+ * Runs `work` on every item, at most `limit` at a time, and answers in the items' order. After a
+ * failure nothing new is started; what runs is awaited, then the first failure is thrown.
  */
 export async function mapConcurrently<T, R>(
   items: Iterable<T>,

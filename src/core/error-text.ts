@@ -2,8 +2,9 @@ import { type AircherError, formatPlace, type Problem } from './errors.ts';
 import { shortened } from './printable.ts';
 
 /**
- * An error for people: what is wrong, where, and the remedy, each a message of its own; with several problems, one for each. The
- * stack, and what caused it, only where `verbose` asks for them. To be printed by `printableMessage`.
+ * An error for people: what is wrong, where, and the remedy, each a message of its own; with
+ * several problems, one for each. The stack, and what caused it, only where `verbose` asks for
+ * them. To be printed by `printableMessage`.
  */
 export function formatError(error: AircherError, options: { readonly verbose?: boolean } = {}): readonly string[] {
   const lines = [readable(`error: ${error.message}`)];

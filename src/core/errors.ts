@@ -77,18 +77,27 @@ export const remoteError = errorOf('remote');
 export const conflictError = errorOf('conflict');
 export const machineError = errorOf('machine');
 
-/** `true` where `error` is an AircherError, of any copy of this class (packages and bundled apps have their own), of `code` if one is given. */
+/**
+ * `true` where `error` is an AircherError, of any copy of this class (packages and bundled apps
+ * have their own), of `code` if one is given.
+ */
 export function isAircherError(error: unknown, code?: ErrorCode): error is AircherError {
   if (!(error instanceof Error) || error.name !== 'AircherError' || !('code' in error)) return false;
   return code === undefined || error.code === code;
 }
 
-/** Throws one error that carries every problem, where one is of level `error`; does nothing where there is none. */
+/**
+ * Throws one error that carries every problem, where one is of level `error`; does nothing where
+ * there is none.
+ */
 export function throwProblems(fallback: ErrorCode, summary: string, problems: readonly Problem[]): void {
   if (problems.some((problem) => problem.level === 'error')) throw problemsError(fallback, summary, problems);
 }
 
-/** One error that carries every problem. Its code is that of the first error that names one, else `fallback`. */
+/**
+ * One error that carries every problem. Its code is that of the first error that names one, else
+ * `fallback`.
+ */
 export function problemsError(fallback: ErrorCode, summary: string, problems: readonly Problem[]): AircherError {
   const errors = problems.filter((problem) => problem.level === 'error');
   const [first, ...more] = errors;
@@ -135,8 +144,8 @@ const machineRemedies: Readonly<Record<string, string>> = {
 };
 
 /**
- * Wraps a Node system error (ENOSPC, EACCES, …) as a `machine` error, an abort as `interrupted`; leaves AircherErrors as
- * they are; anything else becomes `unexpected` with its cause.
+ * Wraps a Node system error (ENOSPC, EACCES, …) as a `machine` error, an abort as `interrupted`;
+ * leaves AircherErrors as they are; anything else becomes `unexpected` with its cause.
  */
 export function toAircherError(error: unknown): AircherError {
   if (error instanceof AircherError) return error;

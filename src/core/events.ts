@@ -1,15 +1,19 @@
 import type { Problem } from './errors.ts';
 
 /**
- * Everything that long-running functions tell while they run, as one discriminated union. A renderer turns it into text;
- * no function prints by itself. Byte counts are plain numbers of bytes.
+ * Everything that long-running functions tell while they run, as one discriminated union. A
+ * renderer turns it into text; no function prints by itself. Byte counts are plain numbers of
+ * bytes.
  */
 export type Event =
   /** A step of the pipeline begins. */
   | { readonly type: 'step-start'; readonly step: string; readonly detail?: string }
   /** A step ended; `skipped` says why nothing had to be done. */
   | { readonly type: 'step-end'; readonly step: string; readonly skipped?: string }
-  /** Bytes done of one task on one subject. `done` never decreases for task, subject and `via`; `total` may be unknown. */
+  /**
+   * Bytes done of one task on one subject. `done` never decreases for task, subject and `via`;
+   * `total` may be unknown.
+   */
   | {
       readonly type: 'progress';
       readonly task: 'stage' | 'pack' | 'upload' | 'download' | 'verify' | 'install';
@@ -31,8 +35,9 @@ export type Event =
       readonly bytes?: number;
     }
   /**
-   * How much of what a host lacked it has now: first with `done` 0, before a byte is sent; `done` never decreases for a host, and
-   * ends at `total`. Bytes that were sent twice count once, content that the host had under another name counts too.
+   * How much of what a host lacked it has now: first with `done` 0, before a byte is sent; `done`
+   * never decreases for a host, and ends at `total`. Bytes that were sent twice count once, content
+   * that the host had under another name counts too.
    */
   | {
       readonly type: 'upload-progress';
@@ -53,8 +58,8 @@ export type Event =
   | { readonly type: 'waiting'; readonly subject: string; readonly holder: string };
 
 /**
- * A listener may know fewer events: those of the client's callers know the client's (`src/fetch/api.ts`). The compiler takes such
- * a one for a method, not for a function.
+ * A listener may know fewer events: those of the client's callers know the client's
+ * (`src/fetch/api.ts`). The compiler takes such a one for a method, not for a function.
  */
 export type OnEvent = { listen(event: Event): void }['listen'];
 

@@ -9,8 +9,8 @@ import { hasSystemCode, invalidError, machineError } from './errors.ts';
 const transientRenameErrors = ['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY'];
 
 /**
- * Renames, trying again for up to `patienceMs` where the platform is known to refuse for a moment (Windows, where another
- * program holds the file open). Elsewhere those errors are final at once.
+ * Renames, trying again for up to `patienceMs` where the platform is known to refuse for a moment
+ * (Windows, where another program holds the file open). Elsewhere those errors are final at once.
  */
 export async function renamePatiently(
   from: string,
@@ -31,8 +31,9 @@ export async function renamePatiently(
 }
 
 /**
- * Moves a file, or a directory with all that is in it. What can't be renamed (another disk, a directory of a lower layer of an
- * overlay) is copied beside its new place, flushed, renamed, and removed where it was. Links are moved as links, never followed.
+ * Moves a file, or a directory with all that is in it. What can't be renamed (another disk, a
+ * directory of a lower layer of an overlay) is copied beside its new place, flushed, renamed, and
+ * removed where it was. Links are moved as links, never followed.
  */
 export async function moveTree(
   from: string,
@@ -67,12 +68,18 @@ export function randomHex(bytes: number): string {
   return builtins.crypto.randomBytes(bytes).toString('hex');
 }
 
-/** A name beside `path` that no other process uses; what a killed process leaves is recognisable by `.tmp-`. */
+/**
+ * A name beside `path` that no other process uses; what a killed process leaves is recognisable by
+ * `.tmp-`.
+ */
 export function temporaryName(path: string): string {
   return join(dirname(path), `.tmp-${process.pid}-${randomHex(6)}`);
 }
 
-/** Flushes a directory, so that renames in it survive a power cut. Does nothing where the platform can't (Windows). */
+/**
+ * Flushes a directory, so that renames in it survive a power cut. Does nothing where the platform
+ * can't (Windows).
+ */
 export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   let handle: FileHandle | undefined;
@@ -80,15 +87,18 @@ export async function syncDirectory(path: string): Promise<void> {
     handle = await open(path, constants.O_RDONLY);
     await handle.sync();
   } catch (error) {
-    // Some network file systems refuse to sync a directory, and one that may be written to needn't be readable. The data itself is
-    // flushed already.
+    // Some network file systems refuse to sync a directory, and one that may be written to needn't
+    // be readable. The data itself is flushed already.
     if (!hasSystemCode(error, 'EINVAL', 'ENOTSUP', 'EBADF', 'EACCES', 'EPERM')) throw error;
   } finally {
     await handle?.close();
   }
 }
 
-/** Flushes a file, or a directory and all that is in it, so that what was copied survives a power cut. */
+/**
+ * Flushes a file, or a directory and all that is in it, so that what was copied survives a power
+ * cut.
+ */
 async function syncTree(path: string): Promise<void> {
   const found = await lstat(path);
   if (found.isDirectory()) {
@@ -102,8 +112,9 @@ async function syncTree(path: string): Promise<void> {
 }
 
 /**
- * Writes a file so that its final name holds the old content or the whole new one, never part of it: temporary file,
- * `write`, flush, rename, flush of the directory. The directory is made where it is missing.
+ * Writes a file so that its final name holds the old content or the whole new one, never part of
+ * it: temporary file, `write`, flush, rename, flush of the directory. The directory is made where
+ * it is missing.
  */
 export async function writeAtomically<T>(
   path: string,
@@ -135,7 +146,10 @@ export async function writeFileAtomically(
   await writeAtomically(path, (handle) => handle.writeFile(content), options);
 }
 
-/** Makes a directory and those above it, where they are missing. Each new one is flushed where it is named, in the one above. */
+/**
+ * Makes a directory and those above it, where they are missing. Each new one is flushed where it is
+ * named, in the one above.
+ */
 export async function makeDirectory(path: string): Promise<void> {
   try {
     const first = await mkdir(path, { recursive: true });
@@ -143,7 +157,8 @@ export async function makeDirectory(path: string): Promise<void> {
     const least = resolve(first).length;
     for (let made = resolve(path); made.length >= least; made = dirname(made)) await syncDirectory(dirname(made));
   } catch (error) {
-    // What Node says of a read-only file system too (Node 20 and 24): the directories one by one have the true reason.
+    // What Node says of a read-only file system too (Node 20 and 24): the directories one by one
+    // have the true reason.
     if (!hasSystemCode(error, 'ENOENT')) throw error;
     await makeOneByOne(path);
   }
@@ -159,12 +174,17 @@ async function makeOneByOne(path: string): Promise<void> {
   await syncDirectory(above);
 }
 
-/** Deletes a file, or a directory with all that is in it, if it is there; patiently, for other programs may hold a file open. */
+/**
+ * Deletes a file, or a directory with all that is in it, if it is there; patiently, for other
+ * programs may hold a file open.
+ */
 export async function removeTree(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
 }
 
-/** What `work` on a file gives, or undefined where there is no such file. Other errors are thrown. */
+/**
+ * What `work` on a file gives, or undefined where there is no such file. Other errors are thrown.
+ */
 export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
@@ -174,12 +194,14 @@ export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Never waits for whoever is at the other end of a pipe or a device. Windows doesn't know the flag. */
+/**
+ * Never waits for whoever is at the other end of a pipe or a device. Windows doesn't know the flag.
+ */
 const readOnly = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * The bytes of a file; undefined where there is none, or a pipe or a device, which might never end. Throws `invalid` where it is
- * larger than `maxBytes`. Other errors are thrown.
+ * The bytes of a file; undefined where there is none, or a pipe or a device, which might never end.
+ * Throws `invalid` where it is larger than `maxBytes`. Other errors are thrown.
  */
 export async function readFileIfThere(path: string, maxBytes?: number): Promise<Buffer | undefined> {
   const handle = await ifThere(open(path, readOnly));
@@ -198,16 +220,17 @@ export async function readFileIfThere(path: string, maxBytes?: number): Promise<
 }
 
 /**
- * The bytes of a file that somebody else put there; undefined where there is none, or something that isn't a file. Throws `invalid`
- * where it is larger than `maxBytes`.
+ * The bytes of a file that somebody else put there; undefined where there is none, or something
+ * that isn't a file. Throws `invalid` where it is larger than `maxBytes`.
  */
 export async function readBoundedFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
   return (await isFile(path)) ? readFileIfThere(path, maxBytes) : undefined;
 }
 
 /**
- * The bytes of an ordinary file, in pieces of a megabyte, and no more than it had at the start: what the kernel shows as a file of no
- * size may never end. Throws `machine` where it is something else.
+ * The bytes of an ordinary file, in pieces of a megabyte, and no more than it had at the start:
+ * what the kernel shows as a file of no size may never end. Throws `machine` where it is something
+ * else.
  */
 export async function* readPieces(path: string): AsyncGenerator<Buffer, void, undefined> {
   const handle = await open(path, readOnly);
@@ -227,7 +250,9 @@ export async function fileSize(path: string): Promise<number | undefined> {
   return found?.isFile() ? found.size : undefined;
 }
 
-/** Whether an ordinary file of so many bytes lies at the path; false, too, where that can't be seen. */
+/**
+ * Whether an ordinary file of so many bytes lies at the path; false, too, where that can't be seen.
+ */
 export async function hasSize(path: string, sizeBytes: number): Promise<boolean> {
   return (await fileSize(path).catch(() => undefined)) === sizeBytes;
 }
@@ -260,7 +285,10 @@ export async function readFully(handle: FileHandle, length: number, position: nu
   return filled === length ? buffer : buffer.subarray(0, filled);
 }
 
-/** Writes all of the bytes, from `position` on; without one, where the file ends or the last write did. */
+/**
+ * Writes all of the bytes, from `position` on; without one, where the file ends or the last write
+ * did.
+ */
 export async function writeFully(handle: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
   for (let at = 0; at < bytes.length; ) {
     const place = position === undefined ? undefined : position + at;
@@ -269,8 +297,9 @@ export async function writeFully(handle: FileHandle, bytes: Uint8Array, position
 }
 
 /**
- * What tells, without reading it, that a file is still the one that it was: identity, size and times. Undefined where there is no
- * such file. On another machine, or after a copy, it differs though the bytes are the same.
+ * What tells, without reading it, that a file is still the one that it was: identity, size and
+ * times. Undefined where there is no such file. On another machine, or after a copy, it differs
+ * though the bytes are the same.
  */
 export async function fileStamp(path: string): Promise<string | undefined> {
   const state = await ifThere(stat(path, { bigint: true }));

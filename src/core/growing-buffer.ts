@@ -1,6 +1,7 @@
 /**
- * Gathers pieces into one buffer, of which at most `maxBytes` come. The pieces aren't kept: a thousand of one byte would take a
- * hundred times their size. `add` answers false, and adds nothing, for a piece that is too much.
+ * Gathers pieces into one buffer, of which at most `maxBytes` come. The pieces aren't kept: a
+ * thousand of one byte would take a hundred times their size. `add` answers false, and adds
+ * nothing, for a piece that is too much.
  */
 export function growingBuffer(maxBytes: number): { add(piece: Uint8Array): boolean; bytes(): Buffer } {
   let room = Buffer.allocUnsafe(Math.min(maxBytes, 64 * 1024));

@@ -1,14 +1,21 @@
 import { oneLine } from './printable.ts';
 
-/** What Markdown reads as more than text: code, links, HTML, entities, cells, and GitHub's strikethrough and formulas. */
+/**
+ * What Markdown reads as more than text: code, links, HTML, entities, cells, and GitHub's
+ * strikethrough and formulas.
+ */
 const marks = /[\\`[\]<&~|$]/g;
 
-/** Characters after which a text is cut: notes have room for 125,000 at GitHub, and one text shall not take it from the others. */
+/**
+ * Characters after which a text is cut: notes have room for 125,000 at GitHub, and one text shall
+ * not take it from the others.
+ */
 const longestText = 4_000;
 
 /**
- * A text that others wrote, as Markdown that shows it and does nothing else, in a paragraph, a list item or the cell of a table:
- * on one line, in the GFM of GitHub and the Hub. What needs no escape stays as it is.
+ * A text that others wrote, as Markdown that shows it and does nothing else, in a paragraph, a list
+ * item or the cell of a table: on one line, in the GFM of GitHub and the Hub. What needs no escape
+ * stays as it is.
  */
 export function markdownText(text: string): string {
   return (

@@ -1,11 +1,11 @@
 /**
- * Text that others wrote, made fit to be read in a terminal or a job's log: what they say may hold whatever steers the place where
- * it is shown. Markdown has its own rules (`markdown.ts`).
+ * Text that others wrote, made fit to be read in a terminal or a job's log: what they say may hold
+ * whatever steers the place where it is shown. Markdown has its own rules (`markdown.ts`).
  */
 
 /**
- * Control characters but line breaks and tabs, the separators that some programs take for line breaks, and what turns the
- * direction of writing.
+ * Control characters but line breaks and tabs, the separators that some programs take for line
+ * breaks, and what turns the direction of writing.
  */
 const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
@@ -20,8 +20,9 @@ export function withoutSteering(text: string): string {
 }
 
 /**
- * The text as a terminal or a log gets it. A job's log at GitHub is read for commands: `::name::` that
- * begins a line, blanks before it or not, and `##[name]` anywhere. [actions/runner, ActionCommand.cs]
+ * The text as a terminal or a log gets it. A job's log at GitHub is read for commands: `::name::`
+ * that begins a line, blanks before it or not, and `##[name]` anywhere. [actions/runner,
+ * ActionCommand.cs]
  */
 export function printable(text: string): string {
   return withoutSteering(text)
@@ -29,7 +30,10 @@ export function printable(text: string): string {
     .replaceAll('##[', '##\\[');
 }
 
-/** A message as it is printed: further lines, which somebody else may have written, are marked, so that they don't pass for ours. */
+/**
+ * A message as it is printed: further lines, which somebody else may have written, are marked, so
+ * that they don't pass for ours.
+ */
 export function printableMessage(text: string): string {
   return printable(text).replaceAll('\n', '\n  | ');
 }

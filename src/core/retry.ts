@@ -9,12 +9,18 @@ export interface RetryOptions extends RunContext {
   readonly attempts?: number;
   readonly baseDelayMs?: number;
   readonly maxDelayMs?: number;
-  /** Whether to try again after this error: false for no, true for yes, or the wait that the remote asked for (milliseconds). */
+  /**
+   * Whether to try again after this error: false for no, true for yes, or the wait that the remote
+   * asked for (milliseconds).
+   */
   readonly retryable: (error: unknown) => boolean | number;
   readonly random?: () => number;
 }
 
-/** Runs `attempt` until it succeeds: exponential waits with full jitter, the remote's own wait where it names one. */
+/**
+ * Runs `attempt` until it succeeds: exponential waits with full jitter, the remote's own wait where
+ * it names one.
+ */
 export async function retry<T>(attempt: (number: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { attempts = 5, baseDelayMs = 500, maxDelayMs = 30_000, random = Math.random } = options;
   for (let number = 1; ; number++) {

@@ -4,9 +4,10 @@ import { exitCodes } from './exit-codes.ts';
 export type StandardStreams = Pick<NodeJS.Process, 'stdout' | 'stderr' | 'once' | 'exitCode'>;
 
 /**
- * Keeps what a process can't print from ending its work. A reader that has enough (`| head`) is no fault. Where stdout can't be
- * written for another reason, as on a full disk, stderr says so, and a command that went well ends with the exit code of
- * `machine`. What stderr doesn't take, nobody can be told.
+ * Keeps what a process can't print from ending its work. A reader that has enough (`| head`) is no
+ * fault. Where stdout can't be written for another reason, as on a full disk, stderr says so, and a
+ * command that went well ends with the exit code of `machine`. What stderr doesn't take, nobody can
+ * be told.
  */
 export function watchOutput(host: StandardStreams): void {
   let told = false;

@@ -1,16 +1,21 @@
 /**
- * What the module `aircher` (also `aircher-models/fetch`) exports, as its users see it. Written by hand, and published as it stands:
- * so it imports nothing, and needs no types but the language's own. A test holds it equal to what the code does.
+ * What the module `aircher` (also `aircher-models/fetch`) exports, as its users see it. Written by
+ * hand, and published as it stands: so it imports nothing, and needs no types but the language's
+ * own. A test holds it equal to what the code does.
  *
  * What methods give are the documents that the commands of their names print with `--json`.
  */
 
-/** Installs a model where no installed version fits, for programs that need one model. The same as `ModelManager`'s method. */
+/**
+ * Installs a model where no installed version fits, for programs that need one model. The same as
+ * `ModelManager`'s method.
+ */
 export declare function ensureModel(name: string, options?: EnsureOptions & ClientOptions): Promise<EnsuredModel>;
 
 /**
- * The models of one cache, and where new ones come from. Safe to use concurrently, in this process and in others. Every failure is
- * an `AircherError`, whose `code` says what kind of failure it is; an aborted `signal` may throw its own reason.
+ * The models of one cache, and where new ones come from. Safe to use concurrently, in this process
+ * and in others. Every failure is an `AircherError`, whose `code` says what kind of failure it is;
+ * an aborted `signal` may throw its own reason.
  */
 export declare class ModelManager {
   constructor(options?: ClientOptions);
@@ -19,22 +24,24 @@ export declare class ModelManager {
   cacheDir(context?: RunContext): Promise<string>;
 
   /**
-   * The model, from the cache where a version there satisfies `version` (a semver range; default any): the pinned one, else
-   * the current, else the newest. No network then, and no write. Where files of that version are missing or cut, it is repaired;
-   * another never takes its place. Where none is there, the newest version that satisfies `version` is installed. Weights that
-   * aren't there yet are fetched. Never updates what is there.
+   * The model, from the cache where a version there satisfies `version` (a semver range; default
+   * any): the pinned one, else the current, else the newest. No network then, and no write. Where
+   * files of that version are missing or cut, it is repaired; another never takes its place. Where
+   * none is there, the newest version that satisfies `version` is installed. Weights that aren't
+   * there yet are fetched. Never updates what is there.
    */
   ensureModel(name: string, options?: EnsureOptions): Promise<EnsuredModel>;
 
   /**
-   * Installs the newest version that satisfies `version`, with `weights` (default: the release's default), and makes it the current
-   * one where it is newer.
+   * Installs the newest version that satisfies `version`, with `weights` (default: the release's
+   * default), and makes it the current one where it is newer.
    */
   install(name: string, options?: EnsureOptions): Promise<InstallReport>;
 
   /**
-   * Installs a model from a folder or an archive on a disk, with the same checks and without a network. `from`: a release's folder
-   * (manifest.json and archives), a folder with the model's files, or an archive.
+   * Installs a model from a folder or an archive on a disk, with the same checks and without a
+   * network. `from`: a release's folder (manifest.json and archives), a folder with the model's
+   * files, or an archive.
    */
   installFrom(name: string, from: string, options?: WeightsOptions): Promise<EnsuredModel>;
 
@@ -48,18 +55,24 @@ export declare class ModelManager {
   checkUpdates(options?: CheckUpdatesOptions): Promise<Models<UpdateStatus>>;
 
   /**
-   * Brings installed models to the newest versions. One that fails keeps its version, and the rest goes on: the error at the end
-   * has the reports of the others in `details.models`. So has the error of a cancelled call.
+   * Brings installed models to the newest versions. One that fails keeps its version, and the rest
+   * goes on: the error at the end has the reports of the others in `details.models`. So has the
+   * error of a cancelled call.
    */
   update(options?: UpdateOptions): Promise<Models<UpdateReport>>;
 
   /** Hashes what is installed; repairs it where that is asked for. */
   verify(options?: VerifyOptions): Promise<Verification>;
 
-  /** Goes back to an earlier version (default: the installed one before the current), and pins it. */
+  /**
+   * Goes back to an earlier version (default: the installed one before the current), and pins it.
+   */
   rollback(name: string, options?: WeightsOptions & { readonly to?: string | undefined }): Promise<VersionSwitch>;
 
-  /** Uses this installed version, and keeps `update` and `prune` from it. What is missing of it is fetched. */
+  /**
+   * Uses this installed version, and keeps `update` and `prune` from it. What is missing of it is
+   * fetched.
+   */
   pin(name: string, version: string, options?: WeightsOptions): Promise<VersionSwitch>;
 
   /** Lets `update` have the model again. */
@@ -84,21 +97,27 @@ export declare class ModelManager {
   close(): void;
 }
 
-/** `message` is the fact, `hint` the remedy, `code` the kind. Tell errors apart by `code`, not by class. */
+/**
+ * `message` is the fact, `hint` the remedy, `code` the kind. Tell errors apart by `code`, not by
+ * class.
+ */
 export declare class AircherError extends Error {
   readonly name: 'AircherError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   /**
-   * Facts for programs: `expected`, `found`, `url`, `status`, …; never a secret. Of a call about several models: `models`, the
-   * reports of those that were done with, and `failed`, a `ModelFailure` for each that wasn't.
+   * Facts for programs: `expected`, `found`, `url`, `status`, …; never a secret. Of a call about
+   * several models: `models`, the reports of those that were done with, and `failed`, a
+   * `ModelFailure` for each that wasn't.
    */
   readonly details: Readonly<Record<string, unknown>>;
   readonly problems: readonly Problem[];
   constructor(code: ErrorCode, message: string, options?: AircherErrorOptions);
 }
 
-/** `true` where `error` is an AircherError (of any copy of this package), of `code` if one is given. */
+/**
+ * `true` where `error` is an AircherError (of any copy of this package), of `code` if one is given.
+ */
 export declare function isAircherError(error: unknown, code?: ErrorCode): error is AircherError;
 
 /**
@@ -151,17 +170,23 @@ export interface AircherErrorOptions {
 }
 
 /**
- * How a client is set up. An option that isn't known is refused (`usage`), here as in every method. Everything has a default, but for what
- * no default can know: where manifests come from.
+ * How a client is set up. An option that isn't known is refused (`usage`), here as in every method.
+ * Everything has a default, but for what no default can know: where manifests come from.
  */
 export interface ClientOptions {
   /** The cache's root. Default: by `env`, the user's home and the namespace. */
   readonly cacheDir?: string | undefined;
-  /** Where releases are announced: URLs, files, `github:owner/repository#tag-prefix`. Default: `AIRCHER_MANIFEST_URL` of `env`, else what is baked in. */
+  /**
+   * Where releases are announced: URLs, files, `github:owner/repository#tag-prefix`. Default:
+   * `AIRCHER_MANIFEST_URL` of `env`, else what is baked in.
+   */
   readonly manifestSources?: readonly string[] | undefined;
   /** minisign public keys. Default: `AIRCHER_PUBLIC_KEY` of `env`, else what is baked in. */
   readonly publicKeys?: readonly string[] | undefined;
-  /** Names the cache; a manifest of another namespace is refused. Default: that of the sources' manifest. */
+  /**
+   * Names the cache; a manifest of another namespace is refused. Default: that of the sources'
+   * manifest.
+   */
   readonly namespace?: string | undefined;
   /** Never touch the network. */
   readonly offline?: boolean | undefined;
@@ -175,7 +200,9 @@ export interface ClientOptions {
   readonly connections?: number | undefined;
   /** Deadlines, tokens, proxies, host overrides; wins over what `env` says. */
   readonly http?: HttpOptions | undefined;
-  /** Variables such as `process.env`; nothing is read from the environment unless it is given here. */
+  /**
+   * Variables such as `process.env`; nothing is read from the environment unless it is given here.
+   */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
@@ -197,7 +224,10 @@ export interface HttpOptions {
   readonly httpProxy?: string | undefined;
   /** ALL_PROXY: for URLs whose scheme has no proxy of its own. */
   readonly allProxy?: string | undefined;
-  /** NO_PROXY: host names and what lies below them, addresses, networks (`10.0.0.0/8`), each with a `:port` or without; `*`. */
+  /**
+   * NO_PROXY: host names and what lies below them, addresses, networks (`10.0.0.0/8`), each with a
+   * `:port` or without; `*`.
+   */
   readonly noProxy?: string | undefined;
   /** Allows `http:` to other hosts than this machine. */
   readonly allowInsecure?: boolean | undefined;
@@ -205,21 +235,32 @@ export interface HttpOptions {
   readonly extraCertificates?: string | undefined;
   /** Bytes a second, over all connections together. */
   readonly limitRate?: number | undefined;
-  /** Connections at once to all hosts together while files are transferred; default 16, and never more than 8 to one host. */
+  /**
+   * Connections at once to all hosts together while files are transferred; default 16, and never
+   * more than 8 to one host.
+   */
   readonly connections?: number | undefined;
   /** Until a connection stands; default 15,000. */
   readonly connectTimeoutMs?: number | undefined;
   /** From there to the answer's headers; default `connectTimeoutMs`. */
   readonly answerTimeoutMs?: number | undefined;
-  /** The same for archives, which a proxy may read to the end first, in search of viruses; default 120,000. */
+  /**
+   * The same for archives, which a proxy may read to the end first, in search of viruses; default
+   * 120,000.
+   */
   readonly archiveTimeoutMs?: number | undefined;
   /** Longest silence inside a body; default 20,000. */
   readonly stallTimeoutMs?: number | undefined;
-  /** Longest wait that a `Retry-After` can ask for; a longer one is a failure of that host. Default 120,000. */
+  /**
+   * Longest wait that a `Retry-After` can ask for; a longer one is a failure of that host. Default
+   * 120,000.
+   */
   readonly maxRetryAfterMs?: number | undefined;
   /** First wait after a failure, doubled each time; default 500. */
   readonly retryDelayMs?: number | undefined;
-  /** For a document of no bytes; each 10 KB that it may have allow a second more. Default 60,000. */
+  /**
+   * For a document of no bytes; each 10 KB that it may have allow a second more. Default 60,000.
+   */
   readonly documentTimeoutMs?: number | undefined;
   readonly userAgent?: string | undefined;
 }
@@ -240,7 +281,10 @@ export type OnEvent = (event: Event) => void;
 
 /** What is told while something runs. Byte counts are plain numbers of bytes. */
 export type Event =
-  /** Bytes done of one task on one subject. `done` never decreases for a pair of task and subject; `total` may be unknown. */
+  /**
+   * Bytes done of one task on one subject. `done` never decreases for a pair of task and subject;
+   * `total` may be unknown.
+   */
   | {
       readonly type: 'progress';
       readonly task: 'download' | 'verify';
@@ -264,8 +308,9 @@ export type Event =
 
 export interface WeightsOptions extends RunContext {
   /**
-   * `default`, `all`, a path as the manifest has it (`onnx/model.onnx`), or a format (`onnx`) that one of the weights has. Without: the
-   * release's default, or what is wanted of the version in use (of updates, rollbacks, pins, exports and lists), or what a folder has.
+   * `default`, `all`, a path as the manifest has it (`onnx/model.onnx`), or a format (`onnx`) that
+   * one of the weights has. Without: the release's default, or what is wanted of the version in use
+   * (of updates, rollbacks, pins, exports and lists), or what a folder has.
    */
   readonly weights?: string | undefined;
 }
@@ -280,9 +325,14 @@ export interface CheckUpdatesOptions extends WeightsOptions {
   readonly names?: readonly string[] | undefined;
   /** Find out which tensors change: may fetch a safetensors header. */
   readonly nameChangedTensors?: boolean | undefined;
-  /** A model whose new version has another embedding space, or doesn't tell it, is `other-space`: `update` would leave it alone. */
+  /**
+   * A model whose new version has another embedding space, or doesn't tell it, is `other-space`:
+   * `update` would leave it alone.
+   */
   readonly sameSpace?: boolean | undefined;
-  /** For all that hosts are asked, together; what isn't known then stays unknown. Default 30,000. */
+  /**
+   * For all that hosts are asked, together; what isn't known then stays unknown. Default 30,000.
+   */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -301,7 +351,9 @@ export interface VerifyOptions extends RunContext {
 }
 
 export interface PruneOptions extends RunContext {
-  /** Versions of a model to keep, the current one among them; default: the preferences file, else 1. */
+  /**
+   * Versions of a model to keep, the current one among them; default: the preferences file, else 1.
+   */
   readonly keep?: number | undefined;
   readonly dryRun?: boolean | undefined;
 }
@@ -311,18 +363,26 @@ export interface Models<Report> {
   readonly models: readonly Report[];
 }
 
-/** An installed model, ready to be loaded. All paths are absolute and lie in the immutable directory of the version. */
+/**
+ * An installed model, ready to be loaded. All paths are absolute and lie in the immutable directory
+ * of the version.
+ */
 export interface EnsuredModel {
   readonly name: string;
   readonly version: string;
   /**
-   * The embedding space of the weights that are asked for: vectors may be compared only where this is equal. Undefined where the release
-   * doesn't say.
+   * The embedding space of the weights that are asked for: vectors may be compared only where this
+   * is equal. Undefined where the release doesn't say.
    */
   readonly space: string | undefined;
-  /** The directory of this version. Files are added to it, none changes; an update makes another. */
+  /**
+   * The directory of this version. Files are added to it, none changes; an update makes another.
+   */
   readonly path: string;
-  /** The file to load of the weights that are asked for; of shards, their index. Undefined where the release doesn't say. */
+  /**
+   * The file to load of the weights that are asked for; of shards, their index. Undefined where the
+   * release doesn't say.
+   */
   readonly weights_path: string | undefined;
   /** Every installed file. */
   readonly files: readonly string[];
@@ -332,8 +392,8 @@ export interface InstallReport {
   readonly name: string;
   readonly version: string;
   /**
-   * `present`: was there already, or another process brought it. `adopted`: was found complete in the cache. `repaired`: was there, and
-   * files of it were missing or cut.
+   * `present`: was there already, or another process brought it. `adopted`: was found complete in
+   * the cache. `repaired`: was there, and files of it were missing or cut.
    */
   readonly outcome: 'installed' | 'adopted' | 'present' | 'repaired';
   /** The version that `models/<name>` leads to now. */
@@ -378,7 +438,10 @@ export interface ListedVersion {
   readonly dimensions: number | undefined;
   /** What was asked for: `default`, `all`, paths of weights. */
   readonly wanted: readonly string[];
-  /** Of the weights that are asked for, else of the default, or the first that are wanted; as `weights_path`. */
+  /**
+   * Of the weights that are asked for, else of the default, or the first that are wanted; as
+   * `weights_path`.
+   */
   readonly space: string | undefined;
   readonly weights_path: string | undefined;
   readonly path: string;
@@ -423,14 +486,19 @@ export interface OfferedWeights {
   readonly space: string;
 }
 
-/** Whether vectors of both versions can be compared: `changes` means that indices must be rebuilt. */
+/**
+ * Whether vectors of both versions can be compared: `changes` means that indices must be rebuilt.
+ */
 export type SpaceChange = 'same' | 'changes' | 'unknown';
 
 /** What a change of versions means for indices. */
 export interface SpaceChanges {
   /** Of all weights that are wanted, the worst. */
   readonly space_change: SpaceChange;
-  /** Of each that is wanted, by its path in the new version. The default is compared with the default before. */
+  /**
+   * Of each that is wanted, by its path in the new version. The default is compared with the
+   * default before.
+   */
   readonly weights: readonly { readonly path: string; readonly space_change: SpaceChange }[];
 }
 
@@ -440,7 +508,10 @@ export interface UpdateStatus extends SpaceChanges {
   readonly installed: string;
   /** The newest version offered; undefined where none is (any more). */
   readonly available: string | undefined;
-  /** What `update` does: `update` brings the version that is available, all others leave the model as it is. */
+  /**
+   * What `update` does: `update` brings the version that is available, all others leave the model
+   * as it is.
+   */
   readonly status: 'up-to-date' | 'update' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
   readonly bytes_to_fetch: number | undefined;
   /** Of the archive, or of the files that are wanted, where that isn't all of it. */
@@ -459,7 +530,10 @@ export interface UpdateStatus extends SpaceChanges {
 export interface UpdatePlan {
   readonly name: string;
   readonly version: string;
-  /** `chunks`: by the index. `archive`: the whole archive, for want of an index. `nothing`: all is there. */
+  /**
+   * `chunks`: by the index. `archive`: the whole archive, for want of an index. `nothing`: all is
+   * there.
+   */
   readonly way: 'chunks' | 'archive' | 'nothing';
   /** Of all files of the version; undefined where nothing declares them. */
   readonly total_bytes: number | undefined;
@@ -471,7 +545,10 @@ export interface UpdatePlan {
   readonly bytes_staged: number;
   /** Range requests, at least. */
   readonly requests: number;
-  /** `<path>: <tensor>` of each tensor whose bytes change; undefined where it wasn't asked for or can't be known. */
+  /**
+   * `<path>: <tensor>` of each tensor whose bytes change; undefined where it wasn't asked for or
+   * can't be known.
+   */
   readonly changed_tensors: readonly string[] | undefined;
   /** Paths of files of which anything changes. */
   readonly changed_files: readonly string[];
@@ -548,7 +625,10 @@ export interface RemovalReport {
 export interface ExportReport {
   readonly name: string;
   readonly version: string;
-  /** `archive`: the release's own tarball. `files`: a folder of files, where not all weights are wanted, or for want of a network. */
+  /**
+   * `archive`: the release's own tarball. `files`: a folder of files, where not all weights are
+   * wanted, or for want of a network.
+   */
   readonly form: 'archive' | 'files';
   /** Everything that was written, relative to the directory. */
   readonly files: readonly string[];
@@ -568,7 +648,9 @@ export interface LicenseReport {
 
 export interface DoctorReport {
   readonly findings: readonly Finding[];
-  /** Every host that was asked, those behind redirects included: what a firewall must let through. */
+  /**
+   * Every host that was asked, those behind redirects included: what a firewall must let through.
+   */
   readonly hosts: readonly string[];
 }
 

@@ -1,8 +1,14 @@
-/** What a release bakes into its client: the third line of aircher.mjs. In the package's own code it is absent. */
+/**
+ * What a release bakes into its client: the third line of aircher.mjs. In the package's own code it
+ * is absent.
+ */
 declare const AIRCHER_BAKED: Partial<Baked> | null | undefined;
 
 export interface Baked {
-  /** Names the cache; a manifest of another namespace is refused. Undefined where nothing is baked in. */
+  /**
+   * Names the cache; a manifest of another namespace is refused. Undefined where nothing is baked
+   * in.
+   */
   readonly namespace: string | undefined;
   readonly manifest_sources: readonly string[];
   /** minisign public keys; with at least one, only well-signed manifests count. */

@@ -23,7 +23,10 @@ const number = z.optional(z.number().check(z.gte(0, 'must be at least 0')));
 
 type Shape<Options> = Readonly<Record<Exclude<keyof Options, keyof RunContext>, z.ZodMiniType>>;
 
-/** The options of the constructor and of the methods, but for `signal` and `onEvent`, which the methods share. */
+/**
+ * The options of the constructor and of the methods, but for `signal` and `onEvent`, which the
+ * methods share.
+ */
 const shapes = {
   client: {
     cacheDir: text,
@@ -78,8 +81,8 @@ const shapes = {
 } as const;
 
 /**
- * Refuses options that nobody knows, and values of another type, where they are given: what a wrong one does shows late, if at
- * all. Throws `usage` that names the option and the nearest known one.
+ * Refuses options that nobody knows, and values of another type, where they are given: what a wrong
+ * one does shows late, if at all. Throws `usage` that names the option and the nearest known one.
  */
 export function checkOptions(of: keyof typeof shapes, options: object): void {
   const shape = of === 'client' || of === 'http' ? shapes[of] : { ...shapes[of], signal: anything, onEvent: anything };

@@ -16,7 +16,10 @@ export interface Client {
   readonly layout: CacheLayout;
   /** Undefined where nothing fixes it: then the first accepted manifest does. */
   readonly namespace: string | undefined;
-  /** Where the namespaces of sources are noted, in the default cache. Undefined where the cache's directory is given. */
+  /**
+   * Where the namespaces of sources are noted, in the default cache. Undefined where the cache's
+   * directory is given.
+   */
   readonly namespacesFile: string | undefined;
   readonly sources: readonly string[];
   /** The caller named the sources: an older manifest there is refused instead of passed over. */
@@ -101,7 +104,10 @@ function words(text: string | undefined): readonly string[] | undefined {
   return text?.match(/\S+/g) ?? undefined;
 }
 
-/** HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub: as huggingface_hub has it. */
+/**
+ * HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub: as
+ * huggingface_hub has it.
+ */
 function huggingFaceCacheOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
   if (env.HF_HUB_CACHE) return env.HF_HUB_CACHE;
   if (env.HF_HOME) return join(env.HF_HOME, 'hub');

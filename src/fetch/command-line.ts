@@ -32,8 +32,8 @@ export interface CommandEnvironment {
 }
 
 /**
- * Runs one `aircher model …` command line (`argv` without `model`), prints what there is to print, and answers with the exit
- * code. Never throws.
+ * Runs one `aircher model …` command line (`argv` without `model`), prints what there is to print,
+ * and answers with the exit code. Never throws.
  */
 export async function runModelCommand(argv: readonly string[], environment: CommandEnvironment): Promise<number> {
   const { env, signal, program } = environment;

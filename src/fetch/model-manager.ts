@@ -45,8 +45,8 @@ import { updateModels } from './operations/update-models.ts';
 import { verifyModels } from './operations/verify-models.ts';
 
 /**
- * The models of one cache, and where new ones come from. Safe to use concurrently, in this process and in others. Throws
- * AircherError everywhere; `code` says what kind of failure it is.
+ * The models of one cache, and where new ones come from. Safe to use concurrently, in this process
+ * and in others. Throws AircherError everywhere; `code` says what kind of failure it is.
  */
 export class ModelManager {
   readonly #options: ClientOptions;
@@ -61,7 +61,10 @@ export class ModelManager {
     if (isPlaced(client)) this.#client = client;
   }
 
-  /** The client, for a call with these options. Throws `usage` for one that the call doesn't know, or a range that is none. */
+  /**
+   * The client, for a call with these options. Throws `usage` for one that the call doesn't know,
+   * or a range that is none.
+   */
   async #open(call: Parameters<typeof checkOptions>[0], options: EnsureOptions): Promise<Client> {
     checkOptions(call, options);
     checkRange(options.version);
@@ -77,10 +80,11 @@ export class ModelManager {
   }
 
   /**
-   * The model, from the cache where a version there satisfies `version` (a semver range; default any): the pinned one, else
-   * the current, else the newest. No network then, and no write. Where files of that version are missing or cut, it is repaired;
-   * another never takes its place. Where none is there, the newest version that satisfies `version` is installed. Weights that
-   * aren't there yet are fetched. Never updates what is there.
+   * The model, from the cache where a version there satisfies `version` (a semver range; default
+   * any): the pinned one, else the current, else the newest. No network then, and no write. Where
+   * files of that version are missing or cut, it is repaired; another never takes its place. Where
+   * none is there, the newest version that satisfies `version` is installed. Weights that aren't
+   * there yet are fetched. Never updates what is there.
    */
   async ensureModel(name: string, options: EnsureOptions = {}): Promise<EnsuredModel> {
     options.signal?.throwIfAborted();
@@ -91,8 +95,8 @@ export class ModelManager {
   }
 
   /**
-   * Installs the newest version that satisfies `version`, with `weights` (default: the release's default), and makes it the current
-   * one where it is newer.
+   * Installs the newest version that satisfies `version`, with `weights` (default: the release's
+   * default), and makes it the current one where it is newer.
    */
   async install(name: string, options: EnsureOptions = {}): Promise<InstallReport> {
     const client = await this.#open('version', options);
@@ -101,8 +105,9 @@ export class ModelManager {
   }
 
   /**
-   * Installs a model from a folder or an archive on a disk, with the same checks and without a network. `from`: a release's folder
-   * (manifest.json and archives), a folder with the model's files, or an archive.
+   * Installs a model from a folder or an archive on a disk, with the same checks and without a
+   * network. `from`: a release's folder (manifest.json and archives), a folder with the model's
+   * files, or an archive.
    */
   async installFrom(name: string, from: string, options: WeightsOptions = {}): Promise<EnsuredModel> {
     const client = await this.#open('weights', options);
@@ -126,7 +131,10 @@ export class ModelManager {
     return checkUpdates(await this.#open('checkUpdates', options), options);
   }
 
-  /** Brings installed models to the newest versions. One that fails keeps its version, and the rest goes on. */
+  /**
+   * Brings installed models to the newest versions. One that fails keeps its version, and the rest
+   * goes on.
+   */
   async update(options: UpdateOptions = {}): Promise<Models<UpdateReport>> {
     return { models: await updateModels(await this.#open('update', options), options) };
   }
@@ -136,7 +144,9 @@ export class ModelManager {
     return verifyModels(await this.#open('verify', options), options);
   }
 
-  /** Goes back to an earlier version (default: the installed one before the current), and pins it. */
+  /**
+   * Goes back to an earlier version (default: the installed one before the current), and pins it.
+   */
   async rollback(
     name: string,
     options: WeightsOptions & { readonly to?: string | undefined } = {},
@@ -144,7 +154,10 @@ export class ModelManager {
     return rollBack(await this.#open('rollback', options), name, options.to, options);
   }
 
-  /** Uses this installed version, and keeps `update` and `prune` from it. What is missing of it is fetched. */
+  /**
+   * Uses this installed version, and keeps `update` and `prune` from it. What is missing of it is
+   * fetched.
+   */
   async pin(name: string, version: string, options: WeightsOptions = {}): Promise<VersionSwitch> {
     return pinVersion(await this.#open('weights', options), name, version, options);
   }

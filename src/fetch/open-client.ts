@@ -11,14 +11,17 @@ import { newTrust, readRootKeys } from './manifests/trust.ts';
 /** A client whose cache is known, and whether that is so for good. */
 export interface OpenedClient {
   readonly client: Client;
-  /** False where no source could be asked for its namespace: the cache is the default one for now. */
+  /**
+   * False where no source could be asked for its namespace: the cache is the default one for now.
+   */
   readonly settled: boolean;
 }
 
 /**
- * Makes a client, and finds its cache: by the options, else by the namespace of its sources' manifest, so that all clients of one
- * publisher share a cache. Which that is was noted when the sources were last used; sources that are new here are asked once.
- * Throws `usage` where no source is named and those of several publishers were used.
+ * Makes a client, and finds its cache: by the options, else by the namespace of its sources'
+ * manifest, so that all clients of one publisher share a cache. Which that is was noted when the
+ * sources were last used; sources that are new here are asked once. Throws `usage` where no source
+ * is named and those of several publishers were used.
  */
 export async function openClient(options: ClientOptions, context: RunContext): Promise<OpenedClient> {
   const client = createClient(options);
@@ -29,12 +32,17 @@ export async function openClient(options: ClientOptions, context: RunContext): P
   return { client: createClient({ ...options, namespace }), settled: true };
 }
 
-/** Whether the cache doesn't depend on what the sources say: its directory or the namespace is given. */
+/**
+ * Whether the cache doesn't depend on what the sources say: its directory or the namespace is
+ * given.
+ */
 export function isPlaced({ namespace, namespacesFile }: Client): boolean {
   return namespace !== undefined || namespacesFile === undefined;
 }
 
-/** The namespace of the sources' manifest, empty where it names none; undefined where nobody knows. */
+/**
+ * The namespace of the sources' manifest, empty where it names none; undefined where nobody knows.
+ */
 async function findNamespace(client: Client, file: string, context: RunContext): Promise<string | undefined> {
   const noted = await readNamespaces(file);
   const sources = client.sources.map(showSource);

@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url';
 export const banner = '#!/usr/bin/env node\n// aircher, the client of embedding model releases';
 
 /**
- * Whether the client's module (`moduleUrl`: its `import.meta.url`) is the file that Node was started with (`started`: its
- * `process.argv[1]`, which may be a link in `node_modules/.bin`), and is itself the client. A program that a bundler made of an app
- * and the client is the started file too, but begins otherwise; in one of CommonJS there is no `import.meta.url`.
+ * Whether the client's module (`moduleUrl`: its `import.meta.url`) is the file that Node was
+ * started with (`started`: its `process.argv[1]`, which may be a link in `node_modules/.bin`), and
+ * is itself the client. A program that a bundler made of an app and the client is the started file
+ * too, but begins otherwise; in one of CommonJS there is no `import.meta.url`.
  */
 export function isStartedFile(moduleUrl: string | undefined, started: string | undefined): boolean {
   if (!moduleUrl?.startsWith('file:') || started === undefined) return false;

@@ -7,7 +7,10 @@ import { hostOf, networkError, type RemoteReason, showUrl } from './remote-error
 const machineNetworks = ['127.0.0.0/8', '0.0.0.0/8', '169.254.0.0/16', '::1/128', '::/128', 'fe80::/10'];
 let machine: BlockList | undefined;
 
-/** Whether an IP address is of this machine or its link, IPv4 written as IPv6 (`::ffff:127.0.0.1`) too. */
+/**
+ * Whether an IP address is of this machine or its link, IPv4 written as IPv6 (`::ffff:127.0.0.1`)
+ * too.
+ */
 export function isMachineAddress(address: string): boolean {
   machine ??= networks(machineNetworks);
   return isInside(address, machine);
@@ -31,7 +34,9 @@ export function isInside(address: string, list: BlockList): boolean {
   return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** Whether the host of a URL is this machine by its name or address alone, without a look into DNS. */
+/**
+ * Whether the host of a URL is this machine by its name or address alone, without a look into DNS.
+ */
 export function isMachineHost(hostname: string): boolean {
   return /^(.*\.)?localhost\.?$/.test(hostname) || isMachineAddress(withoutBrackets(hostname));
 }
@@ -49,13 +54,19 @@ export function withoutBrackets(hostname: string): string {
 export interface AddressRule {
   /** Plain http to other machines. */
   readonly allowInsecure: boolean;
-  /** Whether the address may lead to this machine: the user configured it, or what named it came from this machine. */
+  /**
+   * Whether the address may lead to this machine: the user configured it, or what named it came
+   * from this machine.
+   */
   readonly mayBeLocal: boolean;
   /** The address that redirects here. */
   readonly from?: string | undefined;
 }
 
-/** The URL parsed, if it may be asked: https, or http to this machine (to others where allowed). Throws `remote`. */
+/**
+ * The URL parsed, if it may be asked: https, or http to this machine (to others where allowed).
+ * Throws `remote`.
+ */
 export function checkedUrl(text: string, { allowInsecure, mayBeLocal, from }: AddressRule): URL {
   const refused = (reason: RemoteReason, fact: string, hint?: string): AircherError =>
     networkError(reason, `${from === undefined ? '' : `${hostOf(from)} redirects to `}${fact}`, { hint });

@@ -20,9 +20,9 @@ export interface AnswerOptions {
 type Answer = readonly [head: IncomingMessage, connection: Duplex];
 
 /**
- * Sends a request and waits for the head of its answer. Settles whatever becomes of the connection: Node tells of one that an
- * unasked 101 takes over, or that is closed, neither by an answer nor by an error, and of a request that was destroyed only
- * once it has a connection.
+ * Sends a request and waits for the head of its answer. Settles whatever becomes of the connection:
+ * Node tells of one that an unasked 101 takes over, or that is closed, neither by an answer nor by
+ * an error, and of a request that was destroyed only once it has a connection.
  */
 export function answerOf(request: ClientRequest, options: AnswerOptions): Promise<Answer> {
   const { peer, signal, body, event = 'response', connectMs, answerMs } = options;
@@ -91,7 +91,8 @@ async function sendPieces(
 ): Promise<void> {
   let sent = 0;
   for await (const piece of body.open()) {
-    // A refusal may come before the whole is sent. Of a request that is gone, nothing more would be told: no drain, no close.
+    // A refusal may come before the whole is sent. Of a request that is gone, nothing more would be
+    // told: no drain, no close.
     if (isAnswered() || request.destroyed) return;
     if (!request.write(piece)) await drained(request);
     onPiece();

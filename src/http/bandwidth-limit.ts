@@ -1,6 +1,7 @@
 /**
- * A limit of `bytesPerSecond` over everything that counts against it. `pace(bytes)` gives the milliseconds to wait before more is
- * read; up to a fifth of a second's worth may come in one burst.
+ * A limit of `bytesPerSecond` over everything that counts against it. `pace(bytes)` gives the
+ * milliseconds to wait before more is read; up to a fifth of a second's worth may come in one
+ * burst.
  */
 export function createPace(
   bytesPerSecond: number | undefined,

@@ -13,7 +13,10 @@ import { createTunnelAgent, proxyFailure, proxyRefusal, type TunnelRequest } fro
 const maxStaleConnections = 8;
 
 export interface Connections {
-  /** One request, redirects not followed, and the head of its answer. Throws `remote`, `interrupted`. */
+  /**
+   * One request, redirects not followed, and the head of its answer. Throws `remote`,
+   * `interrupted`.
+   */
   ask(url: URL, request: Asked): Promise<http.IncomingMessage>;
   /** Ends those that are idle. */
   close(): void;
@@ -31,7 +34,10 @@ export function isRead(method = 'GET'): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-/** Connections that are kept for the next request: to hosts, by plain http and by TLS, and through each proxy. */
+/**
+ * Connections that are kept for the next request: to hosts, by plain http and by TLS, and through
+ * each proxy.
+ */
 export function createConnections(options: {
   readonly connectTimeoutMs: number;
   readonly answerTimeoutMs: number;
@@ -42,8 +48,8 @@ export function createConnections(options: {
   const agents = new Map<string, http.Agent>();
   const ca = extraCertificates && [...builtins.tls.rootCertificates, extraCertificates];
   const makeAgent = (url: URL, { proxy, mayBeLocal, method }: Asked): http.Agent => {
-    // No limit of sockets here: the transfer counts its own connections. A write gets a fresh one: where a kept one is stale,
-    // nobody knows whether it was done.
+    // No limit of sockets here: the transfer counts its own connections. A write gets a fresh one:
+    // where a kept one is stale, nobody knows whether it was done.
     const kept = { keepAlive: isRead(method), maxFreeSockets: 16, scheduling: 'lifo' as const, ...(ca && { ca }) };
     if (proxy && url.protocol === 'https:') return createTunnelAgent(proxy, { ...kept, connectMs });
     const rule = { ...kept, ...(!proxy && !mayBeLocal && { lookup: lookupElsewhere }) };

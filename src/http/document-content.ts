@@ -11,9 +11,10 @@ export interface Expected {
 }
 
 /**
- * A document as its host stores it. Every document of ours is UTF-8 text, and compressed data never is: so its content says
- * whether it was compressed on the way, and not the header, which some hosts write for what they send as it is. Throws
- * `remote` for what is no document: nothing, or a web page; `invalid` for what unpacks to more than it may have.
+ * A document as its host stores it. Every document of ours is UTF-8 text, and compressed data never
+ * is: so its content says whether it was compressed on the way, and not the header, which some
+ * hosts write for what they send as it is. Throws `remote` for what is no document: nothing, or a
+ * web page; `invalid` for what unpacks to more than it may have.
  */
 export function documentContent(bytes: Buffer, label: string, expected: Expected): Buffer {
   const content = isUtf8(bytes) ? bytes : unpacked(bytes, label, expected);

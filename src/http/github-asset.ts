@@ -3,10 +3,16 @@ import type { RunContext } from '../core/events.ts';
 import type { Http } from './http-client.ts';
 import { showUrl } from './remote-error.ts';
 
-/** Answers of GitHub about one repository: 1,000 assets of a release have about 2 KB each, and 400,000 refs fit. */
+/**
+ * Answers of GitHub about one repository: 1,000 assets of a release have about 2 KB each, and
+ * 400,000 refs fit.
+ */
 export const maxGitHubBytes = 32 * 1024 * 1024;
 
-/** What GitHub's API says at a path below `/repos`. Throws as `Http.document`, and `invalid` for what is no JSON. */
+/**
+ * What GitHub's API says at a path below `/repos`. Throws as `Http.document`, and `invalid` for
+ * what is no JSON.
+ */
 export async function askGitHub(http: Http, path: string, context: RunContext): Promise<unknown> {
   const url = `${http.githubApiUrl}/repos/${path}`;
   const headers = { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' };
@@ -15,9 +21,10 @@ export async function askGitHub(http: Http, path: string, context: RunContext): 
 }
 
 /**
- * The API's address of what a public URL `<server>/<owner>/<repo>/releases/download/<tag>/<name>` names: in a private repository
- * that answers 404 whatever the token. It is to be asked with `assetHeaders`, and redirects to a signed URL. Undefined without a
- * token, for any other URL, and where the release has no such asset.
+ * The API's address of what a public URL `<server>/<owner>/<repo>/releases/download/<tag>/<name>`
+ * names: in a private repository that answers 404 whatever the token. It is to be asked with
+ * `assetHeaders`, and redirects to a signed URL. Undefined without a token, for any other URL, and
+ * where the release has no such asset.
  */
 export async function findPrivateAsset(http: Http, url: string, context: RunContext): Promise<string | undefined> {
   if (!http.hasGithubToken || !url.startsWith(`${http.githubServerUrl}/`)) return undefined;

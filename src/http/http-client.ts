@@ -4,7 +4,10 @@ import type { RunContext } from '../core/events.ts';
 import type { ProxyOptions } from './proxies.ts';
 import type { TokenKind } from './tokens.ts';
 
-/** How the client reaches the network. Every value is given by the executable or the library's caller; nothing is read from the environment. */
+/**
+ * How the client reaches the network. Every value is given by the executable or the library's
+ * caller; nothing is read from the environment.
+ */
 export interface HttpOptions extends ProxyOptions {
   /** Sent to the Hub's endpoint only (HF_TOKEN). */
   readonly huggingFaceToken?: string | undefined;
@@ -22,21 +25,32 @@ export interface HttpOptions extends ProxyOptions {
   readonly extraCertificates?: string | undefined;
   /** Bytes a second, over all connections together. */
   readonly limitRate?: number | undefined;
-  /** Connections at once to all hosts together while files are transferred; default 16, and never more than 8 to one host. */
+  /**
+   * Connections at once to all hosts together while files are transferred; default 16, and never
+   * more than 8 to one host.
+   */
   readonly connections?: number | undefined;
   /** Until a connection stands; default 15,000. */
   readonly connectTimeoutMs?: number | undefined;
   /** From there to the answer's headers; default `connectTimeoutMs`. */
   readonly answerTimeoutMs?: number | undefined;
-  /** The same for archives, which a proxy may read to the end first, in search of viruses; default 120,000. */
+  /**
+   * The same for archives, which a proxy may read to the end first, in search of viruses; default
+   * 120,000.
+   */
   readonly archiveTimeoutMs?: number | undefined;
   /** Longest silence inside a body; default 20,000. */
   readonly stallTimeoutMs?: number | undefined;
-  /** Longest wait that a `Retry-After` can ask for; a longer one is a failure of that host. Default 120,000. */
+  /**
+   * Longest wait that a `Retry-After` can ask for; a longer one is a failure of that host. Default
+   * 120,000.
+   */
   readonly maxRetryAfterMs?: number | undefined;
   /** First wait after a failure, doubled each time; default 500. */
   readonly retryDelayMs?: number | undefined;
-  /** For a document of no bytes; each 10 KB that it may have allow a second more. Default 60,000. */
+  /**
+   * For a document of no bytes; each 10 KB that it may have allow a second more. Default 60,000.
+   */
   readonly documentTimeoutMs?: number | undefined;
   readonly userAgent?: string | undefined;
 }
@@ -58,7 +72,10 @@ export interface HttpRequest extends RunContext {
   readonly method?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: RequestBody | undefined;
-  /** `manual`: a redirect is an answer. A write follows only one that keeps its method (307, 308), and no streamed one. */
+  /**
+   * `manual`: a redirect is an answer. A write follows only one that keeps its method (307, 308),
+   * and no streamed one.
+   */
   readonly redirect?: 'follow' | 'manual' | undefined;
   /** Instead of `HttpOptions.connectTimeoutMs`. */
   readonly connectTimeoutMs?: number | undefined;
@@ -87,7 +104,10 @@ export interface DocumentRequest extends RunContext {
   /** Bytes more than this end the request. */
   readonly maxBytes: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** That of an earlier answer: where it is still the same, the status is 304, and there are no bytes. */
+  /**
+   * That of an earlier answer: where it is still the same, the status is 304, and there are no
+   * bytes.
+   */
   readonly etag?: string | undefined;
   /** Attempts in all; default 3. */
   readonly attempts?: number;
@@ -106,28 +126,38 @@ export interface HttpDocument {
   readonly local: boolean;
 }
 
-/** One streaming HTTP(S) client. It follows redirects itself, and keeps connections for the next request. */
+/**
+ * One streaming HTTP(S) client. It follows redirects itself, and keeps connections for the next
+ * request.
+ */
 export interface Http {
   /** Deadlines and limits with their defaults filled in. */
   readonly settings: HttpSettings;
   /**
-   * One request and its redirects; any status is an answer. Throws AircherError `remote` where there is none, with
-   * `details.reason` (see `remote-error.ts`), `interrupted` when aborted.
+   * One request and its redirects; any status is an answer. Throws AircherError `remote` where
+   * there is none, with `details.reason` (see `remote-error.ts`), `interrupted` when aborted.
    */
   request(url: string, request?: HttpRequest): Promise<HttpResponse>;
   /**
-   * A small document in memory, with retries and an overall deadline; an asset of a private repository by GitHub's API. Throws
-   * `remote`, `conflict` (401, 403), `invalid` (too big).
+   * A small document in memory, with retries and an overall deadline; an asset of a private
+   * repository by GitHub's API. Throws `remote`, `conflict` (401, 403), `invalid` (too big).
    */
   document(url: string, request: DocumentRequest): Promise<HttpDocument>;
   /**
-   * The same client, for addresses that a document names: they lead to this machine only where the document came from it, or
-   * where the user configured that host. Events go to `context`, where a request has none of its own.
+   * The same client, for addresses that a document names: they lead to this machine only where the
+   * document came from it, or where the user configured that host. Events go to `context`, where a
+   * request has none of its own.
    */
   namedBy(document: { readonly local: boolean }, context?: Pick<RunContext, 'onEvent'>): Http;
-  /** The URL with the host replaced that its kind is configured to have. Without a kind: by the well-known hosts. */
+  /**
+   * The URL with the host replaced that its kind is configured to have. Without a kind: by the
+   * well-known hosts.
+   */
   place(url: string, kind?: HostKind): string;
-  /** Counts body bytes against the rate limit; the wait in milliseconds before more should be read (0: none). */
+  /**
+   * Counts body bytes against the rate limit; the wait in milliseconds before more should be read
+   * (0: none).
+   */
   pace(bytes: number): number;
   /** Which token, if any, goes with a request to this URL: for `doctor`. Never the token itself. */
   tokenFor(url: string): TokenKind | undefined;

@@ -11,7 +11,10 @@ export interface ProxyOptions {
   readonly httpProxy?: string | undefined;
   /** ALL_PROXY: for URLs whose scheme has no proxy of its own. */
   readonly allProxy?: string | undefined;
-  /** NO_PROXY: host names and what lies below them, addresses, networks (`10.0.0.0/8`), each with a `:port` or without; `*`. */
+  /**
+   * NO_PROXY: host names and what lies below them, addresses, networks (`10.0.0.0/8`), each with a
+   * `:port` or without; `*`.
+   */
   readonly noProxy?: string | undefined;
 }
 
@@ -33,7 +36,10 @@ export interface HttpProxy {
   readonly name: string;
   /** The option that names it, as a variable. */
   readonly variable: string;
-  /** Where it listens, for a request to it. `servername`: it proves itself by its own name, whatever is asked for. */
+  /**
+   * Where it listens, for a request to it. `servername`: it proves itself by its own name, whatever
+   * is asked for.
+   */
   readonly target: { readonly host: string; readonly port: number; readonly servername: string };
   /** Its user and password. */
   readonly headers: Readonly<Record<string, string>>;

@@ -2,7 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { HttpResponse } from './http-client.ts';
 import { hostOf, networkError, seconds, toRemoteError } from './remote-error.ts';
 
-/** Bytes a second, over a whole stall timeout, below which a body counts as stalled though a few bytes come. */
+/**
+ * Bytes a second, over a whole stall timeout, below which a body counts as stalled though a few
+ * bytes come.
+ */
 const minRate = 1000;
 
 export interface ReadBodyOptions {
@@ -10,16 +13,16 @@ export interface ReadBodyOptions {
   /** Milliseconds to wait after so many bytes: the rate limit. */
   readonly pace: (bytes: number) => number;
   /**
-   * Gets each piece; it is only valid as long as nobody writes into it. A promise holds the connection until it resolves;
-   * `stop` ends it, and the rest isn't read.
+   * Gets each piece; it is only valid as long as nobody writes into it. A promise holds the
+   * connection until it resolves; `stop` ends it, and the rest isn't read.
    */
   readonly onData: (piece: Buffer) => Promise<unknown> | 'stop' | undefined;
 }
 
 /**
- * Reads a body to its end. Throws `remote`: `stalled` after too long a silence that isn't our own doing, `slow` where hardly
- * more comes, `truncated` where the
- * connection ends before the announced length, and whatever `onData` throws.
+ * Reads a body to its end. Throws `remote`: `stalled` after too long a silence that isn't our own
+ * doing, `slow` where hardly more comes, `truncated` where the connection ends before the announced
+ * length, and whatever `onData` throws.
  */
 export function readBody(response: HttpResponse, options: ReadBodyOptions): Promise<void> {
   const { body, url } = response;
@@ -101,7 +104,10 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
   });
 }
 
-/** A redirect's own text is read to its end when it is at most this, so that the connection can be used again. */
+/**
+ * A redirect's own text is read to its end when it is at most this, so that the connection can be
+ * used again.
+ */
 const smallBodyBytes = 64 * 1024;
 
 /** Done with an answer whose body doesn't matter. */

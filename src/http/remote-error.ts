@@ -45,7 +45,10 @@ export function isMissing(error: unknown): boolean {
   return statusOf(error) === 404;
 }
 
-/** Whether another attempt can't mend it. A proxy's password that is refused again and again may lock the account. */
+/**
+ * Whether another attempt can't mend it. A proxy's password that is refused again and again may
+ * lock the account.
+ */
 export function isFinal(error: AircherError): boolean {
   const reason = remoteReason(error);
   const final = reason === 'certificate' || reason === 'redirect' || reason === 'scheme';
@@ -81,8 +84,8 @@ const faults: readonly Fault[] = [
 ];
 
 /**
- * A failure of a connection to `peer` (a host, or words for a proxy) as an AircherError: `remote`, or `interrupted` for an
- * abort.
+ * A failure of a connection to `peer` (a host, or words for a proxy) as an AircherError: `remote`,
+ * or `interrupted` for an abort.
  */
 export function toRemoteError(error: unknown, url: string, peer = hostOf(url)): AircherError {
   if (error instanceof AircherError || isAbort(error)) return toAircherError(error);
@@ -107,7 +110,10 @@ export function showUrl(url: string): string {
   return `${protocol}//${host}${pathname}`;
 }
 
-/** A manifest source as it is stored and shown: a URL without what may be secret, anything else as it is. */
+/**
+ * A manifest source as it is stored and shown: a URL without what may be secret, anything else as
+ * it is.
+ */
 export function showSource(source: string): string {
   return /^https?:/i.test(source) ? showUrl(source) : source;
 }

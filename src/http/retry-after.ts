@@ -10,9 +10,9 @@ function headerOf(headers: AnswerHeaders, name: string): string {
 }
 
 /**
- * How long an answer asks to wait, in milliseconds: by `Retry-After` (seconds or a date), by GitHub's `X-RateLimit-Reset`
- * (seconds since 1970) where nothing remains, or by the Hub's `RateLimit: "api";r=0;t=55`
- * (draft-ietf-httpapi-ratelimit-headers).
+ * How long an answer asks to wait, in milliseconds: by `Retry-After` (seconds or a date), by
+ * GitHub's `X-RateLimit-Reset` (seconds since 1970) where nothing remains, or by the Hub's
+ * `RateLimit: "api";r=0;t=55` (draft-ietf-httpapi-ratelimit-headers).
  */
 export function retryAfterMs(headers: AnswerHeaders, now = Date.now()): number | undefined {
   const after = headerOf(headers, 'retry-after');

@@ -18,7 +18,10 @@ export interface TunnelOptions extends https.AgentOptions {
   readonly connectMs: number;
 }
 
-/** An agent whose connections go through the proxy's CONNECT. Node's own support for proxies begins after Node 20. */
+/**
+ * An agent whose connections go through the proxy's CONNECT. Node's own support for proxies begins
+ * after Node 20.
+ */
 export function createTunnelAgent(proxy: HttpProxy, options: TunnelOptions): https.Agent {
   class TunnelAgent extends builtins.https.Agent {
     // Node's agent waits for the callback when nothing is returned.

@@ -28,8 +28,9 @@ const partTypes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 /**
- * Digest of what the config.json of a folder says about the network, and its adapter_config.json where there is an adapter; null where
- * there is neither. `storedDtypes` are the dtypes of all tensors.
+ * Digest of what the config.json of a folder says about the network, and its adapter_config.json
+ * where there is an adapter; null where there is neither. `storedDtypes` are the dtypes of all
+ * tensors.
  */
 export function architectureOf(view: ModelView, directory: string, storedDtypes: Iterable<string>): Sha256 | null {
   const config = documentOf(view, inDirectory(directory, 'config.json'));
@@ -40,10 +41,11 @@ export function architectureOf(view: ModelView, directory: string, storedDtypes:
 }
 
 /**
- * What of config.json decides the vectors, in one form for all versions of transformers: without what says nothing
- * (config-defaults.ts), and without what follows from the other fields. `dtype` (`torch_dtype` before transformers 5) is the precision that
- * loaders compute in; left out, it is that of the stored tensors, so it counts where it is another one. `storedDtypes` are the
- * dtypes of all tensors.
+ * What of config.json decides the vectors, in one form for all versions of transformers: without
+ * what says nothing (config-defaults.ts), and without what follows from the other fields. `dtype`
+ * (`torch_dtype` before transformers 5) is the precision that loaders compute in; left out, it is
+ * that of the stored tensors, so it counts where it is another one. `storedDtypes` are the dtypes
+ * of all tensors.
  */
 export function networkFields(config: JsonObject, storedDtypes: Iterable<string>): JsonObject {
   const stored = [...storedDtypes].map((dtype) => dtypeNames[dtype]).filter((name) => name !== undefined);
@@ -77,7 +79,10 @@ function oneDtype({ torch_dtype: old, dtype = old, ...rest }: JsonObject, stored
   return name === undefined || name === null || name === stored ? rest : { ...rest, dtype: name };
 }
 
-/** Leaves out fields that newer versions write and older ones compute from the others, where they say what would be computed. */
+/**
+ * Leaves out fields that newer versions write and older ones compute from the others, where they
+ * say what would be computed.
+ */
 function withoutDerived(config: JsonObject, type = ''): JsonObject {
   const kept: Record<string, unknown> = { ...config };
   const drop = (name: string, derived: unknown): void => {
@@ -155,7 +160,10 @@ function isHeadless(architectures: unknown): boolean {
 /** More layers than any model has; a hostile number must not ask for a list of its length. */
 const mostLayers = 10_000;
 
-/** An adapter counts with its scale, its base and where it sits; sets, which peft writes in any order, are sorted. */
+/**
+ * An adapter counts with its scale, its base and where it sits; sets, which peft writes in any
+ * order, are sorted.
+ */
 function adapterFields(adapter: JsonObject): JsonObject {
   const kept = without(adapter, (name, value) => {
     return value === null || Object.hasOwn(ignoredAdapterFields, name) || isDefault(adapterDefaults, name, value);

@@ -8,8 +8,9 @@ import { libraryConfigName } from './pooling.ts';
 const hint = 'Release a model without code of its own, or set "allow_code": true, and the manifest will say so.';
 
 /**
- * Finds what makes loaders run code that isn't their own: `auto_map` in a config, and classes in modules.json, a router's config or a
- * module's that are of no library. Without `allowed` each is an error. Answers whether there is any.
+ * Finds what makes loaders run code that isn't their own: `auto_map` in a config, and classes in
+ * modules.json, a router's config or a module's that are of no library. Without `allowed` each is
+ * an error. Answers whether there is any.
  */
 export function findCodeReferences(
   view: ModelView,
@@ -20,7 +21,8 @@ export function findCodeReferences(
   const references: Finding[] = [];
   const foreign: Finding[] = [];
   for (const [path, document] of view.documents) {
-    // Loaders look for it in config.json, tokenizer_config.json, preprocessor_config.json and their like.
+    // Loaders look for it in config.json, tokenizer_config.json, preprocessor_config.json and their
+    // like.
     if (!path.endsWith('config.json') || !isObject(document)) continue;
     const { auto_map: map } = document;
     const classes = isObject(map) ? Object.entries(map) : [map].flat().map((name) => ['', name] as const);

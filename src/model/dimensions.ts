@@ -6,7 +6,10 @@ import { isNetwork, isRouter, type Module } from './modules.ts';
 import { checkNetworkWeights, type Stated, statedIn, tensorsIn, wordVectors } from './network-weights.ts';
 import { dimensionKeys, libraryConfigName, poolingModes } from './pooling.ts';
 
-/** Names of the width of a network in config.json, by architecture: BERT and most, T5, DistilBERT, GPT-2 and old NomicBERT. */
+/**
+ * Names of the width of a network in config.json, by architecture: BERT and most, T5, DistilBERT,
+ * GPT-2 and old NomicBERT.
+ */
 export const hiddenKeys = ['hidden_size', 'd_model', 'dim', 'n_embd'] as const;
 
 /** A length of vectors, and the place that says it, for messages. */
@@ -16,8 +19,9 @@ interface Width {
 }
 
 /**
- * The length of the model's vectors: what the network gives, followed through the modules, before `truncate_dim`. Tells where two files
- * disagree, which would give wrong vectors, none, or an index of the wrong size. Null where nothing says it.
+ * The length of the model's vectors: what the network gives, followed through the modules, before
+ * `truncate_dim`. Tells where two files disagree, which would give wrong vectors, none, or an index
+ * of the wrong size. Null where nothing says it.
  */
 export function dimensionsFact(
   view: ModelView,
@@ -37,7 +41,10 @@ function networkWidth(view: ModelView, directory: string, findings: Findings): W
   return isTwoTower(view, directory) ? projection(view, directory, findings) : saidIn(path, hidden);
 }
 
-/** `truncate_dim` of the library's config (sentence-transformers 2.7 on): vectors are cut to so many numbers, and not normalised again. */
+/**
+ * `truncate_dim` of the library's config (sentence-transformers 2.7 on): vectors are cut to so many
+ * numbers, and not normalised again.
+ */
 export function truncateDim(view: ModelView): number | undefined {
   return countOf(documentOf(view, libraryConfigName)?.truncate_dim);
 }
@@ -46,7 +53,10 @@ function saidIn(path: string, stated: Stated | undefined): Width | undefined {
   return stated === undefined ? undefined : { value: stated.value, said: `${path} ${stated.prefix}.${stated.key}` };
 }
 
-/** CLIP and its kin project text and image to one width: CLIP by `projection_dim`, SigLIP within the part that reads text. */
+/**
+ * CLIP and its kin project text and image to one width: CLIP by `projection_dim`, SigLIP within the
+ * part that reads text.
+ */
 function projection(view: ModelView, directory: string, findings: Findings): Width | undefined {
   const path = inDirectory(directory, 'config.json');
   const config = documentOf(view, path);

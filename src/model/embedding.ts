@@ -11,7 +11,10 @@ import { libraryConfigName, poolingFact } from './pooling.ts';
 import { maxTokensFact } from './token-limits.ts';
 import { checkWrittenNumbers } from './written-numbers.ts';
 
-/** What the model's files, and its default `weights`, say about its vectors; tells where they contradict each other or leave the reader guessing. */
+/**
+ * What the model's files, and its default `weights`, say about its vectors; tells where they
+ * contradict each other or leave the reader guessing.
+ */
 export function embeddingFacts(
   view: ModelView,
   modules: readonly Module[] | undefined,
@@ -97,7 +100,10 @@ function normalizedFact(view: ModelView, modules: readonly Module[] | undefined)
   return last !== -1 && behind.every(({ kind }) => kind === 'Dropout');
 }
 
-/** What the library compares with, or its default for the kind; scores of a reranker are compared with nothing. */
+/**
+ * What the library compares with, or its default for the kind; scores of a reranker are compared
+ * with nothing.
+ */
 function similarityFact(view: ModelView, modules: readonly Module[] | undefined, kind: EmbeddingKind): string | null {
   const library = documentOf(view, libraryConfigName);
   const said = textOf(library?.similarity_fn_name)?.toLowerCase();
@@ -107,7 +113,10 @@ function similarityFact(view: ModelView, modules: readonly Module[] | undefined,
   return said ?? (kind === 'sparse' ? 'dot' : 'cosine');
 }
 
-/** How vectors of words become one where no Pooling says it: word vectors are averaged, SPLADE takes the largest or the sum. */
+/**
+ * How vectors of words become one where no Pooling says it: word vectors are averaged, SPLADE takes
+ * the largest or the sum.
+ */
 function ownPooling(view: ModelView, modules: readonly Module[] | undefined): string | null {
   const splade = modules?.find(({ kind }) => kind === 'SpladePooling');
   if (splade !== undefined) return textOf(splade.config.pooling_strategy) ?? 'max';

@@ -14,7 +14,9 @@ export interface EmbeddingFacts {
   readonly normalized?: boolean | null;
   /** Tokens of one text that count; what is behind them is cut off. */
   readonly max_tokens: number | null;
-  /** `mean`, `cls`, `lasttoken`, …; several modes, whose results are concatenated, joined by `+`. */
+  /**
+   * `mean`, `cls`, `lasttoken`, …; several modes, whose results are concatenated, joined by `+`.
+   */
   readonly pooling: string | null;
   /** `cosine`, `dot`, `euclidean` or `manhattan`; between vectors per token `maxsim`. */
   readonly similarity: string | null;
@@ -51,12 +53,15 @@ export interface RenditionFacts {
 }
 
 /**
- * What the gate learns of a model without reading its weights. Plain JSON: it is kept in `<model>.pack.json`. Paths are those in
- * the model's directory, sorted by bytes.
+ * What the gate learns of a model without reading its weights. Plain JSON: it is kept in
+ * `<model>.pack.json`. Paths are those in the model's directory, sorted by bytes.
  */
 export interface ModelFacts {
   readonly embedding: EmbeddingFacts;
-  /** Digest of what the configs say, ready for the fingerprint of the same name; null where the model has no such part. */
+  /**
+   * Digest of what the configs say, ready for the fingerprint of the same name; null where the
+   * model has no such part.
+   */
   readonly pooling: Sha256 | null;
   readonly tokenizer: TokenizerFacts;
   /** Python files; their digests are part of the architecture's fingerprint. */

@@ -7,7 +7,8 @@ const codeEndings = ['.py', '.pyc', '.pyo', '.pyw', '.pyd', '.pyx', '.pyz'];
 const otherWeightEndings = ['.onnx', '.onnx_data', '.gguf', '.ggml', '.h5', '.msgpack', '.ot', '.tflite'];
 
 /**
- * Files that a tokenizer is made of, over the tokenizers of transformers (`vocab_files_names` there) and the tokenizers library.
+ * Files that a tokenizer is made of, over the tokenizers of transformers (`vocab_files_names`
+ * there) and the tokenizers library.
  */
 const tokenizerNames = new Set([
   'tokenizer.json',
@@ -38,12 +39,17 @@ export function isSafetensors(path: string): boolean {
   return path.endsWith('.safetensors');
 }
 
-/** Formats that torch and scikit-learn write with Python's pickle, which runs code when it is read. */
+/**
+ * Formats that torch and scikit-learn write with Python's pickle, which runs code when it is read.
+ */
 export function isPickle(path: string): boolean {
   return pickleEndings.includes(ending(path));
 }
 
-/** What a training leaves beside a model: optimizer.pt, scheduler.pt, rng_state_0.pth, training_args.bin. */
+/**
+ * What a training leaves beside a model: optimizer.pt, scheduler.pt, rng_state_0.pth,
+ * training_args.bin.
+ */
 export function isTrainingState(path: string): boolean {
   return /^(?:optimizer|scheduler|scaler|rng_state(?:_\d+)?|training_args)\.[a-z]+$/.test(posix.basename(path));
 }

@@ -8,12 +8,14 @@ interface Pattern {
   used: boolean;
 }
 
-// A leading `!` would mean "everything but this", which is never what one line of a list of files says.
+// A leading `!` would mean "everything but this", which is never what one line of a list of files
+// says.
 const options: picomatch.PicomatchOptions = { nonegate: true, windows: false };
 
 /**
- * The `include` and `exclude` of a model: `*` stays in a folder, `**` doesn't, a leading dot is only matched by a dot. Without `include`
- * everything is meant that isn't hidden; what `exclude` matches is never meant.
+ * The `include` and `exclude` of a model: `*` stays in a folder, `**` doesn't, a leading dot is
+ * only matched by a dot. Without `include` everything is meant that isn't hidden; what `exclude`
+ * matches is never meant.
  */
 export class FilePatterns {
   private readonly included: readonly Pattern[] | undefined;
@@ -47,7 +49,10 @@ export class FilePatterns {
     });
   }
 
-  /** Whether a pattern means files of this ending, and doesn't match the path by chance: with another ending it would not. */
+  /**
+   * Whether a pattern means files of this ending, and doesn't match the path by chance: with
+   * another ending it would not.
+   */
   namesEndingOf(path: string): boolean {
     const other = path.replace(/\.[^./]*$/, '.another-ending');
     return this.included?.some(({ matches }) => matches(path) && !matches(other)) ?? false;
@@ -86,7 +91,10 @@ function isHidden(path: string): boolean {
   return path.startsWith('.') || path.includes('/.');
 }
 
-/** Parts between slashes; what stands behind a slash in brackets can't be told apart, so it counts as `**`. */
+/**
+ * Parts between slashes; what stands behind a slash in brackets can't be told apart, so it counts
+ * as `**`.
+ */
 function splitPattern(text: string): readonly string[] {
   const parts = text.replace(/^\.\//, '').split('/');
   const open = parts.findIndex((part) => depthOf(part) !== 0);

@@ -21,7 +21,10 @@ export class Findings {
   private readonly model: string;
   private readonly place: (path: string) => string;
 
-  /** `root` is the model's directory, or a function that gives the place of a file in it as its owner knows it. */
+  /**
+   * `root` is the model's directory, or a function that gives the place of a file in it as its
+   * owner knows it.
+   */
   constructor(model: string, root: string | ((path: string) => string)) {
     this.model = model;
     this.place = typeof root === 'string' ? (path) => join(root, path) : root;

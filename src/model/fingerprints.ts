@@ -12,9 +12,10 @@ export type FingerprintName = (typeof fingerprintNames)[number];
 export type ModelFingerprints = { readonly [name in FingerprintName]: Sha256 | null };
 
 /**
- * Fingerprints of a packed model with its default weights, and what the manifest says of each rendition; a rendition's embedding space is
- * the digest of its five fingerprints. Null stands for a part that the model doesn't have. They are of what the model does, not of
- * its bytes; docs/spaces.md says what counts.
+ * Fingerprints of a packed model with its default weights, and what the manifest says of each
+ * rendition; a rendition's embedding space is the digest of its five fingerprints. Null stands for
+ * a part that the model doesn't have. They are of what the model does, not of its bytes;
+ * docs/spaces.md says what counts.
  */
 export function fingerprintsOf(
   facts: ModelFacts,
@@ -23,7 +24,8 @@ export function fingerprintsOf(
   const files = new Map(packed.files.map((file) => [file.path, file]));
   const fileOf = (path: string): IndexedFile => {
     const file = files.get(path);
-    // Facts and packed files come from one list; if they don't, a fingerprint that leaves a file out would call different models equal.
+    // Facts and packed files come from one list; if they don't, a fingerprint that leaves a file
+    // out would call different models equal.
     if (file === undefined) throw new Error(`${path} was inspected but not packed`);
     return file;
   };
@@ -47,14 +49,20 @@ export function fingerprintsOf(
   return { fingerprints: chosen.fingerprints, weights: renditions.map(({ entry }) => entry) };
 }
 
-/** The rendition that is installed where none is asked for. Only a model that the gate refuses has none. */
+/**
+ * The rendition that is installed where none is asked for. Only a model that the gate refuses has
+ * none.
+ */
 export function defaultWeights<T extends { readonly default?: true | undefined }>(
   weights: readonly T[] | undefined,
 ): T | undefined {
   return weights?.find((one) => one.default);
 }
 
-/** Those that configs, tokenizer and code make, without the weights. `digestOf`: sha256 of a file of the model. */
+/**
+ * Those that configs, tokenizer and code make, without the weights. `digestOf`: sha256 of a file of
+ * the model.
+ */
 export function describedFingerprints(
   facts: ModelFacts,
   rendition: RenditionFacts | undefined,

@@ -33,9 +33,9 @@ export interface InspectModelOptions {
 }
 
 /**
- * The gate: looks at a model's headers and small files, never at its weights, and tells everything in it that would not load, would load
- * as something else, or may not be published as it is. The facts go into manifest and fingerprints; they are of use only where
- * no problem is an error.
+ * The gate: looks at a model's headers and small files, never at its weights, and tells everything
+ * in it that would not load, would load as something else, or may not be published as it is. The
+ * facts go into manifest and fingerprints; they are of use only where no problem is an error.
  */
 export async function inspectModel(
   options: InspectModelOptions,
@@ -111,7 +111,10 @@ async function checkLicence(
   return commercialUse(config, { file: configFile, at: jsonPath(['models', model]) }, findings);
 }
 
-/** Places of files as the owner of the model wrote them, where there is a directory; else where they were staged. */
+/**
+ * Places of files as the owner of the model wrote them, where there is a directory; else where they
+ * were staged.
+ */
 function placeOf({ config, files }: InspectModelOptions): (path: string) => string {
   const { source } = config;
   if ('directory' in source) return (path) => join(source.directory, path);

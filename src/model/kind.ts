@@ -3,11 +3,17 @@ import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { everyModule, isNetwork, type Module } from './modules.ts';
 import { libraryConfigName, transformerConfigPath } from './pooling.ts';
 
-/** What a model makes of a text: one vector, a weight per word, a vector per token, or a score for a pair of texts. */
+/**
+ * What a model makes of a text: one vector, a weight per word, a vector per token, or a score for a
+ * pair of texts.
+ */
 export const embeddingKinds = ['dense', 'sparse', 'multi-vector', 'reranker', 'unknown'] as const;
 export type EmbeddingKind = (typeof embeddingKinds)[number];
 
-/** `model_type` in config_sentence_transformers.json, since sentence-transformers 5; `ColBERT` is PyLate's. */
+/**
+ * `model_type` in config_sentence_transformers.json, since sentence-transformers 5; `ColBERT` is
+ * PyLate's.
+ */
 const kindsByLibrary: Readonly<Record<string, EmbeddingKind>> = {
   SparseEncoder: 'sparse',
   CrossEncoder: 'reranker',
@@ -29,7 +35,10 @@ const kindsByModule: Readonly<Record<string, EmbeddingKind>> = {
 /** Modules behind which a text is one vector. */
 const vectorModules = new Set(['Pooling', 'StaticEmbedding', 'CLIPModel', 'BoW']);
 
-/** What a transformer alone hands out, by `module_output_name` of its sentence_bert_config.json (sentence-transformers 5.4). */
+/**
+ * What a transformer alone hands out, by `module_output_name` of its sentence_bert_config.json
+ * (sentence-transformers 5.4).
+ */
 const kindsByOutput: Readonly<Record<string, EmbeddingKind>> = {
   sentence_embedding: 'dense',
   scores: 'reranker',
@@ -49,8 +58,9 @@ export function isModel2Vec(view: ModelView): boolean {
 }
 
 /**
- * The kind of a model: what the library's config calls it, else what its modules say, else what architecture its weights were saved
- * as. `unknown` where a loader would have to guess (a bare language model) or runs code of the model.
+ * The kind of a model: what the library's config calls it, else what its modules say, else what
+ * architecture its weights were saved as. `unknown` where a loader would have to guess (a bare
+ * language model) or runs code of the model.
  */
 export function kindOf(view: ModelView, modules: readonly Module[] | undefined, base: string): EmbeddingKind {
   const library = documentOf(view, libraryConfigName);

@@ -5,8 +5,9 @@ import type { FilePatterns } from './file-patterns.ts';
 import type { Finding, Findings } from './findings.ts';
 
 /**
- * Python files are left out: one that a loader would run is named by a config, which is an error of its own (`findCodeReferences`), and
- * the others (how the model was trained) are no part of the model. One that `include` names is refused.
+ * Python files are left out: one that a loader would run is named by a config, which is an error of
+ * its own (`findCodeReferences`), and the others (how the model was trained) are no part of the
+ * model. One that `include` names is refused.
  */
 export function withoutCode(files: readonly SourceFile[], patterns: FilePatterns, findings: Findings): SourceFile[] {
   const code = files.filter(({ path }) => isCode(path));
@@ -31,8 +32,9 @@ export function withoutCode(files: readonly SourceFile[], patterns: FilePatterns
 }
 
 /**
- * Pickles run code when they are read. Copies of released safetensors and what a training leaves behind are left out; of anything else
- * something would be lost, so that a maintainer has to decide. OpenVINO's `x.bin` beside `x.xml` is none.
+ * Pickles run code when they are read. Copies of released safetensors and what a training leaves
+ * behind are left out; of anything else something would be lost, so that a maintainer has to
+ * decide. OpenVINO's `x.bin` beside `x.xml` is none.
  */
 export function withoutPickles(files: readonly SourceFile[], patterns: FilePatterns, findings: Findings): SourceFile[] {
   const paths = new Set(files.map(({ path }) => path));
@@ -75,12 +77,18 @@ export function withoutPickles(files: readonly SourceFile[], patterns: FilePatte
   return rest;
 }
 
-/** `pytorch_model.bin`, and shards of it: what transformers and sentence-transformers wrote before safetensors. */
+/**
+ * `pytorch_model.bin`, and shards of it: what transformers and sentence-transformers wrote before
+ * safetensors.
+ */
 function isWholeModel(path: string): boolean {
   return /^pytorch_model(?:-\d{5}-of-\d{5})?\.bin$/.test(posix.basename(path));
 }
 
-/** By name: `x.bin` of `x.safetensors`, `pytorch_model.bin` of `model.safetensors`, either in shards. */
+/**
+ * By name: `x.bin` of `x.safetensors`, `pytorch_model.bin` of `model.safetensors`, either in
+ * shards.
+ */
 function isCopy(pickle: string, safetensors: string): boolean {
   if (posix.dirname(pickle) !== posix.dirname(safetensors)) return false;
   const stem = (path: string): string => posix.basename(path).replace(/(?:-\d{5}-of-\d{5})?\.[^.]+$/, '');

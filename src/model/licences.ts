@@ -3,11 +3,17 @@ import { parse as parseYaml } from 'yaml';
 import type { ModelConfig } from '../contract/release-config.ts';
 import type { Findings } from './findings.ts';
 
-/** Licences of the SPDX list that forbid commercial use, or bind it to conditions that not everybody meets. */
+/**
+ * Licences of the SPDX list that forbid commercial use, or bind it to conditions that not everybody
+ * meets.
+ */
 const nonCommercial =
   /^(?:CC-BY-NC-.*|PolyForm-Noncommercial-.*|PolyForm-Small-Business-.*|BUSL-.*|NCGL-UK-.*|Aladdin)$/;
 
-/** Identifiers of the Hub (docs/hub/repositories-licenses) that stand for several SPDX licences: all that begin so. */
+/**
+ * Identifiers of the Hub (docs/hub/repositories-licenses) that stand for several SPDX licences: all
+ * that begin so.
+ */
 const hubFamilies = new Set([
   ...['gpl', 'gpl-2.0', 'gpl-3.0', 'lgpl', 'lgpl-2.1', 'lgpl-3.0', 'agpl-3.0', 'gfdl'],
   ...['bsd', 'cc', 'odbl', 'odc-by', 'pddl', 'c-uda'],
@@ -19,8 +25,8 @@ const hubSpellings: Readonly<Record<string, string>> = { 'lgpl-lr': 'lgpllr' };
 type Verdict = boolean | 'unknown';
 
 /**
- * Whether an SPDX expression allows commercial use: with AND all of its licences must, with OR one is enough. Null where that
- * depends on a LicenseRef, which only release.json can tell of.
+ * Whether an SPDX expression allows commercial use: with AND all of its licences must, with OR one
+ * is enough. Null where that depends on a LicenseRef, which only release.json can tell of.
  */
 export function allowsCommercialUse(license: string): boolean | null {
   const verdict = judge(parseExpression(license));
@@ -112,8 +118,9 @@ export function checkReadmeLicence(config: ModelConfig, readme: string, findings
 }
 
 /**
- * Whether an identifier of the Hub may mean an SPDX licence. A LicenseRef may stand for all that SPDX doesn't list, which the
- * Hub calls `other` or by a name of its own, but not for a listed licence.
+ * Whether an identifier of the Hub may mean an SPDX licence. A LicenseRef may stand for all that
+ * SPDX doesn't list, which the Hub calls `other` or by a name of its own, but not for a listed
+ * licence.
  */
 function isSame(hub: string, spdx: string): boolean {
   const name = hubSpellings[hub.toLowerCase()] ?? hub.toLowerCase();
@@ -122,7 +129,10 @@ function isSame(hub: string, spdx: string): boolean {
   return listed === name || (hubFamilies.has(name) && listed.startsWith(`${name}-`));
 }
 
-/** Whether SPDX lists this identifier, whatever its case. Asked by trying the spellings that occur there. */
+/**
+ * Whether SPDX lists this identifier, whatever its case. Asked by trying the spellings that occur
+ * there.
+ */
 function isListed(hub: string): boolean {
   const name = hub.toLowerCase();
   if (hubFamilies.has(name)) return true;

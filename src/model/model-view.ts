@@ -26,13 +26,19 @@ export const colbertMetadata = 'artifact.metadata';
 /** A model's directory as the checks see it. */
 export interface ModelView {
   readonly files: ReadonlyMap<string, SourceFile>;
-  /** Parsed JSON files by path, tokenizers condensed, a digest in the place of very large ones; broken ones are missing. */
+  /**
+   * Parsed JSON files by path, tokenizers condensed, a digest in the place of very large ones;
+   * broken ones are missing.
+   */
   readonly documents: ReadonlyMap<string, unknown>;
   /** What each tokenizer.json numbers its tokens by, whatever its size. */
   readonly tokenIds: ReadonlyMap<string, HighestIds>;
   /** What weights files say of their tensors, by path; broken ones are missing. */
   readonly weights: ReadonlyMap<string, WeightsFile>;
-  /** Tells that a file is there but could not be read, so that nothing else is derived from its absence. */
+  /**
+   * Tells that a file is there but could not be read, so that nothing else is derived from its
+   * absence.
+   */
   readonly broken: ReadonlySet<string>;
 }
 
@@ -47,7 +53,10 @@ export function inDirectory(directory: string, path: string): string {
   return directory === '' ? path : `${directory}/${path}`;
 }
 
-/** Finds files that are there in name only: Git LFS pointers, and empty files where content is needed. Answers with their paths. */
+/**
+ * Finds files that are there in name only: Git LFS pointers, and empty files where content is
+ * needed. Answers with their paths.
+ */
 export async function findHollowFiles(files: readonly SourceFile[], findings: Findings): Promise<Set<string>> {
   const empty = files.filter(({ path, sizeBytes }) => sizeBytes === 0 && needsContent(path)).map(({ path }) => path);
   findings.errors(
@@ -83,9 +92,10 @@ export async function readStart(file: SourceFile, limit: number): Promise<Buffer
 }
 
 /**
- * Parses every JSON file, one after the other, so that only one big one is in memory. Duplicate keys and `__proto__` are let
- * through: a vocabulary may well hold such a token, and no loader minds. Paths of broken files are added to `broken`. What is wrong
- * in a file that no loader reads (results and states of a training, which hold NaN) is a warning.
+ * Parses every JSON file, one after the other, so that only one big one is in memory. Duplicate
+ * keys and `__proto__` are let through: a vocabulary may well hold such a token, and no loader
+ * minds. Paths of broken files are added to `broken`. What is wrong in a file that no loader reads
+ * (results and states of a training, which hold NaN) is a warning.
  */
 export async function readDocuments(
   files: readonly SourceFile[],

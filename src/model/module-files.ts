@@ -7,7 +7,10 @@ import type { Module } from './modules.ts';
 
 /** A folder that a module loads from. */
 export interface ModulePlace {
-  /** The module's position in modules.json, `0`; behind it, in a router, the folder of the part: `0/query_0_Transformer`. */
+  /**
+   * The module's position in modules.json, `0`; behind it, in a router, the folder of the part:
+   * `0/query_0_Transformer`.
+   */
   readonly key: string;
   readonly directory: string;
   readonly kind: string;
@@ -15,8 +18,8 @@ export interface ModulePlace {
 }
 
 /**
- * The folders of a model's modules, in their order; a router's parts behind it. A model without modules.json is one
- * transformer in the model's own folder.
+ * The folders of a model's modules, in their order; a router's parts behind it. A model without
+ * modules.json is one transformer in the model's own folder.
  */
 export function modulePlaces(modules: readonly Module[] | undefined): readonly ModulePlace[] {
   if (modules === undefined) return [{ key: '0', directory: '', kind: 'Transformer', custom: false }];
@@ -46,9 +49,11 @@ export function isOfFirstModule({ module }: LoadedWeights): boolean {
 }
 
 /**
- * The safetensors files that the modules load: in each folder model.safetensors, or the shards that its index names, and an
- * adapter's; where there is none of these names, and for classes outside the library, all that lie there. Others (of an adapter in a folder that no
- * module names, spare layers, copies in another precision) make no vector. Tells tensors that stand twice in one module.
+ * The safetensors files that the modules load: in each folder model.safetensors, or the shards that
+ * its index names, and an adapter's; where there is none of these names, and for classes outside
+ * the library, all that lie there. Others (of an adapter in a folder that no module names, spare
+ * layers, copies in another precision) make no vector. Tells tensors that stand twice in one
+ * module.
  */
 export function loadedWeights(
   view: ModelView,
@@ -80,8 +85,8 @@ function weightsIn(view: ModelView, { directory, custom }: ModulePlace, places: 
 }
 
 /**
- * Where a loader looks for the weights in a folder: model.safetensors, else the shards that its index names (whether they are there or
- * not), else all safetensors there.
+ * Where a loader looks for the weights in a folder: model.safetensors, else the shards that its
+ * index names (whether they are there or not), else all safetensors there.
  */
 export function weightPaths(view: ModelView, directory: string): readonly string[] {
   const whole = inDirectory(directory, 'model.safetensors');
@@ -97,7 +102,10 @@ function isBelow(path: string, directory: string): boolean {
   return directory === '' || path.startsWith(`${directory}/`);
 }
 
-/** Two files with a tensor of one name: which one a loader takes is chance. Shards of one index have their own finding. */
+/**
+ * Two files with a tensor of one name: which one a loader takes is chance. Shards of one index have
+ * their own finding.
+ */
 function reportDoubles(view: ModelView, loaded: readonly LoadedWeights[], findings: Findings): void {
   const holders = new Map<string, string>();
   for (const { path, module } of loaded) {

@@ -43,8 +43,8 @@ export function isNetwork({ kind }: Module): boolean {
 const maxModules = 100;
 
 /**
- * What the library's modules read from their folder (sentence-transformers 2 to 6). `weights` is a safetensors file. Modules that
- * aren't named here (Normalize, Dropout) work without files.
+ * What the library's modules read from their folder (sentence-transformers 2 to 6). `weights` is a
+ * safetensors file. Modules that aren't named here (Normalize, Dropout) work without files.
  */
 const needs: Readonly<Record<string, readonly ('config' | 'weights' | 'tokenizer')[]>> = {
   Transformer: ['config', 'weights'],
@@ -152,7 +152,10 @@ function routesOf(view: ModelView, directory: string, config: JsonObject, file: 
     );
 }
 
-/** Parts that modules.json names and that are missing: the model wouldn't load, or would load as another one. */
+/**
+ * Parts that modules.json names and that are missing: the model wouldn't load, or would load as
+ * another one.
+ */
 export function checkModuleFiles(view: ModelView, modules: readonly Module[], findings: Findings): void {
   const found: Finding[] = [];
   // ONNX and GGUF stand for the first module, wherever they lie.
@@ -189,7 +192,10 @@ export function everyModule(modules: readonly Module[]): readonly Module[] {
   return modules.flatMap((module) => [module, ...module.routes.flat()]);
 }
 
-/** The folder of config.json and the tokenizer: that of the first transformer, or of the word vectors where there is none. */
+/**
+ * The folder of config.json and the tokenizer: that of the first transformer, or of the word
+ * vectors where there is none.
+ */
 export function transformerDirectory(modules: readonly Module[] | undefined): string {
   const all = everyModule(modules ?? []);
   const found = all.find(isNetwork) ?? all.find(({ kind }) => kind === 'StaticEmbedding' || kind === 'WordEmbeddings');

@@ -2,7 +2,10 @@ import { isObject, type JsonObject, textOf } from '../contract/json-values.ts';
 import type { PlacedTensor } from '../weights/weights-file.ts';
 import type { Findings } from './findings.ts';
 
-/** Architectures whose tensors are named alike, and how a layer's are named. Read off the models of transformers 5.24. */
+/**
+ * Architectures whose tensors are named alike, and how a layer's are named. Read off the models of
+ * transformers 5.24.
+ */
 interface Family {
   readonly types: readonly string[];
   readonly has: RegExp;
@@ -38,8 +41,9 @@ const families: readonly Family[] = [
 export const otherModels = 'Weights and config.json are of different models: take those that belong together.';
 
 /**
- * Tells where `model_type` names another network than the weights are of: by the class that they were saved as, and by the names of
- * the tensors. Architectures that aren't listed here are left alone.
+ * Tells where `model_type` names another network than the weights are of: by the class that they
+ * were saved as, and by the names of the tensors. Architectures that aren't listed here are left
+ * alone.
  */
 export function checkModelType(
   config: JsonObject,
@@ -68,7 +72,10 @@ export function checkModelType(
   );
 }
 
-/** How transformers' classes call a model type, in lower case: `xlm-roberta` is XLMRobertaModel, `gemma3_text` Gemma3TextModel. */
+/**
+ * How transformers' classes call a model type, in lower case: `xlm-roberta` is XLMRobertaModel,
+ * `gemma3_text` Gemma3TextModel.
+ */
 function className(type: string): string {
   return type.replace(/[-_]/g, '');
 }

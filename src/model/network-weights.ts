@@ -6,16 +6,23 @@ import { weightPaths } from './module-files.ts';
 import { checkModelType, otherModels } from './network-families.ts';
 
 /*
- * What config.json says against what the weights hold. Where they contradict each other, loaders refuse the model at best; at worst
- * they fill what is missing with random numbers and only print a warning.
+ * What config.json says against what the weights hold. Where they contradict each other, loaders
+ * refuse the model at best; at worst they fill what is missing with random numbers and only print a
+ * warning.
  */
 
-/** Names of the number of layers in config.json: BERT and most, DistilBERT, GPT-2 and old NomicBERT, T5. */
+/**
+ * Names of the number of layers in config.json: BERT and most, DistilBERT, GPT-2 and old NomicBERT,
+ * T5.
+ */
 export const layerKeys = ['num_hidden_layers', 'n_layers', 'n_layer', 'num_layers'] as const;
 
 const positionKeys = ['max_position_embeddings', 'n_positions'] as const;
 
-/** `encoder.layer.0.…`, `model.layers.0.…`, `encoder.block.0.…`, `h.0.…`: the first number behind such a word counts the layers. */
+/**
+ * `encoder.layer.0.…`, `model.layers.0.…`, `encoder.block.0.…`, `h.0.…`: the first number behind
+ * such a word counts the layers.
+ */
 const layerName = /^((?:[^.]+\.)*?(?:layers?|block|h))\.(\d+)\./;
 
 const imageParts = /(?:^|\.)(?:vision|visual|image)/;
@@ -54,7 +61,10 @@ export function statedIn(config: JsonObject | undefined, keys: readonly string[]
   return undefined;
 }
 
-/** The tensors that a loader takes from a folder; undefined where a part is missing or broken, which has its own finding. */
+/**
+ * The tensors that a loader takes from a folder; undefined where a part is missing or broken, which
+ * has its own finding.
+ */
 export function tensorsIn(view: ModelView, directory: string): readonly Described[] | undefined {
   const files = weightPaths(view, directory).map((path) => view.weights.get(path));
   if (files.length === 0 || files.includes(undefined)) return undefined;
@@ -66,7 +76,10 @@ export function tokenEmbedding(tensors: readonly Described[]): Described | undef
   return tensors.find(({ name, shape }) => wordEmbeddings.test(name) && shape.length === 2 && !imageParts.test(name));
 }
 
-/** Word vectors: `embedding.weight` of sentence-transformers, `embeddings` of model2vec, `emb_layer.weight` of WordEmbeddings. */
+/**
+ * Word vectors: `embedding.weight` of sentence-transformers, `embeddings` of model2vec,
+ * `emb_layer.weight` of WordEmbeddings.
+ */
 const vectorTensors = new Set(['embedding.weight', 'embeddings', 'emb_layer.weight']);
 
 /** The tensor of a model that is word vectors alone: [words, width]. */
@@ -74,7 +87,10 @@ export function wordVectors(tensors: readonly Described[]): Described | undefine
   return tensors.find(({ name, shape }) => vectorTensors.has(name) && shape.length === 2);
 }
 
-/** Compares the transformer's config.json with its weights. `hidden`: the width of the network, as config.json says it. */
+/**
+ * Compares the transformer's config.json with its weights. `hidden`: the width of the network, as
+ * config.json says it.
+ */
 export function checkNetworkWeights(
   view: ModelView,
   base: string,
@@ -99,7 +115,10 @@ export function checkNetworkWeights(
   if (positions !== undefined) checkRows(path, positions, statedIn(config, positionKeys), findings);
 }
 
-/** Each stack of layers that has attention: that of the text, and that of the images where config.json describes it. */
+/**
+ * Each stack of layers that has attention: that of the text, and that of the images where
+ * config.json describes it.
+ */
 function checkLayers(config: JsonObject, path: string, tensors: readonly Described[], findings: Findings): void {
   const stacks = new Map<string, { layers: Set<number>; attention: boolean }>();
   for (const { name } of tensors) {
@@ -138,7 +157,10 @@ function checkLayers(config: JsonObject, path: string, tensors: readonly Describ
   }
 }
 
-/** The word embeddings must be as wide as config.json says: else the weights belong to another config. */
+/**
+ * The word embeddings must be as wide as config.json says: else the weights belong to another
+ * config.
+ */
 function checkWidth(
   config: JsonObject,
   path: string,

@@ -7,13 +7,19 @@ import { colbertMetadata, documentOf, type ModelView } from './model-view.ts';
 import { isNetwork, type Module } from './modules.ts';
 import { dimensionKeys, libraryConfigName, modeFlags, poolingModes, transformerConfigPath } from './pooling.ts';
 
-/** Keys of modules' configs by the name that they had before sentence-transformers 5.4 (`config_key_renames` there). */
+/**
+ * Keys of modules' configs by the name that they had before sentence-transformers 5.4
+ * (`config_key_renames` there).
+ */
 const renamedKeys: Readonly<Record<string, string>> = {
   word_embedding_dimension: 'embedding_dimension',
   in_word_embedding_dimension: 'in_embedding_dimension',
 };
 
-/** Values that the library takes where a module's config leaves the key out; its versions differ in which of them they write. */
+/**
+ * Values that the library takes where a module's config leaves the key out; its versions differ in
+ * which of them they write.
+ */
 const moduleDefaults: Readonly<Record<string, unknown>> = {
   include_prompt: true,
   module_input_name: 'sentence_embedding',
@@ -21,7 +27,10 @@ const moduleDefaults: Readonly<Record<string, unknown>> = {
   use_residual: false,
 };
 
-/** What a transformer takes and hands out where its config doesn't say it (`TRANSFORMER_TASK_DEFAULTS` of 6.2), by task. */
+/**
+ * What a transformer takes and hands out where its config doesn't say it
+ * (`TRANSFORMER_TASK_DEFAULTS` of 6.2), by task.
+ */
 const taskOutputs: Readonly<Record<string, readonly [method: string, module: string]>> = {
   'feature-extraction': ['last_hidden_state', 'token_embeddings'],
   'sequence-classification': ['logits', 'scores'],
@@ -38,10 +47,11 @@ const renamedArguments: Readonly<Record<string, string>> = {
 };
 
 /**
- * Digest of everything behind the network that decides the vectors: the modules and their configs, the library's config of the
- * transformer, and the prompts. It is made of what the files say, not of their bytes, so that a model that another version of
- * sentence-transformers (2 to 6) saved again stays the same. The token limit isn't here: it is the tokenizer's. Null where the model
- * has none of it.
+ * Digest of everything behind the network that decides the vectors: the modules and their configs,
+ * the library's config of the transformer, and the prompts. It is made of what the files say, not
+ * of their bytes, so that a model that another version of sentence-transformers (2 to 6) saved
+ * again stays the same. The token limit isn't here: it is the tokenizer's. Null where the model has
+ * none of it.
  */
 export function poolingFingerprint(
   view: ModelView,
@@ -105,7 +115,10 @@ function poolingSettings(config: JsonObject): JsonObject {
   return { ...Object.fromEntries(rest), dimension, modes: modes.length === 0 ? ['mean'] : modes };
 }
 
-/** sentence_bert_config.json (or one of its other names) of the transformer in `directory`; undefined where it says nothing. */
+/**
+ * sentence_bert_config.json (or one of its other names) of the transformer in `directory`;
+ * undefined where it says nothing.
+ */
 function transformerSettings(view: ModelView, directory: string, kind: string): JsonObject | undefined {
   const path = transformerConfigPath(view, directory);
   const config = (path === undefined ? undefined : documentOf(view, path)) ?? {};
@@ -131,7 +144,10 @@ function isEmpty(value: unknown): boolean {
   return isObject(value) && Object.keys(value).length === 0;
 }
 
-/** config_sentence_transformers.json without what changes no vector: versions, the similarity, prompts that are empty. */
+/**
+ * config_sentence_transformers.json without what changes no vector: versions, the similarity,
+ * prompts that are empty.
+ */
 function librarySettings(config: JsonObject): JsonObject {
   const { __version__, similarity_fn_name, requirements, prompts, model_type, ...rest } = config;
   const said = Object.entries(objectOf(prompts)).filter(([, text]) => text !== '' && text !== null);

@@ -3,7 +3,9 @@ import type { Findings } from './findings.ts';
 import { inDirectory, type ModelView } from './model-view.ts';
 import { isRouter, type Module } from './modules.ts';
 
-/** Flags of a pooling config before sentence-transformers 6, in the order in which it concatenates. */
+/**
+ * Flags of a pooling config before sentence-transformers 6, in the order in which it concatenates.
+ */
 export const modeFlags: Readonly<Record<string, string>> = {
   pooling_mode_cls_token: 'cls',
   pooling_mode_max_tokens: 'max',

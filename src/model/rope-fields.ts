@@ -1,7 +1,9 @@
 import { canonicalJson } from '../contract/canonical-json.ts';
 import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts';
 
-/** Names that rotary positions had before transformers 5, by which a config is known to use them. */
+/**
+ * Names that rotary positions had before transformers 5, by which a config is known to use them.
+ */
 const oldNames = [
   'rope_theta',
   'rope_scaling',
@@ -11,16 +13,20 @@ const oldNames = [
   'partial_rotary_factor',
 ] as const;
 
-/** Models that scale their positions where the config doesn't say it, so that null is not the same as nothing (4.57, 5.24). */
+/**
+ * Models that scale their positions where the config doesn't say it, so that null is not the same
+ * as nothing (4.57, 5.24).
+ */
 const scaledByDefault = new Set([
   ...['apertus', 'apertus1p5_text', 'cwm', 'gpt_oss', 'higgs_audio_v2', 'ministral3', 'mistral4'],
   ...['mistral_large4_text', 'openai_privacy_filter', 'qwen2_5_omni_text'],
 ]);
 
 /**
- * A config whose rotary positions are told in the words of transformers 5: `rope_parameters`, of one kind or by type of layer. Before,
- * base and scaling stood beside each other. Sources: `PreTrainedConfig.convert_rope_params_to_dict` of 5.24, and the
- * configurations of Gemma 3 and ModernBERT in 4.57.
+ * A config whose rotary positions are told in the words of transformers 5: `rope_parameters`, of
+ * one kind or by type of layer. Before, base and scaling stood beside each other. Sources:
+ * `PreTrainedConfig.convert_rope_params_to_dict` of 5.24, and the configurations of Gemma 3 and
+ * ModernBERT in 4.57.
  */
 export function oneRope(config: JsonObject, type: string | undefined): JsonObject {
   if (scaledByDefault.has(type ?? '')) return config;
@@ -67,7 +73,10 @@ function inNewWords(old: JsonObject, type: string | undefined): unknown {
   return named.length === 0 ? undefined : oneForm(Object.fromEntries(named));
 }
 
-/** `type` was the name of `rope_type`; a missing one is `default`, and `mrope` is that with sections. */
+/**
+ * `type` was the name of `rope_type`; a missing one is `default`, and `mrope` is that with
+ * sections.
+ */
 function oneForm(parameters: unknown): unknown {
   if (!isObject(parameters)) return parameters;
   if (isObject(parameters.full_attention)) {

@@ -6,8 +6,8 @@ import type { Finding, Findings } from './findings.ts';
 import type { ModelView } from './model-view.ts';
 
 /**
- * Checks sharded models: `model.safetensors.index.json` maps each tensor to the file beside it that holds it (`weight_map`, written by
- * huggingface_hub's `split_torch_state_dict_into_shards`).
+ * Checks sharded models: `model.safetensors.index.json` maps each tensor to the file beside it that
+ * holds it (`weight_map`, written by huggingface_hub's `split_torch_state_dict_into_shards`).
  */
 export function checkShards(view: ModelView, findings: Findings): void {
   const indexed = new Set<string>();
@@ -78,7 +78,10 @@ function reportMissingShards(
   );
 }
 
-/** Tensors that the index puts elsewhere than the shards' headers do, that it doesn't know, and that stand in two shards. */
+/**
+ * Tensors that the index puts elsewhere than the shards' headers do, that it doesn't know, and that
+ * stand in two shards.
+ */
 function reportTensors(
   view: ModelView,
   index: string,

@@ -30,8 +30,9 @@ export interface SourceFiles {
 }
 
 /**
- * Lists the files of a model's source directory that are released, and everything that is wrong with them by kind and name:
- * links, special files, unreadable files, names that clash or that a system can't hold, pickles. Reads no file.
+ * Lists the files of a model's source directory that are released, and everything that is wrong
+ * with them by kind and name: links, special files, unreadable files, names that clash or that a
+ * system can't hold, pickles. Reads no file.
  */
 export async function listSourceFiles(options: ListSourceFilesOptions): Promise<SourceFiles> {
   const findings = new Findings(options.model, options.root);

@@ -1,6 +1,9 @@
 import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts';
 
-/** The highest ids of a tokenizer: of what texts are cut into, and of special tokens, which stand where a text spells them out. */
+/**
+ * The highest ids of a tokenizer: of what texts are cut into, and of special tokens, which stand
+ * where a text spells them out.
+ */
 export interface HighestIds {
   readonly ordinary: number;
   readonly special: number;

@@ -8,7 +8,10 @@ import { libraryConfigName, transformerConfigPath } from './pooling.ts';
 /** transformers writes 10^30 where a tokenizer knows no limit; no real one is beyond this. */
 const sanestLimit = 10_000_000;
 
-/** Architectures whose positions are counted from `pad_token_id` + 1, so that config.json's number is higher than what fits. */
+/**
+ * Architectures whose positions are counted from `pad_token_id` + 1, so that config.json's number
+ * is higher than what fits.
+ */
 const countedFromPadding = new Set([
   'roberta',
   'xlm-roberta',
@@ -25,8 +28,9 @@ const countedFromPadding = new Set([
 const unbounded = new Set(['t5', 'mt5', 'umt5', 'longt5', 'xlnet']);
 
 /**
- * Limits that differ are told where one of them is this low: texts of that length are common. Above, limits say what memory holds
- * (tokenizers of 32,768 or 131,072 tokens before a network of 8,192), and few texts reach them.
+ * Limits that differ are told where one of them is this low: texts of that length are common.
+ * Above, limits say what memory holds (tokenizers of 32,768 or 131,072 tokens before a network of
+ * 8,192), and few texts reach them.
  */
 const commonLength = 512;
 
@@ -37,9 +41,10 @@ interface Limit {
 }
 
 /**
- * How many tokens of a text count: what sentence-transformers takes, `max_seq_length` of sentence_bert_config.json, else the tokenizer's
- * `model_max_length`, in either case as far as there are positions; for vectors per token the length of documents. Null where nothing
- * bounds it. Which file is obeyed depends on the loader (the tokenizers library: tokenizer.json; transformers:
+ * How many tokens of a text count: what sentence-transformers takes, `max_seq_length` of
+ * sentence_bert_config.json, else the tokenizer's `model_max_length`, in either case as far as
+ * there are positions; for vectors per token the length of documents. Null where nothing bounds it.
+ * Which file is obeyed depends on the loader (the tokenizers library: tokenizer.json; transformers:
  * tokenizer_config.json), so that files that disagree give other vectors for long texts.
  */
 export function maxTokensFact(view: ModelView, base: string, kind: EmbeddingKind, findings: Findings): number | null {
@@ -89,7 +94,10 @@ function positionLimit(view: ModelView, file: string): Limit | undefined {
   return tokens > 0 ? { file, at: `${stated.prefix}.${stated.key}`, tokens } : undefined;
 }
 
-/** `tokens` is what sentence-transformers takes. The number of positions is the size of a tensor, and never what to change. */
+/**
+ * `tokens` is what sentence-transformers takes. The number of positions is the size of a tensor,
+ * and never what to change.
+ */
 function reportDisagreement(
   limits: Readonly<Record<'library' | 'tokenizer' | 'truncation' | 'positions', Limit | undefined>>,
   tokens: number,

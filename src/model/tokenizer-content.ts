@@ -1,13 +1,18 @@
 import { isObject, type JsonObject } from '../contract/json-values.ts';
 import { type Sha256, startHash } from '../core/hashing.ts';
 
-/** Entries are written as JSON and hashed so many at a time, so that no second copy of them all is made. */
+/**
+ * Entries are written as JSON and hashed so many at a time, so that no second copy of them all is
+ * made.
+ */
 const hashedAtOnce = 4096;
 
 /**
- * A tokenizer.json whose vocabulary and merges, which are nearly all of it, are replaced by `{ "count", "sha256" }`, and the rest as
- * it was. Merges are the same as text (`"a b"`, tokenizers before 0.20) and as pairs; scores of a Unigram vocabulary count as
- * 32-bit floats, which they are in SentencePiece's files, because tokenizers' own reader and writer differ in the last bits of longer ones.
+ * A tokenizer.json whose vocabulary and merges, which are nearly all of it, are replaced by `{
+ * "count", "sha256" }`, and the rest as it was. Merges are the same as text (`"a b"`, tokenizers
+ * before 0.20) and as pairs; scores of a Unigram vocabulary count as 32-bit floats, which they are
+ * in SentencePiece's files, because tokenizers' own reader and writer differ in the last bits of
+ * longer ones.
  */
 export function condensedTokenizer(tokenizer: JsonObject): JsonObject {
   const { model } = tokenizer;

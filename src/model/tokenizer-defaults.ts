@@ -1,15 +1,22 @@
 /*
- * What of a tokenizer's files says nothing about the ids that it makes. As for config.json, all that isn't listed counts. Sources: the
- * serialization of tokenizers 0.19 to 0.23 (`#[serde(default)]`, and the readers of older forms), tokenizers that transformers 4.41.2, 4.57.1
- * and 5.24.0 saved again, and the signatures of their classes.
+ * What of a tokenizer's files says nothing about the ids that it makes. As for config.json, all
+ * that isn't listed counts. Sources: the serialization of tokenizers 0.19 to 0.23
+ * (`#[serde(default)]`, and the readers of older forms), tokenizers that transformers 4.41.2,
+ * 4.57.1 and 5.24.0 saved again, and the signatures of their classes.
  */
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** Members of tokenizer.json as a whole that change no id. `padding` is masked, `decoder` is for the way back. */
+/**
+ * Members of tokenizer.json as a whole that change no id. `padding` is masked, `decoder` is for the
+ * way back.
+ */
 export const ignoredInTokenizer: ReadonlySet<string> = new Set(['version', 'padding', 'decoder']);
 
-/** Values of tokenizer.json that say the same as leaving them out, by the `type` of the part. A null always does. */
+/**
+ * Values of tokenizer.json that say the same as leaving them out, by the `type` of the part. A null
+ * always does.
+ */
 export const partDefaults: Readonly<Record<string, Values>> = {
   BPE: {
     ...{ fuse_unk: false, byte_fallback: false, ignore_merges: false },
@@ -22,7 +29,10 @@ export const partDefaults: Readonly<Record<string, Values>> = {
   truncation: { direction: 'Right', strategy: 'LongestFirst', stride: 0 },
 };
 
-/** Types of models, which the files of old versions leave out, by a member that only such a model has. */
+/**
+ * Types of models, which the files of old versions leave out, by a member that only such a model
+ * has.
+ */
 export const typeByMember: Readonly<Record<string, string>> = {
   merges: 'BPE',
   max_input_chars_per_word: 'WordPiece',
@@ -57,7 +67,9 @@ function because(reason: string, fields: readonly string[]): Record<string, stri
   return Object.fromEntries(fields.map((field) => [field, reason]));
 }
 
-/** Fields of tokenizer_config.json at values that say the same as leaving them out, for every class. */
+/**
+ * Fields of tokenizer_config.json at values that say the same as leaving them out, for every class.
+ */
 export const settingDefaults: Values = {
   do_basic_tokenize: true,
   from_slow: false,
@@ -90,8 +102,9 @@ const deberta: Values = {
 };
 
 /**
- * What a class of transformers takes where tokenizer_config.json leaves a field out; the classes' newer name comes without `Fast`.
- * Only defaults that 4.41.2, 4.57.1 and 5.24.0 share, or that one of them is the first to have.
+ * What a class of transformers takes where tokenizer_config.json leaves a field out; the classes'
+ * newer name comes without `Fast`. Only defaults that 4.41.2, 4.57.1 and 5.24.0 share, or that one
+ * of them is the first to have.
  */
 export const classDefaults: Readonly<Record<string, Values>> = {
   BertTokenizer: bert,
@@ -150,7 +163,10 @@ export const classNames: Readonly<Record<string, string>> = {
   TokenizersBackend: 'PreTrainedTokenizer',
 };
 
-/** The class where neither tokenizer_config.json nor config.json names one, by `model_type` (`TOKENIZER_MAPPING_NAMES`). */
+/**
+ * The class where neither tokenizer_config.json nor config.json names one, by `model_type`
+ * (`TOKENIZER_MAPPING_NAMES`).
+ */
 export const classOfModel: Readonly<Record<string, string>> = {
   albert: 'AlbertTokenizer',
   bert: 'BertTokenizer',

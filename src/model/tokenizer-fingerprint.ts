@@ -10,7 +10,10 @@ import { transformerConfigPath } from './pooling.ts';
 import { ignoredInParts, ignoredInTokenizer, partDefaults, typeByMember } from './tokenizer-defaults.ts';
 import { tokenizerSettings } from './tokenizer-settings.ts';
 
-/** What the tokenizers of a model do, as far as the gate can tell without reading vocabularies that are no JSON. */
+/**
+ * What the tokenizers of a model do, as far as the gate can tell without reading vocabularies that
+ * are no JSON.
+ */
 export interface TokenizerFacts {
   /** Digest of what the JSON files say; null where there is no tokenizer. */
   readonly described: Sha256 | null;
@@ -32,9 +35,9 @@ const preprocessorFiles = [
 ];
 
 /**
- * What the tokenizers that the modules load do with a text: tokenizer.json, the settings beside it, and the token limit. Where there is
- * no tokenizer.json, vocabularies and merges count as files. Copies in other folders don't count. `maxTokens`: how many tokens of
- * a text count.
+ * What the tokenizers that the modules load do with a text: tokenizer.json, the settings beside it,
+ * and the token limit. Where there is no tokenizer.json, vocabularies and merges count as files.
+ * Copies in other folders don't count. `maxTokens`: how many tokens of a text count.
  */
 export function tokenizerFacts(
   view: ModelView,
@@ -76,7 +79,9 @@ export function tokenizerFacts(
   return { described: sha256(canonicalJson({ ...described, max_tokens: maxTokens })), files, texts };
 }
 
-/** Whether the module gives texts to a chat template, and whether it takes other inputs than text. */
+/**
+ * Whether the module gives texts to a chat template, and whether it takes other inputs than text.
+ */
 function inputsOf(
   view: ModelView,
   { directory, kind, custom }: ModulePlace,
@@ -93,7 +98,10 @@ function inputsOf(
   return { messages, others: kind === 'CLIPModel' || towers || modalities.some((name) => name !== 'text') };
 }
 
-/** The chat templates by name: in tokenizer_config.json, or in files of their own, which take its place. */
+/**
+ * The chat templates by name: in tokenizer_config.json, or in files of their own, which take its
+ * place.
+ */
 function chatTemplates(view: ModelView, { directory, key }: ModulePlace): Omit<TokenizerFacts, 'described'> {
   const { chat_template: said } = documentOf(view, inDirectory(directory, 'tokenizer_config.json')) ?? {};
   const processor = documentOf(view, inDirectory(directory, 'chat_template.json'))?.chat_template;
@@ -158,7 +166,10 @@ function onePart(value: unknown, usual?: string): unknown {
   return { ...Object.fromEntries(kept), ...(type === '' ? {} : { type }) };
 }
 
-/** tokenizers before 0.19 wrote `add_prefix_space` for what is `prepend_scheme` now, and the replacement twice. */
+/**
+ * tokenizers before 0.19 wrote `add_prefix_space` for what is `prepend_scheme` now, and the
+ * replacement twice.
+ */
 function oneMetaspace({ add_prefix_space: old, str_rep: _, ...rest }: JsonObject): JsonObject {
   if (rest.prepend_scheme !== undefined || old === undefined) return rest;
   return { ...rest, prepend_scheme: old === true ? 'always' : 'never' };

@@ -13,8 +13,9 @@ const apart = new Set(['tokenizer_class', 'added_tokens_decoder', 'additional_sp
 const tokenFlags = ['single_word', 'lstrip', 'rstrip', 'normalized', 'special'] as const;
 
 /**
- * What the settings beside a tokenizer (tokenizer_config.json, special_tokens_map.json, added_tokens.json) say beyond tokenizer.json
- * and the defaults of the tokenizer's class. `tokenizer`: tokenizer.json, where there is one.
+ * What the settings beside a tokenizer (tokenizer_config.json, special_tokens_map.json,
+ * added_tokens.json) say beyond tokenizer.json and the defaults of the tokenizer's class.
+ * `tokenizer`: tokenizer.json, where there is one.
  */
 export function tokenizerSettings(view: ModelView, directory: string, tokenizer: JsonObject | undefined): JsonObject {
   const settings = documentOf(view, inDirectory(directory, 'tokenizer_config.json')) ?? {};
@@ -61,7 +62,10 @@ function classOf(settings: JsonObject, config: JsonObject): string {
   return (Object.hasOwn(classNames, name) ? classNames[name] : undefined) ?? name;
 }
 
-/** The sides that tokenizer.json cuts and fills at, which hold where tokenizer_config.json doesn't say another. */
+/**
+ * The sides that tokenizer.json cuts and fills at, which hold where tokenizer_config.json doesn't
+ * say another.
+ */
 function sidesOf(tokenizer: JsonObject | undefined, own: JsonObject | undefined): JsonObject {
   const side = (part: unknown): string | undefined => textOf(objectOf(part).direction)?.toLowerCase();
   return {
@@ -70,7 +74,10 @@ function sidesOf(tokenizer: JsonObject | undefined, own: JsonObject | undefined)
   };
 }
 
-/** Tokens without a role: a list under one of two names, the newer of which may be a map of named ones instead. */
+/**
+ * Tokens without a role: a list under one of two names, the newer of which may be a map of named
+ * ones instead.
+ */
 function listOf({
   additional_special_tokens: old,
   extra_special_tokens: extra,
@@ -96,7 +103,10 @@ class KnownTokens {
     return isObject(token) ? token.content : token;
   }
 
-  /** The token's content, where its flags are those of tokenizer.json, or left to it; else all that is said. */
+  /**
+   * The token's content, where its flags are those of tokenizer.json, or left to it; else all that
+   * is said.
+   */
   nameOf(token: unknown): unknown {
     if (!isObject(token)) return token;
     const known = this.#tokens.get(String(token.content));

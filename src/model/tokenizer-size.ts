@@ -7,8 +7,9 @@ import { type HighestIds, highest } from './token-ids.ts';
 const maxVocabularyBytes = 32 * 1024 * 1024;
 
 /**
- * A tokenizer that belongs to another model gives ids beyond the embedding's rows: loaders fail at such a text, or read foreign memory.
- * Special tokens beyond it occur with sound models (EmbeddingGemma's `<image_soft_token>`), so they are a warning.
+ * A tokenizer that belongs to another model gives ids beyond the embedding's rows: loaders fail at
+ * such a text, or read foreign memory. Special tokens beyond it occur with sound models
+ * (EmbeddingGemma's `<image_soft_token>`), so they are a warning.
  */
 export async function checkTokenizerSize(view: ModelView, base: string, findings: Findings): Promise<void> {
   const tensors = tensorsIn(view, base) ?? [];

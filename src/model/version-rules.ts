@@ -29,7 +29,10 @@ export function contentOf(entry: ManifestModel): ModelContent {
 }
 
 export interface Change {
-  /** What changed, in words that a message or release notes can list: `tokenizer (tokenizer.json, vocab.txt)`. */
+  /**
+   * What changed, in words that a message or release notes can list: `tokenizer (tokenizer.json,
+   * vocab.txt)`.
+   */
   readonly changed: readonly string[];
   /** The least raise of the version that these changes need. */
   readonly needed: Bump;
@@ -73,8 +76,9 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
 }
 
 /**
- * The weights of a new version with their embedding spaces: the previous version's, where all fingerprints are equal, or all files
- * (whatever another version of this program makes of them); else their own.
+ * The weights of a new version with their embedding spaces: the previous version's, where all
+ * fingerprints are equal, or all files (whatever another version of this program makes of them);
+ * else their own.
  */
 export function weightsAfter(
   previous: ManifestModel | null,
@@ -93,8 +97,9 @@ export function weightsAfter(
 }
 
 /**
- * The version rules against the last published version: no version goes back, content changes under no unchanged
- * version, and a version is raised as far as what changed needs. `place` is where the version stands.
+ * The version rules against the last published version: no version goes back, content changes under
+ * no unchanged version, and a version is raised as far as what changed needs. `place` is where the
+ * version stands.
  */
 export function versionProblems(
   previous: ManifestModel,
@@ -126,7 +131,10 @@ export function versionProblems(
   );
 }
 
-/** Which part of the version is raised; a prerelease of 2.0.0 is still free to change whatever 2.0.0 may. */
+/**
+ * Which part of the version is raised; a prerelease of 2.0.0 is still free to change whatever 2.0.0
+ * may.
+ */
 function raiseOf(previous: string, next: string): Bump {
   const a = semver.parse(previous);
   const b = semver.parse(next);
@@ -137,12 +145,17 @@ function raiseOf(previous: string, next: string): Bump {
   return 'patch';
 }
 
-/** A fingerprint that the previous version doesn't have (an older format) can't be compared; null is a part that isn't there. */
+/**
+ * A fingerprint that the previous version doesn't have (an older format) can't be compared; null is
+ * a part that isn't there.
+ */
 function isChanged(previous: string | null | undefined, next: string | null | undefined): boolean {
   return previous !== undefined && previous !== (next ?? null);
 }
 
-/** Paths added, removed or with other bytes; undefined where the previous version lists no files. */
+/**
+ * Paths added, removed or with other bytes; undefined where the previous version lists no files.
+ */
 function changedFiles(previous: ManifestModel['files'], next: readonly IndexedFile[]): readonly string[] | undefined {
   if (previous === undefined) return undefined;
   const before = new Map(previous.map(({ path, sha256 }) => [path, sha256]));

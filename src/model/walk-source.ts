@@ -18,8 +18,9 @@ export interface WalkOptions {
 }
 
 /**
- * Walks a source directory and answers with the regular files that the patterns mean. Directories that no pattern reaches are not
- * entered. Links (unless followed), special files and what can't be read are findings.
+ * Walks a source directory and answers with the regular files that the patterns mean. Directories
+ * that no pattern reaches are not entered. Links (unless followed), special files and what can't be
+ * read are findings.
  */
 export async function walkSource(
   options: WalkOptions,
@@ -67,7 +68,10 @@ class Walk {
     }
   }
 
-  /** `above`: the real paths of the directory and those above it, to see links that go round in circles. */
+  /**
+   * `above`: the real paths of the directory and those above it, to see links that go round in
+   * circles.
+   */
   private async directory(path: string, above: readonly string[]): Promise<void> {
     let entries: Dirent[];
     try {

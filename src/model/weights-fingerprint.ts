@@ -5,8 +5,8 @@ import { type Sha256, sha256 } from '../core/hashing.ts';
 import type { LoadedWeights } from './module-files.ts';
 
 /**
- * Buffers that old versions of transformers saved with the weights and new ones leave out. They don't count as long as they hold
- * what every version puts there itself: the whole numbers from 0.
+ * Buffers that old versions of transformers saved with the weights and new ones leave out. They
+ * don't count as long as they hold what every version puts there itself: the whole numbers from 0.
  */
 const droppedBuffers = /(?:^|\.)embeddings\.position_ids$/;
 
@@ -14,8 +14,9 @@ const droppedBuffers = /(?:^|\.)embeddings\.position_ids$/;
 const mostPositions = 1 << 20;
 
 /**
- * Digests of the tensors that the modules load: `weights` of module, name, dtype, shape and data; `layout` of the same without
- * the data. Order, shards and names of files don't count. Null where there are none.
+ * Digests of the tensors that the modules load: `weights` of module, name, dtype, shape and data;
+ * `layout` of the same without the data. Order, shards and names of files don't count. Null where
+ * there are none.
  */
 export function weightsFingerprints(
   loaded: readonly LoadedWeights[],
@@ -24,7 +25,8 @@ export function weightsFingerprints(
   if (loaded.length === 0) return { weights: null, layout: null };
   const tensors = loaded.flatMap(({ path, module }) => {
     const found = packed.get(path);
-    // Facts and packed files come from one list; if they don't, a fingerprint that leaves a file out would call different models equal.
+    // Facts and packed files come from one list; if they don't, a fingerprint that leaves a file
+    // out would call different models equal.
     if (found === undefined) throw new Error(`${path} was inspected but not packed`);
     return found.filter((tensor) => !isArange(tensor)).map((tensor) => ({ module, ...tensor }));
   });
@@ -38,7 +40,9 @@ export function weightsFingerprints(
 
 type LaidOut = Pick<PackedTensor, 'name' | 'dtype' | 'shape'> & { readonly module: string };
 
-/** `layout` by the headers of the files alone; undefined where it depends on what a buffer holds. */
+/**
+ * `layout` by the headers of the files alone; undefined where it depends on what a buffer holds.
+ */
 export function layoutByHeaders(tensors: readonly LaidOut[]): Sha256 | undefined {
   return tensors.some(({ name }) => droppedBuffers.test(name)) ? undefined : layoutDigest(tensors);
 }

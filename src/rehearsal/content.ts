@@ -8,11 +8,16 @@ export interface Content {
   readonly etag?: string | undefined;
   readonly lastModified?: Date | undefined;
   readonly headers?: Reply['headers'];
-  /** Several ranges in one request: 501, as GitHub's hosts answer, or the whole content with 200. */
+  /**
+   * Several ranges in one request: 501, as GitHub's hosts answer, or the whole content with 200.
+   */
   readonly manyRanges?: 'not-implemented' | 'whole';
 }
 
-/** Answers GET and HEAD for some content: conditional requests and single ranges as RFC 9110 has them. */
+/**
+ * Answers GET and HEAD for some content: conditional requests and single ranges as RFC 9110 has
+ * them.
+ */
 export function serveContent({ headers: asked }: Exchange, content: Content): Reply {
   const { body, etag, lastModified } = content;
   const size = bodyLength(body);
@@ -46,7 +51,10 @@ interface Range {
   readonly end: number;
 }
 
-/** The satisfiable ranges asked for; undefined where there is no (well-formed) Range, which then counts as absent. */
+/**
+ * The satisfiable ranges asked for; undefined where there is no (well-formed) Range, which then
+ * counts as absent.
+ */
 function parseRanges(header: string | undefined, size: number): readonly Range[] | undefined {
   const list = header === undefined ? undefined : /^bytes=(.+)$/i.exec(header.trim())?.[1];
   if (list === undefined) return undefined;

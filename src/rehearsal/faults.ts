@@ -1,33 +1,42 @@
 /**
- * What can go wrong with one exchange. Offsets count bytes of the body of that exchange (not of the stored object).
+ * What can go wrong with one exchange. Offsets count bytes of the body of that exchange (not of the
+ * stored object).
  *
  * How the server behaves:
- * - `status`: answers this. The request's body is read to its end, the work isn't done; with `after: true` it is done first
- *   (a commit that happened though it failed); `when`: only a request with a Range, or only one without.
- * - `reset`: cuts the connection when `atByte` bytes (0) of the request or response have passed: by RST, or with `how: 'fin'` by an
- *   ordinary close. In a request, 0 means before anything is done.
+ * - `status`: answers this. The request's body is read to its end, the work isn't done; with
+ *   `after: true` it is done first (a commit that happened though it failed); `when`: only a
+ *   request with a Range, or only one without.
+ * - `reset`: cuts the connection when `atByte` bytes (0) of the request or response have passed: by
+ *   RST, or with `how: 'fin'` by an ordinary close. In a request, 0 means before anything is done.
  * - `stall`: nothing more moves from `atByte` (0) on, for `ms`, or until the client gives up.
  * - `slow`: a body moves at this rate.
  * - `lost-response`: the work is done, then the connection is cut without an answer.
  *
  * What the answer looks like:
- * - `truncate`: the body ends cleanly after `atByte` bytes, with nothing that says more was to come.
- * - `wrong-length`: Content-Length is off by `by` bytes; with more than there are, the connection closes early.
- * - `flip`: all bits of the byte at `atByte` are inverted, in the response or in the request that the server sees.
- * - `html`: status 200 and a page of HTML instead (a captive portal, a proxy's error page). The work isn't done.
- * - `ignore-range`: the request's Range is overlooked; `whole-as-206`: likewise, but with 206 and the Content-Range of the whole.
- *   `slice-as-200`: the right slice, but status 200 and no Content-Range.
- *   `wrong-content-range`: Content-Range names bytes `by` (1) further on.
+ * - `truncate`: the body ends cleanly after `atByte` bytes, with nothing that says more was to
+ *   come.
+ * - `wrong-length`: Content-Length is off by `by` bytes; with more than there are, the connection
+ *   closes early.
+ * - `flip`: all bits of the byte at `atByte` are inverted, in the response or in the request that
+ *   the server sees.
+ * - `html`: status 200 and a page of HTML instead (a captive portal, a proxy's error page). The
+ *   work isn't done.
+ * - `ignore-range`: the request's Range is overlooked; `whole-as-206`: likewise, but with 206 and
+ *   the Content-Range of the whole. `slice-as-200`: the right slice, but status 200 and no
+ *   Content-Range. `wrong-content-range`: Content-Range names bytes `by` (1) further on.
  * - `gzip`: the body is compressed (Content-Encoding: gzip), asked for or not.
  * - `redirect`: 302 to `to`; `self` is a loop.
  *
  * What only the stand-ins know how to do:
- * - `expired-url`: signed URLs handed out have expired already; on the host that checks them, they count as expired.
- * - `lag`: read-after-write lag: what was made in the last `ms` milliseconds isn't in the answer yet; without `ms`, what was made
- *   since the rule was added.
+ * - `expired-url`: signed URLs handed out have expired already; on the host that checks them, they
+ *   count as expired.
+ * - `lag`: read-after-write lag: what was made in the last `ms` milliseconds isn't in the answer
+ *   yet; without `ms`, what was made since the rule was added.
  * - `starter`: an upload is read, answered with 502, and leaves an asset in state `starter`.
- * - `rename`: before the request is answered, somebody renames the repository; its old name redirects from then on (Hub).
- * - `lfs-header`: the verify action of an LFS upload takes the credentials that it came with, and no token (Hub).
+ * - `rename`: before the request is answered, somebody renames the repository; its old name
+ *   redirects from then on (Hub).
+ * - `lfs-header`: the verify action of an LFS upload takes the credentials that it came with, and
+ *   no token (Hub).
  */
 export type FaultAction =
   | {
@@ -79,7 +88,9 @@ export interface FaultRule {
   readonly action: FaultAction;
 }
 
-/** A fault that hits the exchange at hand; `addedAt` (milliseconds) is when its rule was injected. */
+/**
+ * A fault that hits the exchange at hand; `addedAt` (milliseconds) is when its rule was injected.
+ */
 export type ActiveFault<Kind extends FaultAction['kind'] = FaultAction['kind']> = Extract<
   FaultAction,
   { kind: Kind }

@@ -10,8 +10,9 @@ export type WritableHost =
 type Files = Readonly<Record<string, string | Uint8Array>>;
 
 /**
- * Puts a public release there that the maintainer did not make, by the host's own protocol, as somebody does who has got hold
- * of a token. Only the tag is made: the Hub's `main`, and the pointer at a mirror's root, stay as they are.
+ * Puts a public release there that the maintainer did not make, by the host's own protocol, as
+ * somebody does who has got hold of a token. Only the tag is made: the Hub's `main`, and the
+ * pointer at a mirror's root, stay as they are.
  */
 export async function putForeignRelease(host: WritableHost, tag: string, files: Files): Promise<void> {
   if (host.kind === 'mirror') return await writeTo(join(host.directory, tag), files);

@@ -17,7 +17,10 @@ export interface Exchange {
   readonly url: URL;
   readonly headers: IncomingHttpHeaders;
   readonly remoteAddress: string;
-  /** What hits this exchange; the server applies most of it, stand-ins look for those that they must do. */
+  /**
+   * What hits this exchange; the server applies most of it, stand-ins look for those that they must
+   * do.
+   */
   readonly faults: readonly ActiveFault[];
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal;
@@ -39,7 +42,10 @@ export interface OriginOptions {
   readonly host?: string | undefined;
   /** A free one where it isn't given. */
   readonly port?: number | undefined;
-  /** Host name in the base URL, where it isn't the address listened on (a name that the TLS certificate is for). */
+  /**
+   * Host name in the base URL, where it isn't the address listened on (a name that the TLS
+   * certificate is for).
+   */
   readonly publicHost?: string | undefined;
 }
 
@@ -52,7 +58,10 @@ export interface Origin {
   close(): Promise<void>;
 }
 
-/** Starts one HTTP server that answers by `handler`, under the faults and limits given, and writes the log. */
+/**
+ * Starts one HTTP server that answers by `handler`, under the faults and limits given, and writes
+ * the log.
+ */
 export async function startOrigin(options: OriginOptions): Promise<Origin> {
   const { name, handler, host = '127.0.0.1', port = 0, limits = {} } = options;
   const faults = options.faults ?? createFaults();
@@ -110,7 +119,8 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
       });
       const reply = await replyUnderFaults(scene, body, () => handler(exchange()));
       if (findFault(active, 'lost-response')) return cutConnection(scene);
-      // What the handler left unread comes over the wire all the same, and the next request follows it.
+      // What the handler left unread comes over the wire all the same, and the next request follows
+      // it.
       const rest = drain(body).catch(() => {});
       await sendReply(scene, reply);
       await rest;
@@ -131,7 +141,8 @@ export async function startOrigin(options: OriginOptions): Promise<Origin> {
     void answer(request, response).catch(() => request.socket.destroy());
   };
   const server = options.tls ? createTlsServer({ ...options.tls }, listener) : createServer(listener);
-  // Uploads may take as long as they like, and pooled connections of clients shouldn't be closed under their hands.
+  // Uploads may take as long as they like, and pooled connections of clients shouldn't be closed
+  // under their hands.
   server.requestTimeout = 0;
   server.keepAliveTimeout = 65_000;
   await new Promise<void>((resolve, reject) => {

@@ -4,7 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Limits {
   /** Bytes a second of one connection, each way. */
   readonly bytesPerSecond?: number;
-  /** Bytes a second of all connections together, each way: a narrow line before the whole server. */
+  /**
+   * Bytes a second of all connections together, each way: a narrow line before the whole server.
+   */
   readonly sharedBytesPerSecond?: number;
   /** Milliseconds before the first byte of each answer. */
   readonly latencyMs?: number;

@@ -7,7 +7,10 @@ export interface FileSlice {
 
 export type ReplyBody = string | Uint8Array | FileSlice;
 
-/** What a handler answers. Content-Length follows from the body. For HEAD the body is left out when it is sent. */
+/**
+ * What a handler answers. Content-Length follows from the body. For HEAD the body is left out when
+ * it is sent.
+ */
 export interface Reply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;

@@ -33,7 +33,10 @@ export function route<Pattern extends string, Request extends Routable = Exchang
   return { method, segments: path.split('/').slice(1), handler };
 }
 
-/** One handler out of many routes: the first that matches answers, else `otherwise`. Parameters arrive percent-decoded. */
+/**
+ * One handler out of many routes: the first that matches answers, else `otherwise`. Parameters
+ * arrive percent-decoded.
+ */
 export function routed<Request extends Routable = Exchange>(
   routes: readonly Route<Request>[],
   otherwise: (request: Request) => Answer,

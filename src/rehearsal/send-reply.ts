@@ -21,7 +21,10 @@ export interface Scene {
   readonly limits: Limits;
 }
 
-/** Sends the reply as the faults and limits would have it. Returns when the last byte has left, or the client has. */
+/**
+ * Sends the reply as the faults and limits would have it. Returns when the last byte has left, or
+ * the client has.
+ */
 export async function sendReply(scene: Scene, reply: Reply): Promise<void> {
   const { request, faults, signal, entry } = scene;
   const reset = findFault(faults, 'reset', 'response');
@@ -53,7 +56,8 @@ export async function sendReply(scene: Scene, reply: Reply): Promise<void> {
     if (surplus > 0) await write(scene, Buffer.alloc(surplus));
   }
   if (reset && entry.bytesOut >= cutAt) {
-    // What the kernel has not handed over yet is dropped when a reset arrives, so the client gets a moment to read.
+    // What the kernel has not handed over yet is dropped when a reset arrives, so the client gets a
+    // moment to read.
     await wait(30, signal);
     cutConnection(scene, reset.how);
     return;
@@ -102,7 +106,10 @@ function writeHead({ response, faults, entry }: Scene, reply: Reply): void {
   response.writeHead(status);
 }
 
-/** The body's bytes as they should arrive: one of them flipped, or all of them compressed, where a fault says so. */
+/**
+ * The body's bytes as they should arrive: one of them flipped, or all of them compressed, where a
+ * fault says so.
+ */
 async function* bodyPieces({ faults }: Scene, body: ReplyBody): AsyncGenerator<Buffer, void, undefined> {
   const flip = findFault(faults, 'flip', 'response');
   const plain = typeof body === 'object' && 'file' in body ? filePieces(body) : [Buffer.from(body)];
@@ -144,7 +151,9 @@ async function* filePieces({ file, start, end }: { file: string; start: number; 
   }
 }
 
-/** Cuts pieces at the marks (offsets in the body), and into small ones where the rate is limited. */
+/**
+ * Cuts pieces at the marks (offsets in the body), and into small ones where the rate is limited.
+ */
 async function* splitPieces(
   pieces: AsyncIterable<Buffer>,
   marks: readonly number[],

@@ -38,7 +38,10 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.zst': 'application/zstd',
 };
 
-/** A plain static file server: ranges, ETag, conditional requests; GET and HEAD only, no listings, nothing outside the directory. */
+/**
+ * A plain static file server: ranges, ETag, conditional requests; GET and HEAD only, no listings,
+ * nothing outside the directory.
+ */
 export async function startStaticMirror(options: StaticMirrorOptions): Promise<StaticMirror> {
   const { directory, prefix = '' } = options;
   const faults = options.faults ?? createFaults();
@@ -75,7 +78,10 @@ async function serveFile(exchange: Exchange, directory: string, prefix: string):
   });
 }
 
-/** Files up to this size may be replaced at any moment: they are read at once, so that size and bytes are of one file. */
+/**
+ * Files up to this size may be replaced at any moment: they are read at once, so that size and
+ * bytes are of one file.
+ */
 const wholeBytes = 1024 * 1024;
 
 async function openFile(path: string): Promise<{ readonly found: Stats; readonly body: ReplyBody } | undefined> {

@@ -6,8 +6,9 @@ import { checkedBase } from '../targets/remote.ts';
 import type { ReleaseEnvironment } from './workspace.ts';
 
 /**
- * Every public address of a release, known before anything is uploaded: GitHub by tag, the Hub by the tag as revision, a mirror
- * by its directory. They come from release.json alone; the environment never shows in a manifest.
+ * Every public address of a release, known before anything is uploaded: GitHub by tag, the Hub by
+ * the tag as revision, a mirror by its directory. They come from release.json alone; the
+ * environment never shows in a manifest.
  */
 
 export function releaseTag(config: ReleaseConfig): string {
@@ -85,8 +86,9 @@ export function manifestSources(config: ReleaseConfig): readonly string[] {
 }
 
 /**
- * Where requests to GitHub go: to the installation that release.json names, else to the environment's, else to github.com. A
- * GITHUB_API_URL belongs to the GITHUB_SERVER_URL beside it, and is used for no other server. Throws `usage` for a bad URL.
+ * Where requests to GitHub go: to the installation that release.json names, else to the
+ * environment's, else to github.com. A GITHUB_API_URL belongs to the GITHUB_SERVER_URL beside it,
+ * and is used for no other server. Throws `usage` for a bad URL.
  */
 export function githubInstallation(
   config: ReleaseConfig,

@@ -8,8 +8,9 @@ import { githubInstallation, mirrorAddresses } from './addresses.ts';
 import type { Workspace } from './workspace.ts';
 
 /**
- * The targets that release.json names, in the order in which they are uploaded to. GITHUB_API_URL, GITHUB_SERVER_URL and
- * HF_ENDPOINT redirect our requests where release.json names no installation of its own.
+ * The targets that release.json names, in the order in which they are uploaded to. GITHUB_API_URL,
+ * GITHUB_SERVER_URL and HF_ENDPOINT redirect our requests where release.json names no installation
+ * of its own.
  */
 export async function configuredTargets(
   config: ReleaseConfig,

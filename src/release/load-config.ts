@@ -14,7 +14,10 @@ export interface LoadedConfig {
   readonly sha256: Sha256;
 }
 
-/** Reads release.json. Throws `usage` where there is none, `invalid` with every problem where it isn't valid. */
+/**
+ * Reads release.json. Throws `usage` where there is none, `invalid` with every problem where it
+ * isn't valid.
+ */
 export async function loadConfig(workspace: Workspace): Promise<LoadedConfig> {
   let bytes: Buffer;
   try {
@@ -37,7 +40,10 @@ export async function loadConfig(workspace: Workspace): Promise<LoadedConfig> {
   return { config, sha256: sha256(bytes) };
 }
 
-/** `manifests/published/<tag>.json` beside release.json: copies for work offline; the hosts are the truth. */
+/**
+ * `manifests/published/<tag>.json` beside release.json: copies for work offline; the hosts are the
+ * truth.
+ */
 export function publishedCopy(workspace: Workspace, tag: string): string {
   return join(publishedDirectory(workspace), `${tag}.json`);
 }

@@ -46,7 +46,8 @@ export async function runRelease(
   await step('prove', () => proveModels(loaded, plan, workspace));
   // manifest.json, under the version rules.
   const written = await step('manifest', () => writeManifest(loaded, plan, workspace));
-  // aircher.mjs with this release's sources and keys, checksums.sha256, notes and the Hub's model card.
+  // aircher.mjs with this release's sources and keys, checksums.sha256, notes and the Hub's model
+  // card.
   await step('checksums', async () => {
     const bundle = await writeClientBundle(loaded.config, workspace);
     return await writeChecksums(plan, written, bundle, workspace);

@@ -1,6 +1,9 @@
 import { AircherError, toAircherError } from '../core/errors.ts';
 
-/** Where a transfer ended early: the same error, with the word that what has arrived isn't sent or fetched again. */
+/**
+ * Where a transfer ended early: the same error, with the word that what has arrived isn't sent or
+ * fetched again.
+ */
 export function resumable(error: unknown): AircherError {
   const { code, message, hint, details, problems } = toAircherError(error);
   if (code === 'interrupted') {

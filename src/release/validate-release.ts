@@ -26,8 +26,8 @@ export interface ValidateReport {
 }
 
 /**
- * Checks one file (a manifest or a release.json, by what it holds), or release.json and everything in the output directory.
- * Offline; every problem in one run.
+ * Checks one file (a manifest or a release.json, by what it holds), or release.json and everything
+ * in the output directory. Offline; every problem in one run.
  */
 export async function validate(file: string | undefined, workspace: Workspace): Promise<ValidateReport> {
   if (file !== undefined) return await validateFile(file, workspace);
@@ -68,7 +68,8 @@ async function validateFile(file: string, workspace: Workspace): Promise<Validat
 async function sourceProblems({ config }: LoadedConfig, workspace: Workspace): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
   for (const [name, model] of Object.entries(config.models)) {
-    // Hub sources are downloaded by `stage`, and the source of a carried-forward model may be absent: `plan` knows which.
+    // Hub sources are downloaded by `stage`, and the source of a carried-forward model may be
+    // absent: `plan` knows which.
     if (!('directory' in model.source) || !(await exists(resolve(workspace.directory, model.source.directory))))
       continue;
     problems.push(...(await listModel(name, model, workspace)).problems);
@@ -107,7 +108,10 @@ function manifestRules(manifest: Manifest, bytes: Uint8Array, file: string): rea
   return problems;
 }
 
-/** The output directory against its manifest: digests of everything that was packed for it, checksums, signatures. */
+/**
+ * The output directory against its manifest: digests of everything that was packed for it,
+ * checksums, signatures.
+ */
 async function outputProblems(loaded: LoadedConfig | undefined, workspace: Workspace): Promise<readonly Problem[]> {
   const file = manifestPath(workspace);
   const bytes = await readFile(file);
@@ -157,7 +161,10 @@ async function modelArtifactProblems(
   return problems;
 }
 
-/** Archives and indexes are judged by the manifest, which their lines must repeat: only the rest of checksums.sha256 is hashed here. */
+/**
+ * Archives and indexes are judged by the manifest, which their lines must repeat: only the rest of
+ * checksums.sha256 is hashed here.
+ */
 async function checksumProblems(
   manifest: Manifest,
   manifestSha256: Sha256,

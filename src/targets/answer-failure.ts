@@ -4,8 +4,9 @@ import { isRateLimit, retryAfterMs } from '../http/retry-after.ts';
 import { RequestFailure } from './request-failure.ts';
 
 /**
- * The failure that an answer with a bad status stands for. `what` says what was asked for; `body` may hold the host's own words
- * (GitHub: `message`, `errors`; Hub: `error`, and headers X-Error-Code, X-Error-Message).
+ * The failure that an answer with a bad status stands for. `what` says what was asked for; `body`
+ * may hold the host's own words (GitHub: `message`, `errors`; Hub: `error`, and headers
+ * X-Error-Code, X-Error-Message).
  */
 export function answerFailure(what: string, status: number, headers: Headers, body: string): RequestFailure {
   const said = sayings(headers, body);

@@ -20,8 +20,8 @@ export interface DownloadAnswer extends Answer {
 const maxErrorBytes = 64 * 1024;
 
 /**
- * GET. `read` gets the final answer, whose status is 200 (or 206, to a range), and its body, bounded. Throws RequestFailure with
- * the status otherwise.
+ * GET. `read` gets the final answer, whose status is 200 (or 206, to a range), and its body,
+ * bounded. Throws RequestFailure with the status otherwise.
  */
 export async function download<T>(
   url: string,
@@ -53,7 +53,10 @@ function expired(failure: RequestFailure): RequestFailure {
   });
 }
 
-/** Where a good answer's body begins; undefined for any other answer. A range that wasn't asked for is a fault of the host. */
+/**
+ * Where a good answer's body begins; undefined for any other answer. A range that wasn't asked for
+ * is a fault of the host.
+ */
 function startOf(answer: Answer, from: number): number | undefined {
   if (answer.status === 200) return 0;
   if (answer.status !== 206 || from === 0) return undefined;

@@ -57,9 +57,10 @@ export interface Answer {
 }
 
 /**
- * One request and its answer, under deadlines; `read` takes the answer's body, and what it leaves is thrown away. Throws
- * RequestFailure where there is no answer or it breaks off, the signal's reason after an abort, and errors of reading the
- * body's source as they are. A bad status is no error here.
+ * One request and its answer, under deadlines; `read` takes the answer's body, and what it leaves
+ * is thrown away. Throws RequestFailure where there is no answer or it breaks off, the signal's
+ * reason after an abort, and errors of reading the body's source as they are. A bad status is no
+ * error here.
  */
 export async function exchange<T>(
   url: string,

@@ -17,9 +17,10 @@ export interface ByteRange {
 const pieceBytes = 256 * 1024;
 
 /**
- * The bytes of a release's file, in order, in bounded memory: read from disk, or decoded from the archive's chunks. Opens the
- * file afresh at each call, and closes it at the end or when the reader stops. Throws `integrity` where the file on disk is not
- * the one the release was made of: another size, or a chunk with another digest.
+ * The bytes of a release's file, in order, in bounded memory: read from disk, or decoded from the
+ * archive's chunks. Opens the file afresh at each call, and closes it at the end or when the reader
+ * stops. Throws `integrity` where the file on disk is not the one the release was made of: another
+ * size, or a chunk with another digest.
  */
 export async function* readContent(file: ReleaseFile, range?: ByteRange): AsyncGenerator<Uint8Array> {
   const { start, end } = range ?? { start: 0, end: file.sizeBytes };
@@ -38,7 +39,10 @@ export async function readContentWhole(file: ReleaseFile, range?: ByteRange): Pr
   return Buffer.concat(pieces);
 }
 
-/** git's name of the content: sha1 of `blob <size>\0` and the bytes. It is what the Hub reports of ordinary files. */
+/**
+ * git's name of the content: sha1 of `blob <size>\0` and the bytes. It is what the Hub reports of
+ * ordinary files.
+ */
 export async function gitBlobId(file: ReleaseFile): Promise<string> {
   const hash = createHash('sha1').update(`blob ${file.sizeBytes}\0`);
   for await (const piece of readContent(file)) hash.update(piece);
@@ -49,7 +53,10 @@ export function gitBlobIdOf(bytes: Uint8Array): string {
   return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
-/** Files that can't be sent because they are missing here or have another size than planned. Reads no content. */
+/**
+ * Files that can't be sent because they are missing here or have another size than planned. Reads
+ * no content.
+ */
 export async function contentProblems(files: readonly ReleaseFile[]): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
   const checked = new Set<string>();

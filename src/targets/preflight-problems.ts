@@ -1,6 +1,9 @@
 import type { Problem } from '../core/errors.ts';
 
-/** What would stop a release on a host: the fact, its remedy, and the file's place in the release where it is about one. */
+/**
+ * What would stop a release on a host: the fact, its remedy, and the file's place in the release
+ * where it is about one.
+ */
 export function preflightError(file: string, message: string, hint: string, path?: string): Problem {
   return { level: 'error', file, ...(path === undefined ? {} : { path }), message, hint };
 }
@@ -10,7 +13,10 @@ export interface RepositoryState {
   readonly place: string;
   /** Whether a repository that not everybody can read is only warned of. */
   readonly allowPrivate: boolean;
-  /** Why not everybody can read it (`private`, `gated`), and how to open it; undefined where everybody can. */
+  /**
+   * Why not everybody can read it (`private`, `gated`), and how to open it; undefined where
+   * everybody can.
+   */
   readonly closed: { readonly as: string; readonly remedy: string } | undefined;
   /** `owner/name` as the host has it, and as release.json does, at this key. */
   readonly name: string;
@@ -18,7 +24,9 @@ export interface RepositoryState {
   readonly key: 'github.repository' | 'huggingface.repository';
 }
 
-/** What is wrong with a repository that is there: nobody can read it, or it has another name by now. */
+/**
+ * What is wrong with a repository that is there: nobody can read it, or it has another name by now.
+ */
 export function repositoryStateProblems(state: RepositoryState): readonly Problem[] {
   const { place, closed, name, key } = state;
   const problems: Problem[] = [];

@@ -4,7 +4,10 @@ import { readContentWhole } from './file-content.ts';
 import { RequestFailure } from './request-failure.ts';
 import type { ReleaseFile } from './target.ts';
 
-/** Public addresses as an anonymous client sees them. Each answers undefined where all is well, else what is wrong. */
+/**
+ * Public addresses as an anonymous client sees them. Each answers undefined where all is well, else
+ * what is wrong.
+ */
 
 export interface Asking {
   readonly network: Network;
@@ -13,7 +16,10 @@ export interface Asking {
 
 const maxRedirects = 5;
 
-/** Whether an address answers, by HEAD: a redirect to another origin leads to where the host stores the bytes. */
+/**
+ * Whether an address answers, by HEAD: a redirect to another origin leads to where the host stores
+ * the bytes.
+ */
 export async function headFault(url: string, asking: Asking): Promise<string | undefined> {
   return faultOf(async () => {
     let at = new URL(url);
@@ -33,7 +39,10 @@ export async function headFault(url: string, asking: Asking): Promise<string | u
 /** Bytes of each file that are asked for and compared. */
 const sampleBytes = 1024;
 
-/** Whether an address has a file's bytes, as far as one ranged GET of its beginning can tell; its length is compared too. */
+/**
+ * Whether an address has a file's bytes, as far as one ranged GET of its beginning can tell; its
+ * length is compared too.
+ */
 export async function rangeFault(url: string, file: ReleaseFile, asking: Asking): Promise<string | undefined> {
   const length = Math.min(file.sizeBytes, sampleBytes);
   const headers = { 'accept-encoding': 'identity', ...(length > 0 && { range: `bytes=0-${length - 1}` }) };

@@ -17,7 +17,10 @@ export interface RemoteTuning {
   readonly attempts?: number;
   readonly baseDelayMs?: number;
   readonly maxDelayMs?: number;
-  /** The longest wait that a remote may ask for; with a longer one the run ends, and says when to try again. */
+  /**
+   * The longest wait that a remote may ask for; with a longer one the run ends, and says when to
+   * try again.
+   */
   readonly maxWaitMs?: number;
   /** How long a host is asked that gives no answer at all; without it as often as any other. */
   readonly unansweredMs?: number;
@@ -57,7 +60,9 @@ export interface Patience extends Network {
 /** What one host's own rules say. */
 export type HostRules = Pick<RemoteTuning, 'writeEveryMs' | 'unnamedWaitMs'>;
 
-/** `api` is the host's own address; what its answers name is this machine's only where the host is. */
+/**
+ * `api` is the host's own address; what its answers name is this machine's only where the host is.
+ */
 export function createPatience(tuning: RemoteTuning, rules: HostRules = {}, api?: string): Patience {
   const { writeEveryMs = 0, unnamedWaitMs, http = createHttp() } = { ...rules, ...tuning };
   let nextWrite = 0;
@@ -94,7 +99,10 @@ export function createPatience(tuning: RemoteTuning, rules: HostRules = {}, api?
 /** Failures that were tried often enough: an attempt around them isn't repeated because of them. */
 const spent = new WeakSet<Error>();
 
-/** Tries again what may go better, with the waits that the remote asks for. Pass a look and the act as one attempt. */
+/**
+ * Tries again what may go better, with the waits that the remote asks for. Pass a look and the act
+ * as one attempt.
+ */
 export async function persist<T>(
   what: string,
   patience: Patience,
@@ -133,12 +141,17 @@ export async function persist<T>(
   }
 }
 
-/** docs.github.com, "Rate limits": at least a minute where no time is named, and exponentially longer each time. */
+/**
+ * docs.github.com, "Rate limits": at least a minute where no time is named, and exponentially
+ * longer each time.
+ */
 function unnamedWait({ unnamedWaitMs, maxWaitMs }: Patience, tries: number): number | undefined {
   return unnamedWaitMs === undefined ? undefined : Math.min(unnamedWaitMs * 2 ** tries, maxWaitMs);
 }
 
-/** Looks for what was made a moment ago, which lists may not show yet: for ten times the usual lag. */
+/**
+ * Looks for what was made a moment ago, which lists may not show yet: for ten times the usual lag.
+ */
 export async function lookPastLag<T>(
   patience: Patience,
   context: RunContext,
@@ -147,7 +160,9 @@ export async function lookPastLag<T>(
   return lookUntil(patience.lagMs * 10, patience, context, look);
 }
 
-/** Looks until `look` finds something or `forMs` have passed; then undefined. Looks at least once. */
+/**
+ * Looks until `look` finds something or `forMs` have passed; then undefined. Looks at least once.
+ */
 export async function lookUntil<T>(
   forMs: number,
   patience: Patience,

@@ -20,8 +20,8 @@ export interface RequestFailureOptions {
 }
 
 /**
- * A request that got no good answer: no connection, a deadline passed, a bad status, an answer that isn't what it should be.
- * It never leaves src/targets: `targetError` makes an AircherError of it.
+ * A request that got no good answer: no connection, a deadline passed, a bad status, an answer that
+ * isn't what it should be. It never leaves src/targets: `targetError` makes an AircherError of it.
  */
 export class RequestFailure extends Error {
   override readonly name = 'RequestFailure';
@@ -45,13 +45,19 @@ export class RequestFailure extends Error {
   }
 }
 
-/** Whether the remote answered with one of these statuses. A rate limit's 403 isn't one: it says nothing of rights. */
+/**
+ * Whether the remote answered with one of these statuses. A rate limit's 403 isn't one: it says
+ * nothing of rights.
+ */
 export function hasStatus(error: unknown, ...statuses: readonly number[]): error is RequestFailure {
   if (!(error instanceof RequestFailure) || error.limited) return false;
   return error.status !== undefined && statuses.includes(error.status);
 }
 
-/** A remote's answer that is not what its protocol promises: worth another look, as a proxy's error page is. */
+/**
+ * A remote's answer that is not what its protocol promises: worth another look, as a proxy's error
+ * page is.
+ */
 export function malformed(what: string, cause?: unknown): RequestFailure {
   return new RequestFailure(`${what}: the answer is not what it should be`, {
     retryable: true,
@@ -62,7 +68,10 @@ export function malformed(what: string, cause?: unknown): RequestFailure {
 
 const againHint = 'Run the same command again.';
 
-/** What leaves a target: `place` says where, the code decides the exit code. Interruption wins over what it caused. */
+/**
+ * What leaves a target: `place` says where, the code decides the exit code. Interruption wins over
+ * what it caused.
+ */
 export function targetError(error: unknown, place: string, tokenName: string, context: RunContext): AircherError {
   if (context.signal?.aborted) {
     return new AircherError('interrupted', 'Interrupted.', { cause: error, hint: againHint });

@@ -6,19 +6,25 @@ import type { Sha256 } from '../core/hashing.ts';
 /** Where a file's bytes are on this machine. */
 export type FileContent =
   | { readonly kind: 'file'; readonly path: string }
-  /** A file inside an archive whose chunk index lies beside it: how raw files are sent where the source is elsewhere. */
+  /**
+   * A file inside an archive whose chunk index lies beside it: how raw files are sent where the
+   * source is elsewhere.
+   */
   | { readonly kind: 'archived'; readonly archive: string; readonly index: string; readonly path: string };
 
 /** One file of a release, as it is to stand on a target. */
 export interface ReleaseFile {
-  /** Its name on GitHub and below `<tag>/` on a mirror, its path on the Hub: `gte-large.tar.gz`, `gte-large/config.json`. */
+  /**
+   * Its name on GitHub and below `<tag>/` on a mirror, its path on the Hub: `gte-large.tar.gz`,
+   * `gte-large/config.json`.
+   */
   readonly name: string;
   readonly sizeBytes: number;
   readonly sha256: Sha256;
   readonly content: FileContent;
   /**
-   * For signatures, which differ each time they are made: whether other bytes that the host already has under this name are as
-   * good. Without it the digest decides.
+   * For signatures, which differ each time they are made: whether other bytes that the host already
+   * has under this name are as good. Without it the digest decides.
    */
   readonly accepts?: (stored: Buffer) => boolean | Promise<boolean>;
 }
@@ -41,17 +47,26 @@ export interface TargetRelease {
   readonly version: string;
   /** A prerelease touches no pointer that clients read. */
   readonly prerelease: boolean;
-  /** Everything that has to be sent to this target, sorted by name. Carried-forward models' files aren't among it. */
+  /**
+   * Everything that has to be sent to this target, sorted by name. Carried-forward models' files
+   * aren't among it.
+   */
   readonly files: readonly ReleaseFile[];
   /** What is carried forward and stands on the Hub; nothing on other targets. */
   readonly carried: readonly CarriedModel[];
-  /** Every path that the release's tree has on the Hub, carried-forward models' included. Others of our layout are deleted. */
+  /**
+   * Every path that the release's tree has on the Hub, carried-forward models' included. Others of
+   * our layout are deleted.
+   */
   readonly layout: readonly string[];
   /** RELEASE_NOTES.md. */
   readonly notes: string;
   /** The commit that GitHub's tag is to name, where it is known. */
   readonly targetCommit: string | undefined;
-  /** Whether the release under this tag is one of ours: a pointer to something newer that is not may be moved back. */
+  /**
+   * Whether the release under this tag is one of ours: a pointer to something newer that is not may
+   * be moved back.
+   */
   readonly isOurs: (tag: string) => Promise<boolean>;
 }
 
@@ -96,9 +111,9 @@ export interface TargetInspection {
 }
 
 /**
- * A place that releases are published to. Every method is safe to repeat: what is left to do is derived from what the host
- * reports. Errors: `remote` (after retries), `conflict` (rights, other content), `integrity` (the host has other bytes than were
- * sent), `interrupted`.
+ * A place that releases are published to. Every method is safe to repeat: what is left to do is
+ * derived from what the host reports. Errors: `remote` (after retries), `conflict` (rights, other
+ * content), `integrity` (the host has other bytes than were sent), `interrupted`.
  */
 export interface Target {
   readonly kind: HostKind;
@@ -110,13 +125,23 @@ export interface Target {
   list(context: RunContext): Promise<readonly ListedRelease[]>;
   /** What clients read here to find the newest release. */
   pointer(context: RunContext): Promise<Pointer>;
-  /** A document of a public release, such as its manifest: at most `limits.manifestBytes`; undefined where it isn't there. */
+  /**
+   * A document of a public release, such as its manifest: at most `limits.manifestBytes`; undefined
+   * where it isn't there.
+   */
   readDocument(tag: string, name: string, context: RunContext): Promise<Buffer | undefined>;
-  /** Read-only: everything that would stop the release here, found before the first byte is sent. */
+  /**
+   * Read-only: everything that would stop the release here, found before the first byte is sent.
+   */
   preflight(release: TargetRelease, context: RunContext): Promise<readonly Problem[]>;
-  /** What `upload` would send: those of `release.files` that the target does not hold whole yet. Read-only. */
+  /**
+   * What `upload` would send: those of `release.files` that the target does not hold whole yet.
+   * Read-only.
+   */
   missing(release: TargetRelease, context: RunContext): Promise<readonly ReleaseFile[]>;
-  /** Sends what is missing, where no client looks yet, and checks all of it by the host's digests. */
+  /**
+   * Sends what is missing, where no client looks yet, and checks all of it by the host's digests.
+   */
   upload(release: TargetRelease, context: RunContext): Promise<void>;
   /** Makes the uploaded release public at its own address. Moves no pointer. */
   makePublic(release: TargetRelease, context: RunContext): Promise<void>;

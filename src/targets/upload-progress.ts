@@ -3,7 +3,10 @@ import type { RunContext } from '../core/events.ts';
 import type { ReleaseFile } from './target.ts';
 
 export interface UploadProgress {
-  /** Bytes of the file that have been sent in this attempt. What is told never decreases: a second attempt is silent until it is past the first. */
+  /**
+   * Bytes of the file that have been sent in this attempt. What is told never decreases: a second
+   * attempt is silent until it is past the first.
+   */
   sent(bytes: number): void;
   done(detail?: string): void;
 }

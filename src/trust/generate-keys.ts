@@ -15,9 +15,9 @@ export interface GeneratedKeys {
 }
 
 /**
- * Makes a key pair in minisign's format: `aircher.key` (mode 0600; encrypted where a password is given) and `aircher.pub` in
- * `keyDirectory`. Throws `conflict` where one of them is there already, `usage` where the place is inside `outDirectory`,
- * whose content gets published.
+ * Makes a key pair in minisign's format: `aircher.key` (mode 0600; encrypted where a password is
+ * given) and `aircher.pub` in `keyDirectory`. Throws `conflict` where one of them is there already,
+ * `usage` where the place is inside `outDirectory`, whose content gets published.
  */
 export async function generateKeys(options: {
   readonly keyDirectory: string;

@@ -10,11 +10,16 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface GpgContext extends RunContext {
   readonly environment: Environment;
-  /** Where a keyring of our own is made for a moment. Default: the system's place for temporary files. */
+  /**
+   * Where a keyring of our own is made for a moment. Default: the system's place for temporary
+   * files.
+   */
   readonly temporaryDirectory?: string | undefined;
 }
 
-/** What gpg, its agent and a pinentry need. Compared without regard to case: Windows writes `Path`. */
+/**
+ * What gpg, its agent and a pinentry need. Compared without regard to case: Windows writes `Path`.
+ */
 const neededVariables = new Set([
   ...['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', 'TEMP', 'TMP'],
   ...['SYSTEMROOT', 'WINDIR', 'PATHEXT', 'USERPROFILE', 'APPDATA', 'LOCALAPPDATA'],
@@ -25,7 +30,10 @@ const keyringVariables = new Set([
   ...['DBUS_SESSION_BUS_ADDRESS', 'PINENTRY_USER_DATA'],
 ]);
 
-/** A socket's path has room for 104 bytes on macOS and 108 on Linux; gpg fails obscurely beyond that. */
+/**
+ * A socket's path has room for 104 bytes on macOS and 108 on Linux; gpg fails obscurely beyond
+ * that.
+ */
 const socketPathBytes = 100;
 const longestSocketName = 'S.gpg-agent.browser';
 
@@ -46,9 +54,9 @@ export interface GpgStatus {
 export type GpgHome = string | undefined;
 
 /**
- * Runs gpg without asking anything on the terminal. Its statuses come on the descriptor that the arguments name by
- * `--status-fd`; `input` is written to its standard input, the only way in which secrets get there. Throws `machine` where
- * there is no gpg; other failures are told by the result.
+ * Runs gpg without asking anything on the terminal. Its statuses come on the descriptor that the
+ * arguments name by `--status-fd`; `input` is written to its standard input, the only way in which
+ * secrets get there. Throws `machine` where there is no gpg; other failures are told by the result.
  */
 export async function runGpg(
   home: GpgHome,
@@ -88,14 +96,17 @@ export function lastWords(result: GpgResult): string {
   return lines.at(-1)?.replace(/^gpg: /, '') ?? `exit code ${result.exitCode}`;
 }
 
-/** Makes an empty gpg home for `use`, and afterwards ends its agent and removes it, whatever happened. */
+/**
+ * Makes an empty gpg home for `use`, and afterwards ends its agent and removes it, whatever
+ * happened.
+ */
 export async function withOwnHome<T>(context: GpgContext, use: (home: string) => Promise<T>): Promise<T> {
   const home = await mkdtemp(join(placeForHome(context.temporaryDirectory ?? tmpdir()), 'ag-'));
   try {
     return await use(home);
   } finally {
-    // Without the signal: an interrupted run must clean up too. Where gpgconf is missing, the agent ends by itself when it
-    // notices that its home is gone.
+    // Without the signal: an interrupted run must clean up too. Where gpgconf is missing, the agent
+    // ends by itself when it notices that its home is gone.
     const cleaning: GpgContext = { environment: context.environment };
     await run('gpgconf', home, ['--homedir', home, '--kill', 'gpg-agent'], cleaning, '');
     // Where /run/user/<uid> exists, gpg keeps the home's sockets there.

@@ -2,8 +2,9 @@ import { AircherError } from '../core/errors.ts';
 import { type GpgContext, type GpgHome, type GpgResult, type GpgStatus, lastWords, runGpg } from './gpg-program.ts';
 
 /**
- * Checks a detached signature with the keys of one gpg home: it must be exactly one good signature over the file's bytes by the key
- * of `fingerprint` (upper case) or a subkey of it, neither expired nor revoked. Errors as `verifyGpgSignature`.
+ * Checks a detached signature with the keys of one gpg home: it must be exactly one good signature
+ * over the file's bytes by the key of `fingerprint` (upper case) or a subkey of it, neither expired
+ * nor revoked. Errors as `verifyGpgSignature`.
  */
 export async function verifyFrom(
   home: GpgHome,
@@ -51,7 +52,8 @@ function verificationFault(result: GpgResult, fingerprint: string): AircherError
   if (valid.length !== 1 || primary === undefined || result.exitCode !== 0) {
     return new AircherError('integrity', `the GPG signature can't be checked: ${lastWords(result)}`, { details });
   }
-  // Class 00 is a signature over the bytes of a file; others are over text with converted line ends, or over keys.
+  // Class 00 is a signature over the bytes of a file; others are over text with converted line
+  // ends, or over keys.
   if (valid[0]?.arguments[8] !== '00') {
     return new AircherError('integrity', "the GPG signature is not over the file's bytes", { details });
   }
@@ -63,7 +65,10 @@ function lacksKey(status: GpgStatus): boolean {
   return status.keyword === 'ERRSIG' && status.arguments[5] === '9';
 }
 
-/** Where the home knows the expected key, a signer it doesn't know is another one; else nothing can be said of the signature. */
+/**
+ * Where the home knows the expected key, a signer it doesn't know is another one; else nothing can
+ * be said of the signature.
+ */
 async function missingKey(
   result: GpgResult,
   home: GpgHome,

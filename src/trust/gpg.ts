@@ -7,7 +7,10 @@ import { verifyFrom } from './gpg-verdict.ts';
 export interface GpgSignOptions extends GpgContext {
   /** The file to sign. */
   readonly file: string;
-  /** An armoured secret key (AIRCHER_GPG_KEY). Without it the user's keyring is used, and `fingerprint` is needed. */
+  /**
+   * An armoured secret key (AIRCHER_GPG_KEY). Without it the user's keyring is used, and
+   * `fingerprint` is needed.
+   */
   readonly secretKey?: string | undefined;
   /** 40 hex digits of the primary key (`signing.gpg_fingerprint`). */
   readonly fingerprint?: string | undefined;
@@ -15,9 +18,10 @@ export interface GpgSignOptions extends GpgContext {
 }
 
 /**
- * Signs a file, and checks the signature before it answers. A given secret key goes through standard input into a keyring that
- * exists for this call only; so does the passphrase. Throws `machine` where gpg is missing, `conflict` where key or passphrase
- * are missing or wrong, `invalid` where the key can't be read or isn't the one of `fingerprint`.
+ * Signs a file, and checks the signature before it answers. A given secret key goes through
+ * standard input into a keyring that exists for this call only; so does the passphrase. Throws
+ * `machine` where gpg is missing, `conflict` where key or passphrase are missing or wrong,
+ * `invalid` where the key can't be read or isn't the one of `fingerprint`.
  */
 export async function signWithGpg(
   options: GpgSignOptions,
@@ -38,8 +42,8 @@ export async function signWithGpg(
 }
 
 /**
- * Looks whether there is a secret key to sign with, without using it: whether the passphrase fits, only signing tells. Throws
- * like `signWithGpg`.
+ * Looks whether there is a secret key to sign with, without using it: whether the passphrase fits,
+ * only signing tells. Throws like `signWithGpg`.
  */
 export async function requireGpgKey(
   options: Pick<GpgSignOptions, 'secretKey' | keyof GpgContext> & { readonly fingerprint: string },
@@ -150,9 +154,10 @@ export interface GpgVerifyOptions extends GpgContext {
 }
 
 /**
- * Checks that a detached signature over a file is one good signature by the key of `fingerprint` (or a subkey of it), neither
- * expired nor revoked. Throws `integrity` where it isn't, `invalid` where the public key is of no use, `conflict` where there
- * is none to check with, `machine` where gpg is missing.
+ * Checks that a detached signature over a file is one good signature by the key of `fingerprint`
+ * (or a subkey of it), neither expired nor revoked. Throws `integrity` where it isn't, `invalid`
+ * where the public key is of no use, `conflict` where there is none to check with, `machine` where
+ * gpg is missing.
  */
 export async function verifyGpgSignature(options: GpgVerifyOptions): Promise<void> {
   const { publicKey, signature } = options;
@@ -164,7 +169,10 @@ export async function verifyGpgSignature(options: GpgVerifyOptions): Promise<voi
   });
 }
 
-/** Imports an armoured key, and answers with the fingerprint of its primary key. `name` begins messages. */
+/**
+ * Imports an armoured key, and answers with the fingerprint of its primary key. `name` begins
+ * messages.
+ */
 async function importKey(
   home: string,
   armoured: string,

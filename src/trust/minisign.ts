@@ -3,8 +3,9 @@ import { builtins } from '../core/builtins.ts';
 import { type AircherError, integrityError } from '../core/errors.ts';
 
 /**
- * Checking of signatures in minisign's format (https://jedisct1.github.io/minisign/#signature-format). Only checking: this
- * file is part of the client. All byte strings are base64 with padding, in the one canonical form.
+ * Checking of signatures in minisign's format
+ * (https://jedisct1.github.io/minisign/#signature-format). Only checking: this file is part of the
+ * client. All byte strings are base64 with padding, in the one canonical form.
  */
 
 export interface PublicKey {
@@ -14,7 +15,10 @@ export interface PublicKey {
   readonly key: Uint8Array;
 }
 
-/** A signature file, taken apart and not yet checked. Its untrusted comment is nobody's statement and is dropped. */
+/**
+ * A signature file, taken apart and not yet checked. Its untrusted comment is nobody's statement
+ * and is dropped.
+ */
 export interface Signature {
   /** `ED`: over the BLAKE2b-512 of the message; else `Ed`, legacy: over the message itself. */
   readonly prehashed: boolean;
@@ -43,13 +47,19 @@ export function formatPublicKey(key: PublicKey): string {
   return Buffer.concat([Buffer.from('Ed'), key.keyId, key.key]).toString('base64');
 }
 
-/** A public key from its bare line, or from the text of a `.pub` file. Throws `integrity`: a key that was altered is no key. */
+/**
+ * A public key from its bare line, or from the text of a `.pub` file. Throws `integrity`: a key
+ * that was altered is no key.
+ */
 export function parsePublicKey(text: string): PublicKey {
   const [word = '', ...more] = keyWords(text);
   return parseKeyWord(more.length === 0 ? word : '');
 }
 
-/** All public keys in a text: bare lines or `.pub` files after each other, or several keys by whitespace. Throws `integrity`. */
+/**
+ * All public keys in a text: bare lines or `.pub` files after each other, or several keys by
+ * whitespace. Throws `integrity`.
+ */
 export function parsePublicKeys(text: string): readonly PublicKey[] {
   return keyWords(text).map(parseKeyWord);
 }
@@ -82,7 +92,9 @@ const signatureLines = new RegExp(
   `^${untrustedPrefix}[^\n]*\n([^\n]*?)\r?\n${trustedPrefix}([^\n]*?)\r?\n([^\n]*?)\r?\n?$`,
 );
 
-/** Takes a signature file apart: exactly its four lines, each in its one form. Throws `integrity`. */
+/**
+ * Takes a signature file apart: exactly its four lines, each in its one form. Throws `integrity`.
+ */
 export function parseSignature(text: string): Signature {
   const lines = text.length > limits.signatureBytes ? null : signatureLines.exec(text);
   if (lines === null) throw malformed('it does not have the four lines of one');
@@ -104,8 +116,8 @@ export function parseSignature(text: string): Signature {
 }
 
 /**
- * What keeps a text from being a trusted comment, or undefined. U+FFFD is refused because undecodable bytes turn into it: two
- * different files would read alike.
+ * What keeps a text from being a trusted comment, or undefined. U+FFFD is refused because
+ * undecodable bytes turn into it: two different files would read alike.
  */
 export function trustedCommentFault(comment: string): string | undefined {
   if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(comment)) return 'has a control character';
@@ -120,8 +132,8 @@ export function signedBytes(message: Uint8Array, prehashed: boolean): Uint8Array
 }
 
 /**
- * Checks a message against its signature file: the signature, and the one over the trusted comment, by the key of `keys`
- * whose id the signature names. Throws `integrity` where any of that fails.
+ * Checks a message against its signature file: the signature, and the one over the trusted comment,
+ * by the key of `keys` whose id the signature names. Throws `integrity` where any of that fails.
  */
 export function verifySignature(
   message: Uint8Array,
@@ -158,7 +170,10 @@ export function verifySignature(
   return { keyId, trustedComment: parsed.trustedComment };
 }
 
-/** Whether a key has signed the trusted comment together with the signature. Says nothing of the message. */
+/**
+ * Whether a key has signed the trusted comment together with the signature. Says nothing of the
+ * message.
+ */
 export function signsTrustedComment(
   key: PublicKey,
   { signature, trustedComment, globalSignature }: Signature,
@@ -172,7 +187,10 @@ function verifyEd25519(message: Uint8Array, key: PublicKey, signature: Uint8Arra
   return verify(null, message, createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature);
 }
 
-/** The bytes of canonical base64 of exactly `length` bytes, or undefined: Node alone skips what it can't decode. */
+/**
+ * The bytes of canonical base64 of exactly `length` bytes, or undefined: Node alone skips what it
+ * can't decode.
+ */
 export function decodeBase64(text: string, length: number): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64');
   return bytes.length === length && bytes.toString('base64') === text ? bytes : undefined;

@@ -6,7 +6,8 @@ import { type RunContext, warn } from '../core/events.ts';
 import { decodeBase64, type PublicKey, untrustedPrefix } from './minisign.ts';
 
 /**
- * Secret keys in minisign's format (https://jedisct1.github.io/minisign/#secret-key-format), 158 bytes:
+ * Secret keys in minisign's format (https://jedisct1.github.io/minisign/#secret-key-format), 158
+ * bytes:
  *
  *     "Ed"  kdf "Sc" or 00 00  "B2"  salt 32  opslimit 8  memlimit 8  | key id 8  seed 32  public key 32  checksum 32
  *
@@ -21,7 +22,10 @@ export interface SecretKey {
 
 const keyBytes = 158;
 const headBytes = 54;
-/** libsodium's scryptsalsa208sha256 SENSITIVE limits, which minisign writes: N = 2^20, r = 8, p = 1, 1 GiB of memory. */
+/**
+ * libsodium's scryptsalsa208sha256 SENSITIVE limits, which minisign writes: N = 2^20, r = 8, p = 1,
+ * 1 GiB of memory.
+ */
 const defaultLimits = { operations: 33_554_432n, memoryBytes: 1_073_741_824n } as const;
 
 const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -40,9 +44,10 @@ export function secretKeyOf(seed: Uint8Array, keyId: Uint8Array): SecretKey {
 }
 
 /**
- * A secret key from a path, or from the key's text (the file's two lines, the second alone, or both on one line, as CI secrets
- * have them). Messages never repeat the input: it may be the secret. Throws `invalid` where it is neither, `conflict` where
- * the password is missing or wrong. A file that others may read is a warning.
+ * A secret key from a path, or from the key's text (the file's two lines, the second alone, or both
+ * on one line, as CI secrets have them). Messages never repeat the input: it may be the secret.
+ * Throws `invalid` where it is neither, `conflict` where the password is missing or wrong. A file
+ * that others may read is a warning.
  */
 export async function loadSecretKey(
   pathOrText: string,
@@ -116,7 +121,10 @@ export async function parseSecretKey(
   return key;
 }
 
-/** The text of a secret key's file, as minisign reads it; encrypted (1 GiB of memory, seconds) where a password is given. */
+/**
+ * The text of a secret key's file, as minisign reads it; encrypted (1 GiB of memory, seconds) where
+ * a password is given.
+ */
 export async function formatSecretKey(
   key: SecretKey,
   options: { readonly password?: string | undefined } = {},
@@ -138,7 +146,10 @@ function keyText(comment: string, bytes: Buffer): string {
   return `${untrustedPrefix}${comment}\n${bytes.toString('base64')}\n`;
 }
 
-/** BLAKE2b-256 with its own length parameter, which is no truncated BLAKE2b-512, so that node:crypto can't make it. */
+/**
+ * BLAKE2b-256 with its own length parameter, which is no truncated BLAKE2b-512, so that node:crypto
+ * can't make it.
+ */
 function checksumOf(plain: Uint8Array): Uint8Array {
   return blake2b(Buffer.concat([Buffer.from('Ed'), plain]), { dkLen: 32 });
 }
@@ -174,8 +185,9 @@ async function encryptBody(body: Uint8Array, password: string, derivation: KeyDe
 }
 
 /**
- * libsodium's choice of scrypt's parameters for its two limits (crypto_pwhash_scryptsalsa208sha256, `pickparams`). Limits beyond
- * minisign's own are refused, so that a crafted key can't take the machine's memory.
+ * libsodium's choice of scrypt's parameters for its two limits (crypto_pwhash_scryptsalsa208sha256,
+ * `pickparams`). Limits beyond minisign's own are refused, so that a crafted key can't take the
+ * machine's memory.
  */
 function scryptParameters(derivation: KeyDerivation): { readonly cost: number; readonly parallelization: number } {
   if (derivation.operations > defaultLimits.operations || derivation.memoryBytes > defaultLimits.memoryBytes) {

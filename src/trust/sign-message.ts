@@ -4,8 +4,9 @@ import { signedBytes, trustedCommentFault, trustedPrefix, untrustedPrefix, verif
 import { privateKeyOf, type SecretKey } from './secret-key.ts';
 
 /**
- * The trusted comment of a document's signature: facts of the release alone, so that signing again makes the same bytes. It is what
- * `minisign -V` prints, and says of which release a document is that doesn't say it itself.
+ * The trusted comment of a document's signature: facts of the release alone, so that signing again
+ * makes the same bytes. It is what `minisign -V` prints, and says of which release a document is
+ * that doesn't say it itself.
  */
 export function trustedCommentOf(
   file: string,
@@ -20,9 +21,9 @@ export function commentNamesRelease(trustedComment: string, tag: string): boolea
 }
 
 /**
- * The text of a signature file over `message`, for `minisign -V` and `verifySignature`. The same input makes the same bytes.
- * `legacy` signs the message itself instead of its hash, as minisign did before 0.10. Throws `invalid` where the comment can't
- * stand in such a file.
+ * The text of a signature file over `message`, for `minisign -V` and `verifySignature`. The same
+ * input makes the same bytes. `legacy` signs the message itself instead of its hash, as minisign
+ * did before 0.10. Throws `invalid` where the comment can't stand in such a file.
  */
 export function signMessage(
   message: Uint8Array,

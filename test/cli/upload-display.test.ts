@@ -4,7 +4,10 @@ import { showEvents } from '../../src/cli/show-events.ts';
 import { createUploadDisplay } from '../../src/cli/upload-display.ts';
 import type { Event } from '../../src/core/events.ts';
 
-/** The rows of a terminal after this text: `\r`, `\n`, cursor up, and erasing to the end of line or screen. */
+/**
+ * The rows of a terminal after this text: `\r`, `\n`, cursor up, and erasing to the end of line or
+ * screen.
+ */
 function screen(text: string): readonly string[] {
   const rows = [''];
   let row = 0;

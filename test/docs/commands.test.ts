@@ -144,7 +144,10 @@ async function requireSources(repository: string): Promise<void> {
   }
 }
 
-/** The shell's lines for one step: says where it is, does it, and stops at an exit code that isn't the expected one. */
+/**
+ * The shell's lines for one step: says where it is, does it, and stops at an exit code that isn't
+ * the expected one.
+ */
 function scriptOf(step: DocStep, map: (text: string) => string, home: string): string[] {
   if (step.kind === 'file') {
     const path = JSON.stringify(step.path.replace(/^~/, home));

@@ -13,9 +13,10 @@ export type DocStep =
     };
 
 /**
- * What a reader of the document does, in order: commands of fenced `sh` and `console` blocks (there, lines behind `$ `), and blocks
- * of other languages that name a path behind the language (`json PATH merge`: keys that change). A comment `# exit 10` behind a command
- * is the exit code it must have.
+ * What a reader of the document does, in order: commands of fenced `sh` and `console` blocks
+ * (there, lines behind `$ `), and blocks of other languages that name a path behind the language
+ * (`json PATH merge`: keys that change). A comment `# exit 10` behind a command is the exit code it
+ * must have.
  */
 export async function readSteps(path: string): Promise<readonly DocStep[]> {
   const steps: DocStep[] = [];

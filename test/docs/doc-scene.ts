@@ -13,7 +13,10 @@ import { writeTinyModel } from '../fixtures/tiny-model.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The machine of somebody who follows a document: a repository with a model, the programs, and stand-ins of the hosts. */
+/**
+ * The machine of somebody who follows a document: a repository with a model, the programs, and
+ * stand-ins of the hosts.
+ */
 export interface DocScene {
   readonly repository: string;
   readonly home: string;
@@ -78,7 +81,10 @@ export async function openDocScene(): Promise<DocScene> {
   };
 }
 
-/** `aircher-models` and `npx` of it run the sources, `aircher` is the built package; both can be imported by their names. */
+/**
+ * `aircher-models` and `npx` of it run the sources, `aircher` is the built package; both can be
+ * imported by their names.
+ */
 async function installPrograms(bin: string, repository: string): Promise<void> {
   if (!existsSync(join(root, 'dist/client/aircher.mjs'))) await buildClientPackage();
   const client = join(repository, 'node_modules/aircher');

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 
 /**
- * For documents that begin with a release that is there: publishes the one of the working directory (or a small one, where it has no
- * release.json) to the stand-ins. Does nothing where it is published.
+ * For documents that begin with a release that is there: publishes the one of the working directory
+ * (or a small one, where it has no release.json) to the stand-ins. Does nothing where it is
+ * published.
  */
 const config = {
   release: '1.0.0',

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** `write-block write|merge BLOCK PATH`: writes a file that a document shows, or the keys of a JSON file that it changes. */
+/**
+ * `write-block write|merge BLOCK PATH`: writes a file that a document shows, or the keys of a JSON
+ * file that it changes.
+ */
 const [how, block = '', path = ''] = process.argv.slice(2);
 let text = await readFile(block, 'utf8');
 for (const [, placeholder = '', name] of text.matchAll(/(RWQ…(\w+))/g)) {

@@ -8,11 +8,17 @@ import { buildClientBundle } from '../../scripts/build-client-bundle.ts';
 import { lineOf, newKey } from '../trust-cases/trust-scene.ts';
 import { checkModels, clientProgram, createWorld, type World } from './world.ts';
 
-/** The client as sources and as the file that releases carry, each with a cache of its own; the folders' names are equally long. */
+/**
+ * The client as sources and as the file that releases carry, each with a cache of its own; the
+ * folders' names are equally long.
+ */
 interface Pair {
   readonly world: World;
   readonly sides: readonly { readonly program: string; readonly other: string; readonly home: string }[];
-  /** Runs the same command with both, and compares all that it prints, its exit code, and every file of the caches. */
+  /**
+   * Runs the same command with both, and compares all that it prints, its exit code, and every file
+   * of the caches.
+   */
   same(args: readonly string[], expected: number, env?: Readonly<Record<string, string>>): Promise<void>;
   /** Does the same to the caches of both. */
   each(change: (cache: string) => Promise<void>): Promise<void>;
@@ -63,7 +69,10 @@ function run(world: World, program: string, home: string, args: readonly string[
   });
 }
 
-/** Without what differs between two runs of one program: times, durations, free space, processes, numbers drawn. */
+/**
+ * Without what differs between two runs of one program: times, durations, free space, processes,
+ * numbers drawn.
+ */
 function withoutChance(text: string): string {
   return text
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, 'TIME')

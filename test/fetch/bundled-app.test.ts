@@ -20,7 +20,9 @@ before(async () => {
 });
 after(() => rm(project, { recursive: true, force: true }));
 
-/** What Node prints when it is started with a file. The arguments are those of a command of ours. */
+/**
+ * What Node prints when it is started with a file. The arguments are those of a command of ours.
+ */
 async function start(path: string): Promise<string> {
   const result = await execa(process.execPath, [path, 'version'], { cwd: project, reject: false, all: true });
   return `${result.exitCode} ${result.all}`;

@@ -8,14 +8,18 @@ import { checkModels, checksummedVersions, clientProgram, createWorld, type Worl
 /** Kills in each test; AIRCHER_TEST_KILLS=200 is the soak. */
 const kills = Number(process.env.AIRCHER_TEST_KILLS ?? 5);
 
-/** What a connection has under way when its reader is killed: a chunk, and what lies in its socket on a line of 3 MB/s. */
+/**
+ * What a connection has under way when its reader is killed: a chunk, and what lies in its socket
+ * on a line of 3 MB/s.
+ */
 const layerBytes = 600_000;
 const socketBytes = 256 * 1024;
 const connections = 2;
 
 for (const command of ['install', 'update'] as const) {
   test(`kill -9 at ${kills} moments of ${command}: nothing unverified is visible, and what was fetched is not fetched again`, async (t) => {
-    // A slow line rather than a slow reader: what waits in the network's buffers when a reader is killed is nobody's loss.
+    // A slow line rather than a slow reader: what waits in the network's buffers when a reader is
+    // killed is nobody's loss.
     const world = await createWorld(t, { limits: { bytesPerSecond: 3_000_000 } });
     const shape = { layers: 10, layerBytes };
     const manifests = [await world.release('1.0.0', { alpha: { version: '1.0.0', ...shape } })];
@@ -92,7 +96,10 @@ test(`kill -9 at ${kills} moments of updates: each model is at the old version o
   assert.deepEqual(await checkModels(world.cache, manifests), { alpha: version, beta: version });
 });
 
-/** Runs the client, kills it with SIGKILL after so many milliseconds, checks what is visible. Answers whether it was still running. */
+/**
+ * Runs the client, kills it with SIGKILL after so many milliseconds, checks what is visible.
+ * Answers whether it was still running.
+ */
 async function killAfter(
   world: World,
   args: readonly string[],

@@ -7,7 +7,10 @@ import { checkModels, createWorld, type World } from './world.ts';
 
 const file = (world: World, path: string, version = '1.1.0') => join(world.cache, 'versions/alpha', version, path);
 
-/** alpha 1.0.0 and 1.1.0 are installed, 1.1.0 is in use, 1.2.0 is offered; each has a space of its own. */
+/**
+ * alpha 1.0.0 and 1.1.0 are installed, 1.1.0 is in use, 1.2.0 is offered; each has a space of its
+ * own.
+ */
 async function twoVersions(world: World) {
   const manager = world.manager();
   const manifests = [await world.release('1.0.0', { alpha: { version: '1.0.0' } })];

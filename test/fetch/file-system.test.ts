@@ -149,7 +149,8 @@ test('what can’t be the archive by its kind or size is refused without being r
         await truncate(archive, 300e9);
       },
     ],
-    // The kernel shows it as an ordinary file of no size; reading it waits for the next message of the kernel.
+    // The kernel shows it as an ordinary file of no size; reading it waits for the next message of
+    // the kernel.
     ['integrity', /has 0 bytes instead of/, () => symlink('/proc/kmsg', archive)],
     ['invalid', /neither a folder nor a file|nor a folder/, () => execaSync('mkfifo', [archive])],
   ];

@@ -11,7 +11,10 @@ const skip =
   execaSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'none', '/mnt'], { reject: false }).exitCode !== 0 &&
   'this machine lets nobody mount';
 
-/** Runs shell lines that mount, and in that namespace `aircher model …` with each of the argument lists, then more shell lines. */
+/**
+ * Runs shell lines that mount, and in that namespace `aircher model …` with each of the argument
+ * lists, then more shell lines.
+ */
 async function runMounted(
   world: World,
   mounts: readonly string[],
@@ -31,7 +34,10 @@ async function runMounted(
   return { exitCode, stdout, stderr };
 }
 
-/** The cache as the lower layer of an overlay, as an image of a container has it; what is written lies in a tmpfs. */
+/**
+ * The cache as the lower layer of an overlay, as an image of a container has it; what is written
+ * lies in a tmpfs.
+ */
 function overlay(world: World): readonly string[] {
   return [
     'mkdir merged fresh',

@@ -12,7 +12,10 @@ import { clientProgram, createWorld, type World } from './world.ts';
 
 const switching = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n';
 
-/** A world with `alpha` in it, whose archive and index `mirror` has, and `other` for hosts of the kind `github`. */
+/**
+ * A world with `alpha` in it, whose archive and index `mirror` has, and `other` for hosts of the
+ * kind `github`.
+ */
 async function worldWith(t: TestContext, other: string): Promise<World> {
   const world = await createWorld(t);
   const manifest = await world.release('1.0.0', { alpha: { version: '1.0.0' } });

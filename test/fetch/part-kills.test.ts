@@ -97,7 +97,8 @@ test('without locks, too, each of 8 processes gets the weights that it wants', {
     await wholeFilesOf(join(world.cache, 'versions/alpha/1.0.0'), manifest),
     [...plain, ...eight].sort(),
   );
-  // Of two who write the record at the same moment one may be forgotten: its files are found when they are asked for again.
+  // Of two who write the record at the same moment one may be forgotten: its files are found when
+  // they are asked for again.
   world.mirror.log.clear();
   for (const weights of eight) {
     const { exitCode, stderr } = await world.run(['install', 'alpha', '--weights', weights]);

@@ -37,7 +37,10 @@ export function archiveBytes(world: World): number {
     .reduce((sum, { bytesOut }) => sum + bytesOut, 0);
 }
 
-/** So much was sent of archives, and what lies between files that are neighbours: tar's headers and padding. */
+/**
+ * So much was sent of archives, and what lies between files that are neighbours: tar's headers and
+ * padding.
+ */
 export function assertFetched(world: World, bytes: number): void {
   const sent = archiveBytes(world);
   assert.ok(sent >= bytes && sent <= bytes + 1500, `${sent} bytes sent, ${bytes} are wanted`);

@@ -8,7 +8,10 @@ import { runTransfer } from '../../src/fetch/transfer/run-transfer.ts';
 import { createFaults, type FaultAction } from '../../src/rehearsal/faults.ts';
 import { differences, http, type Published, publish, request, serve } from './transfer-fixture.ts';
 
-/** What the archive's requests meet; the index comes through, since its own faults have their own test. */
+/**
+ * What the archive's requests meet; the index comes through, since its own faults have their own
+ * test.
+ */
 const faults: Readonly<Record<string, FaultAction>> = {
   'cut at the first byte': { kind: 'reset', atByte: 0 },
   'cut inside a chunk': { kind: 'reset', atByte: 300_000 },

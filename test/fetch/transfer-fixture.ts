@@ -51,7 +51,10 @@ export interface ModelShape {
   readonly format?: ArchiveFormat;
 }
 
-/** A model's archive and index, packed into a directory that a static mirror can serve, with its raw files below `<model>/`. */
+/**
+ * A model's archive and index, packed into a directory that a static mirror can serve, with its raw
+ * files below `<model>/`.
+ */
 export async function publish(context: TestContext, shape: ModelShape = {}): Promise<Published> {
   const { version = '1.0.0', layers = 6, layerBytes = 700_000, retrained = [], format = 'tar.gz' } = shape;
   const directory = await temporary(context);

@@ -10,7 +10,10 @@ import { checkModels, clientProgram, createWorld, type World } from './world.ts'
 
 const names = ['a', 'b', 'c', 'd', 'e'].map((letter) => `model-${letter}`);
 
-/** Five installed models, and a release that has a newer version of each; the third one's bytes can't be had. */
+/**
+ * Five installed models, and a release that has a newer version of each; the third one's bytes
+ * can't be had.
+ */
 async function fiveModels(world: World, third: 'fails' | 'works' = 'fails') {
   const shapes = (version: string, retrained: readonly number[] = []) =>
     Object.fromEntries(names.map((name) => [name, { version, retrained }]));

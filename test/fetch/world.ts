@@ -174,7 +174,10 @@ export async function createWorld(t: TestContext, options: { readonly limits?: L
   };
 }
 
-/** Node and the client where every user gets to them: the project may lie in a folder that is one user's alone. */
+/**
+ * Node and the client where every user gets to them: the project may lie in a folder that is one
+ * user's alone.
+ */
 async function programsForAll(directory: string): Promise<[node: string, client: string]> {
   const [node, client] = [join(directory, 'node'), join(directory, 'aircher.mjs')] as const;
   if (await exists(directory)) return [node, client];
@@ -274,8 +277,9 @@ async function pack(
 }
 
 /**
- * Holds what must hold after any kill: everything under models/ leads to a version whose every file has the sha256 that
- * checksums.json (derived from the record) and the release say, with `.version` beside. Answers with the current versions.
+ * Holds what must hold after any kill: everything under models/ leads to a version whose every file
+ * has the sha256 that checksums.json (derived from the record) and the release say, with `.version`
+ * beside. Answers with the current versions.
  */
 export async function checkModels(cache: string, manifests: readonly Manifest[]): Promise<Record<string, string>> {
   const found: Record<string, string> = {};

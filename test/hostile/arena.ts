@@ -11,8 +11,8 @@ import { runModelCommand } from '../../src/fetch/command-line.ts';
 import { createWorld, type World } from '../fetch/world.ts';
 
 /**
- * A cache with one honest model in it, `innocent`, a host that an attacker fills as he likes, and something outside the cache that
- * nobody may touch. The attacked model is `victim`.
+ * A cache with one honest model in it, `innocent`, a host that an attacker fills as he likes, and
+ * something outside the cache that nobody may touch. The attacked model is `victim`.
  */
 export interface Arena {
   readonly world: World;
@@ -21,7 +21,10 @@ export interface Arena {
   readonly victim: ManifestModel;
   /** Writes a file into the attacker's host; its URL. */
   plant(path: string, content: Uint8Array | string): Promise<string>;
-  /** Runs `aircher model …` against the attacker’s manifest, with a cache of its own that has `innocent` (gone with the next attack), and checks what must hold after any. */
+  /**
+   * Runs `aircher model …` against the attacker’s manifest, with a cache of its own that has
+   * `innocent` (gone with the next attack), and checks what must hold after any.
+   */
   attack(args: readonly string[], options?: AttackOptions): Promise<Outcome>;
   /** The same with the client that releases carry, as a process whose memory is measured. */
   measure(args: readonly string[], options?: AttackOptions): Promise<Outcome & { readonly peakBytes: number }>;
@@ -114,8 +117,8 @@ export async function createArena(t: TestContext): Promise<Arena> {
 }
 
 /**
- * What an attack must leave as it is: everything outside the cache, the installed model with its records, and what is visible
- * under models/ and versions/ at all.
+ * What an attack must leave as it is: everything outside the cache, the installed model with its
+ * records, and what is visible under models/ and versions/ at all.
  */
 async function snapshot(root: string, cache: string): Promise<Readonly<Record<string, string>>> {
   const found: Record<string, string> = {};
@@ -135,7 +138,9 @@ async function snapshot(root: string, cache: string): Promise<Readonly<Record<st
   return found;
 }
 
-/** Bad input (3) or wrong bytes (4), with a message, not a fault of the program, in bounded time. */
+/**
+ * Bad input (3) or wrong bytes (4), with a message, not a fault of the program, in bounded time.
+ */
 export function requireRefused(outcome: Outcome, expected: readonly number[] = [3, 4]): void {
   assert.ok(expected.includes(outcome.exitCode), `exit ${outcome.exitCode}: ${outcome.stderr.slice(0, 2000)}`);
   assert.match(outcome.stderr, /^error: /m);

@@ -27,7 +27,9 @@ function requireSilence(where: string, text: string): void {
 
 interface Hosts {
   readonly world: World;
-  /** Stands for the Hub and for GitHub, API included; each file is behind a redirect to `storage`. */
+  /**
+   * Stands for the Hub and for GitHub, API included; each file is behind a redirect to `storage`.
+   */
   readonly front: TestServer;
   /** Another host: nobody's token belongs here. */
   readonly storage: TestServer;

@@ -179,7 +179,10 @@ test('what an index may say that an unsigned manifest names by its right digest'
   });
 });
 
-/** An archive and index of one file of a hundred bytes, whose slice in the archive is `slice`. Nothing of it is a tar. */
+/**
+ * An archive and index of one file of a hundred bytes, whose slice in the archive is `slice`.
+ * Nothing of it is a tar.
+ */
 function bombOf(
   slice: Uint8Array,
   format: 'tar.gz' | 'tar.zst' | 'tar',
@@ -244,7 +247,8 @@ test('what a chunk may hold that the index says something else of', async (t) =>
   await refused('a slice of other bytes', 'tar.gz', 100, deflateRawSync(Buffer.alloc(100, 1)));
   await refused('a slice that is no deflate data', 'tar.gz', 100, Buffer.alloc(50, 0xff));
   await refused('a chunk of other bytes, as it is', 'tar', 100, Buffer.alloc(100, 1));
-  // RFC 8878: a frame with a window of 128 MiB and one block of a single byte, repeated as often as a block may.
+  // RFC 8878: a frame with a window of 128 MiB and one block of a single byte, repeated as often as
+  // a block may.
   const repeated = (blocks: number, windowDescriptor: number): Buffer =>
     Buffer.concat([
       Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, windowDescriptor]),

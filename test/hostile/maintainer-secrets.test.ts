@@ -21,7 +21,10 @@ interface Maintainer {
   heard(): Promise<string>;
 }
 
-/** A maintainer with both kinds of keys, whose programs write down how they are called and then do their work. */
+/**
+ * A maintainer with both kinds of keys, whose programs write down how they are called and then do
+ * their work.
+ */
 async function createMaintainer(t: TestContext): Promise<Maintainer> {
   const scene = await createPublishScene(t);
   const gpg = await openGpgScene();

@@ -17,7 +17,9 @@ import { yamlText } from '../../src/release/documents/yaml-text.ts';
 import { hostileTexts, steering } from '../fixtures/hostile-texts.ts';
 import { runnerCommands } from '../fixtures/runner-commands.ts';
 
-/** One function a language, each with the same hostile texts, and with texts made of their pieces. */
+/**
+ * One function a language, each with the same hostile texts, and with texts made of their pieces.
+ */
 
 const piece = fc.oneof(
   fc.constantFrom(...Object.values(hostileTexts).filter((text) => text.length < 1000)),

@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What each file of src/ imports: own files by path below src/, others by package name (`node:fs`, `@octokit/rest`, `zod/mini`). */
+/**
+ * What each file of src/ imports: own files by path below src/, others by package name (`node:fs`,
+ * `@octokit/rest`, `zod/mini`).
+ */
 interface FileImports {
   readonly own: readonly string[];
   readonly packages: readonly string[];

@@ -32,7 +32,9 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true, force: true }));
 
-/** What git has of this repository, or would take, with the dependencies that are installed here. */
+/**
+ * What git has of this repository, or would take, with the dependencies that are installed here.
+ */
 async function checkOut(to: string): Promise<void> {
   const { stdout } = await execa('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
     cwd: root,
@@ -215,7 +217,10 @@ export { model, states };
 `;
 }
 
-/** Checks a program as strictly as the compiler can, with no types but the language's, by both ways of finding modules. */
+/**
+ * Checks a program as strictly as the compiler can, with no types but the language's, by both ways
+ * of finding modules.
+ */
 async function checkTypes(project: string, program: string): Promise<void> {
   const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess'];
   const types = ['--skipLibCheck', 'false', '--types', '', '--lib', 'es2022', '--target', 'es2022'];

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -21,4 +21,17 @@ test('one Node is meant everywhere: by .nvmrc, the workflows and the development
   assert.ok(devDependencies.node.startsWith(`^${major}.`));
   for (const name of ['ci', 'drift', 'check-models', 'release-models', 'release-packages'])
     assert.match(await read(`.github/workflows/${name}.yml`), new RegExp(`node-version: ${major}$`, 'm'));
+});
+
+test('lines of comments wrap at 100 columns', async () => {
+  const long: string[] = [];
+  for (const room of ['src', 'scripts', 'test'])
+    for (const file of await readdir(root + room, { recursive: true })) {
+      if (!file.endsWith('.ts')) continue;
+      const lines = (await read(`${room}/${file}`)).split('\n');
+      // A layout of bytes, written as an indented block, stays on its line.
+      const isLong = (line: string): boolean => line.length > 100 && /^\s*(\/\/ |\/\*| \* {1,3}\S)/.test(line);
+      long.push(...lines.filter(isLong).map((line) => `${room}/${file}: ${line}`));
+    }
+  assert.deepEqual(long, []);
 });

@@ -101,7 +101,10 @@ test('every command of the client prints with --json what its schema says', asyn
   assert.deepEqual([...checked].sort(), commandsOf(true).sort());
 });
 
-/** Throws where a JSON file that we wrote has keys that aren't in snake_case. Answers with the number of files. */
+/**
+ * Throws where a JSON file that we wrote has keys that aren't in snake_case. Answers with the
+ * number of files.
+ */
 async function holdStored(directory: string, ours: RegExp): Promise<number> {
   const paths = (await readdir(directory, { recursive: true })).filter((path) => ours.test(path));
   for (const path of paths) assertSnakeCase(JSON.parse(await readFile(join(directory, path), 'utf8')), path);

@@ -5,7 +5,10 @@ import { definitionName, jsonSchemas } from '../../scripts/json-schemas.ts';
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
 for (const [path, schema] of Object.entries(jsonSchemas())) ajv.addSchema(JSON.parse(schema), path.split('/').at(-1));
 
-/** Throws where this is not what `command` prints with `--json`: one document, as its published schema describes it. */
+/**
+ * Throws where this is not what `command` prints with `--json`: one document, as its published
+ * schema describes it.
+ */
 export function assertDocument(command: string, document: unknown): void {
   const validate = ajv.getSchema(`json-output.schema.json#/$defs/${definitionName(command)}`);
   assert.ok(validate, `no schema of ${command}`);
@@ -27,7 +30,10 @@ export function assertSnakeCase(value: unknown, place: string, key = ''): void {
   }
 }
 
-/** The name in `jsonDocuments` of what these arguments print; `args` begin with `model` for the client's commands. */
+/**
+ * The name in `jsonDocuments` of what these arguments print; `args` begin with `model` for the
+ * client's commands.
+ */
 function documentName(args: readonly string[]): string {
   const words = args[0] === 'model' ? args.slice(0, 2) : args.slice(0, 1);
   const [command, next] = [words.join(' '), args[words.length]];
@@ -38,7 +44,10 @@ function documentName(args: readonly string[]): string {
   return command;
 }
 
-/** Throws where stdout of a run with `--json` isn't the one document of its command, or of its failure. Answers with its name. */
+/**
+ * Throws where stdout of a run with `--json` isn't the one document of its command, or of its
+ * failure. Answers with its name.
+ */
 export function assertOutput(args: readonly string[], stdout: string): string {
   const document: unknown = JSON.parse(stdout);
   const failed = typeof document === 'object' && document !== null && 'error' in document;

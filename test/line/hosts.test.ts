@@ -6,7 +6,9 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { execa } from 'execa';
 import { createPublishScene, type PublishScene } from '../release/publish-scene.ts';
 
-/** A published release, and users behind odd networks, who run the client that the release carries. */
+/**
+ * A published release, and users behind odd networks, who run the client that the release carries.
+ */
 describe('the client of a release', () => {
   let scene: PublishScene;
 
@@ -44,7 +46,8 @@ describe('the client of a release', () => {
   });
 
   it("works with both hosts' names unresolvable where overrides name mirrors of them", async (t) => {
-    // The manifest's URLs are those of github.com and huggingface.co, which nobody answers for here.
+    // The manifest's URLs are those of github.com and huggingface.co, which nobody answers for
+    // here.
     const run = await user(t, ['install', 'alpha', 'beta'], {
       GITHUB_SERVER_URL: scene.github.url,
       HF_ENDPOINT: scene.hub.url,

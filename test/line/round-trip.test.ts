@@ -173,7 +173,8 @@ for (const format of formats) {
                   (error: unknown) => error,
                 );
               const what = `${attempt} installation, ${name} with bit ${bit} of byte ${offset} flipped`;
-              // The archive's own structure isn't read: `sha256sum -c` and `verify --deep` look at it.
+              // The archive's own structure isn't read: `sha256sum -c` and `verify --deep` look at
+              // it.
               if (failure === undefined && name === archive) {
                 for (const [path, bytes] of Object.entries(files)) {
                   const installed = await readFile(join(place, 'cache/models/model', path));

@@ -133,7 +133,10 @@ test('the ids of a tokenizer of many megabytes are known too', async (context) =
   assert.match(problems[0]?.message ?? '', /has ids up to 299999/);
 });
 
-/** Follows hints of the form "write N" where the finding stands, until nothing is told; each file stays a file of its own. */
+/**
+ * Follows hints of the form "write N" where the finding stands, until nothing is told; each file
+ * stays a file of its own.
+ */
 async function follow(context: TestContext, options: TinyModelOptions): Promise<Inspected> {
   let files = { ...options.files };
   for (let round = 0; round < 4; round++) {

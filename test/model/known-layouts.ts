@@ -2,18 +2,24 @@ import type { ModelConfig } from '../../src/contract/release-config.ts';
 import type { EmbeddingFacts } from '../../src/model/facts.ts';
 
 /*
- * Well-known models: which files their repositories have, what their configs say, and how their tensors are named and shaped. Weights are
- * cut to a tensor or two a layer, which `writeLayout` writes as holes; a tokenizer is cut to its highest ids.
+ * Well-known models: which files their repositories have, what their configs say, and how their
+ * tensors are named and shaped. Weights are cut to a tensor or two a layer, which `writeLayout`
+ * writes as holes; a tokenizer is cut to its highest ids.
  */
 
 export interface TensorList {
-  /** `#` in a name stands for each layer; a dtype other than `dtype` of the file follows a space. */
+  /**
+   * `#` in a name stands for each layer; a dtype other than `dtype` of the file follows a space.
+   */
   readonly [name: string]: readonly number[];
 }
 
 export interface Layout {
   readonly name: string;
-  /** Configs by path; strings and other values are written as they are, undefined values of configs are left out. */
+  /**
+   * Configs by path; strings and other values are written as they are, undefined values of configs
+   * are left out.
+   */
   readonly files: Readonly<Record<string, unknown>>;
   /** Files whose content doesn't matter. */
   readonly more?: readonly string[];
@@ -51,7 +57,10 @@ function dense(into: number, out: number, activation: string, bias = true): obje
   return { in_features: into, out_features: out, bias, activation_function: `torch.nn.modules.${activation}` };
 }
 
-/** tokenizer.json: its highest id, special tokens behind the vocabulary, and the length at which it cuts. */
+/**
+ * tokenizer.json: its highest id, special tokens behind the vocabulary, and the length at which it
+ * cuts.
+ */
 function tokenizer(last: number, options: { readonly special?: number; readonly cut?: number } = {}): object {
   const { special, cut } = options;
   return {
@@ -84,7 +93,10 @@ interface Bert {
   readonly positions: number;
 }
 
-/** BERT and RoBERTa in their several sizes; `prefix` stands before the names of tensors where a head was saved too. */
+/**
+ * BERT and RoBERTa in their several sizes; `prefix` stands before the names of tensors where a head
+ * was saved too.
+ */
 function bert(type: 'bert' | 'xlm-roberta', size: Bert, architecture?: string, prefix = '') {
   const { hidden, layers, vocabulary, positions } = size;
   const config = {

@@ -6,7 +6,10 @@ import { onnxFile } from '../fixtures/onnx-file.ts';
 import { writeFiles } from './inspecting.ts';
 import type { Layout, TensorList } from './known-layouts.ts';
 
-/** A safetensors file with the header of these tensors and a hole for their data: it takes no room, whatever size it says. */
+/**
+ * A safetensors file with the header of these tensors and a hole for their data: it takes no room,
+ * whatever size it says.
+ */
 async function writeHollowWeights(
   path: string,
   tensors: TensorList,
@@ -46,7 +49,9 @@ function anyContent(path: string): string | Uint8Array {
   return path.endsWith('.json') ? '{}' : 'x';
 }
 
-/** Writes a model as it stands in the table: shards get their index, files without content a byte. */
+/**
+ * Writes a model as it stands in the table: shards get their index, files without content a byte.
+ */
 export async function writeLayout(root: string, { files, more = [], weights }: Layout): Promise<void> {
   const weightMap: Record<string, string> = {};
   for (const [path, { tensors, ...options }] of Object.entries(weights)) {

@@ -7,9 +7,10 @@ import { test } from 'node:test';
 import { missing, run, startAcme } from './github-setup.ts';
 
 /**
- * gh speaks https to every host but github.localhost, and there only on port 80. So it is pointed at the stand-in as at an Enterprise server,
- * over TLS with a certificate of our own. Its token stands in hosts.yml for this one host: GH_ENTERPRISE_TOKEN would go along to
- * the asset host too, which refuses it.
+ * gh speaks https to every host but github.localhost, and there only on port 80. So it is pointed
+ * at the stand-in as at an Enterprise server, over TLS with a certificate of our own. Its token
+ * stands in hosts.yml for this one host: GH_ENTERPRISE_TOKEN would go along to the asset host too,
+ * which refuses it.
  */
 test('gh makes a draft, uploads, views, downloads, publishes and lists, unmodified', async (t) => {
   const reason =

@@ -47,7 +47,10 @@ function leaveAfter(length: number): Promise<void> {
   });
 }
 
-/** Waits until every exchange has ended and the file is open no more; the system tells of that where it is Linux. */
+/**
+ * Waits until every exchange has ended and the file is open no more; the system tells of that where
+ * it is Linux.
+ */
 async function allLeft(exchanges: number): Promise<void> {
   for (let patience = 60; ; patience--) {
     const unended = exchanges - mirror.log.entries.filter(({ durationMs }) => durationMs !== undefined).length;

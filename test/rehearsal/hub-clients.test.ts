@@ -38,7 +38,10 @@ async function skipWithout(t: TestContext, program: string, ...args: readonly st
 
 const model = weights(12_000_000);
 
-/** A stand-in with a model as we publish one, tagged v1; and the environment of a client that talks to it alone. */
+/**
+ * A stand-in with a model as we publish one, tagged v1; and the environment of a client that talks
+ * to it alone.
+ */
 async function published(
   t: TestContext,
   options: Partial<HubOptions> = {},

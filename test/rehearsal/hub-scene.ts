@@ -18,7 +18,10 @@ export interface HubScene {
   restart(): Promise<Hub>;
 }
 
-/** A running stand-in with one empty repository `acme/models`; stopped and removed when the test ends. */
+/**
+ * A running stand-in with one empty repository `acme/models`; stopped and removed when the test
+ * ends.
+ */
 export async function hubScene(t: TestContext, options: Partial<HubOptions> = {}): Promise<HubScene> {
   const directory = await mkdtemp(join(tmpdir(), 'hub-'));
   const start = (): Promise<Hub> =>

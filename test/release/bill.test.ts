@@ -44,7 +44,10 @@ const manifest: Manifest = {
   },
 };
 
-/** Checked once by hand against CycloneDX's own JSON schema of version 1.6; this holds every byte of it. */
+/**
+ * Checked once by hand against CycloneDX's own JSON schema of version 1.6; this holds every byte of
+ * it.
+ */
 const expected = {
   $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
   bomFormat: 'CycloneDX',

@@ -31,7 +31,10 @@ async function oneRelease(
   return { scene, signing, ...(key === undefined ? {} : { key }) };
 }
 
-/** Nothing that the maintainer is told leads to other keys, and nothing of the forged manifest is in what was signed. */
+/**
+ * Nothing that the maintainer is told leads to other keys, and nothing of the forged manifest is in
+ * what was signed.
+ */
 async function assertNothingEvil(scene: ForeignScene, said: string): Promise<void> {
   assert.doesNotMatch(said, /public_key|former_key|builds_on|change keys|new public key/i, said);
   const manifest = JSON.stringify(await scene.manifest());
@@ -96,7 +99,8 @@ describe('with keys', () => {
         putForeignRelease(scene.hostOf(kind), tag, { 'manifest.json': bytes, 'manifest.json.minisig': minisig });
       const forged = (tag: string, changes: object) =>
         Buffer.from(formatManifest({ ...withEvilAlpha(parseManifest(ours, tag)), release: tag, ...changes }));
-      // Our signature of 1.0.0 beside other bytes; our 1.0.0 itself under another tag; and a key of their own.
+      // Our signature of 1.0.0 beside other bytes; our 1.0.0 itself under another tag; and a key of
+      // their own.
       await put('models-v7.0.0', forged('models-v7.0.0', {}), signature);
       await put('models-v8.0.0', ours, signature);
       const evil = await scene.keygen('evil');

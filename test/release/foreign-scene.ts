@@ -77,7 +77,10 @@ export async function createForeignScene(t: TestContext): Promise<ForeignScene> 
   };
 }
 
-/** A manifest like one of ours, but for what `change` makes of it, under a tag of its own and unsigned unless told. */
+/**
+ * A manifest like one of ours, but for what `change` makes of it, under a tag of its own and
+ * unsigned unless told.
+ */
 export async function putForged(
   scene: ForeignScene,
   kind: HostKind,

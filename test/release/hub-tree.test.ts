@@ -17,7 +17,10 @@ async function read(scene: PublishScene, revision: string, path: string): Promis
   return Buffer.from(await answer.arrayBuffer());
 }
 
-/** Every file of a model that the revision's own manifest promises, at the places where Hub libraries look. */
+/**
+ * Every file of a model that the revision's own manifest promises, at the places where Hub
+ * libraries look.
+ */
 async function requireManifestsFiles(scene: PublishScene, revision: string, model: string): Promise<void> {
   const manifest = JSON.parse((await read(scene, revision, 'manifest.json')).toString()) as Manifest;
   const entry = manifest.models[model]!;

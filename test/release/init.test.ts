@@ -192,7 +192,8 @@ describe('init', () => {
 
   it('leads to a first release once the model is there', async (t) => {
     const { path, run } = await place(t);
-    // A web server that publishes the mirror's directory: its address is asked before the release shows.
+    // A web server that publishes the mirror's directory: its address is asked before the release
+    // shows.
     const server = await startStaticMirror({ directory: path('mirror') });
     t.after(server.close);
     assert.equal((await run('init', '--mirror', server.url)).exitCode, 0);

@@ -91,7 +91,8 @@ describe("the model card's program", () => {
         const released = await scene.start(['release']);
         assert.equal(released.exitCode, 0, String(released.stderr));
         const manifest = JSON.parse(await readFile(scene.workspace.path('release/manifest.json'), 'utf8'));
-        // The gate finds no pooling without modules.json; a manifest that says it is taken at its word.
+        // The gate finds no pooling without modules.json; a manifest that says it is taken at its
+        // word.
         if (!withModules) Object.assign(manifest.models.alpha.embedding, { pooling, normalized: normalize });
         const [program = ''] = programs(composeModelCard(config, { alpha: manifest.models.alpha }, tag));
         const texts = '["word6 word9 word10", "word7"]';

@@ -29,7 +29,9 @@ async function fails(workspace: ReleaseWorkspace, step: string, exitCode: number
   assert.match(result.stderr, /^ *hint: /m);
 }
 
-/** Whether a process with this id runs: one that was killed and that nobody has waited for doesn't. */
+/**
+ * Whether a process with this id runs: one that was killed and that nobody has waited for doesn't.
+ */
 async function runs(pid: number): Promise<boolean> {
   const { stdout } = await execa('ps', ['-o', 'stat=', '-p', String(pid)], { reject: false });
   return stdout.trim() !== '' && !stdout.trim().startsWith('Z');

@@ -53,7 +53,9 @@ export async function publishSteps(t: TestContext | undefined): Promise<readonly
   }
 }
 
-/** All cases: each fault that means something for a step, once, three times in a row, and for ever. */
+/**
+ * All cases: each fault that means something for a step, once, three times in a row, and for ever.
+ */
 export function faultCases(steps: readonly Step[]): readonly FaultCase[] {
   const cases: FaultCase[] = [];
   for (const step of steps) {
@@ -90,9 +92,10 @@ function faultsOf({ method, origin }: Step): Readonly<Record<string, FaultAction
 }
 
 /**
- * Runs cases one after another, each with a release of its own. Once and three times in a row a fault must not stop the release; for ever it
- * may, with exit code 5 or 6 (4 where bytes arrive damaged) and a remedy, in bounded time, without a pointer to something that isn't
- * whole; and the next good run completes it.
+ * Runs cases one after another, each with a release of its own. Once and three times in a row a
+ * fault must not stop the release; for ever it may, with exit code 5 or 6 (4 where bytes arrive
+ * damaged) and a remedy, in bounded time, without a pointer to something that isn't whole; and the
+ * next good run completes it.
  */
 export async function runFaultCases(
   t: TestContext | undefined,

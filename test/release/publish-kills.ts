@@ -29,9 +29,11 @@ export interface KillReport {
 }
 
 /**
- * Makes releases one after another, and kills `publish` at random requests (and some moments later) until `kills` are used up; after every
- * third kill the output directory is made anew. Each release must end whole, once on each host, with nothing sent again that had arrived
- * whole, and an observer at the default sources must never see one that isn't whole. Throws where that doesn't hold.
+ * Makes releases one after another, and kills `publish` at random requests (and some moments later)
+ * until `kills` are used up; after every third kill the output directory is made anew. Each release
+ * must end whole, once on each host, with nothing sent again that had arrived whole, and an
+ * observer at the default sources must never see one that isn't whole. Throws where that doesn't
+ * hold.
  */
 export async function killPublish(
   t: TestContext | undefined,

@@ -22,7 +22,10 @@ export interface MeasuredPublish {
   readonly seconds: number;
 }
 
-/** Publishes one model of about that size to GitHub (below 2 GiB) and the Hub, raw files included, from a process of its own. */
+/**
+ * Publishes one model of about that size to GitHub (below 2 GiB) and the Hub, raw files included,
+ * from a process of its own.
+ */
 export async function measurePublish(options: {
   readonly bytes: number;
   readonly say?: (line: string) => void;
@@ -83,7 +86,10 @@ function sum(numbers: readonly number[]): number {
 
 const tensorBytes = 64 * 1024 * 1024;
 
-/** The weights of a tiny model, and tensors of 64 MiB beside them, that no compressor can shrink to nothing. */
+/**
+ * The weights of a tiny model, and tensors of 64 MiB beside them, that no compressor can shrink to
+ * nothing.
+ */
 async function writeLargeWeights(path: string, bytes: number): Promise<void> {
   const small = safetensorsFile({ tensors: bertTensors(), metadata: { format: 'pt' } });
   const smallHeader = Number(small.readBigUInt64LE(0));

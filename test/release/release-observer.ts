@@ -26,8 +26,9 @@ export interface Observation {
 }
 
 /**
- * Somebody who keeps asking the default sources, each by itself, while releases are made. At the first sight of a release at a source
- * every address in its manifest must answer with the right size, and every model must install.
+ * Somebody who keeps asking the default sources, each by itself, while releases are made. At the
+ * first sight of a release at a source every address in its manifest must answer with the right
+ * size, and every model must install.
  */
 export async function observeReleases(
   scene: PublishScene,

@@ -7,7 +7,10 @@ import { execa } from 'execa';
 import { type GeneratedKeys, generateKeys } from '../../src/trust/generate-keys.ts';
 import { createPublishScene, modelsAt, type PublishScene, repository, tokens } from './publish-scene.ts';
 
-/** Whoever can write to a host exchanges the client file there, with checksums that fit. No manifest names the client. */
+/**
+ * Whoever can write to a host exchanges the client file there, with checksums that fit. No manifest
+ * names the client.
+ */
 
 const tag = 'models-v1.0.0';
 const none = { github: undefined, huggingface: undefined, mirror: undefined };
@@ -53,7 +56,9 @@ async function exchanged(scene: PublishScene): Promise<Files> {
   };
 }
 
-/** Puts files in the place of a release's, with the rights of somebody who may write to that host. */
+/**
+ * Puts files in the place of a release's, with the rights of somebody who may write to that host.
+ */
 async function put(scene: PublishScene, kind: Kind, files: Files): Promise<void> {
   const entries = Object.entries(files);
   if (kind === 'mirror') {

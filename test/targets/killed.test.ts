@@ -34,7 +34,8 @@ test(`killed ${kills} times at moments of any kind, publication still ends in on
     for (let finished = false; !finished; ) {
       const running = spawn(process.execPath, [child, path, github.apiUrl, github.url, hub.url], { stdio: 'inherit' });
       const exited = once(running, 'exit');
-      // A run takes about a second, most of it from half a second on; the first kills of a round come early, later ones late.
+      // A run takes about a second, most of it from half a second on; the first kills of a round
+      // come early, later ones late.
       const moment = killed < kills ? 350 + Math.random() * 900 : Number.POSITIVE_INFINITY;
       const died = Number.isFinite(moment) && (await Promise.race([exited.then(() => false), delay(moment, true)]));
       if (died) {

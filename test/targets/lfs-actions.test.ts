@@ -9,7 +9,10 @@ import { createPatience } from '../../src/targets/remote.ts';
 import type { ReleaseFile } from '../../src/targets/target.ts';
 import { bytesOf, hubScene, hubTarget, makeRelease, publish, quick, recorder } from './scene.ts';
 
-/** What git-lfs servers other than the Hub answer. Each test says what it gives as actions, and which headers it wants to see. */
+/**
+ * What git-lfs servers other than the Hub answer. Each test says what it gives as actions, and
+ * which headers it wants to see.
+ */
 
 const token = 'hf_ownerOfTheRepository';
 const content = bytesOf('object', 50_000);
@@ -27,7 +30,10 @@ interface BatchRequest {
 }
 
 interface Behaviour {
-  /** `actions`, and what stands beside them, for each batch answer; the objects' own server is `url`. */
+  /**
+   * `actions`, and what stands beside them, for each batch answer; the objects' own server is
+   * `url`.
+   */
   object(url: string, batch: number): Record<string, unknown>;
   /** Whether a PUT or a verify is let through. */
   allows(exchange: Exchange): boolean;

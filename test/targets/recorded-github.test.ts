@@ -28,8 +28,9 @@ const scenarios = createRequire(import.meta.url)
   .replace(/package\.json$/, 'scenarios/api.github.com/');
 
 /**
- * Serves a scenario's answers over HTTP, URLs in them led back here. A request gets the first answer not yet given to its method and
- * path; the token, the accepted type and the length of its body must be those of the recording.
+ * Serves a scenario's answers over HTTP, URLs in them led back here. A request gets the first
+ * answer not yet given to its method and path; the token, the accepted type and the length of its
+ * body must be those of the recording.
  */
 async function replay(t: TestContext, scenario: string): Promise<{ readonly url: string; left(): readonly string[] }> {
   const recorded: Recorded[] = JSON.parse(await readFile(`${scenarios}${scenario}/normalized-fixture.json`, 'utf8'));

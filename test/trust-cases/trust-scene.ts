@@ -21,7 +21,10 @@ export interface TrustScene {
   run(args: readonly string[], options?: TrustRunOptions): Promise<TrustRun>;
   /** A second host with a copy of all that the first one has now. */
   copyHost(): Promise<{ readonly mirror: StaticMirror; readonly directory: string; readonly manifestUrl: string }>;
-  /** Puts a manifest at the root of a host and at its release's own place, signed by `key` where there is one. */
+  /**
+   * Puts a manifest at the root of a host and at its release's own place, signed by `key` where
+   * there is one.
+   */
   serve(directory: string, manifest: Manifest, key?: SecretKey): Promise<void>;
 }
 

@@ -61,7 +61,10 @@ export async function openGpgScene(): Promise<GpgScene> {
   };
 }
 
-/** Puts scripts in the place of gpg and gpgconf that write down arguments and environment, and then run the real ones. */
+/**
+ * Puts scripts in the place of gpg and gpgconf that write down arguments and environment, and then
+ * run the real ones.
+ */
 export async function recordCalls(scene: GpgScene): Promise<{ readonly path: string; readonly log: string }> {
   const path = join(scene.directory, 'bin');
   const log = join(scene.directory, 'calls');

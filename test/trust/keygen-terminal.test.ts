@@ -11,7 +11,10 @@ const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 /** util-linux: runs a command on a terminal of its own, whose keyboard is standard input. */
 const skip = spawnSync('script', ['--version']).status !== 0 && 'the program script (util-linux) is not installed';
 
-/** Runs keygen on a terminal, types these lines, each after the question that it answers; answers with all that is seen. */
+/**
+ * Runs keygen on a terminal, types these lines, each after the question that it answers; answers
+ * with all that is seen.
+ */
 async function keygenOnTerminal(directory: string, answers: readonly string[]) {
   const command = `'${process.execPath}' '${cli}' keygen --key-dir keys`;
   const run = execa('script', ['-qec', command, '/dev/null'], {

@@ -1,4 +1,6 @@
-/** Keys and signatures that the program minisign 0.11 made for these tests; they protect nothing. */
+/**
+ * Keys and signatures that the program minisign 0.11 made for these tests; they protect nothing.
+ */
 
 export const plainSecretKey = `untrusted comment: minisign encrypted secret key
 RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAALnAVzTwrQhBuU8WqMhFF/PlYFz0KjdSekrki+HG2xJydKE4oYPZancZksc06PRTJi5wwxb7UvJoIe6Ew0BmSSlgGyWI1cFgbAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=

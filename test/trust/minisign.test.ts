@@ -62,7 +62,8 @@ for (const [kind, text] of [
     for (const { flipped, place } of flips(bytes)) {
       const at = place >> 3;
       if (at >= untrustedText[0] && at < untrustedText[1]) {
-        // Nobody signs this text, and nobody is shown it: with or without the flip the outcome is the same.
+        // Nobody signs this text, and nobody is shown it: with or without the flip the outcome is
+        // the same.
         const isLineBreak = flipped[at] === 0x0a;
         if (!isLineBreak) assert.deepEqual(verifySignature(fixture.message, flipped.toString(), [key]), good);
         continue;

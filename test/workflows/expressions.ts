@@ -1,7 +1,8 @@
 /**
- * The part of GitHub's expression language that our workflows use: contexts, strings, `!`, `==`, `!=`, `&&`, `||`, parentheses and
- * calls. [GitHub docs, "Evaluate expressions in workflows and actions"] Anything else is an error: a typing mistake in a workflow must
- * not pass for an empty value.
+ * The part of GitHub's expression language that our workflows use: contexts, strings, `!`, `==`,
+ * `!=`, `&&`, `||`, parentheses and calls. [GitHub docs, "Evaluate expressions in workflows and
+ * actions"] Anything else is an error: a typing mistake in a workflow must not pass for an empty
+ * value.
  */
 export interface ExpressionScope {
   readonly contexts: Readonly<Record<string, unknown>>;

@@ -20,7 +20,8 @@ describe('the workflows of a repository that signs with GPG too', { skip }, () =
     };
     const report = await repository.runWorkflow('signed', options);
     assert.equal(report.jobs.release?.outputs.state, 'public', report.log);
-    // That job's downloads find no server behind the mirror here; of the signature it finds nothing wrong.
+    // That job's downloads find no server behind the mirror here; of the signature it finds nothing
+    // wrong.
     assert.doesNotMatch(report.log, /^::.*(GPG|\.asc)/m);
     assert.ok(!report.log.includes(passphrase));
     const signature = await readFile(repository.mirrorPath('signed', 'models-v1.0.0', 'manifest.json.asc'), 'utf8');

@@ -2,7 +2,10 @@ import { cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import picomatch from 'picomatch';
 
-/** `actions/upload-artifact` and `actions/download-artifact` as directories: what one job hands over to another. */
+/**
+ * `actions/upload-artifact` and `actions/download-artifact` as directories: what one job hands over
+ * to another.
+ */
 
 type Inputs = Readonly<Record<string, unknown>>;
 
@@ -32,7 +35,10 @@ export async function uploadArtifact(inputs: Inputs, workplace: string, store: s
   if ((await names(target)).length === 0) throw new Error(`no files were found at ${path}`);
 }
 
-/** Throws where the named artifact isn't there. A pattern that matches nothing is no error, as with the action. */
+/**
+ * Throws where the named artifact isn't there. A pattern that matches nothing is no error, as with
+ * the action.
+ */
 export async function downloadArtifact(inputs: Inputs, workplace: string, store: string): Promise<void> {
   const target = join(workplace, String(inputs.path ?? '.'));
   await mkdir(target, { recursive: true });

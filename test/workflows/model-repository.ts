@@ -12,7 +12,10 @@ import { runWorkflow, type WorkflowOptions, type WorkflowReport } from './run-wo
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
-/** A git repository with two models, set up by `init`, which releases to a mirror beside its clones unless told otherwise. */
+/**
+ * A git repository with two models, set up by `init`, which releases to a mirror beside its clones
+ * unless told otherwise.
+ */
 export interface ModelRepository {
   readonly workspace: ReleaseWorkspace;
   readonly signingKey: string;
@@ -94,7 +97,10 @@ export async function createModelRepository(
   return repository;
 }
 
-/** What every step has: the programs, a home of its own, and an npm and npx that run this checkout in place of an installed package. */
+/**
+ * What every step has: the programs, a home of its own, and an npm and npx that run this checkout
+ * in place of an installed package.
+ */
 async function environment(place: string): Promise<Record<string, string>> {
   const programs = join(place, 'programs');
   await mkdir(programs, { recursive: true });

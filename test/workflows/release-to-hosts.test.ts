@@ -19,7 +19,9 @@ async function hosts(t: TestContext) {
       GITHUB_REF_TYPE: 'tag',
       GITHUB_REF_NAME: 'models-v1.0.0',
     },
-    /** Names and digests at GitHub, and the id of the Hub's tree. Unfinished releases aren't there. */
+    /**
+     * Names and digests at GitHub, and the id of the Hub's tree. Unfinished releases aren't there.
+     */
     released: async () => {
       const answer = await fetch(`${github.apiUrl}/repos/${name}/releases/tags/models-v1.0.0`);
       if (answer.status === 404) return undefined;

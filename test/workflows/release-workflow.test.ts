@@ -7,7 +7,10 @@ import { modelConfig } from '../fixtures/release-workspace.ts';
 import { createModelRepository } from './model-repository.ts';
 import { identityToken, type StepMoment, type WorkflowReport } from './run-workflow.ts';
 
-/** All kill points take minutes; without the variable, those after which something lasting has happened, and one before. */
+/**
+ * All kill points take minutes; without the variable, those after which something lasting has
+ * happened, and one before.
+ */
 const everyStep = process.env.AIRCHER_TEST_EVERY_STEP === '1';
 const verifyStep = 'verify / Download and hash every byte from every host';
 const skip = process.platform === 'win32' && 'the release workflow runs on Linux';

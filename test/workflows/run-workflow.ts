@@ -7,8 +7,9 @@ import { asText, type ExpressionScope, evaluateCondition, evaluateField } from '
 import { downloadArtifact, uploadArtifact } from './handed-over.ts';
 
 /**
- * Runs a workflow file on this machine: each job in a fresh clone of the repository, its `run:` steps by bash in order with the
- * environment that the file gives them, artifacts handed over by directories. Other actions are passed over by name.
+ * Runs a workflow file on this machine: each job in a fresh clone of the repository, its `run:`
+ * steps by bash in order with the environment that the file gives them, artifacts handed over by
+ * directories. Other actions are passed over by name.
  */
 export interface WorkflowOptions {
   /** The git repository that jobs check out. */
@@ -25,7 +26,10 @@ export interface WorkflowOptions {
   readonly github?: Readonly<Record<string, unknown>>;
   /** What every step has in its environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** A run whose successful jobs stay as they are, artifacts included, as with GitHub's "re-run failed jobs". */
+  /**
+   * A run whose successful jobs stay as they are, artifacts included, as with GitHub's "re-run
+   * failed jobs".
+   */
   readonly rerun?: WorkflowReport;
   /** Asked before and after each step: true ends everything there, as if the machines were lost. */
   readonly stop?: (step: StepMoment) => boolean;

@@ -5,9 +5,10 @@ import { type InstalledModel, readAllInstalled, recordOf } from './installed.ts'
 import type { CacheLayout } from './layout.ts';
 
 /**
- * Brings `models/checksums.json` in step with the records: `{ "<model>": { "version", "files": { "<path>": "<sha256>" } } }` of
- * the current versions. Writes only where something differs. When several processes do it at once, the last one sees all
- * records, for each looks again after it wrote. `known`: what was read just now.
+ * Brings `models/checksums.json` in step with the records: `{ "<model>": { "version", "files": {
+ * "<path>": "<sha256>" } } }` of the current versions. Writes only where something differs. When
+ * several processes do it at once, the last one sees all records, for each looks again after it
+ * wrote. `known`: what was read just now.
  */
 export async function refreshChecksumsFile(
   layout: CacheLayout,

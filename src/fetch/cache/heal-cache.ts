@@ -10,9 +10,10 @@ import { list } from './records.ts';
 import { isRealDirectory, pointCurrent, removeCurrent } from './switch-current.ts';
 
 /**
- * Completes what a killed process left half done: a switch of `models/<name>`, `checksums.json`, a missing `.version`, a link to
- * a version that is gone. Reads a few small files where nothing is amiss. A cache that can't be written to stays as it is, for
- * it works so too. Models that another process works on are left to it.
+ * Completes what a killed process left half done: a switch of `models/<name>`, `checksums.json`, a
+ * missing `.version`, a link to a version that is gone. Reads a few small files where nothing is
+ * amiss. A cache that can't be written to stays as it is, for it works so too. Models that another
+ * process works on are left to it.
  */
 export async function healCache(layout: CacheLayout): Promise<void> {
   try {

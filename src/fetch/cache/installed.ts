@@ -13,7 +13,10 @@ export interface InstalledModel {
   readonly name: string;
   /** Newest first. Never empty. */
   readonly versions: readonly InstallRecord[];
-  /** The version that `models/<name>` leads to, or shall lead to; the newest where neither a link nor a note says so. */
+  /**
+   * The version that `models/<name>` leads to, or shall lead to; the newest where neither a link
+   * nor a note says so.
+   */
   readonly current: string;
 }
 
@@ -48,8 +51,8 @@ export async function readAllInstalled(layout: CacheLayout): Promise<InstalledMo
 }
 
 /**
- * Refuses a name that differs in case alone from one that is here: on many disks they would share their directories. Throws
- * `invalid`.
+ * Refuses a name that differs in case alone from one that is here: on many disks they would share
+ * their directories. Throws `invalid`.
  */
 export async function refuseOtherCase(layout: CacheLayout, name: string): Promise<void> {
   const other = (await recordedModels(layout)).find((model) => model !== name && clashKey(model) === clashKey(name));
@@ -64,8 +67,8 @@ export async function readIntent(layout: CacheLayout, name: string): Promise<str
 }
 
 /**
- * The version that `models/<name>` leads to: by a link's (POSIX) or junction's (Windows) target, or by the `.version` of a
- * copy where no link was possible. Undefined where there is none of ours.
+ * The version that `models/<name>` leads to: by a link's (POSIX) or junction's (Windows) target, or
+ * by the `.version` of a copy where no link was possible. Undefined where there is none of ours.
  */
 export async function readLinkedVersion(layout: CacheLayout, name: string): Promise<string | undefined> {
   const path = layout.current(name);
@@ -81,7 +84,10 @@ export async function readLinkedVersion(layout: CacheLayout, name: string): Prom
 /** Stands in a `models/<name>` that is a copy of a version, for want of links. */
 export const copyMarker = '.aircher-copy';
 
-/** Paths of the version's files that are missing or have another size. Bytes are what `verify` looks at. */
+/**
+ * Paths of the version's files that are missing or have another size. Bytes are what `verify` looks
+ * at.
+ */
 export async function incompleteFiles(layout: CacheLayout, record: InstallRecord): Promise<readonly string[]> {
   const directory = layout.version(record.model, record.version);
   const found = await Promise.all(

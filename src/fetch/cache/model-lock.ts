@@ -8,9 +8,10 @@ import type { CacheLayout } from './layout.ts';
 import { isCertainlyGone, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
 /**
- * A lock keeps two processes from downloading the same model twice. It is a convenience: everything that is done under it is
- * right without it too, by private staging directories and atomic renames. So a lock that can't be had (read-only directory,
- * another user's file) is gone without, and one that looks dead is taken over.
+ * A lock keeps two processes from downloading the same model twice. It is a convenience: everything
+ * that is done under it is right without it too, by private staging directories and atomic renames.
+ * So a lock that can't be had (read-only directory, another user's file) is gone without, and one
+ * that looks dead is taken over.
  */
 export interface ModelLock {
   /** False where the file system refused: the work goes on unlocked. */
@@ -33,7 +34,10 @@ export function tryModelLock(layout: CacheLayout, name: string): Promise<ModelLo
   return waitForModelLock(layout, name, async () => true, {});
 }
 
-/** Does something to a model while no other process does. `held` is false where the file system has no locks. */
+/**
+ * Does something to a model while no other process does. `held` is false where the file system has
+ * no locks.
+ */
 export async function withModelLock<T>(
   layout: CacheLayout,
   name: string,
@@ -49,8 +53,8 @@ export async function withModelLock<T>(
 }
 
 /**
- * Waits for the lock. `done` is asked while waiting: when the other process has finished what this one wants, there is no
- * need of the lock any more, and the answer is undefined.
+ * Waits for the lock. `done` is asked while waiting: when the other process has finished what this
+ * one wants, there is no need of the lock any more, and the answer is undefined.
  */
 export async function waitForModelLock(
   layout: CacheLayout,
@@ -147,8 +151,8 @@ async function readBeat(path: string): Promise<string | undefined> {
 }
 
 /**
- * Removes a dead owner's lock. A rename decides between several who try; whoever finds that it took away a lock that somebody
- * made meanwhile puts it back. False where the file system refuses.
+ * Removes a dead owner's lock. A rename decides between several who try; whoever finds that it took
+ * away a lock that somebody made meanwhile puts it back. False where the file system refuses.
  */
 async function takeAway(path: string, token: string | undefined): Promise<boolean> {
   const aside = `${path}.dead-${randomHex(6)}`;

@@ -3,8 +3,8 @@ import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 
 /**
- * The namespace that each source's manifest had when it was last asked, by the source as it is shown: without passwords. None
- * where the file is missing or damaged.
+ * The namespace that each source's manifest had when it was last asked, by the source as it is
+ * shown: without passwords. None where the file is missing or damaged.
  */
 export async function readNamespaces(file: string): Promise<Readonly<Record<string, string>>> {
   const bytes = await readFileIfThere(file);

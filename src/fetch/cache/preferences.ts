@@ -34,7 +34,10 @@ export interface Preferences {
 
 const maxBytes = 1024 * 1024;
 
-/** Reads the preferences; defaults where there is no file. Throws `invalid` with every problem, its place and the remedy. */
+/**
+ * Reads the preferences; defaults where there is no file. Throws `invalid` with every problem, its
+ * place and the remedy.
+ */
 export async function readPreferences(layout: CacheLayout): Promise<Preferences> {
   const content = await readContent(layout);
   return {
@@ -48,8 +51,9 @@ export async function readPreferences(layout: CacheLayout): Promise<Preferences>
 }
 
 /**
- * The pins alone, for what needs nothing else of the file: then a mistake anywhere in it is a warning. Where the pins themselves
- * can't be read, there are none: every pinned version is the current one, too.
+ * The pins alone, for what needs nothing else of the file: then a mistake anywhere in it is a
+ * warning. Where the pins themselves can't be read, there are none: every pinned version is the
+ * current one, too.
  */
 export async function readPins(layout: CacheLayout, context: RunContext): Promise<Preferences['pins']> {
   try {

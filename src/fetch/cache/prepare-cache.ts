@@ -10,7 +10,10 @@ const cacheDirTag = `Signature: 8a477f597d28d172789f06886806bc55
 # Models that can be downloaded again. For information about cache directory tags see https://bford.info/cachedir/
 `;
 
-/** Makes the directories of a cache that is going to be written to. Throws `machine` where that isn't possible. */
+/**
+ * Makes the directories of a cache that is going to be written to. Throws `machine` where that
+ * isn't possible.
+ */
 export async function prepareCache(layout: CacheLayout): Promise<void> {
   try {
     const tagged = [layout.models, layout.versions, layout.downloads].map(async (directory) => {

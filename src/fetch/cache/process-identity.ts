@@ -4,10 +4,15 @@ import { hasSystemCode } from '../../core/errors.ts';
 
 /** Tells a process from all others that ever had its number, here or on another machine. */
 export interface ProcessIdentity {
-  /** Host name, and on Linux the boot and the process namespace: process numbers mean something inside these only. */
+  /**
+   * Host name, and on Linux the boot and the process namespace: process numbers mean something
+   * inside these only.
+   */
   readonly host: string;
   readonly pid: number;
-  /** When the process began, in the system's own units; undefined where the system doesn't tell it. */
+  /**
+   * When the process began, in the system's own units; undefined where the system doesn't tell it.
+   */
   readonly started: string | undefined;
 }
 
@@ -26,7 +31,8 @@ async function identify(): Promise<ProcessIdentity> {
 }
 
 /**
- * Whether the process is certainly gone. False where that can't be known from here (another host), and where it lives.
+ * Whether the process is certainly gone. False where that can't be known from here (another host),
+ * and where it lives.
  */
 export async function isCertainlyGone(identity: ProcessIdentity): Promise<boolean> {
   const self = await ownIdentity();
@@ -43,6 +49,7 @@ export async function isCertainlyGone(identity: ProcessIdentity): Promise<boolea
 /** Field 22 of /proc/<pid>/stat (proc(5)): start time in clock ticks after boot. */
 async function processStart(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The second field is the program's name in parentheses, which may hold blanks and parentheses itself.
+  // The second field is the program's name in parentheses, which may hold blanks and parentheses
+  // itself.
   return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
 }

@@ -13,7 +13,10 @@ export interface InstalledFile {
   readonly sha256: string;
 }
 
-/** What is known of an installed version. A version is installed when its record and its directory are both there. */
+/**
+ * What is known of an installed version. A version is installed when its record and its directory
+ * are both there.
+ */
 export interface InstallRecord {
   readonly record_version: 1;
   readonly model: string;
@@ -33,7 +36,10 @@ export interface InstallRecord {
   readonly entry: ManifestModel;
 }
 
-/** The record of a version; undefined where there is none or it is damaged (then the version counts as not installed). */
+/**
+ * The record of a version; undefined where there is none or it is damaged (then the version counts
+ * as not installed).
+ */
 export async function readRecord(
   layout: CacheLayout,
   name: string,
@@ -44,7 +50,10 @@ export async function readRecord(
   return record?.model === name && record.version === version ? record : undefined;
 }
 
-/** Our own file, whose fields were read strictly before it was written: that takes longer than all else which a warm command does. */
+/**
+ * Our own file, whose fields were read strictly before it was written: that takes longer than all
+ * else which a warm command does.
+ */
 function parseRecord(bytes: Buffer): InstallRecord | undefined {
   try {
     const record: InstallRecord = JSON.parse(bytes.toString());
@@ -68,7 +77,10 @@ export async function writeRecordedIndex(
   await writeFileAtomically(layout.index(name, version), bytes);
 }
 
-/** The index that a version was installed by, bytes and parsed; undefined where there is none, or a damaged one. */
+/**
+ * The index that a version was installed by, bytes and parsed; undefined where there is none, or a
+ * damaged one.
+ */
 export async function readRecordedIndex(
   layout: CacheLayout,
   name: string,

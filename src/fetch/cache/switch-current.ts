@@ -21,9 +21,10 @@ export interface SwitchOptions {
 }
 
 /**
- * Makes `models/<name>` lead to an installed version. The intention is written first, so that any later command completes
- * what a kill interrupts. On POSIX the switch is one rename over a relative link. Windows has no such rename: there a junction
- * (or a copy, where the file system has no junctions) is made beside, the old one removed, the new one renamed.
+ * Makes `models/<name>` lead to an installed version. The intention is written first, so that any
+ * later command completes what a kill interrupts. On POSIX the switch is one rename over a relative
+ * link. Windows has no such rename: there a junction (or a copy, where the file system has no
+ * junctions) is made beside, the old one removed, the new one renamed.
  *
  * A real directory of somebody else at `models/<name>` must have been moved away before.
  */
@@ -37,7 +38,10 @@ export async function switchCurrent(
   await pointCurrent(layout, name, version, options);
 }
 
-/** The second half of `switchCurrent`: what heals a switch that was interrupted. Does nothing where all is right. */
+/**
+ * The second half of `switchCurrent`: what heals a switch that was interrupted. Does nothing where
+ * all is right.
+ */
 export async function pointCurrent(
   layout: CacheLayout,
   name: string,
@@ -53,7 +57,8 @@ export async function pointCurrent(
   const isWindows = platform === 'win32';
   try {
     try {
-      // A junction needs no privilege, unlike a symbolic link, but an absolute target on the same machine.
+      // A junction needs no privilege, unlike a symbolic link, but an absolute target on the same
+      // machine.
       if (isWindows) await fileSystem.symlink(target, temporary, 'junction');
       else await fileSystem.symlink(relative(dirname(path), target), temporary);
     } catch (error) {

@@ -11,8 +11,9 @@ interface VersionOfModel {
 }
 
 /**
- * What is wanted of a version: `asked`, else what is kept from before, else the default. `asked` is `default`, `all`, a path, or a
- * format that one of the weights has. Throws `usage` where several have it, `invalid` where the version has no such weights.
+ * What is wanted of a version: `asked`, else what is kept from before, else the default. `asked` is
+ * `default`, `all`, a path, or a format that one of the weights has. Throws `usage` where several
+ * have it, `invalid` where the version has no such weights.
  */
 export function wantedOf(model: VersionOfModel, asked: string | undefined, kept: Wanted = ['default']): Wanted {
   const { name, version, entry } = model;
@@ -30,18 +31,27 @@ export function wantedOf(model: VersionOfModel, asked: string | undefined, kept:
   );
 }
 
-/** What is meant by a word, a path or a format: several paths, where several weights have the format; none, where none has. */
+/**
+ * What is meant by a word, a path or a format: several paths, where several weights have the
+ * format; none, where none has.
+ */
 export function meantBy({ weights = [] }: ManifestModel, asked: string): Wanted {
   if (isWord(asked)) return [asked];
   return weights.filter(({ path, format }) => [path, format].includes(asked)).map(({ path }) => path);
 }
 
-/** The weights that are loaded where one of `Wanted` is meant: of `all` the default. Undefined where the manifest names none. */
+/**
+ * The weights that are loaded where one of `Wanted` is meant: of `all` the default. Undefined where
+ * the manifest names none.
+ */
 export function weightsOf({ weights }: ManifestModel, wanted: string): ManifestWeights | undefined {
   return weights?.find((one) => (isWord(wanted) ? one.default : one.path === wanted));
 }
 
-/** The files of the weights that are wanted, and all that belong to no weights. Undefined where the manifest lists no files. */
+/**
+ * The files of the weights that are wanted, and all that belong to no weights. Undefined where the
+ * manifest lists no files.
+ */
 export function wantedFiles(
   { files, weights = [] }: ManifestModel,
   wanted: Wanted,
@@ -53,7 +63,10 @@ export function wantedFiles(
   return files?.filter(({ path }) => ofWanted.has(path) || !ofAny.has(path));
 }
 
-/** The files with what loaders are given at the end, so that it is never there without what it needs. */
+/**
+ * The files with what loaders are given at the end, so that it is never there without what it
+ * needs.
+ */
 export function loadedLast<File extends { readonly path: string }>(
   { weights = [] }: ManifestModel,
   files: readonly File[],

@@ -36,8 +36,9 @@ export const checkUpdatesCommand: Command = {
 };
 
 /**
- * Shows what `check-updates` and `update --plan` found: a document, or a table, why models stay, and what `more` says of each. Where
- * a model failed, the table has what is known of the others, and the error is thrown on.
+ * Shows what `check-updates` and `update --plan` found: a document, or a table, why models stay,
+ * and what `more` says of each. Where a model failed, the table has what is known of the others,
+ * and the error is thrown on.
  */
 export async function showUpdates(
   found: Promise<Models<UpdateStatus>>,

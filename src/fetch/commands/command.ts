@@ -5,7 +5,10 @@ import type { ModelReference } from './model-reference.ts';
 
 /** What options do, by how they are written: `--all`, or with a value `--to DIR`. */
 export type OptionSpecs = Readonly<Record<string, string>>;
-/** What was given for each option, in order, by names without dashes; a flag's text is empty. Undefined where an option isn't there. */
+/**
+ * What was given for each option, in order, by names without dashes; a flag's text is empty.
+ * Undefined where an option isn't there.
+ */
 export type OptionValues = Readonly<Record<string, readonly string[] | undefined>>;
 
 /** Of the commands that go by the default. */
@@ -21,7 +24,10 @@ export const otherWeightsOptions: OptionSpecs = {
 /** One `aircher model …` command: how it is called, what it says of itself, what it does. */
 export interface Command {
   readonly name: string;
-  /** The models that it takes: none, one (`NAME`), one or more (`NAME…`), any number (`[NAME…]`); with `@` versions too. */
+  /**
+   * The models that it takes: none, one (`NAME`), one or more (`NAME…`), any number (`[NAME…]`);
+   * with `@` versions too.
+   */
   readonly operands: string;
   readonly summary: string;
   readonly details?: string;

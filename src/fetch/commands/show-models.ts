@@ -3,7 +3,10 @@ import type { Columns, Output } from '../render/output.ts';
 
 export const noModels = 'No model is installed. See what there is: list --remote';
 
-/** What is said of models: as the document of --json, or as a table of these columns behind the name. */
+/**
+ * What is said of models: as the document of --json, or as a table of these columns behind the
+ * name.
+ */
 export function showModels<T extends { readonly name: string }>(
   output: Output,
   document: Models<T>,

@@ -24,9 +24,10 @@ import { copyFiles } from './copy-files.ts';
 import { openStaging } from './staging.ts';
 
 /**
- * Deals with a real directory at `models/<name>` (an older client's cache, or somebody's own files), with the model's lock held:
- * where it holds what is wanted of a published version, file by file, that version is installed from it; else it is moved to
- * `set-aside/` with a warning, and may still give files to the download.
+ * Deals with a real directory at `models/<name>` (an older client's cache, or somebody's own
+ * files), with the model's lock held: where it holds what is wanted of a published version, file by
+ * file, that version is installed from it; else it is moved to `set-aside/` with a warning, and may
+ * still give files to the download.
  */
 export async function adoptOrSetAside(
   client: Client,
@@ -71,15 +72,16 @@ async function matchingVersion(
   if (files) return { version: resolved, files };
   const published = resolved.entry.published_versions?.some((version) => version.version === named);
   if (named === undefined || !published) return undefined;
-  // Without a network the old manifest can't be had: then the directory is moved aside, and nothing is lost.
+  // Without a network the old manifest can't be had: then the directory is moved aside, and nothing
+  // is lost.
   const older = await resolveModel(client, resolved.from, resolved.name, named, context).catch(() => undefined);
   const found = older && (await rightFiles(path, older.entry, wanted, context));
   return found && { version: older, files: found };
 }
 
 /**
- * Where the version's directory is there without a record (state/ was lost), and every wanted file is right: writes the record.
- * With the model's lock held.
+ * Where the version's directory is there without a record (state/ was lost), and every wanted file
+ * is right: writes the record. With the model's lock held.
  */
 export async function adoptVersion(
   { layout }: Client,
@@ -96,7 +98,10 @@ export async function adoptVersion(
   return recordVersion(layout, resolved, { files, wanted });
 }
 
-/** The files of the version that are right in the directory; undefined where a wanted one isn't among them. */
+/**
+ * The files of the version that are right in the directory; undefined where a wanted one isn't
+ * among them.
+ */
 async function rightFiles(
   directory: string,
   entry: ManifestModel,
@@ -121,7 +126,10 @@ export async function isRight(directory: string, file: InstalledFile, { signal }
   return found?.sha256 === file.sha256;
 }
 
-/** Installs the version from its files in `aside`; what else lies there stays there, and so does what a link there leads to. */
+/**
+ * Installs the version from its files in `aside`; what else lies there stays there, and so does
+ * what a link there leads to.
+ */
 async function moveIn(
   layout: CacheLayout,
   { version, files }: Match,

@@ -26,9 +26,10 @@ export interface VerifiedFiles {
 }
 
 /**
- * Makes verified files an installed version: `.version`, flush of the directories, index and record in state/, then one rename to
- * `versions/<name>/<version>`. A kill before the rename leaves a record without a directory, which counts for nothing. Where
- * another process installed the same version meanwhile, the files are added to it.
+ * Makes verified files an installed version: `.version`, flush of the directories, index and record
+ * in state/, then one rename to `versions/<name>/<version>`. A kill before the rename leaves a
+ * record without a directory, which counts for nothing. Where another process installed the same
+ * version meanwhile, the files are added to it.
  */
 export async function commitVersion(
   layout: CacheLayout,
@@ -64,8 +65,9 @@ export async function commitVersion(
 }
 
 /**
- * Puts verified files into an installed version, new ones and right ones in the place of wrong ones: a rename each, what a loader is given
- * last, then the record. A kill leaves whole files, which the next run takes for what they are.
+ * Puts verified files into an installed version, new ones and right ones in the place of wrong
+ * ones: a rename each, what a loader is given last, then the record. A kill leaves whole files,
+ * which the next run takes for what they are.
  */
 export async function addToVersion(
   layout: CacheLayout,
@@ -117,8 +119,8 @@ export async function recordVersion(
 }
 
 /**
- * Adds to the record what is wanted and the files that are there now. Without locks another process may do the same at the same time:
- * so each looks again after it wrote.
+ * Adds to the record what is wanted and the files that are there now. Without locks another process
+ * may do the same at the same time: so each looks again after it wrote.
  */
 async function keepRecord(layout: CacheLayout, mine: InstallRecord): Promise<InstallRecord> {
   for (let round = 1; ; round++) {
@@ -139,8 +141,8 @@ async function flushVersion(directory: string, version: string, files: readonly 
 }
 
 /**
- * Removes what is none of the files (an interrupted run may have left pieces of others), and flushes the directories, so that the names of
- * the files survive a power cut as their data does.
+ * Removes what is none of the files (an interrupted run may have left pieces of others), and
+ * flushes the directories, so that the names of the files survive a power cut as their data does.
  */
 export async function keepOnly(directory: string, files: readonly { readonly path: string }[]): Promise<void> {
   const names = new Set<string>();

@@ -7,8 +7,8 @@ import { startHash } from '../../core/hashing.ts';
 import type { InstalledFile } from '../cache/records.ts';
 
 /**
- * Copies files from one directory to another; each is hashed while it is copied, and flushed. Throws `integrity` where one is
- * missing or another than it should be.
+ * Copies files from one directory to another; each is hashed while it is copied, and flushed.
+ * Throws `integrity` where one is missing or another than it should be.
  */
 export async function copyFiles(
   from: string,

@@ -16,10 +16,10 @@ import { copyFiles } from './copy-files.ts';
 import { type FillStaging, type Installation, type InstallOptions, installVersion } from './install-version.ts';
 
 /**
- * Finds models on a disk. `from` is a release's folder (manifest.json beside archives, as `export` and a mirror have it, or beside
- * folders of files), a folder with one model's files, or an archive. Without `names`: every model that is there. The
- * manifest may also be named as a source, or be the one that was accepted last. Throws `invalid` (nothing there, no
- * manifest), `integrity`.
+ * Finds models on a disk. `from` is a release's folder (manifest.json beside archives, as `export`
+ * and a mirror have it, or beside folders of files), a folder with one model's files, or an
+ * archive. Without `names`: every model that is there. The manifest may also be named as a source,
+ * or be the one that was accepted last. Throws `invalid` (nothing there, no manifest), `integrity`.
  */
 export async function findOnDisk(
   client: Client,
@@ -46,8 +46,9 @@ export async function findOnDisk(
 }
 
 /**
- * Installs a model from a disk, with the same checks as from the network, and without one. Where no `weights` are asked for: of a folder
- * with its files all that are there, of an archive the default. Throws as `installVersion`.
+ * Installs a model from a disk, with the same checks as from the network, and without one. Where no
+ * `weights` are asked for: of a folder with its files all that are there, of an archive the
+ * default. Throws as `installVersion`.
  */
 export async function installFrom(
   client: Client,
@@ -172,7 +173,10 @@ async function findArchiveOf(directory: string, resolved: ResolvedModel): Promis
   return undefined;
 }
 
-/** The first folder that has a file of the model at its place: enough to mean it; every byte is checked later. */
+/**
+ * The first folder that has a file of the model at its place: enough to mean it; every byte is
+ * checked later.
+ */
 async function firstWithFiles(folders: readonly string[], { entry }: ResolvedModel): Promise<string | undefined> {
   for (const folder of folders) {
     for (const file of entry.files ?? []) if (await isFile(join(folder, file.path))) return folder;

@@ -29,11 +29,14 @@ import { openStaging, type Staging } from './staging.ts';
 
 export interface InstallOptions extends RunContext {
   /**
-   * When `models/<name>` shall lead to the version: `always`; `newer`: where it is newer than the current one and that isn't
-   * pinned; `first`: where there is none yet.
+   * When `models/<name>` shall lead to the version: `always`; `newer`: where it is newer than the
+   * current one and that isn't pinned; `first`: where there is none yet.
    */
   readonly makeCurrent: 'always' | 'newer' | 'first';
-  /** The weights that are asked for, as `wantedOf` reads them; else those of `kept`, else the default. */
+  /**
+   * The weights that are asked for, as `wantedOf` reads them; else those of `kept`, else the
+   * default.
+   */
   readonly weights?: string | undefined;
   readonly kept?: Wanted | undefined;
   /** Files of an installed version that are wrong, though they look right. */
@@ -69,7 +72,10 @@ export function installedTarget(record: InstallRecord): InstalledTarget {
 export interface Installation {
   readonly name: string;
   readonly version: string;
-  /** `present`: was there already, or another process brought it. `repaired`: files of it were missing or wrong. */
+  /**
+   * `present`: was there already, or another process brought it. `repaired`: files of it were
+   * missing or wrong.
+   */
   readonly outcome: 'installed' | 'adopted' | 'present' | 'repaired';
   readonly record: InstallRecord;
   readonly wanted: Wanted;
@@ -84,9 +90,11 @@ export interface Installation {
 const maxRounds = 3;
 
 /**
- * Makes what is wanted of a version present: at once where it is, else by waiting for a process that brings it, else by downloading it
- * into a staging directory, every byte verified. A new version appears by one rename; one that is there gains its missing files. Throws
- * `remote`, `integrity`, `machine`, `interrupted`, and as `wantedOf`; what was downloaded is kept for the next try.
+ * Makes what is wanted of a version present: at once where it is, else by waiting for a process
+ * that brings it, else by downloading it into a staging directory, every byte verified. A new
+ * version appears by one rename; one that is there gains its missing files. Throws `remote`,
+ * `integrity`, `machine`, `interrupted`, and as `wantedOf`; what was downloaded is kept for the
+ * next try.
  */
 export async function installVersion(
   client: Client,

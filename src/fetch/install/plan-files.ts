@@ -10,7 +10,10 @@ import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import { planTransfer } from '../transfer/plan-transfer.ts';
 import type { ReuseSource, TransferPlan } from '../transfer/types.ts';
 
-/** What bringing files of a version takes: bytes to fetch, bytes to copy from versions that are there. */
+/**
+ * What bringing files of a version takes: bytes to fetch, bytes to copy from versions that are
+ * there.
+ */
 export async function planFiles(
   client: Client,
   { name: model, version, entry, from }: Omit<ResolvedModel, 'from'> & { readonly from: Pick<GoodManifest, 'local'> },
@@ -35,7 +38,10 @@ export async function planFiles(
   return planTransfer(request, http, context);
 }
 
-/** The installed versions as sources of chunks: the one that is wanted first, where it is among them, then the current one. */
+/**
+ * The installed versions as sources of chunks: the one that is wanted first, where it is among
+ * them, then the current one.
+ */
 async function reuseSources(layout: CacheLayout, name: string, wanted: string): Promise<ReuseSource[]> {
   const model = await readInstalled(layout, name);
   const rank = (record: InstallRecord): number => [model?.current, wanted].indexOf(record.version);

@@ -8,8 +8,9 @@ import { isRealDirectory } from '../cache/switch-current.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
 
 /**
- * A directory of work in progress, `downloads/<name>/<version>-<digest>.<owner>/`. It belongs to one process, whose random token is
- * in its name; so two processes never write into the same one, whatever locks do.
+ * A directory of work in progress, `downloads/<name>/<version>-<digest>.<owner>/`. It belongs to
+ * one process, whose random token is in its name; so two processes never write into the same one,
+ * whatever locks do.
  */
 export interface Staging {
   readonly directory: string;
@@ -24,8 +25,9 @@ export interface Staging {
 type Artifact = Pick<ResolvedModel, 'name' | 'version'> & { readonly entry: { readonly sha256: string } };
 
 /**
- * Takes over what an interrupted run left of this very artifact, by renaming it to a name of our own, else begins an empty
- * one. `takeOver` is false where no lock is held: then what lies there may be another process's work.
+ * Takes over what an interrupted run left of this very artifact, by renaming it to a name of our
+ * own, else begins an empty one. `takeOver` is false where no lock is held: then what lies there
+ * may be another process's work.
  */
 export async function openStaging(layout: CacheLayout, artifact: Artifact, takeOver: boolean): Promise<Staging> {
   const parent = join(layout.downloads, artifact.name);
@@ -55,8 +57,8 @@ export async function openStaging(layout: CacheLayout, artifact: Artifact, takeO
 }
 
 /**
- * Where a plan may look at what an interrupted run left, and leave its index for the install to come: such a directory, or one
- * that the next install takes over. Not made here.
+ * Where a plan may look at what an interrupted run left, and leave its index for the install to
+ * come: such a directory, or one that the next install takes over. Not made here.
  */
 export async function planningStaging(layout: CacheLayout, artifact: Artifact): Promise<string> {
   const parent = join(layout.downloads, artifact.name);
@@ -70,9 +72,10 @@ function artifactPrefix({ version, entry }: Artifact): string {
 }
 
 /**
- * Moves a directory out of sight by one rename, then deletes it. A killed deletion leaves something for `prune` only. What can't be
- * renamed (`downloads/` on another disk, a lower layer of an overlay) is deleted where it is: whoever calls has removed its record, so
- * that half of it counts for nothing.
+ * Moves a directory out of sight by one rename, then deletes it. A killed deletion leaves something
+ * for `prune` only. What can't be renamed (`downloads/` on another disk, a lower layer of an
+ * overlay) is deleted where it is: whoever calls has removed its record, so that half of it counts
+ * for nothing.
  */
 export async function discardTree(layout: CacheLayout, path: string): Promise<void> {
   await makeDirectory(layout.downloads);

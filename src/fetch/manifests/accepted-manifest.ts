@@ -24,7 +24,9 @@ export interface AcceptedState {
   readonly etags: Readonly<Record<string, string>>;
 }
 
-/** state/accepted.json: our own file, whose names are those of `GoodManifest` and `AcceptedState`. */
+/**
+ * state/accepted.json: our own file, whose names are those of `GoodManifest` and `AcceptedState`.
+ */
 interface AcceptedFile extends AcceptedState, Pick<GoodManifest, 'sha256' | 'url' | 'local'> {
   readonly accepted_version: 1;
   readonly accepted_at: string;
@@ -36,8 +38,9 @@ export interface AcceptedManifest extends GoodManifest, AcceptedState {
 }
 
 /**
- * Reads the newest accepted manifest from state/; undefined where there is none, or a damaged one (bytes are checked against
- * the recorded digest). Whether its signature is good under today's keys is for the caller to check.
+ * Reads the newest accepted manifest from state/; undefined where there is none, or a damaged one
+ * (bytes are checked against the recorded digest). Whether its signature is good under today's keys
+ * is for the caller to check.
  */
 export async function readAccepted(layout: CacheLayout): Promise<AcceptedManifest | undefined> {
   const state = await readFileIfThere(acceptedPath(layout));
@@ -51,7 +54,10 @@ export async function readAccepted(layout: CacheLayout): Promise<AcceptedManifes
   }
 }
 
-/** Makes a manifest the accepted one: its bytes under their digest first, then one atomic write that names it. */
+/**
+ * Makes a manifest the accepted one: its bytes under their digest first, then one atomic write that
+ * names it.
+ */
 export async function writeAccepted(layout: CacheLayout, found: GoodManifest, state: AcceptedState): Promise<void> {
   await keepManifest(layout, found);
   const { sha256: digest, local } = found;
@@ -62,7 +68,10 @@ export async function writeAccepted(layout: CacheLayout, found: GoodManifest, st
   await removeOldManifests(layout, digest);
 }
 
-/** Keeps a manifest's bytes and signature under their digest, as long as an installed version or the newest acceptance names it. */
+/**
+ * Keeps a manifest's bytes and signature under their digest, as long as an installed version or the
+ * newest acceptance names it.
+ */
 export async function keepManifest(layout: CacheLayout, good: GoodManifest): Promise<void> {
   const path = manifestPath(layout, good.sha256);
   if (good.signature) await writeFileAtomically(`${path}.minisig`, good.signature);

@@ -36,8 +36,9 @@ const sourceTimeoutMs = 15_000;
 const graceMs = 3_000;
 
 /**
- * Asks every source of the client at once, conditionally where it gave the stored manifest. Each has a deadline; after the
- * first good answer the others have three seconds more. Every source gets an answer, in the order of `client.sources`.
+ * Asks every source of the client at once, conditionally where it gave the stored manifest. Each
+ * has a deadline; after the first good answer the others have three seconds more. Every source gets
+ * an answer, in the order of `client.sources`.
  */
 export async function askSources(client: Client, trust: Trust, context: RunContext): Promise<SourceAnswer[]> {
   const http = await client.http();
@@ -86,7 +87,8 @@ async function askSource(source: string, client: Client, trust: Trust, options: 
   try {
     return answer(openManifest(client, trust, found));
   } catch (error) {
-    // Two files, which a release may change between our two requests: both once more, from the release's own place.
+    // Two files, which a release may change between our two requests: both once more, from the
+    // release's own place.
     if (trust.roots.length === 0 || !isAircherError(error, 'integrity')) throw error;
     const again = await fetchAgain(found, options).catch(() => undefined);
     options.signal?.throwIfAborted();

@@ -6,7 +6,9 @@ export function hasExpired({ expires_at: end = '' }: Manifest): boolean {
   return Date.parse(end) <= Date.now();
 }
 
-/** Refuses a manifest past its `expires_at`; nothing new is installed by one. Throws `integrity`. */
+/**
+ * Refuses a manifest past its `expires_at`; nothing new is installed by one. Throws `integrity`.
+ */
 export function checkExpiry(manifest: Manifest): void {
   if (!hasExpired(manifest)) return;
   throw integrityError(

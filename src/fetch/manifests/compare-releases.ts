@@ -3,8 +3,8 @@ import * as semver from '../../contract/versions.ts';
 import { tagPrefixOf } from '../sources/fetch-release.ts';
 
 /**
- * Which manifest is newer: by the semver of `release`, then by `generated_at`. Negative where `a` is older. Manifests without
- * a release (the format's first draft) are older than those with one.
+ * Which manifest is newer: by the semver of `release`, then by `generated_at`. Negative where `a`
+ * is older. Manifests without a release (the format's first draft) are older than those with one.
  */
 export function compareReleases(a: Manifest, b: Manifest): number {
   const [first, second] = [releaseVersion(a.release), releaseVersion(b.release)];

@@ -13,9 +13,11 @@ import { rememberManifest } from './remember-manifest.ts';
 import { readTrust } from './trust.ts';
 
 /**
- * The manifest to go by: that of `client.release` where one is named, else the newest good one of all sources and of what was
- * accepted before. Sources that fail, lag behind or send something bad are warned of, and passed over while there is a
- * better one. To install by it, it must not have expired. Throws `usage` (no source), `remote` (none answers, offline), `integrity` (bad signature, rollback).
+ * The manifest to go by: that of `client.release` where one is named, else the newest good one of
+ * all sources and of what was accepted before. Sources that fail, lag behind or send something bad
+ * are warned of, and passed over while there is a better one. To install by it, it must not have
+ * expired. Throws `usage` (no source), `remote` (none answers, offline), `integrity` (bad
+ * signature, rollback).
  */
 export async function findManifest(
   client: Client,

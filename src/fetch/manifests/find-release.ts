@@ -12,8 +12,10 @@ import { firstGood, type GoodManifest } from './good-manifest.ts';
 import { openManifest, readTrust } from './trust.ts';
 
 /**
- * The manifest of a release named by tag or version (`newest` is undefined where there are prereleases only). One that the newest manifest lists is trusted by the digest there, and its
- * own age, expiry and keys don't count; any other (a prerelease) must be signed like a new one, where keys are trusted.
+ * The manifest of a release named by tag or version (`newest` is undefined where there are
+ * prereleases only). One that the newest manifest lists is trusted by the digest there, and its own
+ * age, expiry and keys don't count; any other (a prerelease) must be signed like a new one, where
+ * keys are trusted.
  */
 export async function findRelease(
   client: Client,
@@ -29,7 +31,10 @@ export async function findRelease(
   return fetchUnlisted(client, tagPrefixOf(newest?.manifest.release), release, context);
 }
 
-/** An old manifest, by what the newest one says of it. Asks one host after the other. Throws `remote`, `integrity`. */
+/**
+ * An old manifest, by what the newest one says of it. Asks one host after the other. Throws
+ * `remote`, `integrity`.
+ */
 export async function fetchPublished(
   client: Client,
   newest: GoodManifest,
@@ -63,7 +68,8 @@ async function fetchUnlisted(
   const ask = async (source: string): Promise<GoodManifest> => {
     const found = openManifest(client, trust, await fetchRelease(source, release, { http, tagPrefix, ...context }));
     const { release: itself } = found.manifest;
-    // A mirror that gives another release's (well-signed) manifest for the asked one mustn't pass it off.
+    // A mirror that gives another release's (well-signed) manifest for the asked one mustn't pass
+    // it off.
     if (itself !== undefined && !names(release, itself)) {
       throw integrityError(`${found.url}: the manifest is of ${itself}, not of ${release}`);
     }

@@ -13,13 +13,21 @@ export interface GoodManifest {
   readonly url: string;
   /** It came from this machine: only then its addresses may lead there. */
   readonly local: boolean;
-  /** For a release that was asked for by name: what the newest manifest says was withdrawn since. */
+  /**
+   * For a release that was asked for by name: what the newest manifest says was withdrawn since.
+   */
   readonly withdrawnSince?: Manifest['yanked'];
-  /** No source answered, so this is what was accepted before: why nobody knows whether there is a newer one. */
+  /**
+   * No source answered, so this is what was accepted before: why nobody knows whether there is a
+   * newer one.
+   */
   readonly unconfirmed?: AircherError;
 }
 
-/** The first good manifest of places that are asked one after the other. Throws `noneGood` of their faults. */
+/**
+ * The first good manifest of places that are asked one after the other. Throws `noneGood` of their
+ * faults.
+ */
 export async function firstGood<Place>(
   places: readonly Place[],
   ask: (place: Place) => Promise<GoodManifest>,
@@ -39,7 +47,10 @@ export async function firstGood<Place>(
   throw noneGood(faults, message, hint);
 }
 
-/** What to throw where every place that was asked failed: the one fault, or the worst of them with all as problems. */
+/**
+ * What to throw where every place that was asked failed: the one fault, or the worst of them with
+ * all as problems.
+ */
 export function noneGood(
   faults: readonly AircherError[],
   message: string,

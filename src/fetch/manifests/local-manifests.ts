@@ -11,9 +11,10 @@ import { rememberManifest } from './remember-manifest.ts';
 import { openManifest, readTrust } from './trust.ts';
 
 /**
- * The good manifests that can be had without a network: files that the caller names as sources, the one in `directory`, what was
- * accepted before. Signature and namespace count as ever; age and expiry don't, for somebody carried the release here on
- * purpose (an expired one is warned of). Throws `integrity`, `invalid`.
+ * The good manifests that can be had without a network: files that the caller names as sources, the
+ * one in `directory`, what was accepted before. Signature and namespace count as ever; age and
+ * expiry don't, for somebody carried the release here on purpose (an expired one is warned of).
+ * Throws `integrity`, `invalid`.
  */
 export async function localManifests(
   client: Client,

@@ -10,8 +10,8 @@ import { compareReleases } from './compare-releases.ts';
 import { sameKeys, type Trust, type TrustedManifest } from './trust.ts';
 
 /**
- * Makes a manifest that was found good the newest accepted one, unless that is known already, another process accepted a newer
- * one meanwhile, or the cache can't be written to (a warning).
+ * Makes a manifest that was found good the newest accepted one, unless that is known already,
+ * another process accepted a newer one meanwhile, or the cache can't be written to (a warning).
  */
 export async function rememberManifest(
   client: Client,
@@ -46,7 +46,10 @@ export async function noteNamespace(client: Client, manifest: Manifest): Promise
   await writeNamespace(client.namespacesFile, client.sources.map(showSource), directoryName(manifest));
 }
 
-/** A manifest's namespace, as the name of its cache; empty where it has none that may name a directory. */
+/**
+ * A manifest's namespace, as the name of its cache; empty where it has none that may name a
+ * directory.
+ */
 export function directoryName({ namespace = '' }: Manifest): string {
   return namespacePattern.test(namespace) ? namespace : '';
 }

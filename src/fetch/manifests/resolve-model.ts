@@ -18,9 +18,10 @@ export interface ResolvedModel {
 }
 
 /**
- * The newest version of a model that satisfies a range (default: the newest there is), the manifest's own first, then its
- * `published_versions`. A withdrawn version is chosen only where that very version or its release was asked for, with a warning. Throws `invalid`
- * for a name or version that nobody offers.
+ * The newest version of a model that satisfies a range (default: the newest there is), the
+ * manifest's own first, then its `published_versions`. A withdrawn version is chosen only where
+ * that very version or its release was asked for, with a warning. Throws `invalid` for a name or
+ * version that nobody offers.
  */
 export async function resolveModel(
   client: Client,
@@ -40,14 +41,20 @@ export async function resolveModel(
   throw integrityError(`${from.url}: has ${name} ${old.version} instead of ${version}`);
 }
 
-/** The version that an update goes to; undefined where the model, or each of its versions, isn't offered any more. */
+/**
+ * The version that an update goes to; undefined where the model, or each of its versions, isn't
+ * offered any more.
+ */
 export function newestOffered(good: GoodManifest, name: string): string | undefined {
   const { models } = good.manifest;
   const entry = Object.hasOwn(models, name) ? models[name] : undefined;
   return entry && choose(good, name, entry, undefined)?.version;
 }
 
-/** The newest version in the range: the entry itself, or one that was published before; undefined where none fits. */
+/**
+ * The newest version in the range: the entry itself, or one that was published before; undefined
+ * where none fits.
+ */
 function choose(
   good: GoodManifest,
   name: string,
@@ -63,7 +70,10 @@ function choose(
   return entry.published_versions?.filter(fits).sort((a, b) => semver.rcompare(a.version, b.version))[0];
 }
 
-/** A model's entry. Throws `invalid`, naming the nearest model, where the manifest has none of that name. */
+/**
+ * A model's entry. Throws `invalid`, naming the nearest model, where the manifest has none of that
+ * name.
+ */
 export function modelEntry(good: GoodManifest, name: string): ManifestModel {
   const { models } = good.manifest;
   const entry = Object.hasOwn(models, name) ? models[name] : undefined;

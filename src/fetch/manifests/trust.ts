@@ -19,9 +19,14 @@ type Keys = readonly string[];
 
 /** What a run goes by. Keys are minisign's base64 lines. */
 export interface Trust {
-  /** Given by the caller or baked in when the rest was learned. Empty: manifests need no signature. */
+  /**
+   * Given by the caller or baked in when the rest was learned. Empty: manifests need no signature.
+   */
   readonly roots: Keys;
-  /** Announced by a manifest that a trusted key signed, in the place of the roots; empty where none did. */
+  /**
+   * Announced by a manifest that a trusted key signed, in the place of the roots; empty where none
+   * did.
+   */
   readonly announced: Keys;
   /** What was announced before that, the oldest first. */
   readonly earlier: readonly Keys[];
@@ -37,7 +42,10 @@ export interface TrustedManifest extends GoodManifest {
   readonly signers: Keys;
 }
 
-/** Keys given as text or as the path of a `.pub` file. Throws `usage`, and `integrity` for a damaged key. */
+/**
+ * Keys given as text or as the path of a `.pub` file. Throws `usage`, and `integrity` for a damaged
+ * key.
+ */
 export async function readRootKeys(keys: Keys): Promise<Keys> {
   return (await Promise.all(keys.map(readRootKey))).flat();
 }
@@ -70,12 +78,12 @@ export function newTrust(roots: Keys, stored?: AcceptedManifest): Trust {
  * |---|---|---|
  * | A | C | that is what was learned from A |
  * | B, or C | C | whoever is given a key that was once announced would have learned the same |
- * | A and B | A and B | the owner may have given up one of them, which may have announced the rest |
+ * | A and B | A and B | one may have been given up since, and it may have announced the rest |
  * | D | D | nothing was learned from D |
  *
- * The manifest accepted last counts too, if one of these keys signed it (for A, B or C: the key that
- * signed it then) and it is of the client's namespace. Otherwise it is as if there were none, with a
- * warning. Throws as `readRootKeys`.
+ * The manifest accepted last counts too, if one of these keys signed it (for A, B or C: the key
+ * that signed it then) and it is of the client's namespace. Otherwise it is as if there were none,
+ * with a warning. Throws as `readRootKeys`.
  */
 export async function readTrust(client: Client, context: RunContext): Promise<Trust> {
   const keys = await readRootKeys(client.publicKeys);
@@ -100,8 +108,8 @@ export function sameKeys(a: Keys, b: Keys): boolean {
 }
 
 /**
- * Checks a manifest's signature, where keys are trusted, and its namespace. Throws `integrity` (no signature, a bad one, an
- * unknown key, another namespace), `invalid` (no valid manifest).
+ * Checks a manifest's signature, where keys are trusted, and its namespace. Throws `integrity` (no
+ * signature, a bad one, an unknown key, another namespace), `invalid` (no valid manifest).
  */
 export function openManifest(
   client: Client,
@@ -154,11 +162,15 @@ function checkSignature(
   }
 }
 
-/** A cache belongs to one namespace: that of the client, else that of the first manifest accepted into it. */
+/**
+ * A cache belongs to one namespace: that of the client, else that of the first manifest accepted
+ * into it.
+ */
 function namespaceFault({ namespace }: Manifest, client: Client, stored?: AcceptedManifest): string | undefined {
   const expected = client.namespace ?? stored?.manifest.namespace;
   if (expected === undefined || namespace === expected) return undefined;
-  // Manifests of the format's first draft name no namespace; without keys there is nothing to hold them to.
+  // Manifests of the format's first draft name no namespace; without keys there is nothing to hold
+  // them to.
   if (namespace === undefined && client.publicKeys.length === 0) return undefined;
   return `the manifest is of the namespace ${JSON.stringify(namespace)}, not of ${JSON.stringify(expected)}`;
 }

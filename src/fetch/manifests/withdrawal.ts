@@ -7,7 +7,10 @@ export function withdrawal({ yanked }: Pick<Manifest, 'yanked'>, name: string, v
   return yanked?.find((entry) => entry.model === name && entry.version === version)?.reason;
 }
 
-/** The same by a manifest that may have been asked for by name: then what the newest one says counts too. */
+/**
+ * The same by a manifest that may have been asked for by name: then what the newest one says counts
+ * too.
+ */
 export function withdrawalBy(good: GoodManifest, name: string, version: string): string | undefined {
   return withdrawal(good.manifest, name, version) ?? withdrawal({ yanked: good.withdrawnSince }, name, version);
 }

@@ -15,8 +15,9 @@ const lengthBytes = 8;
 const maxHeaderBytes = 16 * 1024 * 1024;
 
 /**
- * `<path>: <tensor>` of each tensor of which any chunk is in no installed version. Fetches the headers of safetensors files that
- * aren't on this machine. Throws as a transfer does; a file whose header can't be read adds no names.
+ * `<path>: <tensor>` of each tensor of which any chunk is in no installed version. Fetches the
+ * headers of safetensors files that aren't on this machine. Throws as a transfer does; a file whose
+ * header can't be read adds no names.
  */
 export async function changedTensors(plan: TransferPlan, http: Http, context: RunContext): Promise<string[]> {
   const index = plan.index!.value;
@@ -52,7 +53,10 @@ export async function changedTensors(plan: TransferPlan, http: Http, context: Ru
   return names;
 }
 
-/** Name, begin and end (behind the header) of each tensor, as far as the header can be read; the release's gate has checked it. */
+/**
+ * Name, begin and end (behind the header) of each tensor, as far as the header can be read; the
+ * release's gate has checked it.
+ */
 function tensorsOf(json: Uint8Array, file: string): readonly (readonly [name: string, begin: number, end: number])[] {
   try {
     return Object.entries(parseStrictJson(json, { file, maxBytes: maxHeaderBytes }) ?? {})

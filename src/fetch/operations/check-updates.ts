@@ -20,8 +20,8 @@ import { currentRecord, selectInstalled } from './select-installed.ts';
 const defaultTimeoutMs = 30_000;
 
 /**
- * Compares what is installed with what is offered. Installs nothing. Throws as `findManifest`, where no source answers, and as
- * `eachModel`.
+ * Compares what is installed with what is offered. Installs nothing. Throws as `findManifest`,
+ * where no source answers, and as `eachModel`.
  */
 export async function checkUpdates(client: Client, options: CheckUpdatesOptions = {}): Promise<Models<UpdateStatus>> {
   const models = await selectInstalled(client, options.names);

@@ -26,10 +26,11 @@ export interface UpdateDecision {
 }
 
 /**
- * Decides what an update of a model is: the newest version that is offered and newer; from a withdrawn one, any other. The one place
- * where that is decided, for `check-updates`, `update --plan` and `update`. What is wanted of it: `weights` if given, else what is
- * wanted of the version in use. Asks a host only where `next` isn't of the newest release. Throws `remote`, `integrity`, and as
- * `wantedOf`, where that has weights which `next` lacks.
+ * Decides what an update of a model is: the newest version that is offered and newer; from a
+ * withdrawn one, any other. The one place where that is decided, for `check-updates`, `update
+ * --plan` and `update`. What is wanted of it: `weights` if given, else what is wanted of the
+ * version in use. Asks a host only where `next` isn't of the newest release. Throws `remote`,
+ * `integrity`, and as `wantedOf`, where that has weights which `next` lacks.
  */
 export async function decideUpdate(
   client: Client,

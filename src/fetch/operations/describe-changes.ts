@@ -3,8 +3,9 @@ import type { SpaceChange, SpaceChanges } from '../api.ts';
 import { type Wanted, weightsOf } from '../cache/wanted-weights.ts';
 
 /**
- * What a change of versions means for indices made with the weights that are wanted: with each, and the worst of it. The default is
- * compared with the default before, whatever their paths; others by path.
+ * What a change of versions means for indices made with the weights that are wanted: with each, and
+ * the worst of it. The default is compared with the default before, whatever their paths; others by
+ * path.
  */
 export function spaceChanges(before: ManifestModel, after: ManifestModel, wanted: Wanted): SpaceChanges {
   const named = wanted.flatMap((one) => (one === 'all' ? everyOf(before) : [one]));
@@ -33,7 +34,10 @@ function compare(before: string | undefined, after: string | undefined): SpaceCh
   return before === after ? 'same' : 'changes';
 }
 
-/** What differs between two versions of a model, as a manifest tells it: `weights`, `tokenizer`, `384 → 768 dimensions`, … */
+/**
+ * What differs between two versions of a model, as a manifest tells it: `weights`, `tokenizer`,
+ * `384 → 768 dimensions`, …
+ */
 export function describeChanges(before: ManifestModel, after: ManifestModel): string[] {
   const { fingerprints: old = {}, embedding: was } = before;
   const { fingerprints: next = {}, embedding: is } = after;

@@ -18,7 +18,9 @@ import { hasExpired } from '../manifests/check-expiry.ts';
 import { releaseName } from '../manifests/compare-releases.ts';
 import { newTrust, readRootKeys } from '../manifests/trust.ts';
 
-/** Looks at everything that an install needs, and changes nothing. Never throws for what it finds. */
+/**
+ * Looks at everything that an install needs, and changes nothing. Never throws for what it finds.
+ */
 export async function diagnose(client: Client, context: RunContext = {}): Promise<DoctorReport> {
   const hosts = new Set<string>();
   const findings = [

@@ -3,8 +3,9 @@ import { type RunContext, warn } from '../../core/events.ts';
 import type { ModelFailure } from '../api.ts';
 
 /**
- * Does something to one model after the other. A failure ends that one alone: it is warned of as it happens, the rest goes on, and
- * one error at the end tells all (`tellAll`). Cancelled, it ends at once, as `interrupted`.
+ * Does something to one model after the other. A failure ends that one alone: it is warned of as it
+ * happens, the rest goes on, and one error at the end tells all (`tellAll`). Cancelled, it ends at
+ * once, as `interrupted`.
  */
 export async function eachModel<Item extends { readonly name: string }, Report>(
   items: readonly Item[],
@@ -47,7 +48,10 @@ interface Failure {
   readonly error: AircherError;
 }
 
-/** The error, with what was done besides: `details.models`, the reports, and `details.failed`, by model. */
+/**
+ * The error, with what was done besides: `details.models`, the reports, and `details.failed`, by
+ * model.
+ */
 function tellAll(
   error: AircherError,
   models: readonly unknown[],

@@ -23,10 +23,11 @@ import { pathsIn } from '../transfer/transfer-directory.ts';
 import { findInstalled, findWanted } from './find-installed.ts';
 
 /**
- * Writes into a directory what `install --from` needs on a machine without a network: archive, chunk index, manifest and its
- * signatures. A folder of files instead of the archive where not all of it is wanted, and, from an installed version, offline. Wanted are
- * the weights that are asked for, else what is wanted of the version that is used here, else the default. Several models of one
- * release may share the directory. Throws `conflict` where it has another release's manifest.
+ * Writes into a directory what `install --from` needs on a machine without a network: archive,
+ * chunk index, manifest and its signatures. A folder of files instead of the archive where not all
+ * of it is wanted, and, from an installed version, offline. Wanted are the weights that are asked
+ * for, else what is wanted of the version that is used here, else the default. Several models of
+ * one release may share the directory. Throws `conflict` where it has another release's manifest.
  */
 export async function exportModel(
   client: Client,

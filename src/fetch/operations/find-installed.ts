@@ -25,9 +25,10 @@ export interface WantedVersion {
 }
 
 /**
- * The version to use: the pinned one, else the one in use, else the newest installed; the first of these in the range. Whether its
- * files are whole doesn't matter here: a damaged version is repaired or an error, never replaced by another, whose vectors may
- * be others. Undefined where none is in the range. Throws `invalid` where the name is an installed one's in another case.
+ * The version to use: the pinned one, else the one in use, else the newest installed; the first of
+ * these in the range. Whether its files are whole doesn't matter here: a damaged version is
+ * repaired or an error, never replaced by another, whose vectors may be others. Undefined where
+ * none is in the range. Throws `invalid` where the name is an installed one's in another case.
  */
 export async function findWanted(
   client: Client,
@@ -54,9 +55,9 @@ export interface InstalledPart {
 }
 
 /**
- * The installed version to use, whole, with the weights that are asked for (else those of `kept`, else the default); undefined where it
- * isn't installed. Throws `integrity` where files of it are missing or cut, `invalid` where those weights aren't here, and as
- * `findWanted`.
+ * The installed version to use, whole, with the weights that are asked for (else those of `kept`,
+ * else the default); undefined where it isn't installed. Throws `integrity` where files of it are
+ * missing or cut, `invalid` where those weights aren't here, and as `findWanted`.
  */
 export async function findInstalled(
   client: Client,
@@ -105,7 +106,10 @@ export function describeInstalled(layout: CacheLayout, { record, wanted }: Insta
   };
 }
 
-/** Space and file of the weights that are wanted, of several the default. Where the manifest names none, those of the usual name. */
+/**
+ * Space and file of the weights that are wanted, of several the default. Where the manifest names
+ * none, those of the usual name.
+ */
 export function describeWeights(
   layout: CacheLayout,
   { model, version, entry, files }: InstallRecord,

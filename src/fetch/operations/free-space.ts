@@ -16,8 +16,8 @@ import { discardTree, trashPrefix } from '../install/staging.ts';
 import { notInstalled } from './select-installed.ts';
 
 /**
- * Deletes old versions, what interrupted downloads left, and what a killed process left; never a current or pinned version, and
- * nothing of a model that another process is working on.
+ * Deletes old versions, what interrupted downloads left, and what a killed process left; never a
+ * current or pinned version, and nothing of a model that another process is working on.
  */
 export async function prune(client: Client, options: PruneOptions = {}): Promise<PruneReport> {
   const { layout } = client;
@@ -89,8 +89,8 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 /**
- * Deletes a model with all its versions, its pin and what was downloaded of it, also where no version is complete. Throws `invalid`
- * where nothing of it is here.
+ * Deletes a model with all its versions, its pin and what was downloaded of it, also where no
+ * version is complete. Throws `invalid` where nothing of it is here.
  */
 export async function removeModel(client: Client, name: string, context: RunContext = {}): Promise<RemovalReport> {
   const { layout } = client;

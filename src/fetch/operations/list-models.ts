@@ -9,7 +9,10 @@ import { findManifest } from '../manifests/find-manifest.ts';
 import { withdrawal } from '../manifests/withdrawal.ts';
 import { describeWeights } from './find-installed.ts';
 
-/** Every installed version that has the weights asked for (else every one), by model, newest first. No network. */
+/**
+ * Every installed version that has the weights asked for (else every one), by model, newest first.
+ * No network.
+ */
 export async function listInstalled(client: Client, options: WeightsOptions = {}): Promise<Models<ListedVersion>> {
   const { weights, ...context } = options;
   const pins = await readPins(client.layout, context);
@@ -35,7 +38,10 @@ export async function listInstalled(client: Client, options: WeightsOptions = {}
   return { models };
 }
 
-/** What the newest manifest (or that of `client.release`) offers, of models that have the weights asked for. */
+/**
+ * What the newest manifest (or that of `client.release`) offers, of models that have the weights
+ * asked for.
+ */
 export async function listOffered(client: Client, options: WeightsOptions = {}): Promise<Offer> {
   const { weights: asked = 'default', ...context } = options;
   const { manifest } = await findManifest(client, context, 'look');

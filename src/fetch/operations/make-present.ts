@@ -7,9 +7,10 @@ import { resolveModel } from '../manifests/resolve-model.ts';
 import { findWanted } from './find-installed.ts';
 
 /**
- * Makes a model present, with the weights that are asked for: the version that is wanted here (`findWanted`), repaired where files of it
- * are missing or cut, brought back where it is gone; where none is, the newest in the range that `manifest` offers. A release
- * that is named (`client.release`) decides alone. Throws as `findWanted`, `resolveModel`, `installVersion`.
+ * Makes a model present, with the weights that are asked for: the version that is wanted here
+ * (`findWanted`), repaired where files of it are missing or cut, brought back where it is gone;
+ * where none is, the newest in the range that `manifest` offers. A release that is named
+ * (`client.release`) decides alone. Throws as `findWanted`, `resolveModel`, `installVersion`.
  */
 export async function makePresent(
   client: Client,

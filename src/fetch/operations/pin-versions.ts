@@ -16,8 +16,9 @@ import { spaceChanges } from './describe-changes.ts';
 import { currentRecord, notInstalled, requireInstalled } from './select-installed.ts';
 
 /**
- * Makes an installed version the one in use, and keeps it: `update` passes the model over. What is missing of it is fetched: of `weights`
- * if given, else of what is wanted of the version in use. Throws `invalid` where it isn't installed, and as `installVersion`.
+ * Makes an installed version the one in use, and keeps it: `update` passes the model over. What is
+ * missing of it is fetched: of `weights` if given, else of what is wanted of the version in use.
+ * Throws `invalid` where it isn't installed, and as `installVersion`.
  */
 export async function pinVersion(
   client: Client,
@@ -35,14 +36,18 @@ export async function pinVersion(
   const { wanted } = await installVersion(client, installedTarget(known), how);
   const { stored } = await readTrust(client, context);
   if (stored) warnIfWithdrawn(name, version, withdrawal(stored.manifest, name, version), context);
-  // First the pin: it alone decides which version is used, and a killed switch is completed by the next command.
+  // First the pin: it alone decides which version is used, and a killed switch is completed by the
+  // next command.
   await writePin(layout, name, version);
   await withModelLock(layout, name, context, () => switchCurrent(layout, name, version));
   await refreshChecksumsFile(layout);
   return { name, from: model.current, to: version, pinned: true, ...spaceChanges(entry, known.entry, wanted) };
 }
 
-/** Lets `update` have the model again. Throws `invalid` for a name that is neither pinned nor installed. */
+/**
+ * Lets `update` have the model again. Throws `invalid` for a name that is neither pinned nor
+ * installed.
+ */
 export async function unpinModel(client: Client, name: string): Promise<UnpinReport> {
   const { pins } = await client.preferences();
   if (pins[name]) await writePin(client.layout, name, undefined);
@@ -51,8 +56,9 @@ export async function unpinModel(client: Client, name: string): Promise<UnpinRep
 }
 
 /**
- * Goes back to an earlier version, by default the newest installed one before the current, and pins it, so that the next update
- * doesn't undo it. A version that isn't installed is fetched. Throws `invalid` where there is none.
+ * Goes back to an earlier version, by default the newest installed one before the current, and pins
+ * it, so that the next update doesn't undo it. A version that isn't installed is fetched. Throws
+ * `invalid` where there is none.
  */
 export async function rollBack(
   client: Client,

@@ -13,8 +13,9 @@ import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import { changedTensors } from './changed-tensors.ts';
 
 /**
- * What installing what is wanted of a version would take. The chunk index that this fetches stays for the install; a cache that can't be written
- * to has it in a temporary directory. Changed tensors may take a safetensors header more.
+ * What installing what is wanted of a version would take. The chunk index that this fetches stays
+ * for the install; a cache that can't be written to has it in a temporary directory. Changed
+ * tensors may take a safetensors header more.
  */
 export async function planUpdate(
   client: Client,

@@ -13,8 +13,9 @@ import { selectInstalled } from './select-installed.ts';
 export type OnUpdate = (report: UpdateReport, install: InstallReport | undefined) => void;
 
 /**
- * Brings installed models to the newest versions, as `decideUpdate` has it. Each model is switched when it is complete. One that
- * fails keeps its version, and the rest goes on. Throws as `findManifest` (then nothing was done) and `eachModel`.
+ * Brings installed models to the newest versions, as `decideUpdate` has it. Each model is switched
+ * when it is complete. One that fails keeps its version, and the rest goes on. Throws as
+ * `findManifest` (then nothing was done) and `eachModel`.
  */
 export async function updateModels(
   client: Client,

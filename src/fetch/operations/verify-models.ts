@@ -17,8 +17,8 @@ import { eachModel } from './each-model.ts';
 import { selectInstalled } from './select-installed.ts';
 
 /**
- * Hashes every file of every installed version of the models, and repairs what is wrong where that is asked for. `onReport` hears of
- * each as it happens. Throws as `eachModel`.
+ * Hashes every file of every installed version of the models, and repairs what is wrong where that
+ * is asked for. `onReport` hears of each as it happens. Throws as `eachModel`.
  */
 export async function verifyModels(
   client: Client,
@@ -89,7 +89,10 @@ async function badFiles(
   return results.filter((result) => result !== undefined);
 }
 
-/** Files that no release brought: a loader may pick them up. Whole ones of weights that an interrupted install left are none. */
+/**
+ * Files that no release brought: a loader may pick them up. Whole ones of weights that an
+ * interrupted install left are none.
+ */
 async function warnOfStrangers(layout: CacheLayout, record: InstallRecord, context: RunContext): Promise<void> {
   const directory = layout.version(record.model, record.version);
   const known = new Set([...record.files.map((file) => file.path), versionFileName]);

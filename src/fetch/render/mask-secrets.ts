@@ -1,11 +1,14 @@
 import type { TextStream } from './output.ts';
 
-/** Shorter values aren't masked: they are no secrets worth the name, and would blot out ordinary words. */
+/**
+ * Shorter values aren't masked: they are no secrets worth the name, and would blot out ordinary
+ * words.
+ */
 const leastLength = 6;
 
 /**
- * A function that replaces each of these values in a text by `***`. Nothing of ours prints secrets, but what others answer (a
- * host's redirect, the output of a check command) may quote one.
+ * A function that replaces each of these values in a text by `***`. Nothing of ours prints secrets,
+ * but what others answer (a host's redirect, the output of a check command) may quote one.
  */
 export function maskOf(secrets: readonly (string | undefined)[]): (text: string) => string {
   const values = secrets
@@ -30,7 +33,10 @@ export function maskedStream(stream: TextStream, mask: (text: string) => string)
 
 const addressNames = ['AIRCHER_MANIFEST_URL', 'HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'];
 
-/** What is secret of a client's variables and arguments: tokens, and passwords and queries (as signed addresses have them) of URLs. */
+/**
+ * What is secret of a client's variables and arguments: tokens, and passwords and queries (as
+ * signed addresses have them) of URLs.
+ */
 export function clientSecrets(
   env: Readonly<Record<string, string | undefined>>,
   argv: readonly string[],

@@ -31,7 +31,10 @@ const verbs: Readonly<Record<string, string>> = {
   install: 'installing',
 };
 
-/** Turns events into text on stderr: one line that is drawn again on a terminal, a line every few seconds elsewhere. */
+/**
+ * Turns events into text on stderr: one line that is drawn again on a terminal, a line every few
+ * seconds elsewhere.
+ */
 export function createProgress(options: ProgressOptions): Progress {
   const { stderr, quiet, verbose, now = () => performance.now() } = options;
   const terminal = stderr.isTTY === true;

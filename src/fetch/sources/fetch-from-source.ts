@@ -5,12 +5,15 @@ import { listTags, releaseTags } from './git-tags.ts';
 import { parseSource } from './source.ts';
 import type { FetchedManifest, SourceOptions, UnchangedManifest } from './types.ts';
 
-/** Newest tags without a manifest that are stepped over: a release that is being made, or was given up. */
+/**
+ * Newest tags without a manifest that are stepped over: a release that is being made, or was given
+ * up.
+ */
 const maxStepsBack = 5;
 
 /**
- * The newest manifest of a source, and its signature, not verified. Throws `remote`, `conflict` (access denied), `invalid`
- * (none there, too big), `usage` (no source).
+ * The newest manifest of a source, and its signature, not verified. Throws `remote`, `conflict`
+ * (access denied), `invalid` (none there, too big), `usage` (no source).
  */
 export async function fetchFromSource(
   source: string,

@@ -10,8 +10,9 @@ import { parseSource, type Source } from './source.ts';
 import type { FetchedManifest, ReleaseOptions } from './types.ts';
 
 /**
- * The manifest of one release, by tag or version, prereleases included: from the release's own place at that source, which for
- * a given tag never changes. Also what fetches manifest and signature once more as a pair. Throws as `fetchFromSource`.
+ * The manifest of one release, by tag or version, prereleases included: from the release's own
+ * place at that source, which for a given tag never changes. Also what fetches manifest and
+ * signature once more as a pair. Throws as `fetchFromSource`.
  */
 export async function fetchRelease(
   source: string,

@@ -6,9 +6,9 @@ import type { Http } from '../../http/http-client.ts';
 import { networkError, statusOf } from '../../http/remote-error.ts';
 
 /**
- * Names of all tags, by git's ref advertisement: no API, whose few anonymous requests an hour whole offices share. A private
- * repository doesn't answer; then, with a token, GitHub's API does: those of the prefix, all in one answer. Throws `remote`,
- * `conflict`.
+ * Names of all tags, by git's ref advertisement: no API, whose few anonymous requests an hour whole
+ * offices share. A private repository doesn't answer; then, with a token, GitHub's API does: those
+ * of the prefix, all in one answer. Throws `remote`, `conflict`.
  */
 export async function listTags(
   repository: string,
@@ -29,8 +29,9 @@ export async function listTags(
 }
 
 /**
- * Tags of a version 0 advertisement: pkt-lines `<4 hex digits length><sha> <ref>[\0capabilities]\n`, 0000 as separator (git's
- * gitprotocol-http). Peeled entries (`^{}`) name the commit of an annotated tag that is listed itself. Throws `remote`.
+ * Tags of a version 0 advertisement: pkt-lines `<4 hex digits length><sha>
+ * <ref>[\0capabilities]\n`, 0000 as separator (git's gitprotocol-http). Peeled entries (`^{}`) name
+ * the commit of an annotated tag that is listed itself. Throws `remote`.
  */
 export function parseRefAdvertisement(bytes: Uint8Array): string[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

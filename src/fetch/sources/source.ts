@@ -14,7 +14,9 @@ export type Source =
       readonly tagPrefix: string;
     };
 
-/** Reads the text of a source: a URL, `github:owner/repo#prefix`, or a file's path. Throws `usage`. */
+/**
+ * Reads the text of a source: a URL, `github:owner/repo#prefix`, or a file's path. Throws `usage`.
+ */
 export function parseSource(text: string): Source {
   if (text.startsWith('github:')) return parseGitHub(text);
   if (/^https?:\/\//i.test(text)) {

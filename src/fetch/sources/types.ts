@@ -3,14 +3,20 @@ import type { Http } from '../../http/http-client.ts';
 
 export interface SourceOptions extends RunContext {
   readonly http: Http;
-  /** The `etag` of the last answer of this source: where it is still the same, the answer is `notModified`. */
+  /**
+   * The `etag` of the last answer of this source: where it is still the same, the answer is
+   * `notModified`.
+   */
   readonly etag?: string | undefined;
   /** For the whole answer; default 30,000. */
   readonly timeoutMs?: number | undefined;
 }
 
 export interface ReleaseOptions extends SourceOptions {
-  /** What stands before the version in tags, where the source itself doesn't say it; else it is read off the source's newest manifest. */
+  /**
+   * What stands before the version in tags, where the source itself doesn't say it; else it is read
+   * off the source's newest manifest.
+   */
   readonly tagPrefix?: string | undefined;
 }
 

@@ -22,7 +22,10 @@ export interface Chunk {
   readonly archiveLength: number;
   /** In archive order; the first one is where it is fetched from. */
   readonly places: readonly [Place, ...Place[]];
-  /** `local`: being copied or checked on this machine. `asked`: a worker reads it. `arrived`: being checked and written. */
+  /**
+   * `local`: being copied or checked on this machine. `asked`: a worker reads it. `arrived`: being
+   * checked and written.
+   */
   state: 'local' | 'missing' | 'asked' | 'arrived' | 'done';
   /** Two workers read it; see `RangeQueue.takeAgain`. */
   askedTwice: boolean;
@@ -30,12 +33,16 @@ export interface Chunk {
   readonly wrong: Map<Mirror, number>;
 }
 
-/** The chunks of the wanted files, in archive order. tar structure is none of them, since files are written without it. */
+/**
+ * The chunks of the wanted files, in archive order. tar structure is none of them, since files are
+ * written without it.
+ */
 export function chunksOf(index: ChunkIndex, paths?: ReadonlySet<string>): Chunk[] {
   const chunks = new Map<string, Chunk & { readonly places: [Place, ...Place[]] }>();
   for (const [chunk, [archiveOffset, archiveLength, file, offset, length, sha256]] of index.chunks.entries()) {
     if (file === structure || paths?.has(index.files[file]!.path) === false) continue;
-    // The length is part of the identity, so that a false digest can't lend one chunk's length to another.
+    // The length is part of the identity, so that a false digest can't lend one chunk's length to
+    // another.
     const key = `${sha256} ${length}`;
     const place = { chunk, file, offset };
     const known = chunks.get(key);
@@ -61,7 +68,10 @@ export function isChunk(chunk: Chunk, bytes: Uint8Array): boolean {
   return bytes.length === chunk.length && sha256(bytes) === chunk.sha256;
 }
 
-/** The chunk's bytes out of what a mirror sent; or, where they aren't the chunk's, what is wrong with them. */
+/**
+ * The chunk's bytes out of what a mirror sent; or, where they aren't the chunk's, what is wrong
+ * with them.
+ */
 export async function decodeSlice(
   chunk: Chunk,
   slice: Uint8Array,

@@ -30,9 +30,10 @@ interface PartialArchive {
 }
 
 /**
- * The whole archive by one resumable GET, one mirror after the other where one fails, checked against its sha256: the way of
- * releases without an index, whose parts can't be checked alone. It lies in the staging directory afterwards, where the disk must have
- * room for `bytesAfterwards` more. Throws `remote`, `integrity`, `machine`, `interrupted`.
+ * The whole archive by one resumable GET, one mirror after the other where one fails, checked
+ * against its sha256: the way of releases without an index, whose parts can't be checked alone. It
+ * lies in the staging directory afterwards, where the disk must have room for `bytesAfterwards`
+ * more. Throws `remote`, `integrity`, `machine`, `interrupted`.
  */
 export async function fetchArchive(
   request: TransferRequest,
@@ -76,7 +77,10 @@ async function openPartial(path: string, sizeBytes: number, context: RunContext)
 
 async function complete(archive: PartialArchive, request: TransferRequest, work: MirrorsAtWork): Promise<void> {
   const { entry } = request;
-  /** It was wrong once: from then on nobody continues what another one sent, so that it shows who is to blame. */
+  /**
+   * It was wrong once: from then on nobody continues what another one sent, so that it shows who is
+   * to blame.
+   */
   let alone = false;
   for (;;) {
     work.signal?.throwIfAborted();

@@ -19,9 +19,10 @@ export interface LoadedIndex {
 }
 
 /**
- * The chunk index that the manifest's entry names, from the caller, the staging directory, or one mirror after the other;
- * undefined where the entry names none. Its size and sha256 are the entry's, it is well formed, and it describes the entry's
- * archive and files. Throws `invalid`, `integrity`, `remote`.
+ * The chunk index that the manifest's entry names, from the caller, the staging directory, or one
+ * mirror after the other; undefined where the entry names none. Its size and sha256 are the
+ * entry's, it is well formed, and it describes the entry's archive and files. Throws `invalid`,
+ * `integrity`, `remote`.
  */
 export async function loadIndex(
   request: TransferRequest,
@@ -49,7 +50,10 @@ export async function loadIndex(
 
 /** When a mirror hasn't sent the index after so long, the next one is asked as well. */
 const patienceMs = 1500;
-/** How often each mirror is asked: one that has just been changed may say for a moment that it has nothing, or send a page. */
+/**
+ * How often each mirror is asked: one that has just been changed may say for a moment that it has
+ * nothing, or send a page.
+ */
 const rounds = 3;
 
 async function download(

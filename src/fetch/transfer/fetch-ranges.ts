@@ -17,12 +17,18 @@ import { readRange, type Worker } from './worker.ts';
 
 /** How often it is looked for workers that are late, and mirrors that have rested. */
 const lookMs = 250;
-/** A worker that has received nothing for so long is late; and one that, this long after it began, is so many times slower than the median. */
+/**
+ * A worker that has received nothing for so long is late; and one that, this long after it began,
+ * is so many times slower than the median.
+ */
 const lateMs = 3000;
 const slowFactor = 4;
 /** So long the preferred mirror may take to begin before the next one is asked as well. */
 const headStartMs = 1000;
-/** Chunks between arrival and disk at once. More than the thread pool works on only cost memory, and are lost by a kill. */
+/**
+ * Chunks between arrival and disk at once. More than the thread pool works on only cost memory, and
+ * are lost by a kill.
+ */
 const mostArrived = 6;
 
 export interface RangeWork extends MirrorsAtWork {
@@ -34,8 +40,8 @@ export interface RangeWork extends MirrorsAtWork {
 }
 
 /**
- * Fetches every chunk of the queue: workers take ranges from it until it is empty. Then what is late is asked for once more, and
- * whoever is first counts.
+ * Fetches every chunk of the queue: workers take ranges from it until it is empty. Then what is
+ * late is asked for once more, and whoever is first counts.
  */
 export class RangeFetcher {
   readonly #work: RangeWork;
@@ -50,7 +56,10 @@ export class RangeFetcher {
     this.#work = work;
   }
 
-  /** Throws `remote` or `integrity` when no mirror is left for a chunk, errors of this machine, `interrupted`. */
+  /**
+   * Throws `remote` or `integrity` when no mirror is left for a chunk, errors of this machine,
+   * `interrupted`.
+   */
   async run(): Promise<void> {
     const { signal } = this.#work;
     const onAbort = (): void => this.fail(new AircherError('interrupted', 'Interrupted.'));
@@ -111,7 +120,10 @@ export class RangeFetcher {
     return [...this.#workers].filter((worker) => worker.mirror === mirror);
   }
 
-  /** Once more what a silent worker, or a very slow one, should have brought; from another mirror, where there is one. */
+  /**
+   * Once more what a silent worker, or a very slow one, should have brought; from another mirror,
+   * where there is one.
+   */
   #takeLate(mirror: Mirror, ready: readonly Mirror[], now: number): Range | undefined {
     const { http, queue, onEvent } = this.#work;
     const isLimited = http.pace(0) > 0;
@@ -178,7 +190,10 @@ export class RangeFetcher {
     }
   }
 
-  /** The mirror sends all of the archive, or the file, instead of a range: that is read where nobody else has the bytes. */
+  /**
+   * The mirror sends all of the archive, or the file, instead of a range: that is read where nobody
+   * else has the bytes.
+   */
   #readWhole({ mirror, range }: Worker): boolean {
     const { mirrors, queue } = this.#work;
     if (mirrors.some((other) => other !== mirror && isClean(other) && this.#canHelp(other))) return false;
@@ -189,7 +204,10 @@ export class RangeFetcher {
     return true;
   }
 
-  /** A promise while too many chunks wait for the processor or the disk: then the connection is held. */
+  /**
+   * A promise while too many chunks wait for the processor or the disk: then the connection is
+   * held.
+   */
   #receive(worker: Worker, chunk: Chunk, slice: Buffer, { format }: Location): Promise<void> | undefined {
     if (chunk.state !== 'asked') return undefined;
     chunk.state = 'arrived';
@@ -242,7 +260,10 @@ export class RangeFetcher {
   }
 }
 
-/** One, until the mirror has shown that it answers as it should; one more for each time that it is silent. */
+/**
+ * One, until the mirror has shown that it answers as it should; one more for each time that it is
+ * silent.
+ */
 function mostWorkers(mirror: Mirror, now: number): number {
   if (mirror.whole) return 1;
   if (mirror.answered) return mirror.connections;

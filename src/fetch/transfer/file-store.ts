@@ -29,13 +29,19 @@ interface StoredFile extends FileRecord {
   isHashing: boolean;
 }
 
-/** A version's files as they are put together: written by position, hashed in order, flushed when they are whole. */
+/**
+ * A version's files as they are put together: written by position, hashed in order, flushed when
+ * they are whole.
+ */
 export class FileStore {
   readonly #files: ReadonlyMap<number, StoredFile>;
   readonly #onWritten: (place: number) => void;
   #waitingBytes = 0;
 
-  /** Files by their number in the index. `onWritten` gets the number of each place of a chunk whose bytes are there. */
+  /**
+   * Files by their number in the index. `onWritten` gets the number of each place of a chunk whose
+   * bytes are there.
+   */
   constructor(directory: string, files: ReadonlyMap<number, FileRecord>, onWritten: (place: number) => void) {
     this.#onWritten = onWritten;
     const stored = (file: FileRecord): StoredFile => ({
@@ -49,7 +55,10 @@ export class FileStore {
     this.#files = new Map([...files].map(([number, file]) => [number, stored(file)]));
   }
 
-  /** Makes every file with its full length (without its bytes: sparse where the file system can); keeps what is there. */
+  /**
+   * Makes every file with its full length (without its bytes: sparse where the file system can);
+   * keeps what is there.
+   */
   async prepare(): Promise<void> {
     const directories = new Set([...this.#files.values()].map((file) => dirname(file.location)));
     await mapConcurrently(directories, filesAtOnce, makeDirectory);
@@ -67,8 +76,8 @@ export class FileStore {
   }
 
   /**
-   * Writes a chunk, whose bytes are right, to every place that isn't among `inPlace`. Each file that is complete is compared with its
-   * digest: throws `integrity`.
+   * Writes a chunk, whose bytes are right, to every place that isn't among `inPlace`. Each file
+   * that is complete is compared with its digest: throws `integrity`.
    */
   async write(chunk: Chunk, bytes: Uint8Array, inPlace?: ReadonlySet<number>): Promise<void> {
     for (const { chunk: place, file: number, offset } of chunk.places) {
@@ -83,7 +92,10 @@ export class FileStore {
     await withFile(file, (handle) => writeFully(handle, bytes, offset));
   }
 
-  /** From memory where a chunk continues what is hashed, or will soon; read back, once, where it came too early. */
+  /**
+   * From memory where a chunk continues what is hashed, or will soon; read back, once, where it
+   * came too early.
+   */
   async #hash(file: StoredFile, bytes: Uint8Array, offset: number, isOwn: boolean): Promise<void> {
     const { length } = bytes;
     const isKept = offset === file.hashed || this.#waitingBytes + length <= mostWaitingBytes;

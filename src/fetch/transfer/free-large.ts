@@ -6,8 +6,9 @@ const slackBytes = 4096;
 const readBytes = 16 * 1024;
 
 /**
- * Gives the memory of bytes that nobody uses any more back at once, where Node can (from 21): the collector would let a
- * hundred megabytes of such buffers gather first. Leaves bytes alone that may share their buffer with others.
+ * Gives the memory of bytes that nobody uses any more back at once, where Node can (from 21): the
+ * collector would let a hundred megabytes of such buffers gather first. Leaves bytes alone that may
+ * share their buffer with others.
  */
 export function freeLarge(bytes: Uint8Array): void {
   const { buffer } = bytes;
@@ -15,8 +16,9 @@ export function freeLarge(bytes: Uint8Array): void {
 }
 
 /**
- * The same for what was read from a connection: tens of thousands of buffers, each used for a moment. Node's parser still has this one
- * while its bytes are handed on, so it goes with the next tick.
+ * The same for what was read from a connection: tens of thousands of buffers, each used for a
+ * moment. Node's parser still has this one while its bytes are handed on, so it goes with the next
+ * tick.
  */
 export function freeRead(bytes: Uint8Array): void {
   const { buffer } = bytes;

@@ -12,7 +12,10 @@ const readsAtOnce = 3;
 /** Repositories and snapshots of a Hugging Face cache that are looked into at most. */
 const mostEntries = 2000;
 
-/** Where chunks may be copied from on this machine, by the number of their first place. The bytes are checked when they are copied. */
+/**
+ * Where chunks may be copied from on this machine, by the number of their first place. The bytes
+ * are checked when they are copied.
+ */
 export async function findCopies(
   request: TransferRequest,
   index: ChunkIndex,
@@ -37,7 +40,10 @@ export async function findCopies(
   return copies;
 }
 
-/** Looks chunks up in one installed version: by chunk where its index is known, and by whole files of the same sha256. */
+/**
+ * Looks chunks up in one installed version: by chunk where its index is known, and by whole files
+ * of the same sha256.
+ */
 function copiesOf(source: ReuseSource): (chunk: Chunk, index: ChunkIndex) => ChunkCopy | undefined {
   const chunks = new Map<string, ChunkCopy>();
   const there = new Set(source.files.map(({ path }) => path));
@@ -58,8 +64,9 @@ function copiesOf(source: ReuseSource): (chunk: Chunk, index: ChunkIndex) => Chu
 }
 
 /**
- * Files of a Hugging Face cache (`hub/models--<org>--<name>/{blobs,snapshots/<revision>}`, the layout of huggingface_hub) that may be
- * the ones wanted: blobs of LFS files are named by their sha256; others are found by name and size. By the wanted file's path.
+ * Files of a Hugging Face cache (`hub/models--<org>--<name>/{blobs,snapshots/<revision>}`, the
+ * layout of huggingface_hub) that may be the ones wanted: blobs of LFS files are named by their
+ * sha256; others are found by name and size. By the wanted file's path.
  */
 async function findInHuggingFaceCache(
   cache: string,
@@ -105,7 +112,9 @@ export interface LocalWork {
   readonly onMissing: (chunk: Chunk) => void;
 }
 
-/** Checks what is in place, and copies what an installed version has: by the chunks' digests alone. */
+/**
+ * Checks what is in place, and copies what an installed version has: by the chunks' digests alone.
+ */
 export async function takeLocalChunks(work: LocalWork): Promise<void> {
   await mapConcurrently(work.chunks, readsAtOnce, async (chunk) => {
     work.signal?.throwIfAborted();

@@ -18,7 +18,10 @@ export type FaultKind =
   | 'failing'
   | 'expired';
 
-/** How a fault is answered: ask again after a pause, wait as long as the mirror says, don't ask for the same again, or for nothing. */
+/**
+ * How a fault is answered: ask again after a pause, wait as long as the mirror says, don't ask for
+ * the same again, or for nothing.
+ */
 export type FaultRemedy = 'retry' | 'wait' | 'refused' | 'never';
 
 export class MirrorFaultError extends Error {
@@ -35,7 +38,10 @@ export class MirrorFaultError extends Error {
   }
 }
 
-/** An error of a request as a fault of its mirror; anything that isn't the mirror's doing is thrown on. */
+/**
+ * An error of a request as a fault of its mirror; anything that isn't the mirror's doing is thrown
+ * on.
+ */
 export function toFault(error: unknown): MirrorFaultError {
   if (error instanceof MirrorFaultError) return error;
   const reason = remoteReason(error);
@@ -74,8 +80,8 @@ export interface Asked {
 }
 
 /**
- * Where the body begins and ends in the resource: what was asked for, or the whole. Throws MirrorFaultError where status and
- * headers are of anything else.
+ * Where the body begins and ends in the resource: what was asked for, or the whole. Throws
+ * MirrorFaultError where status and headers are of anything else.
  */
 export function checkAnswer(response: HttpResponse, asked: Asked): readonly [start: number, end: number] {
   const answer = spanOf(response, asked);
@@ -106,7 +112,8 @@ function spanOf(response: HttpResponse, { range, size }: Asked): readonly [numbe
       : fault('wrong-length', `sends ${length} bytes instead of ${span[1] - span[0]} (status ${status})`);
   }
   const encoding = headers['content-encoding'] ?? 'identity';
-  // Some servers call a .tar.gz gzip'd content and send it as it is; then its length is right, and the digests tell.
+  // Some servers call a .tar.gz gzip'd content and send it as it is; then its length is right, and
+  // the digests tell.
   if (length === undefined && encoding !== 'identity')
     return fault('protocol', `sends ${encoding} that was not asked for`);
   return span;

@@ -37,7 +37,10 @@ const mostConnections = 8;
 /** So many bytes that were right make up for one failure. */
 const bytesPerStrike = 256 * 1024;
 
-/** One place to fetch from, and what this run has learnt about it. What follows from that: `set-mirror-aside.ts`. */
+/**
+ * One place to fetch from, and what this run has learnt about it. What follows from that:
+ * `set-mirror-aside.ts`.
+ */
 export class Mirror {
   readonly name: string;
   readonly host: string;
@@ -50,7 +53,10 @@ export class Mirror {
 
   /** Set when it isn't asked again in this run. */
   gone: { readonly kind: FaultKind; readonly message: string } | undefined;
-  /** It doesn't answer ranges as it should: only the whole is asked for, and where nobody else has the bytes. */
+  /**
+   * It doesn't answer ranges as it should: only the whole is asked for, and where nobody else has
+   * the bytes.
+   */
   whole = false;
   /** It sent wrong bytes: asked only where no other can help. */
   doubtful = false;
@@ -82,8 +88,9 @@ export class Mirror {
   }
 
   /**
-   * GET of a resource or a range of it, directly from where an earlier answer was redirected to. Archives have longer to begin than
-   * other answers: a proxy may read all of it first, in search of viruses. Throws as `Http.request`, and MirrorFaultError.
+   * GET of a resource or a range of it, directly from where an earlier answer was redirected to.
+   * Archives have longer to begin than other answers: a proxy may read all of it first, in search
+   * of viruses. Throws as `Http.request`, and MirrorFaultError.
    */
   async open(http: Http, url: string, asked: Asked, signal: AbortSignal | undefined): Promise<Opened> {
     const address = this.#addresses.get(url) ?? { url };
@@ -108,7 +115,10 @@ export class Mirror {
     return { response, span };
   }
 
-  /** For a private repository at GitHub, whose public URLs answer 404: the API's address from now on. */
+  /**
+   * For a private repository at GitHub, whose public URLs answer 404: the API's address from now
+   * on.
+   */
   async findByApi(http: Http, url: string, signal: AbortSignal | undefined): Promise<boolean> {
     if (this.#addresses.has(url)) return false;
     const found = await findPrivateAsset(http, url, { signal });
@@ -144,7 +154,10 @@ export class Mirror {
 
 type Preference = Pick<TransferRequest, 'mirrorOrder' | 'entry'>;
 
-/** The kinds of hosts in the order to ask them: the user's wish, then the release's primary, then the others. */
+/**
+ * The kinds of hosts in the order to ask them: the user's wish, then the release's primary, then
+ * the others.
+ */
 function orderedKinds({ mirrorOrder = [], entry }: Preference): HostKind[] {
   const wished = [...mirrorOrder, entry.primary, ...hostKinds];
   return [...new Set(wished)].filter((kind): kind is HostKind => hostKinds.some((known) => known === kind));
@@ -165,7 +178,9 @@ export function mirrorsAt(
   });
 }
 
-/** Every mirror of a model's chunks: the archive's, and last the raw files of those who have them. */
+/**
+ * Every mirror of a model's chunks: the archive's, and last the raw files of those who have them.
+ */
 export function chunkMirrors(request: Preference, index: ChunkIndex, http: Http): Mirror[] {
   const { format, size_bytes: size } = index.archive;
   const archives = mirrorsAt(

@@ -6,7 +6,10 @@ const largestRange = 8 * 1024 * 1024;
 const smallestRange = 1024 * 1024;
 /** Several, so that a slow worker holds up little at the end. */
 const rangesPerWorker = 3;
-/** Bytes that are fetched and thrown away rather than paying for another request: headers and padding of tar. */
+/**
+ * Bytes that are fetched and thrown away rather than paying for another request: headers and
+ * padding of tar.
+ */
 const bridgeBytes = 4 * 1024;
 
 /** What one request is for: neighbouring chunks of one resource, in ascending order. */
@@ -49,7 +52,10 @@ export class RangeQueue {
     }
   }
 
-  /** The next range that the mirror may serve; all of a resource, where the mirror only sends it whole. */
+  /**
+   * The next range that the mirror may serve; all of a resource, where the mirror only sends it
+   * whole.
+   */
   take(mirror: Mirror): Range | undefined {
     return rangeOf(
       this.#missing(),
@@ -60,7 +66,10 @@ export class RangeQueue {
     );
   }
 
-  /** What a slow worker's range still lacks, once more from this mirror: whichever comes first counts. */
+  /**
+   * What a slow worker's range still lacks, once more from this mirror: whichever comes first
+   * counts.
+   */
   takeAgain(slow: Range, mirror: Mirror): Range | undefined {
     const late = slow.chunks.filter((chunk) => chunk.state === 'asked' && !chunk.askedTwice);
     const range = rangeOf(late, mirror, (_, last, next) => areNeighbours(last, next));
@@ -68,7 +77,10 @@ export class RangeQueue {
     return range;
   }
 
-  /** The server sends the whole resource, whatever was asked for: every missing chunk of it comes along. */
+  /**
+   * The server sends the whole resource, whatever was asked for: every missing chunk of it comes
+   * along.
+   */
   widen({ chunks }: Range, mirror: Mirror): void {
     const { url } = mirror.locate(chunks[0]!)!;
     for (const chunk of this.#missing()) {
@@ -94,7 +106,10 @@ export class RangeQueue {
   }
 }
 
-/** The first of the chunks that the mirror may serve, and those after it as long as they belong together. */
+/**
+ * The first of the chunks that the mirror may serve, and those after it as long as they belong
+ * together.
+ */
 function rangeOf(
   candidates: Iterable<Chunk>,
   mirror: Mirror,

@@ -15,9 +15,9 @@ import { pathsIn, readJournal, startJournal } from './transfer-directory.ts';
 import type { FileRecord, TransferPlan, TransferReport } from './types.ts';
 
 /**
- * Does what the plan says. Afterwards `<staging>/files` holds the wanted files, each sha256 checked, flushed. A run that was killed, or
- * failed, is continued by planning and running again with the same staging directory. Throws `remote`, `integrity`, `machine`,
- * `interrupted`.
+ * Does what the plan says. Afterwards `<staging>/files` holds the wanted files, each sha256
+ * checked, flushed. A run that was killed, or failed, is continued by planning and running again
+ * with the same staging directory. Throws `remote`, `integrity`, `machine`, `interrupted`.
  */
 export async function runTransfer(plan: TransferPlan, http: Http, context: RunContext = {}): Promise<TransferReport> {
   const { index } = plan;
@@ -38,7 +38,9 @@ async function unpackWhole({ request }: TransferPlan, http: Http, context: RunCo
   return { ...fetched, files: await unpackArchive({ archive, model, entry, directory }, context) };
 }
 
-/** Checks what is in place, copies what is on this machine, fetches the rest, all at the same time. */
+/**
+ * Checks what is in place, copies what is on this machine, fetches the rest, all at the same time.
+ */
 async function transferChunks(
   { request, copies }: TransferPlan,
   index: ChunkIndex,
@@ -114,7 +116,10 @@ function bytesToWrite(files: Iterable<FileRecord>, chunks: readonly Chunk[], sta
   return bytes;
 }
 
-/** Tells how much of what has to come over the network is there: checked chunks only, so that it never runs backwards. */
+/**
+ * Tells how much of what has to come over the network is there: checked chunks only, so that it
+ * never runs backwards.
+ */
 function progressOf(model: string, chunks: readonly Chunk[], { onEvent }: RunContext) {
   let total = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? chunk.archiveLength : 0), 0);
   let done = 0;

@@ -5,7 +5,9 @@ import type { Chunk } from './chunk.ts';
 import type { Mirror } from './mirror.ts';
 import { type FaultKind, type MirrorFaultError, toFault } from './mirror-faults.ts';
 
-/** Failures after which a mirror is given up, unless right bytes made up for them (`Mirror.credit`). */
+/**
+ * Failures after which a mirror is given up, unless right bytes made up for them (`Mirror.credit`).
+ */
 const mostStrikes = 4;
 /** Wrong chunks after which a mirror is given up, and wrong copies of one chunk. */
 const mostWrong = 8;
@@ -27,8 +29,8 @@ export interface FailedRequest {
 }
 
 /**
- * What follows from a failed request: a rest, no ranges any more, or that the mirror isn't asked again. The one rule for ranges
- * and whole archives. Throws what isn't the mirror's fault.
+ * What follows from a failed request: a rest, no ranges any more, or that the mirror isn't asked
+ * again. The one rule for ranges and whole archives. Throws what isn't the mirror's fault.
  */
 export async function judgeFailure(request: FailedRequest, error: unknown, work: MirrorsAtWork): Promise<void> {
   const { mirror, url, startedAt, ranged } = request;
@@ -44,7 +46,9 @@ export async function judgeFailure(request: FailedRequest, error: unknown, work:
   else if (startedAt >= mirror.judgedAt) strike(mirror, fault, work);
 }
 
-/** A mirror that refuses or bungles ranges: the whole is asked for, where nobody else has the bytes. */
+/**
+ * A mirror that refuses or bungles ranges: the whole is asked for, where nobody else has the bytes.
+ */
 export function askForWhole(mirror: Mirror, message: string, work: MirrorsAtWork): void {
   mirror.whole = true;
   if (work.mirrors.some((other) => other !== mirror && isClean(other))) announce(mirror, message, work);
@@ -71,7 +75,10 @@ export function mayServe(mirror: Mirror, chunk: Chunk): boolean {
   return !mirror.gone && wrong < mostWrongOfChunk && mirror.locate(chunk) !== undefined;
 }
 
-/** Mirrors to ask, the preferred ones first: the clean ones; the others only for what none of those has. */
+/**
+ * Mirrors to ask, the preferred ones first: the clean ones; the others only for what none of those
+ * has.
+ */
 export function mirrorsToAsk(mirrors: readonly Mirror[], canHelp: (mirror: Mirror) => boolean): readonly Mirror[] {
   const present = mirrors.filter((mirror) => !mirror.gone);
   const tiers = [present.filter(isClean), present.filter((mirror) => !mirror.whole), present];
@@ -86,7 +93,10 @@ export function isClean({ gone, doubtful, whole }: Mirror): boolean {
   return !gone && !doubtful && !whole;
 }
 
-/** A pause, and fewer connections from then on. Where another mirror can be asked, that is setting it aside. */
+/**
+ * A pause, and fewer connections from then on. Where another mirror can be asked, that is setting
+ * it aside.
+ */
 function strike(mirror: Mirror, fault: MirrorFaultError, work: MirrorsAtWork): void {
   const { retryDelayMs, maxRetryAfterMs } = work.http.settings;
   // After so much patience, one is as much as two.
@@ -118,7 +128,10 @@ export function announce(mirror: Mirror, reason: string, { onEvent }: RunContext
   onEvent?.({ type: 'mirror-set-aside', mirror: mirror.name, reason });
 }
 
-/** The error when no mirror is left: `integrity` where every one sent wrong bytes, else `remote`; it names each one and its fault. */
+/**
+ * The error when no mirror is left: `integrity` where every one sent wrong bytes, else `remote`; it
+ * names each one and its fault.
+ */
 export function mirrorsFailed(mirrors: readonly Mirror[]): AircherError {
   const reasons = mirrors.map((mirror) => ({ mirror, ...reasonOf(mirror) }));
   const problems: Problem[] = reasons.map(({ mirror, message }) => ({ level: 'error', file: mirror.name, message }));
@@ -137,7 +150,10 @@ export function mirrorsFailed(mirrors: readonly Mirror[]): AircherError {
   );
 }
 
-/** Why it is of no use: that it sends wrong bytes, whatever else it does; else what it was given up for, or what came last. */
+/**
+ * Why it is of no use: that it sends wrong bytes, whatever else it does; else what it was given up
+ * for, or what came last.
+ */
 function reasonOf({ gone, faults }: Mirror): { readonly kind: FaultKind | undefined; readonly message: string } {
   const wrong = faults.get('wrong-bytes');
   if (wrong) return { kind: 'wrong-bytes', message: wrong.message };

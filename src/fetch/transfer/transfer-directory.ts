@@ -8,7 +8,10 @@ export interface TransferPaths {
   /** The files of the version, as they will be installed. */
   readonly files: string;
   readonly index: string;
-  /** Which chunks are written: a line that names the index, then one 32-bit number a chunk, in this machine's byte order. */
+  /**
+   * Which chunks are written: a line that names the index, then one 32-bit number a chunk, in this
+   * machine's byte order.
+   */
   readonly journal: string;
   /** The archive, where there is no index. */
   readonly archive: string;
@@ -23,7 +26,10 @@ export function pathsIn(directory: string): TransferPaths {
   };
 }
 
-/** Chunks that an interrupted run says it wrote; undefined where its journal is of another index, or none is there. A hint only. */
+/**
+ * Chunks that an interrupted run says it wrote; undefined where its journal is of another index, or
+ * none is there. A hint only.
+ */
 export async function readJournal({ journal }: TransferPaths, indexSha256: Sha256): Promise<Set<number> | undefined> {
   const bytes = await readFileIfThere(journal);
   const head = Buffer.from(header(indexSha256));
@@ -40,8 +46,8 @@ export interface Journal {
 }
 
 /**
- * Begins a journal with the chunks that are there. It is written anew, so that what a kill cut off doesn't shift what follows; where
- * none are there, files of another release are removed.
+ * Begins a journal with the chunks that are there. It is written anew, so that what a kill cut off
+ * doesn't shift what follows; where none are there, files of another release are removed.
  */
 export async function startJournal(
   { files, journal }: TransferPaths,

@@ -9,7 +9,10 @@ export interface FileRecord {
   readonly sha256: Sha256;
 }
 
-/** An installed version (or any directory with a model's files) from which chunks may be copied. Nothing in it is trusted. */
+/**
+ * An installed version (or any directory with a model's files) from which chunks may be copied.
+ * Nothing in it is trusted.
+ */
 export interface ReuseSource {
   readonly directory: string;
   /** The files that are there. */
@@ -21,14 +24,23 @@ export interface ReuseSource {
 export interface TransferRequest {
   readonly model: string;
   readonly entry: ManifestModel;
-  /** Directory of this transfer's work in progress, made where it is missing. One process at a time. */
+  /**
+   * Directory of this transfer's work in progress, made where it is missing. One process at a time.
+   */
   readonly staging: string;
   readonly reuse: readonly ReuseSource[];
-  /** Paths of the files that are wanted; default: all. Others come along only where the whole archive is unpacked. */
+  /**
+   * Paths of the files that are wanted; default: all. Others come along only where the whole
+   * archive is unpacked.
+   */
   readonly paths?: ReadonlySet<string> | undefined;
-  /** Kinds of mirrors in the order of preference; else the entry's `primary` first, then the others. */
+  /**
+   * Kinds of mirrors in the order of preference; else the entry's `primary` first, then the others.
+   */
   readonly mirrorOrder?: readonly string[] | undefined;
-  /** The Hugging Face cache (`…/huggingface/hub`), whose identical files are copied after hashing. */
+  /**
+   * The Hugging Face cache (`…/huggingface/hub`), whose identical files are copied after hashing.
+   */
   readonly huggingFaceCache?: string | undefined;
   /** The index's bytes, where they are known; used if their sha256 is the entry's. */
   readonly indexBytes?: Uint8Array | undefined;
@@ -40,7 +52,10 @@ export interface TransferPlan {
   readonly summary: Omit<UpdatePlan, 'changed_tensors'>;
   /** Undefined where the release has no index. */
   readonly index: { readonly value: ChunkIndex; readonly bytes: Buffer } | undefined;
-  /** Where chunks may be copied from, by the number of their first place in `index.chunks`. Internal; checked when copied. */
+  /**
+   * Where chunks may be copied from, by the number of their first place in `index.chunks`.
+   * Internal; checked when copied.
+   */
   readonly copies: ReadonlyMap<number, readonly ChunkCopy[]>;
 }
 

@@ -6,7 +6,10 @@ import type { Location, Mirror } from './mirror.ts';
 import { endsTooEarly, noRanges } from './mirror-faults.ts';
 import type { Range } from './range-queue.ts';
 
-/** A body that ends at most this far behind the last chunk is read to its end, so that the connection can be used again. */
+/**
+ * A body that ends at most this far behind the last chunk is read to its end, so that the
+ * connection can be used again.
+ */
 const politeTailBytes = 64 * 1024;
 
 /** One connection to one mirror, at work on one range. */

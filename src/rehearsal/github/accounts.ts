@@ -3,13 +3,19 @@ import type { Account, GitHubOptions } from './options.ts';
 import { badCredentials, notFound, refusal } from './refusals.ts';
 import type { StoredRepository } from './store.ts';
 
-/** Who asks: an account, or nobody in particular (undefined). `key` names them in rate limits; it is no secret. */
+/**
+ * Who asks: an account, or nobody in particular (undefined). `key` names them in rate limits; it is
+ * no secret.
+ */
 export interface Caller {
   readonly account: Account | undefined;
   readonly key: string;
 }
 
-/** The caller by the Authorization header (`Bearer`, `token`, or Basic with the token as password); 401 where it is no good. */
+/**
+ * The caller by the Authorization header (`Bearer`, `token`, or Basic with the token as password);
+ * 401 where it is no good.
+ */
 export function callerOf({ headers, remoteAddress }: Exchange, tokens: GitHubOptions['tokens'] = {}): Caller {
   const { authorization } = headers;
   if (authorization === undefined) return { account: undefined, key: `address ${remoteAddress}` };
@@ -25,7 +31,10 @@ function basicToken(credentials: string): string {
   return password === '' || password === 'x-oauth-basic' ? user : password;
 }
 
-/** Whether the account, as a person or an app, has push rights; the token may still be too weak for them. */
+/**
+ * Whether the account, as a person or an app, has push rights; the token may still be too weak for
+ * them.
+ */
 export function hasPushRole(account: Account | undefined, repository: StoredRepository): boolean {
   return covers(account?.push, repository);
 }
@@ -45,7 +54,9 @@ export function canRead(account: Account | undefined, repository: StoredReposito
   return hasScope && (hasPushRole(account, repository) || covers(account.read, repository));
 }
 
-/** Refuses a write as GitHub does: 401 without a token, 404 for a classic token, 403 for the others. */
+/**
+ * Refuses a write as GitHub does: 401 without a token, 404 for a classic token, 403 for the others.
+ */
 export function requireWrite(account: Account | undefined, repository: StoredRepository): Account {
   if (account === undefined) throw refusal(401, 'Requires authentication');
   if (!canWrite(account, repository)) {

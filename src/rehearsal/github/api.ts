@@ -16,7 +16,10 @@ import { uploadAsset } from './upload.ts';
 
 const apiVersions = ['2022-11-28'];
 
-/** Handlers of the REST (and a little GraphQL) API and of the uploads host; both share callers and secondary limits. */
+/**
+ * Handlers of the REST (and a little GraphQL) API and of the uploads host; both share callers and
+ * secondary limits.
+ */
 export function createApi(context: GitHubContext): { readonly api: Handler; readonly uploads: Handler } {
   const rateLimits = createRateLimits(context.options.rateLimits);
   const unknown = (): never => {
@@ -85,7 +88,10 @@ function enterApi(exchange: Exchange, context: GitHubContext, headers: Record<st
   return caller;
 }
 
-/** The path as api.github.com has it: without the prefixes of Enterprise servers, repositories by name. */
+/**
+ * The path as api.github.com has it: without the prefixes of Enterprise servers, repositories by
+ * name.
+ */
 function apiUrl(url: URL, { store }: GitHubContext): URL {
   const plain = new URL(url);
   plain.pathname =

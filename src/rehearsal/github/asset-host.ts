@@ -6,8 +6,9 @@ import type { GitHubContext } from './context.ts';
 import { checkSignedUrl } from './signed-urls.ts';
 
 /**
- * The host that signed download URLs lead to, an object store: GET and HEAD, single ranges, conditional requests. It refuses requests
- * that bring an Authorization header of their own, expired and forged signatures, and several ranges at once; it never compresses.
+ * The host that signed download URLs lead to, an object store: GET and HEAD, single ranges,
+ * conditional requests. It refuses requests that bring an Authorization header of their own,
+ * expired and forged signatures, and several ranges at once; it never compresses.
  */
 export function serveAsset({ store }: GitHubContext, exchange: Exchange): Reply {
   const { url, method, headers, faults } = exchange;

@@ -1,7 +1,8 @@
 /**
- * The name that GitHub gives an asset: accents are dropped; each run of characters other than letters, digits, `-`, `_`, `+`, `@` (and
- * of dots) becomes one dot; dots at the ends go; a name of which only an extension is left is called `default.…`.
- * (GitHub documents "special characters, non-alphanumeric characters, and leading or trailing periods"; the rest is observed.)
+ * The name that GitHub gives an asset: accents are dropped; each run of characters other than
+ * letters, digits, `-`, `_`, `+`, `@` (and of dots) becomes one dot; dots at the ends go; a name of
+ * which only an extension is left is called `default.…`. (GitHub documents "special characters,
+ * non-alphanumeric characters, and leading or trailing periods"; the rest is observed.)
  */
 export function assetNameOf(name: string): string {
   const plain = name.normalize('NFKD').replace(/\p{M}/gu, '');

@@ -18,7 +18,10 @@ interface Found {
   readonly asset: StoredAsset;
 }
 
-/** REST: "Release assets" (docs.github.com/rest/releases/assets), but for the upload, which has an origin of its own. */
+/**
+ * REST: "Release assets" (docs.github.com/rest/releases/assets), but for the upload, which has an
+ * origin of its own.
+ */
 export const assetRoutes: readonly Route<Call>[] = [
   route('GET /repos/:owner/:repo/releases/:id/assets', (call, { owner, repo, id }) => {
     const repository = findRepository(call, owner, repo);

@@ -27,13 +27,17 @@ export interface Call {
   readonly exchange: Exchange;
   readonly caller: Caller;
   readonly method: string;
-  /** The call's path and query, where they stand in for the exchange's own (`/repositories/:id/…`, `/api/v3/…`). */
+  /**
+   * The call's path and query, where they stand in for the exchange's own (`/repositories/:id/…`,
+   * `/api/v3/…`).
+   */
   readonly url: URL;
 }
 
 /**
- * The repository, as far as the caller may know of it; else 404. Names are matched without regard to case. Under a former name, the
- * request is redirected to the repository's id: 301 for what only reads, else 307.
+ * The repository, as far as the caller may know of it; else 404. Names are matched without regard
+ * to case. Under a former name, the request is redirected to the repository's id: 301 for what only
+ * reads, else 307.
  */
 export function findRepository(call: Call, owner: string, name: string): StoredRepository {
   const { context, caller, method, url } = call;

@@ -9,8 +9,9 @@ const capabilities = 'multi_ack thin-pack side-band side-band-64k ofs-delta shal
 const agent = 'agent=git/github-stand-in';
 
 /**
- * Git's smart HTTP, as far as refs go (gitprotocol-http, gitprotocol-v2): the advertisement, in version 2 where the client asks for it, and
- * version 2's ls-refs. There are no objects behind the refs: a fetch is answered with git's own error packet.
+ * Git's smart HTTP, as far as refs go (gitprotocol-http, gitprotocol-v2): the advertisement, in
+ * version 2 where the client asks for it, and version 2's ls-refs. There are no objects behind the
+ * refs: a fetch is answered with git's own error packet.
  */
 export function advertiseRefs(exchange: Exchange, repository: StoredRepository): Reply {
   const asked = exchange.headers['git-protocol']?.toString() ?? '';

@@ -9,7 +9,10 @@ export interface Field {
 
 const tokenPattern = /[\s,]+|#[^\n]*|(\.\.\.|[!$()[\]{}:=@|]|"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|[A-Za-z_]\w*)/gy;
 
-/** The selection of a document with one operation and no fragments. Throws an Error whose message is for the client. */
+/**
+ * The selection of a document with one operation and no fragments. Throws an Error whose message is
+ * for the client.
+ */
 export function parseQuery(document: string, variables: Readonly<Record<string, unknown>>): readonly Field[] {
   const tokens: string[] = [];
   let end = 0;

@@ -13,7 +13,10 @@ import type { StoredRelease, StoredRepository } from './store.ts';
 /** A GraphQL object: plain values, or functions of the field's arguments. */
 type Node = { readonly [field: string]: unknown };
 
-/** GraphQL, as far as release tools such as gh ask: the viewer, a repository's releases and refs. Needs a token. */
+/**
+ * GraphQL, as far as release tools such as gh ask: the viewer, a repository's releases and refs.
+ * Needs a token.
+ */
 export const graphqlRoutes: readonly Route<Call>[] = [
   route('POST /graphql', async (call) => {
     if (call.caller.account === undefined) throw refusal(401, 'This endpoint requires you to be authenticated.');

@@ -6,15 +6,19 @@ import type { RequestLog } from '../request-log.ts';
 export interface Account {
   readonly login: string;
   /**
-   * `classic` (the default) has OAuth scopes; `fine-grained` and `actions` (a job's GITHUB_TOKEN) have a `contents` permission.
-   * An `actions` token may not ask who it is, and a repository's `permissions` are all false for it, whatever it may do.
+   * `classic` (the default) has OAuth scopes; `fine-grained` and `actions` (a job's GITHUB_TOKEN)
+   * have a `contents` permission. An `actions` token may not ask who it is, and a repository's
+   * `permissions` are all false for it, whatever it may do.
    */
   readonly kind?: 'classic' | 'fine-grained' | 'actions';
   /** Whether the account has push rights in the repositories (`owner/name`; true for all). */
   readonly push?: boolean | readonly string[];
   /** Whether it sees private repositories; those it may push to in any case. */
   readonly read?: boolean | readonly string[];
-  /** OAuth scopes of a classic token; `repo` where they aren't given. Writing needs `repo`, or `public_repo` in a public one. */
+  /**
+   * OAuth scopes of a classic token; `repo` where they aren't given. Writing needs `repo`, or
+   * `public_repo` in a public one.
+   */
   readonly scopes?: readonly string[];
   /** `write` where it isn't given. */
   readonly contents?: 'read' | 'write';
@@ -30,7 +34,10 @@ export interface RepositoryOptions {
   readonly immutableReleases?: boolean;
   /** `main` where it isn't given. */
   readonly defaultBranch?: string;
-  /** Commits there from the start; one of 2024-01-01 where none is given. The last is the head of the default branch. */
+  /**
+   * Commits there from the start; one of 2024-01-01 where none is given. The last is the head of
+   * the default branch.
+   */
   readonly commits?: readonly { readonly sha: string; readonly date?: string; readonly message?: string }[];
   /** Git tags there from the start, by name: commit, or the ids of an annotated tag. */
   readonly tags?: Readonly<Record<string, string | { readonly commit: string; readonly tagObject: string }>>;
@@ -68,7 +75,10 @@ export interface GitHubOptions {
   /** By token. A token that isn't here is bad credentials. */
   readonly tokens?: Readonly<Record<string, Account>>;
   readonly repositories?: readonly RepositoryOptions[];
-  /** Keeps bytes and state across restarts; without it, a temporary directory that goes with `close()`. */
+  /**
+   * Keeps bytes and state across restarts; without it, a temporary directory that goes with
+   * `close()`.
+   */
   readonly stateDirectory?: string;
   readonly faults?: Faults;
   readonly log?: RequestLog;
@@ -88,8 +98,9 @@ export interface GitHubOptions {
   /** Host name in URLs where it isn't the address listened on, such as `localhost`. */
   readonly publicHost?: string;
   /**
-   * The asset host's name in URLs. It has to be another one, because many clients carry credentials along where only the port changes: by
-   * default `localhost` where the others are 127.0.0.1, and 127.0.0.1 where they aren't.
+   * The asset host's name in URLs. It has to be another one, because many clients carry credentials
+   * along where only the port changes: by default `localhost` where the others are 127.0.0.1, and
+   * 127.0.0.1 where they aren't.
    */
   readonly assetsHost?: string;
   /** Free ones where they aren't given. */

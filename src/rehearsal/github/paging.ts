@@ -1,7 +1,9 @@
 import { jsonReply, type Reply } from '../reply.ts';
 import type { Call } from './context.ts';
 
-/** One page of a list, with the Link header that leads to the others: `per_page` 30, at most 100. */
+/**
+ * One page of a list, with the Link header that leads to the others: `per_page` 30, at most 100.
+ */
 export function pagedReply<T>(call: Call, items: readonly T[], shape: (item: T) => unknown): Reply {
   const { url, context } = call;
   const size = Math.min(100, positive(url.searchParams.get('per_page'), 30));

@@ -16,15 +16,19 @@ export interface RateLimits {
   /** Gives it back (a 304 to an authenticated caller is free). */
   giveBack(caller: Caller): void;
   peek(caller: Caller): Quota;
-  /** Counts a request against the secondary limits, or refuses it with `retry-after`; call the answer when it is over. */
+  /**
+   * Counts a request against the secondary limits, or refuses it with `retry-after`; call the
+   * answer when it is over.
+   */
   enter(caller: Caller, method: string): () => void;
 }
 
 const documentation = 'https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api';
 
 /**
- * GitHub's limits (docs.github.com, "Rate limits for the REST API"): so many requests an hour by caller, and the secondary ones:
- * 900 points a minute, 80 content-creating requests a minute and 500 an hour, 100 at once.
+ * GitHub's limits (docs.github.com, "Rate limits for the REST API"): so many requests an hour by
+ * caller, and the secondary ones: 900 points a minute, 80 content-creating requests a minute and
+ * 500 an hour, 100 at once.
  */
 export function createRateLimits(options: RateLimitOptions = {}): RateLimits {
   const { minuteMs = 60_000, secondaryStatus = 403, secondaryRetryAfter = true } = options;

@@ -52,8 +52,9 @@ export function visibleAssets({ faults }: Exchange, release: StoredRelease): Sto
 }
 
 /**
- * The repository's latest release: the one marked so (`make_latest`), else by commit date and then by version among the published ones that
- * aren't prereleases. There is one as soon as there is any such release: `make_latest: false` doesn't prevent that.
+ * The repository's latest release: the one marked so (`make_latest`), else by commit date and then
+ * by version among the published ones that aren't prereleases. There is one as soon as there is any
+ * such release: `make_latest: false` doesn't prevent that.
  */
 export function latestRelease(repository: StoredRepository): StoredRelease | undefined {
   const candidates = repository.releases.filter(({ draft, prerelease }) => !draft && !prerelease);

@@ -10,7 +10,10 @@ type Fields<Wanted extends Readonly<Record<string, keyof FieldTypes>>> = {
   readonly [Name in keyof Wanted]?: FieldTypes[Wanted[Name]] | undefined;
 };
 
-/** The fields wanted out of a JSON body; null counts as absent, what isn't known is ignored. 400 or 422 where it is malformed. */
+/**
+ * The fields wanted out of a JSON body; null counts as absent, what isn't known is ignored. 400 or
+ * 422 where it is malformed.
+ */
 export async function readFields<const Wanted extends Readonly<Record<string, keyof FieldTypes>>>(
   exchange: Exchange,
   wanted: Wanted,

@@ -26,8 +26,9 @@ export interface GitHub {
 }
 
 /**
- * Starts a stand-in of GitHub as release pipelines and their users see it: API, uploads, website and asset host, on separate origins over real
- * HTTP. Asset bytes are on disk and are streamed both ways.
+ * Starts a stand-in of GitHub as release pipelines and their users see it: API, uploads, website
+ * and asset host, on separate origins over real HTTP. Asset bytes are on disk and are streamed both
+ * ways.
  */
 export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> {
   const faults = options.faults ?? createFaults();

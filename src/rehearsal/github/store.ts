@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RepositoryOptions } from './options.ts';
 
-/** Times are milliseconds since the epoch. The stand-in changes these objects in place, then calls `save`. */
+/**
+ * Times are milliseconds since the epoch. The stand-in changes these objects in place, then calls
+ * `save`.
+ */
 export interface StoredAsset {
   readonly id: number;
   name: string;
@@ -89,7 +92,9 @@ export interface Store {
   close(): void;
 }
 
-/** Opens the state in `directory`, or starts one; repositories that it doesn't know yet are added. */
+/**
+ * Opens the state in `directory`, or starts one; repositories that it doesn't know yet are added.
+ */
 export function openStore(directory: string | undefined, repositories: readonly RepositoryOptions[]): Store {
   const root = directory ?? mkdtempSync(join(tmpdir(), 'github-stand-in-'));
   const stateFile = join(root, 'state.json');

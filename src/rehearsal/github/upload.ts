@@ -15,8 +15,9 @@ import type { StoredAsset, StoredRelease } from './store.ts';
 const gibibyte = 1 << 30;
 
 /**
- * Takes one asset: POST on the uploads origin, with `name` (and `label`) in the query and an exact Content-Length. The asset exists as
- * a `starter` from the first byte on, and stays one where the upload breaks off. The body goes to disk while it is hashed.
+ * Takes one asset: POST on the uploads origin, with `name` (and `label`) in the query and an exact
+ * Content-Length. The asset exists as a `starter` from the first byte on, and stays one where the
+ * upload breaks off. The body goes to disk while it is hashed.
  */
 export async function uploadAsset(
   call: Call,

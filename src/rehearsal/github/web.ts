@@ -10,8 +10,9 @@ import { signedUrl } from './signed-urls.ts';
 import type { StoredRelease, StoredRepository } from './store.ts';
 
 /**
- * github.com itself: the public download paths (a token counts for nothing there; private repositories don't exist), and git over HTTP. An
- * Enterprise server has its API under /api on the same host; `api` and `uploads` answer that.
+ * github.com itself: the public download paths (a token counts for nothing there; private
+ * repositories don't exist), and git over HTTP. An Enterprise server has its API under /api on the
+ * same host; `api` and `uploads` answer that.
  */
 export function createWeb(context: GitHubContext, api: Handler, uploads: Handler): Handler {
   const find = (owner: string, repo: string): StoredRepository | undefined =>
@@ -83,7 +84,10 @@ function download(context: GitHubContext, exchange: Exchange, repository: Stored
   return redirectReply(signedUrl(context, repository, asset, exchange.faults), 302, { 'cache-control': 'no-cache' });
 }
 
-/** What git may see of a repository: a private or missing one asks for credentials first, then isn't found. */
+/**
+ * What git may see of a repository: a private or missing one asks for credentials first, then isn't
+ * found.
+ */
 function gitRepository(
   exchange: Exchange,
   context: GitHubContext,

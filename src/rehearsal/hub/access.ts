@@ -41,8 +41,8 @@ export function openForWrite(
 }
 
 /**
- * The repository of a request that its account may see. A gated one tells everybody its `metadata`; its `content` is for those
- * with access. HubError 401, 403, 404 otherwise.
+ * The repository of a request that its account may see. A gated one tells everybody its `metadata`;
+ * its `content` is for those with access. HubError 401, 403, 404 otherwise.
  */
 export function openForRead(
   context: HubContext,

@@ -8,7 +8,10 @@ export interface HubAccount {
   readonly role: 'read' | 'write' | 'fineGrained';
   /** Organisations the user belongs to, with the rights there. */
   readonly orgs?: readonly { readonly name: string; readonly role: 'admin' | 'write' | 'contributor' | 'read' }[];
-  /** Users, organisations or repositories (`owner/name`) that a fine-grained token may write to, and so read. */
+  /**
+   * Users, organisations or repositories (`owner/name`) that a fine-grained token may write to, and
+   * so read.
+   */
   readonly writeTo?: readonly string[];
   /** Those that it may read. */
   readonly readFrom?: readonly string[];
@@ -19,8 +22,9 @@ export interface HubAccount {
 }
 
 /**
- * The account of a request, undefined for an anonymous one. A wrong or expired token is refused (401) even where none is
- * needed, as the Hub does. Basic authentication (git, git-lfs) carries the token as password.
+ * The account of a request, undefined for an anonymous one. A wrong or expired token is refused
+ * (401) even where none is needed, as the Hub does. Basic authentication (git, git-lfs) carries the
+ * token as password.
  */
 export function identify(
   authorization: string | undefined,

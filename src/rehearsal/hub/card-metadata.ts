@@ -19,7 +19,10 @@ export interface CardFindings {
 
 export type CardMetadata = Readonly<Record<string, unknown>>;
 
-/** The metadata between the `---` lines that a README.md begins with; undefined where there is none or it doesn't parse. */
+/**
+ * The metadata between the `---` lines that a README.md begins with; undefined where there is none
+ * or it doesn't parse.
+ */
 export function readMetadata(readme: string): CardMetadata | undefined {
   try {
     return parseFrontMatter(readme);

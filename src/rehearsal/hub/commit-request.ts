@@ -2,7 +2,10 @@ import { isObject } from '../../contract/json-values.ts';
 import { sha256Pattern } from '../../core/hashing.ts';
 import { HubError } from './hub-error.ts';
 
-/** A commit request, line by line, as `POST api/models/…/commit/<branch>` takes it (application/x-ndjson). */
+/**
+ * A commit request, line by line, as `POST api/models/…/commit/<branch>` takes it
+ * (application/x-ndjson).
+ */
 export type CommitLine =
   | { readonly kind: 'header'; readonly summary: string; readonly description: string; readonly parentCommit?: string }
   | { readonly kind: 'file'; readonly path: string; readonly content: Buffer }

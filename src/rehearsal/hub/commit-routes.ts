@@ -54,7 +54,10 @@ async function answerCommit(
   return withTimeout(context, work());
 }
 
-/** The Hub's gateway gives up on a commit that takes too long; the commit itself goes on, and happens. */
+/**
+ * The Hub's gateway gives up on a commit that takes too long; the commit itself goes on, and
+ * happens.
+ */
 async function withTimeout(context: HubContext, work: Promise<Reply>): Promise<Reply> {
   const settled = work.catch(() => {});
   context.background.add(settled);

@@ -22,8 +22,9 @@ type Change =
   | { readonly kind: 'deletedFile' | 'deletedFolder'; readonly path: string };
 
 /**
- * Reads a commit request and writes its files as git blobs while it arrives. HubError 400 for ordinary files that belong
- * into large file storage, for large files whose content isn't stored, and for a README.md with bad metadata.
+ * Reads a commit request and writes its files as git blobs while it arrives. HubError 400 for
+ * ordinary files that belong into large file storage, for large files whose content isn't stored,
+ * and for a README.md with bad metadata.
  */
 export async function prepareCommit(repository: Repository, body: AsyncIterable<Buffer>): Promise<PreparedCommit> {
   const changes: Change[] = [];
@@ -48,8 +49,8 @@ export async function prepareCommit(repository: Repository, body: AsyncIterable<
 }
 
 /**
- * Makes the commit on a branch. HubError: 404 for an unknown branch or a path to delete that isn't there, 412 where
- * `parentCommit` isn't the head any more.
+ * Makes the commit on a branch. HubError: 404 for an unknown branch or a path to delete that isn't
+ * there, 412 where `parentCommit` isn't the head any more.
  */
 export async function applyCommit(
   repository: Repository,
@@ -158,7 +159,9 @@ function checkFolders(files: ReadonlyMap<string, unknown>): void {
   }
 }
 
-/** Adds what `.gitattributes` doesn't track yet, so that git-lfs knows the new large files as such. */
+/**
+ * Adds what `.gitattributes` doesn't track yet, so that git-lfs knows the new large files as such.
+ */
 async function trackLargeFiles(
   repository: Repository,
   files: Map<string, { readonly oid: ObjectId }>,

@@ -16,7 +16,10 @@ interface OpenedFile {
   readonly file: FileEntry;
 }
 
-/** The files themselves: `resolve` (content), `raw` (what git holds), and where ordinary files are cached. */
+/**
+ * The files themselves: `resolve` (content), `raw` (what git holds), and where ordinary files are
+ * cached.
+ */
 export function fileRoutes(context: HubContext): readonly Route[] {
   const open = async (exchange: Exchange, params: FileParams): Promise<OpenedFile> => {
     const { repository } = openForRead(context, exchange, params, 'content');
@@ -41,7 +44,10 @@ export function fileRoutes(context: HubContext): readonly Route[] {
   ];
 }
 
-/** Large files: a redirect to a signed URL of the storage origin. The sha256 stands in `X-Linked-Etag`. */
+/**
+ * Large files: a redirect to a signed URL of the storage origin. The sha256 stands in
+ * `X-Linked-Etag`.
+ */
 function resolveLarge(
   context: HubContext,
   exchange: Exchange,
@@ -61,7 +67,10 @@ function resolveLarge(
   });
 }
 
-/** Ordinary files of public repositories: a relative redirect to where a commit's files are cached. Others come at once. */
+/**
+ * Ordinary files of public repositories: a relative redirect to where a commit's files are cached.
+ * Others come at once.
+ */
 async function resolveRegular(exchange: Exchange, opened: OpenedFile): Promise<Reply> {
   const { repository, commit, file } = opened;
   const isCached = !repository.settings.private && repository.settings.gated === false;

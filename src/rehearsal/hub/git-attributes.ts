@@ -1,6 +1,9 @@
 import picomatch from 'picomatch';
 
-/** The patterns that a new model repository keeps in large file storage (the Hub's own default `.gitattributes`). */
+/**
+ * The patterns that a new model repository keeps in large file storage (the Hub's own default
+ * `.gitattributes`).
+ */
 const defaultLfsPatterns =
   '*.7z *.arrow *.bin *.bz2 *.ckpt *.ftz *.gz *.h5 *.joblib *.lfs.* *.mlmodel *.model *.msgpack *.npy *.npz *.onnx *.ot *.parquet *.pb *.pickle *.pkl *.pt *.pth *.rar *.safetensors saved_model/**/* *.tar.* *.tar *.tflite *.tgz *.wasm *.xz *.zip *.zst *tfevents*';
 
@@ -19,7 +22,10 @@ export function patternOfPath(path: string): string {
   return path.replace(/[[\]*?\\]/g, '\\$&').replaceAll(' ', '[[:space:]]');
 }
 
-/** Tells of a path whether `attributes` (the text of `.gitattributes`) puts it into large file storage; the last match counts. */
+/**
+ * Tells of a path whether `attributes` (the text of `.gitattributes`) puts it into large file
+ * storage; the last match counts.
+ */
 export function lfsMatcher(attributes: string): (path: string) => boolean {
   const rules = attributes.split('\n').flatMap((line) => {
     const [pattern, ...names] = line.trim().split(/\s+/);
@@ -48,7 +54,10 @@ export function ignoreMatcher(patterns: string): (path: string) => boolean {
   };
 }
 
-/** Git's rule: a pattern without a slash matches the name in any folder, one with a slash the path from the top. */
+/**
+ * Git's rule: a pattern without a slash matches the name in any folder, one with a slash the path
+ * from the top.
+ */
 function pathMatcher(pattern: string): (path: string) => boolean {
   const anchored = pattern.replace(/^\//, '');
   const matches = picomatch(anchored, { dot: true, bash: false });

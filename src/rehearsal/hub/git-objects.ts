@@ -33,7 +33,10 @@ export interface Commit {
   readonly message: string;
 }
 
-/** Loose objects below `<directory>/objects`, in the layout of git itself: any git program can read and check them. */
+/**
+ * Loose objects below `<directory>/objects`, in the layout of git itself: any git program can read
+ * and check them.
+ */
 export interface ObjectStore {
   write(type: ObjectType, body: Buffer): Promise<ObjectId>;
   /** Throws where there is no such object. */

@@ -14,8 +14,9 @@ const deflateAsync = promisify(deflate);
 const gunzipAsync = promisify(gunzip);
 
 /**
- * What `git ls-remote` and `git clone` need: git's smart HTTP protocol, version 0, reading only (git,
- * Documentation/gitprotocol-http). A fetch is always answered with everything reachable; pushes are refused.
+ * What `git ls-remote` and `git clone` need: git's smart HTTP protocol, version 0, reading only
+ * (git, Documentation/gitprotocol-http). A fetch is always answered with everything reachable;
+ * pushes are refused.
  */
 export function gitRoutes(context: HubContext): readonly Route[] {
   const open = (exchange: Exchange, params: RepositoryParams): Repository =>

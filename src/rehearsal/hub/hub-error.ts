@@ -1,7 +1,9 @@
 /** What the Hub calls the reason in its `X-Error-Code` header, where it names one. */
 export type HubErrorCode = 'RepoNotFound' | 'RevisionNotFound' | 'EntryNotFound' | 'GatedRepo';
 
-/** An answer other than success; the server turns it into a response with the Hub's error headers. */
+/**
+ * An answer other than success; the server turns it into a response with the Hub's error headers.
+ */
 export class HubError extends Error {
   override readonly name = 'HubError';
   readonly status: number;

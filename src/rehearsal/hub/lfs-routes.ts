@@ -40,8 +40,8 @@ export function lfsRoutes(context: HubContext): readonly Route[] {
 }
 
 /**
- * Takes the credentials that the action came with, or a token: the Hub's Python client sends its own, and JSON as just that,
- * whatever the action says.
+ * Takes the credentials that the action came with, or a token: the Hub's Python client sends its
+ * own, and JSON as just that, whatever the action says.
  */
 async function answerVerify(context: HubContext, exchange: Exchange, params: RepositoryParams): Promise<Reply> {
   const pointer = parsePointer(await readJson(exchange));
@@ -61,7 +61,10 @@ function verifyCredentials({ signer }: HubContext, oid: string): string {
   return signer.credentials(`verify ${oid}`);
 }
 
-/** "All Batch API requests … require the following HTTP headers" (git-lfs, docs/api/batch.md); verify's are the same. */
+/**
+ * "All Batch API requests … require the following HTTP headers" (git-lfs, docs/api/batch.md);
+ * verify's are the same.
+ */
 function checkHeaders({ headers }: Exchange): void {
   const type = 'application/vnd.git-lfs+json';
   if (!headers.accept?.includes(type)) throw new HubError(406, `The Accept header needs to be ${type}.`);

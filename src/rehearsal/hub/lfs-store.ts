@@ -12,13 +12,19 @@ export interface LfsStore {
   pathOf(oid: Sha256): string;
   /** Size in bytes of a stored object; undefined where it isn't there. */
   sizeOf(oid: Sha256): Promise<number | undefined>;
-  /** Stores `body`; HubError 400 where it isn't `pointer.size` bytes with that sha256, and nothing is kept then. */
+  /**
+   * Stores `body`; HubError 400 where it isn't `pointer.size` bytes with that sha256, and nothing
+   * is kept then.
+   */
   put(pointer: LfsPointer, body: AsyncIterable<Uint8Array>): Promise<void>;
   /** Begins an upload in parts; the answer is its id. */
   begin(pointer: LfsPointer, partBytes: number): Promise<string>;
   /** Stores one part, from 1, and answers its ETag (without quotes). */
   putPart(uploadId: string, part: number, body: AsyncIterable<Uint8Array>): Promise<string>;
-  /** Puts the parts together: HubError 400 where one is missing, has another ETag, or the whole isn't what was announced. */
+  /**
+   * Puts the parts together: HubError 400 where one is missing, has another ETag, or the whole
+   * isn't what was announced.
+   */
   complete(uploadId: string, parts: readonly { readonly partNumber: number; readonly etag: string }[]): Promise<void>;
 }
 

@@ -7,9 +7,14 @@ import { nextPage } from './paging.ts';
 import type { Repository } from './repositories.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** Entries of a page of `tree`; fewer where each is expanded (huggingface_hub, `_iter_repo_tree_pages`). */
+/**
+ * Entries of a page of `tree`; fewer where each is expanded (huggingface_hub,
+ * `_iter_repo_tree_pages`).
+ */
 const pageSize = { plain: 1000, expanded: 50 };
-/** Paths that one `paths-info` request may name; more are answered with 413 (huggingface_hub#1503). */
+/**
+ * Paths that one `paths-info` request may name; more are answered with 413 (huggingface_hub#1503).
+ */
 const mostPaths = 1000;
 
 interface Revision {
@@ -38,7 +43,10 @@ export async function answerTree(
   return jsonReply(200, entries, to < paths.length ? nextPage(exchange, 'cursor', encodeCursor(to)) : {});
 }
 
-/** `POST …/paths-info/…`: what is known of some paths; those that aren't there are left out. Takes JSON or a form. */
+/**
+ * `POST …/paths-info/…`: what is known of some paths; those that aren't there are left out. Takes
+ * JSON or a form.
+ */
 export async function answerPathsInfo(exchange: Exchange, repository: Repository, revision: Revision): Promise<Reply> {
   const text = (await readBytes(exchange)).toString('utf8');
   const isForm = exchange.headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;

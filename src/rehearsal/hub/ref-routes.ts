@@ -57,7 +57,10 @@ export function refRoutes(context: HubContext): readonly Route[] {
   ];
 }
 
-/** HubError 400 for a name git refuses, 409 where the ref, or one that its file name would clash with, is there. */
+/**
+ * HubError 400 for a name git refuses, 409 where the ref, or one that its file name would clash
+ * with, is there.
+ */
 function checkFree(repository: Repository, ref: string, mayExist: boolean): void {
   if (!isRefName(ref.split('/').slice(2).join('/'))) throw new HubError(400, `Invalid reference name: ${ref}`);
   const clash = repository.refs

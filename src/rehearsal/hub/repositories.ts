@@ -90,7 +90,10 @@ export async function openRepositories(directory: string): Promise<Repositories>
   };
 }
 
-/** The commit a branch, a tag, `HEAD` or a full commit id names. HubError RevisionNotFound otherwise. */
+/**
+ * The commit a branch, a tag, `HEAD` or a full commit id names. HubError RevisionNotFound
+ * otherwise.
+ */
 export async function resolveRevision(
   repository: Repository,
   revision: string,

@@ -22,7 +22,10 @@ import { openUrlSigner } from './signed-urls.ts';
 import { storageHandler } from './storage-origin.ts';
 
 export interface HubOptions {
-  /** Everything is kept here; a stand-in that is started again on it goes on where the last one ended. */
+  /**
+   * Everything is kept here; a stand-in that is started again on it goes on where the last one
+   * ended.
+   */
   readonly stateDirectory: string;
   /** By token. */
   readonly accounts?: Readonly<Record<string, HubAccount>>;
@@ -33,13 +36,19 @@ export interface HubOptions {
   readonly limits?: Limits;
   /** The Hub's own limits where it isn't given. */
   readonly rateLimits?: Partial<RateLimits>;
-  /** Objects above `thresholdBytes` (5 GB) go in parts of `partBytes` (20 MB) where the client can do that. */
+  /**
+   * Objects above `thresholdBytes` (5 GB) go in parts of `partBytes` (20 MB) where the client can
+   * do that.
+   */
   readonly multipart?: { readonly thresholdBytes?: number; readonly partBytes?: number };
   /** How long signed URLs are good: 3600. */
   readonly signedUrlSeconds?: number;
   /** Whether the storage origin's downloads carry an ETag: `opaque`. */
   readonly cdnEtag?: 'opaque' | 'none';
-  /** A commit takes `msPerFile` (0) for each of its operations; after `timeoutMs` (60,000) its request is answered 504, and it goes on. */
+  /**
+   * A commit takes `msPerFile` (0) for each of its operations; after `timeoutMs` (60,000) its
+   * request is answered 504, and it goes on.
+   */
   readonly commits?: { readonly msPerFile?: number; readonly timeoutMs?: number };
   readonly host?: string;
   /** Ports of the two origins; free ones where they aren't given. */
@@ -66,7 +75,10 @@ export interface Hub {
   close(): Promise<void>;
 }
 
-/** Starts a stand-in of the Hugging Face Hub: its API and files on one origin, large file storage on another. */
+/**
+ * Starts a stand-in of the Hugging Face Hub: its API and files on one origin, large file storage on
+ * another.
+ */
 export async function startHub(options: HubOptions): Promise<Hub> {
   const { stateDirectory, host, tls, publicHost, limits } = options;
   const faults = options.faults ?? createFaults();
@@ -148,7 +160,10 @@ function hubHandler(context: HubContext): Handler {
   };
 }
 
-/** Where a request under a name that the repository no longer has is sent: whatever its method, to the same path under the new one. */
+/**
+ * Where a request under a name that the repository no longer has is sent: whatever its method, to
+ * the same path under the new one.
+ */
 async function newPlaceOf({ repositories }: HubContext, { url, faults }: Exchange): Promise<string | undefined> {
   const [, before = '', name = '', after = ''] =
     /^(\/(?:api\/(?:resolve-cache\/)?models\/)?)([^/]+\/[^/]+?)((?:\.git)?(?:\/.*)?)$/.exec(url.pathname) ?? [];
@@ -157,7 +172,10 @@ async function newPlaceOf({ repositories }: HubContext, { url, faults }: Exchang
   return now === undefined ? undefined : `${before}${now}${after}${url.search}`;
 }
 
-/** Which quota a request counts on; git's own protocol, LFS's verify and the cached ordinary files count on none. */
+/**
+ * Which quota a request counts on; git's own protocol, LFS's verify and the cached ordinary files
+ * count on none.
+ */
 function limitedKind({ url }: Exchange): RateLimitKind | undefined {
   if (url.pathname.endsWith('/info/lfs/objects/verify')) return undefined;
   if (/^\/[^/]+\/[^/]+\/(resolve|raw)\//.test(url.pathname)) return 'resolvers';

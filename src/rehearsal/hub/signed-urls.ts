@@ -16,12 +16,18 @@ export interface UrlSigner {
   ): string;
   /** Credentials for one purpose, as a header's value. */
   credentials(purpose: string): string;
-  /** Refuses (400, 403) what carries an Authorization header, has expired, or wasn't signed for this. */
+  /**
+   * Refuses (400, 403) what carries an Authorization header, has expired, or wasn't signed for
+   * this.
+   */
   check(exchange: Exchange): void;
   readonly seconds: number;
 }
 
-/** The secret lies in the state directory, so that URLs stay good when the stand-in is started again. */
+/**
+ * The secret lies in the state directory, so that URLs stay good when the stand-in is started
+ * again.
+ */
 export async function openUrlSigner(stateDirectory: string, seconds: number): Promise<UrlSigner> {
   const path = join(stateDirectory, 'signing-secret');
   let secret = await readFileIfThere(path);

@@ -8,7 +8,10 @@ import {
 } from './git-objects.ts';
 import { decodePointer, type LfsPointer } from './lfs-pointer.ts';
 
-/** One file of a revision. `size` is the content's, `blobSize` that of the git blob (the pointer's, for large files). */
+/**
+ * One file of a revision. `size` is the content's, `blobSize` that of the git blob (the pointer's,
+ * for large files).
+ */
 export interface FileEntry {
   readonly path: string;
   readonly oid: ObjectId;

@@ -15,7 +15,10 @@ export interface StorageOptions {
   readonly etag: 'opaque' | 'none';
 }
 
-/** The origin that large files are sent to and come from: signed URLs only, as S3 and a CDN before it. */
+/**
+ * The origin that large files are sent to and come from: signed URLs only, as S3 and a CDN before
+ * it.
+ */
 export function storageHandler(options: StorageOptions): Handler {
   const { repositories, signer } = options;
   const path = '/repos/:owner/:name/:oid' as const;

@@ -15,8 +15,9 @@ export function isBinary(sample: Uint8Array): boolean {
 }
 
 /**
- * Answers a `preupload` request: how each file is to be sent (`lfs` or `regular`), whether `.gitignore` leaves it out, and what the
- * branch holds under its path now (`oid`: sha256 of a large file, git blob id of an ordinary one).
+ * Answers a `preupload` request: how each file is to be sent (`lfs` or `regular`), whether
+ * `.gitignore` leaves it out, and what the branch holds under its path now (`oid`: sha256 of a
+ * large file, git blob id of an ordinary one).
  */
 export async function decideUploads(
   repository: Repository,

@@ -32,9 +32,10 @@ interface BillProperty {
 }
 
 /**
- * The bill of a release's models in CycloneDX 1.6 (ECMA-424): each model with archive, files, digests, licence and source. It says
- * nothing that the manifest doesn't, in the words of tools that keep inventories. The same manifest makes the same document, with the
- * same serial number. [https://cyclonedx.org/docs/1.6/json/]
+ * The bill of a release's models in CycloneDX 1.6 (ECMA-424): each model with archive, files,
+ * digests, licence and source. It says nothing that the manifest doesn't, in the words of tools
+ * that keep inventories. The same manifest makes the same document, with the same serial number.
+ * [https://cyclonedx.org/docs/1.6/json/]
  */
 export function billOfModels(manifest: Manifest, manifestSha256: Sha256): object {
   const release = manifest.release ?? manifestSha256;
@@ -94,7 +95,10 @@ function modelComponent(name: string, entry: ManifestModel): BillComponent {
   };
 }
 
-/** Where the model was taken from. [package-url/purl-spec, type huggingface: the version is the commit] */
+/**
+ * Where the model was taken from. [package-url/purl-spec, type huggingface: the version is the
+ * commit]
+ */
 function hubComponent({ huggingface, revision }: NonNullable<ManifestModel['source']>): BillComponent {
   const path = huggingface.split('/').map(encodeURIComponent).join('/');
   return {

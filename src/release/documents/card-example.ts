@@ -1,7 +1,9 @@
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { quoted } from '../../core/printable.ts';
 
-/** Where a model's raw files are: a repository on the Hub, a tag of it, and the folder of that name. */
+/**
+ * Where a model's raw files are: a repository on the Hub, a tag of it, and the folder of that name.
+ */
 export interface CardPlace {
   readonly repository: string;
   readonly tag: string;
@@ -9,9 +11,10 @@ export interface CardPlace {
 }
 
 /**
- * A Python program that makes a model's own vectors from its folder on the Hub; undefined where none is known. sentence-transformers
- * does what modules.json says (pooling, dense layers, normalisation) and reads the prompts beside it. It takes no `subfolder`, so the
- * folder is downloaded first. Without a modules.json, what the manifest says is done by hand.
+ * A Python program that makes a model's own vectors from its folder on the Hub; undefined where
+ * none is known. sentence-transformers does what modules.json says (pooling, dense layers,
+ * normalisation) and reads the prompts beside it. It takes no `subfolder`, so the folder is
+ * downloaded first. Without a modules.json, what the manifest says is done by hand.
  */
 export function cardExample(place: CardPlace, entry: ManifestModel): readonly string[] | undefined {
   return hasModules(entry) ? sentenceTransformers(place, entry) : transformers(place, entry);
@@ -40,7 +43,10 @@ function sentenceTransformers(place: CardPlace, entry: ManifestModel): readonly 
   ];
 }
 
-/** From the token vectors `tokens` and their `mask` (a column a token, 0 for padding) to one vector a text. */
+/**
+ * From the token vectors `tokens` and their `mask` (a column a token, 0 for padding) to one vector
+ * a text.
+ */
 const poolings: Readonly<Record<string, string>> = {
   mean: '(tokens * mask).sum(1) / mask.sum(1)',
   cls: 'tokens[:, 0]',

@@ -20,8 +20,9 @@ export interface ClientBundle {
 }
 
 /**
- * Writes aircher.mjs with the namespace, manifest sources and public keys of this release baked in. Throws `unexpected` where the
- * package's own bundle is missing (in a checkout: `npm run build` makes it).
+ * Writes aircher.mjs with the namespace, manifest sources and public keys of this release baked in.
+ * Throws `unexpected` where the package's own bundle is missing (in a checkout: `npm run build`
+ * makes it).
  */
 export async function writeClientBundle(config: ReleaseConfig, workspace: Workspace): Promise<ClientBundle> {
   const template = await readTemplate();
@@ -46,7 +47,10 @@ export async function readClientBundle(workspace: Workspace): Promise<ClientBund
   return { path, sizeBytes: bytes.length, sha256: sha256(bytes) };
 }
 
-/** The bundle as the build made it: in the package `aircher`, which is beside the built code, or in dist/ of a checkout. */
+/**
+ * The bundle as the build made it: in the package `aircher`, which is beside the built code, or in
+ * dist/ of a checkout.
+ */
 async function readTemplate(): Promise<string> {
   for (const place of ['../../client/aircher.mjs', '../../../dist/client/aircher.mjs']) {
     const bytes = await readFileIfThere(fileURLToPath(new URL(place, import.meta.url)));

@@ -5,7 +5,9 @@ import { bundleName } from './client-bundle.ts';
 
 type Release = Pick<Plan, 'tag' | 'prerelease' | 'models'>;
 
-/** What somebody types who has nothing of ours yet: gets the client, then the first model by name. */
+/**
+ * What somebody types who has nothing of ours yet: gets the client, then the first model by name.
+ */
 export function installCommands(config: ReleaseConfig, plan: Release): readonly string[] {
   const model = plan.models[0]?.name ?? 'NAME';
   return [downloadCommand(config, plan, bundleName), `node ${bundleName} model install ${model}${releaseOption(plan)}`];

@@ -12,8 +12,8 @@ import { yamlText } from './yaml-text.ts';
 export const modelCardName = 'README.md';
 
 /**
- * Writes README.md, the Hub's model card, with the metadata that the Hub validates: license, library, tags, pipeline.
- * [Hub docs, "Model Cards"]
+ * Writes README.md, the Hub's model card, with the metadata that the Hub validates: license,
+ * library, tags, pipeline. [Hub docs, "Model Cards"]
  */
 export async function writeModelCard(
   config: ReleaseConfig,
@@ -81,7 +81,10 @@ export function composeModelCard(
   return lines.join('\n');
 }
 
-/** How the raw files are loaded: the first model, and the first of those that need more to be written. */
+/**
+ * How the raw files are loaded: the first model, and the first of those that need more to be
+ * written.
+ */
 function usage(
   entries: readonly (readonly [string, ManifestModel])[],
   repository: string,
@@ -105,7 +108,9 @@ function repositoryUrl({ huggingface }: ReleaseConfig): string {
   return `${(huggingface?.endpoint ?? defaultHubEndpoint).replace(/\/+$/, '')}/${huggingface?.repository}`;
 }
 
-/** The Hub knows licences by lower-case SPDX ids; several or unlisted ones are `other` with a name. */
+/**
+ * The Hub knows licences by lower-case SPDX ids; several or unlisted ones are `other` with a name.
+ */
 function cardLicense(licenses: readonly (string | undefined)[]): Record<string, string> {
   const distinct = [...new Set(licenses.filter((license) => license !== undefined))];
   const [only] = distinct;

@@ -19,7 +19,10 @@ import type { WrittenManifest } from './write-manifest.ts';
 
 export const notesName = 'RELEASE_NOTES.md';
 
-/** Writes RELEASE_NOTES.md: what is in the release, what changed, how to install and how to check it. */
+/**
+ * Writes RELEASE_NOTES.md: what is in the release, what changed, how to install and how to check
+ * it.
+ */
 export async function writeNotes(
   config: ReleaseConfig,
   plan: Plan,
@@ -38,7 +41,10 @@ export async function readNotes(workspace: Workspace): Promise<string> {
 
 const provenanceStart = 'Made by aircher-models ';
 
-/** Tool, Node and source revision. The one line that differs between machines that make the same release. */
+/**
+ * Tool, Node and source revision. The one line that differs between machines that make the same
+ * release.
+ */
 async function provenance(workspace: Workspace): Promise<string> {
   const commit = await sourceRevision(workspace);
   return `${provenanceStart}${toolVersion} on Node ${process.versions.node}${commit === undefined ? '' : `, from commit ${commit}`}.`;

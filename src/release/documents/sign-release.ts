@@ -19,9 +19,9 @@ export interface SignReport {
 }
 
 /**
- * Signs with the keys that are there: the manifest and the checksums (and so the client file) in minisign's format, the manifest by
- * GPG. A signature that is good already stays; one over other bytes goes. Throws `conflict` where release.json names keys and none
- * that matches is there.
+ * Signs with the keys that are there: the manifest and the checksums (and so the client file) in
+ * minisign's format, the manifest by GPG. A signature that is good already stays; one over other
+ * bytes goes. Throws `conflict` where release.json names keys and none that matches is there.
  */
 export async function signRelease(
   config: ReleaseConfig,
@@ -37,8 +37,8 @@ export async function signRelease(
 }
 
 /**
- * The key that signs; undefined where release.json names none and none is given. Throws `conflict` where it is missing, not named,
- * or has another password.
+ * The key that signs; undefined where release.json names none and none is given. Throws `conflict`
+ * where it is missing, not named, or has another password.
  */
 export async function findSigningKey(config: ReleaseConfig, workspace: Workspace): Promise<SecretKey | undefined> {
   const keys = config.signing?.public_keys ?? [];

@@ -11,7 +11,10 @@ import { manifestPath, type WrittenManifest } from './write-manifest.ts';
 /** Throws what is wrong with a signature. */
 export type SignatureCheck = (signature: Buffer) => Promise<void>;
 
-/** The signatures that release.json asks for, by name, each with the check over the documents of the output directory. */
+/**
+ * The signatures that release.json asks for, by name, each with the check over the documents of the
+ * output directory.
+ */
 export async function signatureChecks(
   config: ReleaseConfig,
   written: WrittenManifest,
@@ -43,7 +46,10 @@ export async function signatureChecks(
   return checks;
 }
 
-/** Whether the release is signed as release.json says: nothing goes public unsigned where keys are configured. */
+/**
+ * Whether the release is signed as release.json says: nothing goes public unsigned where keys are
+ * configured.
+ */
 export async function signatureProblems(
   config: ReleaseConfig,
   written: WrittenManifest,
@@ -53,7 +59,10 @@ export async function signatureProblems(
   return [...judged.values()].filter((problem) => problem !== undefined);
 }
 
-/** What is wrong with each signature that release.json asks for, by name; undefined where it is good. */
+/**
+ * What is wrong with each signature that release.json asks for, by name; undefined where it is
+ * good.
+ */
 export async function judgeSignatures(
   config: ReleaseConfig,
   written: WrittenManifest,

@@ -7,11 +7,17 @@ import type { Workspace } from '../workspace.ts';
 import { checksumsName } from './write-checksums.ts';
 import type { WrittenManifest } from './write-manifest.ts';
 
-/** A document of a release that is signed in minisign's format; `<name>.minisig` beside it is its signature. */
+/**
+ * A document of a release that is signed in minisign's format; `<name>.minisig` beside it is its
+ * signature.
+ */
 export interface SignedDocument {
   readonly name: string;
   readonly bytes: Buffer;
-  /** The release that the trusted comment must name, where the document itself doesn't say of which release it is. */
+  /**
+   * The release that the trusted comment must name, where the document itself doesn't say of which
+   * release it is.
+   */
   readonly tag?: string;
 }
 
@@ -19,7 +25,10 @@ export function manifestDocument(bytes: Buffer): SignedDocument {
   return { name: 'manifest.json', bytes };
 }
 
-/** The signed checksums vouch for what no manifest names: the client file. Those of another release must not pass for a tag's. */
+/**
+ * The signed checksums vouch for what no manifest names: the client file. Those of another release
+ * must not pass for a tag's.
+ */
 export function checksumsDocument(bytes: Buffer, tag: string): SignedDocument {
   return { name: checksumsName, bytes, tag };
 }
@@ -37,7 +46,10 @@ export async function readSignedDocuments(
   return checksums === undefined ? [signed] : [signed, checksumsDocument(checksums, manifest.release ?? '')];
 }
 
-/** Answers with the id of the key, of `keys` in minisign's base64 form, that signed the document. Throws `integrity`. */
+/**
+ * Answers with the id of the key, of `keys` in minisign's base64 form, that signed the document.
+ * Throws `integrity`.
+ */
 export function verifyDocument(document: SignedDocument, signature: Buffer, keys: readonly string[]): string {
   const { keyId, trustedComment } = verifySignature(document.bytes, signature.toString(), keys.map(parsePublicKey));
   if (document.tag !== undefined && !commentNamesRelease(trustedComment, document.tag)) {

@@ -11,8 +11,9 @@ import { minisignNames } from './signed-documents.ts';
 import { readManifest } from './write-manifest.ts';
 
 /**
- * Throws what `signRelease` would throw for want of a key, before anything is packed. Answers with the public keys of which one
- * signs: that of the key that is there, or those of release.json where this release is signed already.
+ * Throws what `signRelease` would throw for want of a key, before anything is packed. Answers with
+ * the public keys of which one signs: that of the key that is there, or those of release.json where
+ * this release is signed already.
  */
 export async function requireSigningKeys(config: ReleaseConfig, workspace: Workspace): Promise<readonly string[]> {
   const isSigned = await signedAlready(config, workspace);
@@ -26,7 +27,10 @@ export async function requireSigningKeys(config: ReleaseConfig, workspace: Works
   return key === undefined ? [] : [formatPublicKey(key.publicKey)];
 }
 
-/** Whether a signature lies beside a manifest of this very release: one of an earlier run, or of another machine. */
+/**
+ * Whether a signature lies beside a manifest of this very release: one of an earlier run, or of
+ * another machine.
+ */
 async function signedAlready(config: ReleaseConfig, workspace: Workspace): Promise<(name: string) => Promise<boolean>> {
   const written = await readManifest(workspace).catch((error: unknown) => {
     if (error instanceof AircherError) return undefined;

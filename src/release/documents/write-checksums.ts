@@ -10,8 +10,8 @@ import type { WrittenManifest } from './write-manifest.ts';
 export const checksumsName = 'checksums.sha256';
 
 /**
- * Writes `checksums.sha256`: archives and indexes made in this release, manifest.json and aircher.mjs, by the digests that were
- * computed while they were written. Nothing is read again.
+ * Writes `checksums.sha256`: archives and indexes made in this release, manifest.json and
+ * aircher.mjs, by the digests that were computed while they were written. Nothing is read again.
  */
 export async function writeChecksums(
   plan: Plan,

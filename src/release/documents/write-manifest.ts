@@ -35,8 +35,8 @@ export function manifestPath(workspace: Workspace): string {
 }
 
 /**
- * Writes manifest.json from the plan and what is packed. Throws `invalid` with every missing or foreign pack record or proof, and
- * every breach of the version rules.
+ * Writes manifest.json from the plan and what is packed. Throws `invalid` with every missing or
+ * foreign pack record or proof, and every breach of the version rules.
  */
 export async function writeManifest(loaded: LoadedConfig, plan: Plan, workspace: Workspace): Promise<WrittenManifest> {
   const written = await composeManifest(loaded, plan, workspace);

@@ -3,8 +3,8 @@ import type { HubApi } from '../../targets/huggingface/hub-api.ts';
 import { RequestFailure, targetError } from '../../targets/request-failure.ts';
 
 /**
- * What a failed request for a source means to its maintainer. The Hub's reasons are those of its `X-Error-Code`; for anonymous callers
- * it doesn't tell what is private from what isn't there.
+ * What a failed request for a source means to its maintainer. The Hub's reasons are those of its
+ * `X-Error-Code`; for anonymous callers it doesn't tell what is private from what isn't there.
  */
 export function explainHubFailure(error: unknown, api: HubApi, revision: string): AircherError {
   const { repository, endpoint, token } = api.settings;

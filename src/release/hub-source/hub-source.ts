@@ -27,7 +27,10 @@ function stagedDirectory(model: string, revision: string, workspace: Workspace):
   return join(workspace.out, '.sources', model, revision);
 }
 
-/** The Hub's calls for a source: HF_ENDPOINT and HF_TOKEN count. Throws `usage` for an endpoint that isn't https. */
+/**
+ * The Hub's calls for a source: HF_ENDPOINT and HF_TOKEN count. Throws `usage` for an endpoint that
+ * isn't https.
+ */
 export function openHub(source: HubSource, workspace: Workspace, tuning: RemoteTuning): HubApi {
   const { hfEndpoint, hfToken } = workspace.environment;
   return new HubApi(

@@ -9,8 +9,9 @@ import { type HubSource, openHub } from './hub-source.ts';
 import { type ListedFile, readSourceRecord, type SourceRecord } from './source-record.ts';
 
 /**
- * What a pinned revision holds: from the record of an earlier stage, else from the Hub, which is asked for names, sizes and digests
- * alone. Throws `conflict` (gated, private, missing, bad token), `invalid` (no such revision), `remote`.
+ * What a pinned revision holds: from the record of an earlier stage, else from the Hub, which is
+ * asked for names, sizes and digests alone. Throws `conflict` (gated, private, missing, bad token),
+ * `invalid` (no such revision), `remote`.
  */
 export async function readSource(
   source: HubSource,
@@ -40,7 +41,9 @@ export async function readSource(
   }
 }
 
-/** Those files of a revision that are released, at the places where they are (or will be) staged. */
+/**
+ * Those files of a revision that are released, at the places where they are (or will be) staged.
+ */
 export function selectListed(source: HubSource, files: readonly ListedFile[]): SourceFiles {
   return selectSourceFiles({
     model: source.model,

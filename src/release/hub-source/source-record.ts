@@ -6,7 +6,10 @@ import { AircherError } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import type { HubSource } from './hub-source.ts';
 
-/** A file of a pinned revision, as the Hub lists it: `sha256` in large file storage, else git's `blob_id`. */
+/**
+ * A file of a pinned revision, as the Hub lists it: `sha256` in large file storage, else git's
+ * `blob_id`.
+ */
 export interface ListedFile {
   readonly path: string;
   readonly size_bytes: number;
@@ -15,8 +18,9 @@ export interface ListedFile {
 }
 
 /**
- * `<out>/.sources/<model>/<revision>.json`: the revision's listing, which never changes, and what each staged file looked like
- * when its digest was checked. As long as it looks the same, it isn't read again.
+ * `<out>/.sources/<model>/<revision>.json`: the revision's listing, which never changes, and what
+ * each staged file looked like when its digest was checked. As long as it looks the same, it isn't
+ * read again.
  */
 export interface SourceRecord {
   readonly files: readonly ListedFile[];
@@ -48,7 +52,8 @@ export async function readSourceRecord(source: HubSource): Promise<SourceRecord 
     if (found.repository !== source.repository || found.revision !== source.revision) return undefined;
     return { files: found.files, stamps: new Map(Object.entries(found.stamps)) };
   } catch (error) {
-    // A torn or foreign record is worth nothing: the Hub is asked again, and what is there is hashed.
+    // A torn or foreign record is worth nothing: the Hub is asked again, and what is there is
+    // hashed.
     if (error instanceof z.core.$ZodError || error instanceof AircherError) return undefined;
     throw error;
   }

@@ -11,7 +11,10 @@ import { malformed, RequestFailure } from '../../targets/request-failure.ts';
 import type { HubSource } from './hub-source.ts';
 import type { ListedFile } from './source-record.ts';
 
-/** A resumed file that turns out wrong begins again once, a fresh one too: then the Hub itself is wrong. */
+/**
+ * A resumed file that turns out wrong begins again once, a fresh one too: then the Hub itself is
+ * wrong.
+ */
 const maxWrong = 2;
 
 /** The file so far, and the hash of what is in it. */
@@ -24,9 +27,10 @@ interface Part {
 }
 
 /**
- * Downloads one file of a pinned revision to its place in the staging directory, checked against its digest while it streams. What
- * an interrupted run left of it (in `<directory>.part/`) is gone on from. Answers with the stamp of the finished file. `tell` gets
- * the bytes that were added, or, where it begins again, the negative number of those that were lost.
+ * Downloads one file of a pinned revision to its place in the staging directory, checked against
+ * its digest while it streams. What an interrupted run left of it (in `<directory>.part/`) is gone
+ * on from. Answers with the stamp of the finished file. `tell` gets the bytes that were added, or,
+ * where it begins again, the negative number of those that were lost.
  */
 export async function stageFile(
   api: HubApi,

@@ -23,9 +23,10 @@ const parallelFiles = 4;
 const recordEveryMs = 2000;
 
 /**
- * Downloads the released files of pinned Hub revisions into their staging directories. Finished files are kept, and not read again
- * while they look the same; unfinished ones are gone on from. `only` chooses among a source's files. Answers with the problems of
- * sources that can't be had, all of them before the first byte; throws what goes wrong later.
+ * Downloads the released files of pinned Hub revisions into their staging directories. Finished
+ * files are kept, and not read again while they look the same; unfinished ones are gone on from.
+ * `only` chooses among a source's files. Answers with the problems of sources that can't be had,
+ * all of them before the first byte; throws what goes wrong later.
  */
 export async function stageHubSources(
   sources: readonly HubSource[],

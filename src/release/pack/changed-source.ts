@@ -11,7 +11,10 @@ import type { PlannedModel } from '../plan/plan-record.ts';
 import { listModel, sourceDirectory } from '../plan/source-listing.ts';
 import type { Workspace } from '../workspace.ts';
 
-/** The source of a carried-forward model, where it is at hand, must be what was published under its version. */
+/**
+ * The source of a carried-forward model, where it is at hand, must be what was published under its
+ * version.
+ */
 export async function changedSinceCarried(
   planned: PlannedModel,
   model: ModelConfig,
@@ -38,7 +41,10 @@ function isPublishedPin({ entry }: PlannedModel, source: HubSource): boolean {
   return entry?.source?.huggingface === source.repository && entry.source.revision === source.revision;
 }
 
-/** The digests that the Hub tells of another revision; files that it tells none of, and that could be the same, are downloaded. */
+/**
+ * The digests that the Hub tells of another revision; files that it tells none of, and that could
+ * be the same, are downloaded.
+ */
 async function listedDigests(
   source: HubSource,
   published: readonly ManifestFile[],

@@ -16,8 +16,9 @@ const maxSmallBytes = 16 * 1024 * 1024;
 const otherContent = 'changed';
 
 /**
- * The version rules before anything is packed, by what is known then: configs, tokenizer, the tensors' names and shapes, small
- * files, and the sizes of all. What isn't known counts as unchanged, so what is told here the manifest would tell too, hours later.
+ * The version rules before anything is packed, by what is known then: configs, tokenizer, the
+ * tensors' names and shapes, small files, and the sizes of all. What isn't known counts as
+ * unchanged, so what is told here the manifest would tell too, hours later.
  */
 export async function knownVersionProblems(
   staged: StagedModel,

@@ -19,8 +19,8 @@ import type { StagedModel } from './stage-models.ts';
 const defaultArchiveTime = 499_162_500;
 
 /**
- * Packs the staged models into `--out`, one after the other, each over all cores. What is packed already and unchanged is left
- * alone.
+ * Packs the staged models into `--out`, one after the other, each over all cores. What is packed
+ * already and unchanged is left alone.
  */
 export async function packModels(
   loaded: LoadedConfig,
@@ -85,7 +85,10 @@ async function packModel(staged: StagedModel, format: ArchiveFormat, workspace: 
   return record;
 }
 
-/** A digest over what tells that sources are the same without reading them, and their weights are those of the record. */
+/**
+ * A digest over what tells that sources are the same without reading them, and their weights are
+ * those of the record.
+ */
 async function sourceState(staged: StagedModel, format: ArchiveFormat, mtimeSeconds: number): Promise<string> {
   const files = await mapConcurrently(staged.files, 16, async (file) => [
     file.path,

@@ -19,7 +19,10 @@ export interface PackedFile {
   readonly sha256: Sha256;
 }
 
-/** `<model>.pack.json`: what later steps need of a packed model when its source is on another machine. */
+/**
+ * `<model>.pack.json`: what later steps need of a packed model when its source is on another
+ * machine.
+ */
 export interface PackRecord {
   readonly pack_version: 1;
   readonly model: string;
@@ -38,7 +41,10 @@ export interface PackRecord {
   readonly weights: readonly ManifestWeights[];
   /** What the sources and the format were, so that the same isn't packed again. */
   readonly made_from: Sha256;
-  /** What the artifacts' files looked like when they were written: as long as they look the same, their digests are known. */
+  /**
+   * What the artifacts' files looked like when they were written: as long as they look the same,
+   * their digests are known.
+   */
   readonly stamps: { readonly archive: string; readonly index: string };
 }
 
@@ -77,7 +83,10 @@ export async function readPackRecord(model: string, workspace: Workspace): Promi
   });
 }
 
-/** Reads the record of a model that must be packed by now. Throws `invalid` where it is missing or of another model or version. */
+/**
+ * Reads the record of a model that must be packed by now. Throws `invalid` where it is missing or
+ * of another model or version.
+ */
 export async function requirePackRecord(model: string, version: string, workspace: Workspace): Promise<PackRecord> {
   const record = await readPackRecord(model, workspace);
   if (record === undefined) {

@@ -22,8 +22,9 @@ export interface StagedModel {
 }
 
 /**
- * Downloads pinned Hub revisions, checks the sources of everything that is packed, their versions as far as what changed is known,
- * and that what is carried forward did not change. Reads no weights to pack.
+ * Downloads pinned Hub revisions, checks the sources of everything that is packed, their versions
+ * as far as what changed is known, and that what is carried forward did not change. Reads no
+ * weights to pack.
  */
 export async function stageModels(
   loaded: LoadedConfig,

@@ -18,7 +18,10 @@ export interface CarriedFault {
 
 /** Looks at carried models on the hosts. What a host shows of a release is asked once. */
 export interface CarriedFiles {
-  /** What is wrong by sizes and by the digests that hosts report. A file of which a host reports none passes. */
+  /**
+   * What is wrong by sizes and by the digests that hosts report. A file of which a host reports
+   * none passes.
+   */
   faults(model: string, entry: ManifestModel): Promise<readonly CarriedFault[]>;
   /** Likewise, and what a host reports no digest of is downloaded and hashed. */
   provenFaults(model: string, entry: ManifestModel): Promise<readonly CarriedFault[]>;

@@ -35,9 +35,9 @@ export type CarryVerdict =
   | { readonly carry: false; readonly reason: string };
 
 /**
- * Whether a published entry of the same version stands for itself in the new release: it lists its files and its index, and every
- * configured target that can hold the model has it, at the address that release.json gives. What it names at other addresses is
- * left out.
+ * Whether a published entry of the same version stands for itself in the new release: it lists its
+ * files and its index, and every configured target that can hold the model has it, at the address
+ * that release.json gives. What it names at other addresses is left out.
  */
 export function carryVerdict(
   config: ReleaseConfig,
@@ -84,7 +84,10 @@ export function carryVerdict(
   return { carry: true, entry: carried, reason: `published in ${tag}` };
 }
 
-/** Where the Hub has each file by itself, as far as the entry says so at the address that release.json gives. */
+/**
+ * Where the Hub has each file by itself, as far as the entry says so at the address that
+ * release.json gives.
+ */
 function rawFileUrls(
   config: ReleaseConfig,
   model: string,
@@ -107,8 +110,9 @@ function atConfigured(config: ReleaseConfig, published: PublishedVersion): Publi
 }
 
 /**
- * The manifest entry of an earlier version, from the manifest that published it, which is trusted by its digest alone.
- * Throws `remote` where no target and no local copy has it, `integrity` where what they have is something else.
+ * The manifest entry of an earlier version, from the manifest that published it, which is trusted
+ * by its digest alone. Throws `remote` where no target and no local copy has it, `integrity` where
+ * what they have is something else.
  */
 export async function findPublishedEntry(
   model: string,
@@ -143,7 +147,10 @@ function publishedManifest({ tag, bytes, sha256: digest, downloadUrls }: Publish
   return { release: tag, manifest: { size_bytes: bytes.length, sha256: digest, download_urls: downloadUrls } };
 }
 
-/** The published versions of a model as the next release lists them: the last entry itself, and those it lists. */
+/**
+ * The published versions of a model as the next release lists them: the last entry itself, and
+ * those it lists.
+ */
 export function mergePublished(
   previous: ManifestModel,
   base: PublishedManifest,

@@ -3,8 +3,9 @@ import { git } from '../git.ts';
 import type { Workspace } from '../workspace.ts';
 
 /**
- * The release's `generated_at`: SOURCE_DATE_EPOCH, else the committer time of HEAD where release.json lies in a git work tree,
- * else the time that an earlier plan of this release settled, else now. So running again makes the same bytes.
+ * The release's `generated_at`: SOURCE_DATE_EPOCH, else the committer time of HEAD where
+ * release.json lies in a git work tree, else the time that an earlier plan of this release settled,
+ * else now. So running again makes the same bytes.
  */
 export async function settleGenerationTime(workspace: Workspace, earlier: string | undefined): Promise<string> {
   const epoch = workspace.environment.sourceDateEpoch ?? (await committerTime(workspace));
@@ -20,7 +21,8 @@ export function formatTime(epochSeconds: number): string {
 /** The commit of HEAD where release.json lies in a git work tree that tracks it. */
 export async function sourceRevision(workspace: Workspace): Promise<string | undefined> {
   const file = resolve(workspace.directory, workspace.configFile);
-  // A release.json that git doesn't know (ignored, or not added) doesn't belong to the commit around it.
+  // A release.json that git doesn't know (ignored, or not added) doesn't belong to the commit
+  // around it.
   if ((await git(dirname(file), ['ls-files', '--error-unmatch', '--', file], workspace)) === undefined)
     return undefined;
   return await git(dirname(file), ['rev-parse', 'HEAD'], workspace);

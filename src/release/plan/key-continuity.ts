@@ -11,8 +11,9 @@ const hint =
   'Sign with the old key, and name both keys in signing.public_keys; use the new one alone from the next release on. Where the old key is lost: --break-trust.';
 
 /**
- * Clients trust exactly the keys that the last release announced. A release that none of those signed would be refused by all
- * of them, and so would every later one: that is found before anything is sent.
+ * Clients trust exactly the keys that the last release announced. A release that none of those
+ * signed would be refused by all of them, and so would every later one: that is found before
+ * anything is sent.
  */
 export async function keyContinuityProblems(
   plan: Plan,
@@ -42,7 +43,10 @@ export async function keyContinuityProblems(
   ];
 }
 
-/** The same before anything is signed: whether a signature by one of `keys` (in minisign's base64 form) would do. */
+/**
+ * The same before anything is signed: whether a signature by one of `keys` (in minisign's base64
+ * form) would do.
+ */
 export function announcedKeyProblems(
   { base }: Plan,
   keys: readonly string[],

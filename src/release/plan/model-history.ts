@@ -18,8 +18,8 @@ export interface ModelHistory {
 }
 
 /**
- * What was published of each configured model. Where the base has dropped one, older releases are looked through: its versions never
- * change, and never go back, even if it was away in between.
+ * What was published of each configured model. Where the base has dropped one, older releases are
+ * looked through: its versions never change, and never go back, even if it was away in between.
  */
 export async function findHistory(config: ReleaseConfig, base: BaseFinding): Promise<ModelHistory> {
   const last = new Map<string, LastOffered>();

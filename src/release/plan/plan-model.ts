@@ -108,7 +108,10 @@ async function verdictOnHosts(
   return { carry: false, reason: `same version, but ${fault.name} is ${fault.state} at ${fault.target.kind}` };
 }
 
-/** What has to be packed again for a host, and can't be, stops the release: the host must have it, or go. */
+/**
+ * What has to be packed again for a host, and can't be, stops the release: the host must have it,
+ * or go.
+ */
 function asPackedAgain(name: string, reason: string, outcome: ModelOutcome): ModelOutcome {
   const isStopped = outcome.planned === undefined;
   return {

@@ -53,13 +53,19 @@ export interface Plan {
     readonly sha256: Sha256;
     /** The kinds of target that have it. */
     readonly kinds: readonly HostKind[];
-    /** The keys that clients trust: those that the last release announced which is no prerelease, and its tag. */
+    /**
+     * The keys that clients trust: those that the last release announced which is no prerelease,
+     * and its tag.
+     */
     readonly public_keys: readonly string[];
     readonly keys_of: string;
   } | null;
   /** Hosts that were rebuilt, and need not have the base. */
   readonly refill?: readonly HostKind[];
-  /** What users have, where the base is a prerelease, which they haven't: the last release that is none. */
+  /**
+   * What users have, where the base is a prerelease, which they haven't: the last release that is
+   * none.
+   */
   readonly users?: { readonly tag: string | null; readonly models: Readonly<Record<string, ManifestModel>> };
   readonly models: readonly PlannedModel[];
   /** Models of the last release that this one has no more. */
@@ -138,7 +144,10 @@ export async function readPlan(workspace: Workspace): Promise<Plan | undefined> 
   });
 }
 
-/** The plan that belongs to this release.json. Throws `invalid` where there is none, or it was made of another one. */
+/**
+ * The plan that belongs to this release.json. Throws `invalid` where there is none, or it was made
+ * of another one.
+ */
 export async function requirePlan(loaded: LoadedConfig, workspace: Workspace): Promise<Plan> {
   const plan = await readPlan(workspace);
   if (plan === undefined) {

@@ -23,8 +23,9 @@ export interface PlanOptions {
 }
 
 /**
- * Decides everything that the later steps do, from file sizes and the last published manifest, without hashing; writes
- * `plan.json`. Throws `invalid` with all problems: a release or model that goes back, missing sources, unknown versions.
+ * Decides everything that the later steps do, from file sizes and the last published manifest,
+ * without hashing; writes `plan.json`. Throws `invalid` with all problems: a release or model that
+ * goes back, missing sources, unknown versions.
  */
 export async function planRelease(
   loaded: LoadedConfig,
@@ -43,7 +44,8 @@ export async function planRelease(
   const base = await findBase(config, targets, workspace, refill);
   const generatedAt = await settleGenerationTime(workspace, earlier?.tag === tag ? earlier.generated_at : undefined);
   const problems: Problem[] = [...base.problems, ...expiryProblems(config, generatedAt, workspace)];
-  // Nothing of what is built on a wrong base is worth telling; a release that goes back has the right one.
+  // Nothing of what is built on a wrong base is worth telling; a release that goes back has the
+  // right one.
   const wrong = base.problems.some(({ code, level }) => level === 'error' && code !== undefined);
   if (wrong) throwProblems('invalid', `${workspace.configFile} can't be released`, problems);
   const { last, users } = await findHistory(config, base);
@@ -91,7 +93,10 @@ export async function planRelease(
   return plan;
 }
 
-/** Clients take nothing from a manifest past its expiry: one that is so from the beginning helps nobody. */
+/**
+ * Clients take nothing from a manifest past its expiry: one that is so from the beginning helps
+ * nobody.
+ */
 function expiryProblems(
   { signing }: LoadedConfig['config'],
   generatedAt: string,

@@ -2,12 +2,15 @@ import type { HostKind } from '../../contract/fields.ts';
 import { defaultLargeModelBytes, type ReleaseConfig } from '../../contract/release-config.ts';
 import { configuredKinds } from '../addresses.ts';
 
-/** GitHub takes assets below 2 GiB. [GitHub docs, "About releases": each file must be under 2 GiB] */
+/**
+ * GitHub takes assets below 2 GiB. [GitHub docs, "About releases": each file must be under 2 GiB]
+ */
 const githubAssetLimitBytes = 2 ** 31;
 
 /**
- * The most bytes that an archive of these sources can have: chunks are stored where they don't shrink, which costs five bytes in
- * 65,535 and five a chunk; headers and padding cost at most 3 KiB a file.
+ * The most bytes that an archive of these sources can have: chunks are stored where they don't
+ * shrink, which costs five bytes in 65,535 and five a chunk; headers and padding cost at most 3 KiB
+ * a file.
  */
 function largestArchiveBytes(sourceBytes: number, files: number): number {
   return Math.ceil(sourceBytes * (1 + 16 / 65_536)) + files * 4096 + 1024 * 1024;

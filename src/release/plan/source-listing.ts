@@ -24,8 +24,9 @@ export function sourceDirectory(name: string, model: ModelConfig, workspace: Wor
 }
 
 /**
- * The model's source files with their sizes; no content is read. A missing directory, or a Hub source that can't be had, is a problem that
- * says where it was looked for; so is more than a chunk index can hold.
+ * The model's source files with their sizes; no content is read. A missing directory, or a Hub
+ * source that can't be had, is a problem that says where it was looked for; so is more than a chunk
+ * index can hold.
  */
 export async function listModel(
   name: string,

@@ -9,7 +9,10 @@ import type { Sha256 } from '../../core/hashing.ts';
 import type { PackRecord } from '../pack/pack-record.ts';
 import type { Workspace } from '../workspace.ts';
 
-/** `<model>.proof.json`: what was packed unpacks by its index, and release.json's check agreed with it. */
+/**
+ * `<model>.proof.json`: what was packed unpacks by its index, and release.json's check agreed with
+ * it.
+ */
 export interface Proof {
   readonly proof_version: 1;
   readonly model: string;
@@ -41,8 +44,9 @@ export async function writeProof(record: PackRecord, check: Proof['check'], work
 }
 
 /**
- * Throws `invalid` unless the proof is there, and is of this packed model and of the check that release.json has now. In CI it comes
- * from a machine where code of others ran, so nothing of it goes on.
+ * Throws `invalid` unless the proof is there, and is of this packed model and of the check that
+ * release.json has now. In CI it comes from a machine where code of others ran, so nothing of it
+ * goes on.
  */
 export async function requireProof(
   record: PackRecord,

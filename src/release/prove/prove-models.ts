@@ -22,9 +22,11 @@ export interface ProveReport {
 const commandLimitMs = 30 * 60_000;
 
 /**
- * Unpacks every packed model by its chunk index, as a client would, holds each file against the pack record, runs release.json's
- * `check` command on the directory, and writes `<model>.proof.json`. It needs no manifest and no secret: what runs here is code that
- * others wrote. Throws `integrity` where an artifact isn't what was packed, and `invalid` where the command fails.
+ * Unpacks every packed model by its chunk index, as a client would, holds each file against the
+ * pack record, runs release.json's `check` command on the directory, and writes
+ * `<model>.proof.json`. It needs no manifest and no secret: what runs here is code that others
+ * wrote. Throws `integrity` where an artifact isn't what was packed, and `invalid` where the
+ * command fails.
  */
 export async function proveModels(
   { config }: LoadedConfig,

@@ -22,9 +22,10 @@ const saidBytes = 64 * 1024;
 const drainMs = 1000;
 
 /**
- * Runs a command that may hang, print without end, or leave processes behind: its process group is killed when it ends, when the
- * time is over, or when the signal comes. (Windows has no such groups: there the command alone is ended.) What left the group goes on,
- * but nothing waits for it. Throws the signal's reason.
+ * Runs a command that may hang, print without end, or leave processes behind: its process group is
+ * killed when it ends, when the time is over, or when the signal comes. (Windows has no such
+ * groups: there the command alone is ended.) What left the group goes on, but nothing waits for it.
+ * Throws the signal's reason.
  */
 export async function runCommand(command: readonly string[], options: CommandOptions): Promise<CommandResult> {
   const [program, ...args] = command;

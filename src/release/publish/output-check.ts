@@ -12,8 +12,8 @@ import type { Plan } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
 
 /**
- * Whether what is in the output directory belongs together: archives and indexes are those that were packed, and the manifest and
- * the checksums are those that plan and packs make.
+ * Whether what is in the output directory belongs together: archives and indexes are those that
+ * were packed, and the manifest and the checksums are those that plan and packs make.
  */
 export async function outputProblems(
   loaded: LoadedConfig,
@@ -36,7 +36,10 @@ export async function outputProblems(
   return artifacts.length > 0 ? artifacts : await documentProblems(loaded, plan, written, workspace);
 }
 
-/** A step run again after the steps that use its result leaves documents that tell of something else. */
+/**
+ * A step run again after the steps that use its result leaves documents that tell of something
+ * else.
+ */
 async function documentProblems(
   loaded: LoadedConfig,
   plan: Plan,
@@ -66,8 +69,9 @@ async function documentProblems(
 }
 
 /**
- * Whether the archives and indexes in the output directory are those that the manifest was made of. Files that look as they did
- * when they were packed aren't read again; others (after a copy, on another machine) are hashed.
+ * Whether the archives and indexes in the output directory are those that the manifest was made of.
+ * Files that look as they did when they were packed aren't read again; others (after a copy, on
+ * another machine) are hashed.
  */
 async function artifactProblems(plan: Plan, workspace: Workspace): Promise<readonly Problem[]> {
   const problems: Problem[] = [];

@@ -21,7 +21,10 @@ import { targetRelease } from './target-release.ts';
 export interface PublishOptions {
   /** Says what would be sent where, and sends nothing. */
   readonly dryRun?: boolean;
-  /** Publishes although no key that the last release announced has signed: clients need a new bundle then. */
+  /**
+   * Publishes although no key that the last release announced has signed: clients need a new bundle
+   * then.
+   */
   readonly breakTrust?: boolean;
   /** Uploads to this target only; goes public only when all are whole. */
   readonly only?: HostKind;
@@ -53,8 +56,9 @@ interface Destination {
 }
 
 /**
- * Publishes what is in the output directory: preflight, uploads where no client looks, going public, pointers last. Safe to
- * repeat after any interruption; does nothing for a finished release.
+ * Publishes what is in the output directory: preflight, uploads where no client looks, going
+ * public, pointers last. Safe to repeat after any interruption; does nothing for a finished
+ * release.
  */
 export async function publishRelease(
   loaded: LoadedConfig,
@@ -108,8 +112,8 @@ export async function publishRelease(
 }
 
 /**
- * The hosts at once, each at its own speed. Where one fails, the others go on to their end, for what has arrived isn't sent again;
- * the failure is told at once, and thrown then.
+ * The hosts at once, each at its own speed. Where one fails, the others go on to their end, for
+ * what has arrived isn't sent again; the failure is told at once, and thrown then.
  */
 async function sideBySide<T>(
   destinations: readonly Destination[],
@@ -156,7 +160,10 @@ async function upload(
   });
 }
 
-/** The same events, and after each that tells of a missing file's bytes how far the host has got in all. */
+/**
+ * The same events, and after each that tells of a missing file's bytes how far the host has got in
+ * all.
+ */
 function totalling(host: HostKind, missing: readonly ReleaseFile[], workspace: Workspace): RunContext {
   const { signal, onEvent } = workspace;
   if (onEvent === undefined) return workspace;
@@ -182,8 +189,9 @@ function totalling(host: HostKind, missing: readonly ReleaseFile[], workspace: W
 }
 
 /**
- * Everything that is whole everywhere becomes public; what clients read to find the newest release moves last. On GitHub that is the
- * tag, which appears with the release: so GitHub goes public when the addresses on all other hosts answer.
+ * Everything that is whole everywhere becomes public; what clients read to find the newest release
+ * moves last. On GitHub that is the tag, which appears with the release: so GitHub goes public when
+ * the addresses on all other hosts answer.
  */
 async function goPublic(destinations: readonly Destination[], workspace: Workspace): Promise<void> {
   const order: readonly HostKind[] = ['mirror', 'huggingface', 'github'];
@@ -257,7 +265,10 @@ async function baseProblems(
   ];
 }
 
-/** Keeps a copy for work offline. The hosts are the truth, so that it can't be written is no failure. */
+/**
+ * Keeps a copy for work offline. The hosts are the truth, so that it can't be written is no
+ * failure.
+ */
 async function keepCopy(plan: Plan, written: WrittenManifest, workspace: Workspace): Promise<void> {
   const path = publishedCopy(workspace, plan.tag);
   try {

@@ -86,7 +86,10 @@ function modelArtifacts(name: string, entry: ManifestModel, workspace: Workspace
   ];
 }
 
-/** `<model>/<path>`, and for the weights `<model>.safetensors` too, which a plain Hub client asks for. */
+/**
+ * `<model>/<path>`, and for the weights `<model>.safetensors` too, which a plain Hub client asks
+ * for.
+ */
 function rawNames(model: string, path: string): readonly string[] {
   return path === 'model.safetensors' ? [`${model}/${path}`, `${model}.safetensors`] : [`${model}/${path}`];
 }

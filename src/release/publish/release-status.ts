@@ -37,7 +37,10 @@ export interface ReleasesStatus {
 export interface ReleaseStatus {
   readonly tag: string;
   readonly targets: readonly TargetStatus[];
-  /** What `missing` was told by: a manifest or plan of this tag in the output directory; null where there is none. */
+  /**
+   * What `missing` was told by: a manifest or plan of this tag in the output directory; null where
+   * there is none.
+   */
   readonly compared_with: string | null;
   readonly problems: readonly Problem[];
 }
@@ -56,11 +59,17 @@ export interface TargetStatus {
     /** Null: the host does not count. */
     readonly downloads: number | null;
   }[];
-  /** What isn't there yet, or isn't there as it should be; null where there is nothing to compare with. */
+  /**
+   * What isn't there yet, or isn't there as it should be; null where there is nothing to compare
+   * with.
+   */
   readonly missing: readonly string[] | null;
 }
 
-/** Asks every target for all its releases. What a target refuses or can't answer is a problem, and hides nothing of the others. */
+/**
+ * Asks every target for all its releases. What a target refuses or can't answer is a problem, and
+ * hides nothing of the others.
+ */
 export async function releasesStatus(targets: readonly Target[], workspace: Workspace): Promise<ReleasesStatus> {
   const problems: Problem[] = [];
   const releases = new Map<string, { release: string; targets: { target: HostKind; state: 'draft' | 'public' }[] }>();
@@ -94,8 +103,8 @@ export async function releasesStatus(targets: readonly Target[], workspace: Work
 }
 
 /**
- * Asks every target for one release: state, files with sizes, digests and downloads, and what is still missing. That no target
- * has anything of it is a problem of code `invalid`.
+ * Asks every target for one release: state, files with sizes, digests and downloads, and what is
+ * still missing. That no target has anything of it is a problem of code `invalid`.
  */
 export async function releaseStatus(
   config: ReleaseConfig,

@@ -5,8 +5,9 @@ import { git } from '../git.ts';
 import type { Workspace } from '../workspace.ts';
 
 /**
- * The commit that GitHub's tag is to name: that of the running job where its repository is the release's, else HEAD of the work
- * tree where that repository is a remote of it and has the commit. Undefined leaves the choice to GitHub: the default branch's head.
+ * The commit that GitHub's tag is to name: that of the running job where its repository is the
+ * release's, else HEAD of the work tree where that repository is a remote of it and has the commit.
+ * Undefined leaves the choice to GitHub: the default branch's head.
  */
 export async function findTargetCommit(config: ReleaseConfig, workspace: Workspace): Promise<string | undefined> {
   const repository = config.github?.repository;

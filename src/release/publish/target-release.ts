@@ -37,8 +37,8 @@ export async function targetRelease(
 }
 
 /**
- * What may stand there in other bytes: GPG signs the same manifest differently each time, and the notes name the machine's Node. A
- * stored signature is as good as ours where it verifies.
+ * What may stand there in other bytes: GPG signs the same manifest differently each time, and the
+ * notes name the machine's Node. A stored signature is as good as ours where it verifies.
  */
 function acceptEqual(file: ReleaseFile, notes: string, signatures: ReadonlyMap<string, SignatureCheck>): ReleaseFile {
   if (file.name === notesName) return { ...file, accepts: (stored) => sameNotes(stored.toString(), notes) };

@@ -8,8 +8,9 @@ export interface Yank {
 }
 
 /**
- * The text of a release.json with one more entry in `yanked`, where one is given, and its `release`. Everything else keeps its form. JSON
- * is YAML too, whose parser knows where each value stands.
+ * The text of a release.json with one more entry in `yanked`, where one is given, and its
+ * `release`. Everything else keeps its form. JSON is YAML too, whose parser knows where each value
+ * stands.
  */
 export function editReleaseConfig(text: string, yank: Yank | undefined, release: string): string {
   const json = JSON.parse(text.replace(/^\ufeff/, '')) as { yanked?: readonly Yank[] };

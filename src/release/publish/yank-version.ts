@@ -18,7 +18,10 @@ export interface YankReport {
   readonly model: string;
   readonly version: string;
   readonly reason: string;
-  /** `done`: the newest published release says it already. `edited`: release.json was changed. `listed`: it stood there, and isn't published yet. */
+  /**
+   * `done`: the newest published release says it already. `edited`: release.json was changed.
+   * `listed`: it stood there, and isn't published yet.
+   */
   readonly state: 'done' | 'edited' | 'listed';
   /** What release.json releases now. */
   readonly release: string;
@@ -29,8 +32,9 @@ export interface YankReport {
 }
 
 /**
- * Withdraws a published version in release.json: an entry in `yanked`, and a `release` above the last published one. Nothing is
- * published or deleted by it. Throws `usage` for a malformed name, `invalid` for what was never published.
+ * Withdraws a published version in release.json: an entry in `yanked`, and a `release` above the
+ * last published one. Nothing is published or deleted by it. Throws `usage` for a malformed name,
+ * `invalid` for what was never published.
  */
 export async function yankVersion(
   spec: string,
@@ -92,7 +96,9 @@ interface Found {
   readonly entry: ManifestModel;
 }
 
-/** Looks in the newest release first, then in older ones, for models that release.json has no more. */
+/**
+ * Looks in the newest release first, then in older ones, for models that release.json has no more.
+ */
 async function findPublished(
   config: ReleaseConfig,
   model: string,
@@ -131,8 +137,8 @@ async function findPublished(
 }
 
 /**
- * The configured release where it is new already, else the patch after the last published one; never a prerelease, of which no client
- * would be told.
+ * The configured release where it is new already, else the patch after the last published one;
+ * never a prerelease, of which no client would be told.
  */
 function releaseAbove(config: ReleaseConfig, newest: PublishedTag): string {
   const above = semver.gt(config.release, newest.version);
@@ -145,7 +151,10 @@ function offeredVersion({ models }: Manifest, model: string): string | undefined
   return Object.hasOwn(models, model) ? models[model]?.version : undefined;
 }
 
-/** The release that tells of the yank tells of everything else in release.json, too: also of what only a prerelease has published. */
+/**
+ * The release that tells of the yank tells of everything else in release.json, too: also of what
+ * only a prerelease has published.
+ */
 function tellOfUnpublished(config: ReleaseConfig, published: Manifest | undefined, workspace: Workspace): void {
   const models = published?.models ?? {};
   const others = Object.entries(config.models).filter(([name, { version }]) => {

@@ -36,13 +36,19 @@ export interface LookedAt {
   readonly release: PublishedRelease | undefined;
 }
 
-/** What was published, as far as it counts. Everything that reads older manifests takes them from here. */
+/**
+ * What was published, as far as it counts. Everything that reads older manifests takes them from
+ * here.
+ */
 export interface Published {
   readonly holders: readonly Holder[];
   /** Newest first, without the release that release.json makes itself. */
   readonly tags: readonly PublishedTag[];
   look(tag: PublishedTag): Promise<LookedAt>;
-  /** The newest tag of a holder whose manifest counts, as far as this holder can tell; undefined for a new host. */
+  /**
+   * The newest tag of a holder whose manifest counts, as far as this holder can tell; undefined for
+   * a new host.
+   */
   newestOf(holder: Holder): Promise<PublishedTag | undefined>;
 }
 
@@ -54,9 +60,10 @@ export interface PublishedOptions {
 }
 
 /**
- * Asks all holders for their tags. With keys in release.json a manifest is accepted by `judgeCopy` alone, whoever has it. Without
- * keys it is accepted where all hosts have it that have any release, or two of them, or `manifests/published/`: one host of several
- * can't bring a manifest of its own. Throws `remote` where a host doesn't answer.
+ * Asks all holders for their tags. With keys in release.json a manifest is accepted by `judgeCopy`
+ * alone, whoever has it. Without keys it is accepted where all hosts have it that have any release,
+ * or two of them, or `manifests/published/`: one host of several can't bring a manifest of its own.
+ * Throws `remote` where a host doesn't answer.
  */
 export async function listPublished(
   config: ReleaseConfig,
@@ -143,7 +150,10 @@ function differing(tag: string, one: string, other: string): AircherError {
   });
 }
 
-/** Every published release that is accepted, newest first, prereleases included; each is read when it is asked for. */
+/**
+ * Every published release that is accepted, newest first, prereleases included; each is read when
+ * it is asked for.
+ */
 export async function* acceptedReleases(
   config: ReleaseConfig,
   targets: readonly Target[],
@@ -168,7 +178,10 @@ export async function isPublished(
   return found !== undefined && (await published.look(found)).release !== undefined;
 }
 
-/** The newest published release that is no prerelease: what clients find. Throws `invalid` where there is none. */
+/**
+ * The newest published release that is no prerelease: what clients find. Throws `invalid` where
+ * there is none.
+ */
 export async function newestRelease(
   config: ReleaseConfig,
   targets: readonly Target[],

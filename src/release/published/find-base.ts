@@ -21,9 +21,10 @@ export interface BaseFinding {
 const parallelManifests = 8;
 
 /**
- * The newest published release, but for the one that release.json makes: that one is this release, run again. What doesn't
- * count (`listPublished`) is told as a warning, and nothing is built on it. Problems: a release that goes back, one that isn't
- * whole on a host that has releases of ours, and what the maintainer's own record says that no host confirms.
+ * The newest published release, but for the one that release.json makes: that one is this release,
+ * run again. What doesn't count (`listPublished`) is told as a warning, and nothing is built on it.
+ * Problems: a release that goes back, one that isn't whole on a host that has releases of ours, and
+ * what the maintainer's own record says that no host confirms.
  */
 export async function findBase(
   config: ReleaseConfig,
@@ -84,7 +85,10 @@ function goesBack(release: PublishedRelease, config: ReleaseConfig, workspace: W
   ];
 }
 
-/** Where nothing else is there to build on, releases of another namespace mean that release.json was changed. */
+/**
+ * Where nothing else is there to build on, releases of another namespace mean that release.json was
+ * changed.
+ */
 function foreignNamespace(copies: readonly JudgedCopy[], workspace: Workspace): readonly Problem[] {
   for (const { tag, verdict } of copies) {
     if (verdict.counts || verdict.fault !== 'namespace') continue;
@@ -102,7 +106,10 @@ function foreignNamespace(copies: readonly JudgedCopy[], workspace: Workspace): 
   return [];
 }
 
-/** Hosts with releases, and none that more than one of them has: without keys nothing tells which are ours. */
+/**
+ * Hosts with releases, and none that more than one of them has: without keys nothing tells which
+ * are ours.
+ */
 async function nothingShared(
   config: ReleaseConfig,
   published: Published,

@@ -29,8 +29,8 @@ export interface Holder {
 }
 
 /**
- * All holders of releases, each with the tags that it lists: the hosts (none with `--offline`) and the copies in
- * `manifests/published/`. Throws `remote` where a host's list isn't answered.
+ * All holders of releases, each with the tags that it lists: the hosts (none with `--offline`) and
+ * the copies in `manifests/published/`. Throws `remote` where a host's list isn't answered.
  */
 export async function listHolders(
   config: ReleaseConfig,
@@ -64,7 +64,10 @@ async function hostHolder(target: Target, signed: boolean, workspace: Workspace)
   };
 }
 
-/** A repository that isn't found may be one that the token doesn't see: that is no host without releases. */
+/**
+ * A repository that isn't found may be one that the token doesn't see: that is no host without
+ * releases.
+ */
 function neverNew(error: unknown): never {
   if (!(error instanceof AircherError) || error.details.status !== 404) throw error;
   const { message, hint, details } = error;

@@ -5,8 +5,9 @@ import type { Workspace } from '../workspace.ts';
 import { localHolder } from './holders.ts';
 
 /**
- * Whether nothing was ever published, as far as anybody knows: no host lists a release, and `manifests/published/` has none. Before its
- * first release a host's repository may not be there at all. Throws `remote` where a host doesn't answer.
+ * Whether nothing was ever published, as far as anybody knows: no host lists a release, and
+ * `manifests/published/` has none. Before its first release a host's repository may not be there at
+ * all. Throws `remote` where a host doesn't answer.
  */
 export async function isUnpublished(
   config: ReleaseConfig,

@@ -15,8 +15,8 @@ import { countingKeys, namesKeys } from './counting-keys.ts';
 import type { ManifestCopy } from './holders.ts';
 
 /**
- * Why a manifest doesn't count. `altered`: a signature of ours for this very release lies beside other bytes. `namespace`:
- * everything is right but the namespace.
+ * Why a manifest doesn't count. `altered`: a signature of ours for this very release lies beside
+ * other bytes. `namespace`: everything is right but the namespace.
  */
 export type CopyFault = 'unreadable' | 'unsigned' | 'altered' | 'other release' | 'namespace';
 
@@ -37,8 +37,8 @@ export type Verdict =
  * - or if its digest is that of `signing.builds_on`,
  * - or if its digest is among `known`: those that a manifest has, which counts itself.
  *
- * Without keys, one that can be read counts, as far as one holder can tell. In both cases it must be of this tag and this
- * namespace.
+ * Without keys, one that can be read counts, as far as one holder can tell. In both cases it must
+ * be of this tag and this namespace.
  */
 export function judgeCopy(
   config: ReleaseConfig,
@@ -85,7 +85,10 @@ function signatureFault(
   }
 }
 
-/** Whether a signature is by one of the keys and for this release, of whatever bytes: its trusted comment says so. */
+/**
+ * Whether a signature is by one of the keys and for this release, of whatever bytes: its trusted
+ * comment says so.
+ */
 function isOursFor(tag: string, text: string, keys: readonly PublicKey[]): boolean {
   try {
     const signature = parseSignature(text);

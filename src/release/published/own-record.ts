@@ -13,9 +13,10 @@ import { judgeCopy, type Verdict } from './judge-copy.ts';
 type Signing = NonNullable<ReleaseConfig['signing']>;
 
 /**
- * `manifests/published/` holds what this maintainer has published, and nobody else writes there. Where a release in it doesn't
- * count any more, release.json was changed without telling how the old releases are to be known: going on would begin anew, and
- * forget every published version. Undefined where the copy is damaged: the hosts tell.
+ * `manifests/published/` holds what this maintainer has published, and nobody else writes there.
+ * Where a release in it doesn't count any more, release.json was changed without telling how the
+ * old releases are to be known: going on would begin anew, and forget every published version.
+ * Undefined where the copy is damaged: the hosts tell.
  */
 export async function ownRecordProblem(
   holder: Holder,
@@ -36,8 +37,8 @@ export async function ownRecordProblem(
 }
 
 /**
- * The lines of `signing` by which release.json would know the newest release of the maintainer's own record; undefined where it
- * knows it already. Asks no host.
+ * The lines of `signing` by which release.json would know the newest release of the maintainer's
+ * own record; undefined where it knows it already. Asks no host.
  */
 export async function missingSigning(
   config: ReleaseConfig,
@@ -55,7 +56,10 @@ export async function missingSigning(
   return { ...lines, ...(more.length > 0 && { former_keys: former }) };
 }
 
-/** What `signing` must say for a copy to count: its signer as a former key, or its digest where nobody has signed it. */
+/**
+ * What `signing` must say for a copy to count: its signer as a former key, or its digest where
+ * nobody has signed it.
+ */
 function signingThatCounts(
   copy: ManifestCopy,
   { tag, version }: PublishedTag,

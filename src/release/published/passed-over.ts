@@ -8,7 +8,10 @@ import { ownRecordProblem } from './own-record.ts';
 /** Tags of one host that one message names. */
 const namedTags = 5;
 
-/** Warns of what counts for nothing, a line a host and reason; answers with what must not be passed over. */
+/**
+ * Warns of what counts for nothing, a line a host and reason; answers with what must not be passed
+ * over.
+ */
 export async function tellOfPassedOver(
   copies: readonly JudgedCopy[],
   refill: readonly HostKind[],

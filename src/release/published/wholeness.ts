@@ -9,8 +9,8 @@ import type { Published, PublishedRelease } from './accepted-releases.ts';
 const namedFiles = 3;
 
 /**
- * The base must be whole on every host that has a release of ours: what is built on it is promised on all of them. A host
- * without any is new, and one that is refilled is as good as new.
+ * The base must be whole on every host that has a release of ours: what is built on it is promised
+ * on all of them. A host without any is new, and one that is refilled is as good as new.
  */
 export async function wholenessProblems(
   base: PublishedRelease,
@@ -28,7 +28,8 @@ export async function wholenessProblems(
       const faults = base.kinds.includes(target.kind)
         ? faultsOf(base, target, inspection)
         : [{ name: 'manifest.json', state: 'missing' } as const];
-      // A mirror's directory can be filled up at any time; a public release elsewhere is what it is.
+      // A mirror's directory can be filled up at any time; a public release elsewhere is what it
+      // is.
       const isFinal = target.kind !== 'mirror' && inspection.state === 'public';
       return faults.length === 0 ? [] : [notWhole(base, target, faults, isFinal)];
     }),

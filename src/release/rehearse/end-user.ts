@@ -15,7 +15,9 @@ export type UserInstall = Pick<InstallReport, 'name' | 'version' | 'bytes_fetche
 export interface EndUserOptions {
   /** Names of the models to install. */
   readonly models: readonly string[];
-  /** Instead of the sources that are baked in: a prerelease is found by those who name its manifest. */
+  /**
+   * Instead of the sources that are baked in: a prerelease is found by those who name its manifest.
+   */
   readonly manifests: readonly string[];
   /** Public addresses of aircher.mjs on the stand-ins, and its sha256. */
   readonly client: { readonly urls: readonly string[]; readonly sha256: string };
@@ -24,8 +26,9 @@ export interface EndUserOptions {
 }
 
 /**
- * What somebody does who has never heard of this machine: downloads the release's aircher.mjs, runs it with the sources that are baked in,
- * and lets it hash what it installed. Throws what the client says, with its kind of failure.
+ * What somebody does who has never heard of this machine: downloads the release's aircher.mjs, runs
+ * it with the sources that are baked in, and lets it hash what it installed. Throws what the client
+ * says, with its kind of failure.
  */
 export async function installAsUser(
   options: EndUserOptions,

@@ -21,7 +21,10 @@ import { meterTraffic, type Traffic } from './traffic.ts';
 
 export interface RehearseOptions {
   readonly faults: readonly ChosenFault[];
-  /** Leaves the rehearsal's directory where it is: artifacts, what each host holds, the user's cache. */
+  /**
+   * Leaves the rehearsal's directory where it is: artifacts, what each host holds, the user's
+   * cache.
+   */
   readonly keep?: boolean;
 }
 
@@ -46,9 +49,10 @@ export interface RehearsalReport {
 }
 
 /**
- * The whole release against stand-ins of its hosts on this machine, and an end user's install of it: the code of `release`, no
- * account, no upload. The output directory, the mirror's and manifests/published/ stay as they are. A release or install that fails
- * is a result, not an exception; only interruption is thrown.
+ * The whole release against stand-ins of its hosts on this machine, and an end user's install of
+ * it: the code of `release`, no account, no upload. The output directory, the mirror's and
+ * manifests/published/ stay as they are. A release or install that fails is a result, not an
+ * exception; only interruption is thrown.
  */
 export async function rehearseRelease(
   loaded: LoadedConfig,

@@ -52,7 +52,10 @@ export async function setScene(
   };
 }
 
-/** Without installations of its own that release.json names: their place is taken by the stand-ins. The manifest still names them. */
+/**
+ * Without installations of its own that release.json names: their place is taken by the stand-ins.
+ * The manifest still names them.
+ */
 export function withoutOwnHosts(config: ReleaseConfig): ReleaseConfig {
   const { github, huggingface, ...others } = config;
   const { server_url: _server, api_url: _api, ...ownGithub } = github ?? { repository: '' };

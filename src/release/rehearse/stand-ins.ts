@@ -33,7 +33,10 @@ export interface StandIns {
   close(): Promise<void>;
 }
 
-/** Stand-ins answer at once, and count no minutes: so no request waits for its turn, and what stalls is soon given up. */
+/**
+ * Stand-ins answer at once, and count no minutes: so no request waits for its turn, and what stalls
+ * is soon given up.
+ */
 export const rehearsalTuning: RemoteTuning = {
   baseDelayMs: 50,
   maxDelayMs: 1000,

@@ -11,7 +11,9 @@ export interface Traffic {
   readonly bytes_received: number;
 }
 
-/** Counts from the moment it is made: each call of the answer gives the traffic since the last one. */
+/**
+ * Counts from the moment it is made: each call of the answer gives the traffic since the last one.
+ */
 export function meterTraffic(standIns: StandIns): () => readonly Traffic[] {
   const seen = new Map<StandIn, number>();
   return () =>

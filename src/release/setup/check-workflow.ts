@@ -1,6 +1,9 @@
 import { firstSteps, type WorkflowSetup } from './workflow-setup.ts';
 
-/** `.github/workflows/check-models.yml`: what a pull request would release, and whether that works, before it is merged. */
+/**
+ * `.github/workflows/check-models.yml`: what a pull request would release, and whether that works,
+ * before it is merged.
+ */
 export function checkWorkflow(setup: WorkflowSetup): string {
   const { command } = setup;
   return `# On pull requests: is the release that they describe valid, what would be packed, and does all of it work against stand-ins?

@@ -1,6 +1,9 @@
 import { firstSteps, type WorkflowSetup } from './workflow-setup.ts';
 
-/** `.github/workflows/drift.yml`: every week, whether what is published is still what was released, and not about to expire. */
+/**
+ * `.github/workflows/drift.yml`: every week, whether what is published is still what was released,
+ * and not about to expire.
+ */
 export function driftWorkflow(setup: WorkflowSetup): string {
   return `# Every week: is the newest release still what its manifest says, on every host, and good for another 30 days?
 # It also passes while nothing was ever published: neither a host nor manifests/published/ has a release.

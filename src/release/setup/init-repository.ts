@@ -22,7 +22,10 @@ export interface InitOptions {
   /** Public address of a mirror; its files are written below `mirror/`. */
   readonly mirror?: string;
   readonly namespace?: string;
-  /** Writes the schema and the workflows as this version has them, where they differ, and the lines of `signing` that are missing. */
+  /**
+   * Writes the schema and the workflows as this version has them, where they differ, and the lines
+   * of `signing` that are missing.
+   */
   readonly update?: boolean;
 }
 
@@ -40,13 +43,17 @@ export interface InitReport {
   readonly package: PackageOrigin;
 }
 
-/** Files that a release makes in the working directory, the name that keygen gives to a secret key, and what npm installs. */
+/**
+ * Files that a release makes in the working directory, the name that keygen gives to a secret key,
+ * and what npm installs.
+ */
 const ignored = ['/release/', '/mirror/', 'aircher.key', 'node_modules/'];
 
 /**
- * Makes what a repository needs to release models: release.json with its schema for editors, the workflows, lines of .gitignore.
- * Overwrites nothing, but for what `update` is asked to. Throws `usage` where no target is known, or an option isn't valid; `invalid`
- * where package-lock.json doesn't name aircher-models.
+ * Makes what a repository needs to release models: release.json with its schema for editors, the
+ * workflows, lines of .gitignore. Overwrites nothing, but for what `update` is asked to. Throws
+ * `usage` where no target is known, or an option isn't valid; `invalid` where package-lock.json
+ * doesn't name aircher-models.
  */
 export async function initRepository(options: InitOptions, workspace: Workspace): Promise<InitReport> {
   const existing = await readFileIfThere(resolve(workspace.directory, workspace.configFile));
@@ -118,7 +125,10 @@ async function composeConfig(options: InitOptions, workspace: Workspace): Promis
   return text;
 }
 
-/** A name as clients use it for their cache directory: lower case, `[a-z0-9._-]`, the first a letter or digit. */
+/**
+ * A name as clients use it for their cache directory: lower case, `[a-z0-9._-]`, the first a letter
+ * or digit.
+ */
 function namespaceFrom(name: string): string {
   const text = name
     .toLowerCase()
@@ -136,7 +146,10 @@ async function originRepository(workspace: Workspace): Promise<string | undefine
   return origin === undefined ? undefined : url.exec(origin)?.[1];
 }
 
-/** The schema as the package has it: two directories above this file, in a checkout and in the built package. */
+/**
+ * The schema as the package has it: two directories above this file, in a checkout and in the built
+ * package.
+ */
 async function readSchema(): Promise<string> {
   return await readFile(
     fileURLToPath(new URL('../../../manifests/schema/release.schema.json', import.meta.url)),

@@ -3,14 +3,16 @@ import { AircherError } from '../../core/errors.ts';
 import { readFileIfThere } from '../../core/files.ts';
 
 /**
- * Where a repository's package-lock.json takes aircher-models from: `locked`, so that `npm ci` brings it and everything below it by
- * digest on any machine; `outside`, from a file or folder that is no part of the repository.
+ * Where a repository's package-lock.json takes aircher-models from: `locked`, so that `npm ci`
+ * brings it and everything below it by digest on any machine; `outside`, from a file or folder that
+ * is no part of the repository.
  */
 export type PackageOrigin = 'locked' | 'outside';
 
 /**
- * Reads `package-lock.json` of lockfileVersion 2 and newer. [npm docs, package-lock.json] Throws `invalid` where there is none that names
- * aircher-models: a workflow would run, beside all secrets, what anybody may have registered under that name.
+ * Reads `package-lock.json` of lockfileVersion 2 and newer. [npm docs, package-lock.json] Throws
+ * `invalid` where there is none that names aircher-models: a workflow would run, beside all
+ * secrets, what anybody may have registered under that name.
  */
 export async function requirePackage(directory: string): Promise<PackageOrigin> {
   const text = await readFileIfThere(join(directory, 'package-lock.json'));

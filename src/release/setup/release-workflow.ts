@@ -1,11 +1,13 @@
 import { actions, commandSteps, firstSteps, type WorkflowSetup } from './workflow-setup.ts';
 
 /**
- * `.github/workflows/release-models.yml`: plan, pack and prove by a matrix, release, verify. Jobs hand over by the output directory.
- * Every step can run again: whatever was interrupted is finished by running the jobs, or the whole workflow, once more.
+ * `.github/workflows/release-models.yml`: plan, pack and prove by a matrix, release, verify. Jobs
+ * hand over by the output directory. Every step can run again: whatever was interrupted is finished
+ * by running the jobs, or the whole workflow, once more.
  *
- * `prove` runs code that others wrote, on a machine that could replace any artifact of this run. So it has no token at all, not even
- * one to check out with; and `release` goes by digests that the job `digests` noted before, where no other job can write.
+ * `prove` runs code that others wrote, on a machine that could replace any artifact of this run. So
+ * it has no token at all, not even one to check out with; and `release` goes by digests that the
+ * job `digests` noted before, where no other job can write.
  */
 export function releaseWorkflow(setup: WorkflowSetup): string {
   const { command } = setup;

@@ -17,8 +17,9 @@ export interface SigningLines {
 }
 
 /**
- * The first key of a project is told which unsigned release it builds on; a further one is announced beside the old keys first, and
- * takes their place in a later release, which knows them as former keys.
+ * The first key of a project is told which unsigned release it builds on; a further one is
+ * announced beside the old keys first, and takes their place in a later release, which knows them
+ * as former keys.
  */
 export async function signingLines(
   publicKey: string,
@@ -41,7 +42,9 @@ export async function signingLines(
   };
 }
 
-/** A key is made also where no host can be asked; what it builds on is then left to the maintainer. */
+/**
+ * A key is made also where no host can be asked; what it builds on is then left to the maintainer.
+ */
 async function lastRelease(
   config: ReleaseConfig,
   targets: readonly Target[],

@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 import { AircherError } from '../../core/errors.ts';
 
 /**
- * The actions that our workflows use, each pinned to the commit of the release that the comment behind it names: a tag can be
- * moved, a commit can't.
+ * The actions that our workflows use, each pinned to the commit of the release that the comment
+ * behind it names: a tag can be moved, a commit can't.
  */
 export const actions = {
   checkout: 'actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1',
@@ -30,9 +30,9 @@ export interface WorkflowSetup {
 const defaultConfigFile = 'manifests/release.json';
 
 /**
- * Another repository: jobs install what its package-lock.json names, with all that it depends on by digest; no install script runs
- * beside the secrets, and nothing is ever fetched by the mere name. Throws `usage` where release.json has a path that a shell would
- * take apart.
+ * Another repository: jobs install what its package-lock.json names, with all that it depends on by
+ * digest; no install script runs beside the secrets, and nothing is ever fetched by the mere name.
+ * Throws `usage` where release.json has a path that a shell would take apart.
  */
 export function packageSetup(release: { readonly configFile: string; readonly tagPrefix: string }): WorkflowSetup {
   const { configFile, tagPrefix } = release;
@@ -60,8 +60,8 @@ export const ownSetup: WorkflowSetup = {
 };
 
 /**
- * The first steps of nearly every job: the repository without credentials left behind, and the command. `lfs` fetches models that lie in
- * the repository by Git LFS.
+ * The first steps of nearly every job: the repository without credentials left behind, and the
+ * command. `lfs` fetches models that lie in the repository by Git LFS.
  */
 export function firstSteps(setup: WorkflowSetup, options: { readonly lfs?: boolean } = {}): string {
   const lines = [
@@ -73,7 +73,10 @@ export function firstSteps(setup: WorkflowSetup, options: { readonly lfs?: boole
   return `${asSteps(lines)}\n${commandSteps(setup)}`;
 }
 
-/** The command, where the repository is there: Node without a cache that another workflow could have filled, and what brings the rest. */
+/**
+ * The command, where the repository is there: Node without a cache that another workflow could have
+ * filled, and what brings the rest.
+ */
 export function commandSteps(setup: WorkflowSetup): string {
   return asSteps([
     `- uses: ${actions.setupNode}`,

@@ -17,7 +17,10 @@ export interface VerifiedDocuments {
   readonly bundleSha256: Sha256 | undefined;
 }
 
-/** checksums.sha256 against the manifest, the same on all targets, and aircher.mjs against it. Their signature is checked elsewhere. */
+/**
+ * checksums.sha256 against the manifest, the same on all targets, and aircher.mjs against it. Their
+ * signature is checked elsewhere.
+ */
 export async function verifyDocuments(
   seen: readonly SeenTarget[],
   tag: string,
@@ -43,7 +46,10 @@ export async function verifyDocuments(
   return { checksums: bytes, bundleSha256 };
 }
 
-/** Those that are well signed, so that a target with others is the one to blame; where none are, those of the first target. */
+/**
+ * Those that are well signed, so that a target with others is the one to blame; where none are,
+ * those of the first target.
+ */
 async function findChecksums(
   seen: readonly SeenTarget[],
   tag: string,

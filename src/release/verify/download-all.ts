@@ -27,8 +27,8 @@ export interface DownloadReport {
 }
 
 /**
- * Downloads and hashes every byte of every artifact from every mirror, as clients get them: models of this release and carried forward,
- * indexes, raw files, and the documents.
+ * Downloads and hashes every byte of every artifact from every mirror, as clients get them: models
+ * of this release and carried forward, indexes, raw files, and the documents.
  */
 export async function downloadAll(
   config: ReleaseConfig,

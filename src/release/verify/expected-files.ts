@@ -6,8 +6,9 @@ import type { InspectedFile, TargetInspection } from '../../targets/target.ts';
 import { archiveName, indexName } from '../addresses.ts';
 
 /**
- * How a file of a release stands on a target. `no digest`: it is there with the right size, and the host reports no digest that the
- * manifest's could be compared with. `not checked`: nothing here can tell.
+ * How a file of a release stands on a target. `no digest`: it is there with the right size, and the
+ * host reports no digest that the manifest's could be compared with. `not checked`: nothing here
+ * can tell.
  */
 export type VerifyState =
   | 'ok'
@@ -44,7 +45,9 @@ export function expectedFiles(manifest: Manifest, kind: HostKind, tag: string, b
   ];
 }
 
-/** Archive, index and raw files of one entry on one kind of host: none where it has no URL there. */
+/**
+ * Archive, index and raw files of one entry on one kind of host: none where it has no URL there.
+ */
 export function expectedOfModel(model: string, entry: ManifestModel, kind: HostKind): readonly ExpectedFile[] {
   const url = entry.download_urls[kind];
   if (url === undefined) return [];

@@ -42,8 +42,9 @@ interface Reading {
 }
 
 /**
- * Downloads a file as a client does (its HTTP, redirects, tokens, host overrides; the API for private repositories), hashes it, keeps
- * nothing. What breaks off is gone on from by a range. Wrong bytes are fetched a second time before they count.
+ * Downloads a file as a client does (its HTTP, redirects, tokens, host overrides; the API for
+ * private repositories), hashes it, keeps nothing. What breaks off is gone on from by a range.
+ * Wrong bytes are fetched a second time before they count.
  */
 export async function hashRemote(file: RemoteFile, http: Http, context: RunContext): Promise<HashedRemote> {
   const url = http.place(file.url, file.kind);

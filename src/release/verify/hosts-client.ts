@@ -7,8 +7,8 @@ import type { Workspace } from '../workspace.ts';
 export type DownloadPatience = Pick<HttpOptions, 'retryDelayMs' | 'stallTimeoutMs' | 'connectTimeoutMs'>;
 
 /**
- * The client's own HTTP, for asking the hosts as users do. What release.json names as another installation stands; else the
- * environment redirects.
+ * The client's own HTTP, for asking the hosts as users do. What release.json names as another
+ * installation stands; else the environment redirects.
  */
 export function createHostsClient(
   config: ReleaseConfig,

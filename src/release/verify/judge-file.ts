@@ -11,8 +11,9 @@ export interface Judgement {
 }
 
 /**
- * What the host's report says of an expected file of a tag. git's blob id is a digest of the content too, but not the manifest's:
- * the bytes behind it are read (the Hub keeps only small files so) and must have both.
+ * What the host's report says of an expected file of a tag. git's blob id is a digest of the
+ * content too, but not the manifest's: the bytes behind it are read (the Hub keeps only small files
+ * so) and must have both.
  */
 export async function judgeFile(
   target: Target,

@@ -17,7 +17,10 @@ export interface UnreachableTarget {
   readonly failure: AircherError;
 }
 
-/** Every target's manifest and file list of a tag. One that is down doesn't hide what the others show. */
+/**
+ * Every target's manifest and file list of a tag. One that is down doesn't hide what the others
+ * show.
+ */
 export async function lookAtTargets(
   tag: string,
   targets: readonly Target[],
@@ -53,7 +56,10 @@ function documentReader(
   };
 }
 
-/** Runs a look, and answers with the failure where the target can't be reached. Other errors are thrown. */
+/**
+ * Runs a look, and answers with the failure where the target can't be reached. Other errors are
+ * thrown.
+ */
 export async function reaching<T>(target: Target, look: () => Promise<T>): Promise<T | UnreachableTarget> {
   try {
     return await look();

@@ -18,13 +18,17 @@ export interface ReferenceManifest {
   readonly bytes: Buffer;
   /** The keys, in minisign's base64 form, of which one must have signed. */
   readonly keys: readonly string[];
-  /** Whether a signature must be there: not where a later manifest has the digest of one from before the first key. */
+  /**
+   * Whether a signature must be there: not where a later manifest has the digest of one from before
+   * the first key.
+   */
   readonly mustBeSigned: boolean;
 }
 
 /**
- * With keys in release.json: a copy that counts by them (`judgeCopy`), wherever it is, so that a target with another one is the one to
- * blame; what is wrong with copies that don't is a fault. Without: what the first target has. Throws `invalid` where no target has one.
+ * With keys in release.json: a copy that counts by them (`judgeCopy`), wherever it is, so that a
+ * target with another one is the one to blame; what is wrong with copies that don't is a fault.
+ * Without: what the first target has. Throws `invalid` where no target has one.
  */
 export async function findReference(
   config: ReleaseConfig,

@@ -25,8 +25,8 @@ interface SignatureKind {
 }
 
 /**
- * The signatures beside a published manifest and its checksums, on each target: minisign's by the keys that count for this release,
- * GPG's by the fingerprint of release.json.
+ * The signatures beside a published manifest and its checksums, on each target: minisign's by the
+ * keys that count for this release, GPG's by the fingerprint of release.json.
  */
 export async function verifySignatures(
   config: ReleaseConfig,

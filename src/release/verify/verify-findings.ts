@@ -22,7 +22,10 @@ export class VerifyFindings {
     return [...this.rows.values()].sort((a, b) => place(a) - place(b) || compareBytes(a.name, b.name));
   }
 
-  /** A file's state, told as a problem where it is a fault. A second look at the same file only makes it worse, or settles it. */
+  /**
+   * A file's state, told as a problem where it is a fault. A second look at the same file only
+   * makes it worse, or settles it.
+   */
   file(target: Target, name: string, state: VerifyState, detail?: string): void {
     const key = `${target.kind} ${name}`;
     const before = this.rows.get(key)?.state;

@@ -40,10 +40,12 @@ export interface VerifyOptions {
 const parallelReads = 4;
 
 /**
- * Compares a published release with its manifest, on every target, by the digests that the hosts report; downloads the documents
- * (manifest, checksums, signatures) and the small files of which the Hub has no sha256. Models that are carried forward are looked for in the releases that published them. Faults are
- * problems: code `integrity` for mismatches, `remote` for a target that can't be reached. Throws `invalid` where no target has the release,
- * `remote` where none can be reached.
+ * Compares a published release with its manifest, on every target, by the digests that the hosts
+ * report; downloads the documents (manifest, checksums, signatures) and the small files of which
+ * the Hub has no sha256. Models that are carried forward are looked for in the releases that
+ * published them. Faults are problems: code `integrity` for mismatches, `remote` for a target that
+ * can't be reached. Throws `invalid` where no target has the release, `remote` where none can be
+ * reached.
  */
 export async function verifyRelease(
   config: ReleaseConfig,
@@ -111,7 +113,9 @@ async function verifyListed(
   });
 }
 
-/** Clients refuse updates from a manifest that is past its `expires_at`: it must be renewed before. */
+/**
+ * Clients refuse updates from a manifest that is past its `expires_at`: it must be renewed before.
+ */
 function expiryProblems(manifest: Manifest, tag: string, days: number): readonly Problem[] {
   if (manifest.expires_at === undefined) return [];
   const left = Math.floor((Date.parse(manifest.expires_at) - Date.now()) / 86_400_000);

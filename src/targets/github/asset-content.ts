@@ -18,7 +18,10 @@ export function assetDigest(asset: Asset): Sha256 | undefined {
 /** Digests of assets that GitHub reports none of, by id: each is downloaded once. */
 export type DigestCache = Map<number, Sha256>;
 
-/** Whether an asset is that file, whole. Where GitHub has no digest, its bytes are downloaded and hashed. */
+/**
+ * Whether an asset is that file, whole. Where GitHub has no digest, its bytes are downloaded and
+ * hashed.
+ */
 export async function holds(api: GithubApi, asset: Asset, file: ReleaseFile, cache: DigestCache): Promise<boolean> {
   if (asset.state !== 'uploaded' || asset.name !== file.name) return false;
   if (file.accepts !== undefined && asset.size <= limits.signatureBytes && assetDigest(asset) !== file.sha256) {

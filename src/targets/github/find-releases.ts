@@ -9,7 +9,10 @@ export interface TagReleases {
   readonly published: Release | undefined;
 }
 
-/** Finds a tag's release by listing: a draft has no address by tag. Throws `conflict` where there are two drafts. */
+/**
+ * Finds a tag's release by listing: a draft has no address by tag. Throws `conflict` where there
+ * are two drafts.
+ */
 export async function findReleases(api: GithubApi, tag: string): Promise<TagReleases> {
   const found = (await api.releases()).filter((release) => release.tag_name === tag);
   const drafts = found.filter((release) => release.draft);

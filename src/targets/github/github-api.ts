@@ -44,8 +44,8 @@ export interface RepositoryAnswer {
 }
 
 /**
- * GitHub's REST calls, one method each. Reads are repeated after failures; writes are sent once and paced, so that their callers
- * look before they send again.
+ * GitHub's REST calls, one method each. Reads are repeated after failures; writes are sent once and
+ * paced, so that their callers look before they send again.
  */
 export class GithubApi {
   readonly settings: GithubSettings;
@@ -83,7 +83,10 @@ export class GithubApi {
     });
   }
 
-  /** Assets of a release that was listed or made a moment ago: that it isn't found is read-after-write lag. */
+  /**
+   * Assets of a release that was listed or made a moment ago: that it isn't found is
+   * read-after-write lag.
+   */
   async assets(releaseId: number): Promise<readonly Asset[]> {
     return this.read('the list of assets', async () => {
       try {
@@ -128,8 +131,9 @@ export class GithubApi {
   }
 
   /**
-   * Why the token may not make releases, as GitHub says it; undefined where it may. `permissions` in the repository's answer can't tell:
-   * it is the user's role, not the token's, and all false for a job's token. Generating notes needs the right and saves nothing.
+   * Why the token may not make releases, as GitHub says it; undefined where it may. `permissions`
+   * in the repository's answer can't tell: it is the user's role, not the token's, and all false
+   * for a job's token. Generating notes needs the right and saves nothing.
    */
   async releaseRefusal(tag: string): Promise<string | undefined> {
     return this.read('rights', async () => {
@@ -153,7 +157,10 @@ export class GithubApi {
     });
   }
 
-  /** Changes a release that was listed or made a moment ago: that it isn't found is read-after-write lag. */
+  /**
+   * Changes a release that was listed or made a moment ago: that it isn't found is read-after-write
+   * lag.
+   */
   async updateRelease(id: number, fields: ReleaseFields): Promise<Release> {
     return this.write(async () => {
       const request = { ...this.at, release_id: id, ...fields };
@@ -180,7 +187,8 @@ export class GithubApi {
       const { data } = await this.octokit.rest.repos.uploadReleaseAsset({
         ...this.at,
         release_id: release.id,
-        // The constructor's baseUrl doesn't hold for uploads: without this, token and bytes go to github.com.
+        // The constructor's baseUrl doesn't hold for uploads: without this, token and bytes go to
+        // github.com.
         url: release.upload_url,
         name: file.name,
         data: '',
@@ -206,7 +214,10 @@ export class GithubApi {
   }
 }
 
-/** Throws a failure that is worth another attempt where something that must exist wasn't found; else the error as it is. */
+/**
+ * Throws a failure that is worth another attempt where something that must exist wasn't found; else
+ * the error as it is.
+ */
 function lagWhere404(error: unknown): never {
   const cause = causeOf(error);
   if (!hasStatus(cause, 404)) throw error;

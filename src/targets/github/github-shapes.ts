@@ -1,6 +1,9 @@
 import * as z from 'zod/mini';
 
-/** The parts of GitHub's answers that are used. Unknown members are ignored. Reference: docs.github.com/rest/releases. */
+/**
+ * The parts of GitHub's answers that are used. Unknown members are ignored. Reference:
+ * docs.github.com/rest/releases.
+ */
 
 export const assetShape = z.object({
   id: z.number(),

@@ -34,10 +34,16 @@ export interface GithubTargetOptions {
   readonly tuning?: RemoteTuning;
 }
 
-/** docs.github.com, "Best practices": a second between requests that change something, a minute after a limit that names no time. */
+/**
+ * docs.github.com, "Best practices": a second between requests that change something, a minute
+ * after a limit that names no time.
+ */
 const rules: HostRules = { writeEveryMs: 1000, unnamedWaitMs: 60_000 };
 
-/** GitHub Releases: a draft that nobody sees is filled and checked, then made public. Throws `usage` for a bad URL. */
+/**
+ * GitHub Releases: a draft that nobody sees is filled and checked, then made public. Throws `usage`
+ * for a bad URL.
+ */
 export function createGithubTarget(options: GithubTargetOptions): Target {
   const serverUrl = checkedBase(options.serverUrl ?? defaultGithubServerUrl, 'The GitHub server URL');
   const apiUrl = checkedBase(options.apiUrl ?? defaultGithubApiUrl, 'The GitHub API URL');
@@ -129,7 +135,8 @@ export function createGithubTarget(options: GithubTargetOptions): Target {
         if (!isPrivate) await awaitPublicUrls(api, release);
       }),
 
-    // "Latest" moves with publication, and the tag is found by its version: GitHub has no other pointer.
+    // "Latest" moves with publication, and the tag is found by its version: GitHub has no other
+    // pointer.
     movePointers: async () => {},
 
     inspect: (tag, context) => run(context, (api) => inspect(api, tag)),

@@ -8,7 +8,10 @@ import type { GithubApi } from './github-api.ts';
 import { requireSame } from './published-release.ts';
 import { checkDraft, draftFields } from './upload-draft.ts';
 
-/** Turns the checked draft into the release. Does nothing where it is public already with the planned content. */
+/**
+ * Turns the checked draft into the release. Does nothing where it is public already with the
+ * planned content.
+ */
 export async function publishDraft(
   api: GithubApi,
   release: TargetRelease,

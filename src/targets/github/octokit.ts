@@ -20,8 +20,9 @@ const maxAnswerBytes = 64 * 1024 * 1024;
 const silent = (): void => {};
 
 /**
- * Octokit over our own requests: deadlines, cancellation, no console, the token to GitHub's API alone. Its retry and throttling
- * plugins aren't used: they repeat writes without a look, send stream bodies twice, and wait without heeding the signal.
+ * Octokit over our own requests: deadlines, cancellation, no console, the token to GitHub's API
+ * alone. Its retry and throttling plugins aren't used: they repeat writes without a look, send
+ * stream bodies twice, and wait without heeding the signal.
  */
 export function createOctokit(settings: OctokitSettings): Octokit {
   return new Octokit({
@@ -39,7 +40,10 @@ interface FetchInit {
   readonly body?: unknown;
 }
 
-/** What Octokit calls as `fetch`. Throws RequestFailure for every answer that isn't a success. With `upload`, that is the body. */
+/**
+ * What Octokit calls as `fetch`. Throws RequestFailure for every answer that isn't a success. With
+ * `upload`, that is the body.
+ */
 export function apiFetch(settings: OctokitSettings, upload: StreamedBody | undefined) {
   return async (url: string, init: FetchInit = {}): Promise<Response> => {
     const method = init.method ?? 'GET';
@@ -87,8 +91,9 @@ export async function unwrapped<T>(call: () => Promise<T>): Promise<T> {
 }
 
 /**
- * The API's and the server's own origins, and where releases take uploads: `uploads.` before the server's name, in the place of
- * `api.` where that stands, or another port of this machine. The upload URL comes from an answer, so it is checked.
+ * The API's and the server's own origins, and where releases take uploads: `uploads.` before the
+ * server's name, in the place of `api.` where that stands, or another port of this machine. The
+ * upload URL comes from an answer, so it is checked.
  */
 function mayHaveToken(url: string, settings: Pick<OctokitSettings, 'apiUrl' | 'serverUrl'>): boolean {
   const to = new URL(url);

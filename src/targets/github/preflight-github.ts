@@ -200,7 +200,10 @@ async function stateProblems(
   return [...problems, ...(await commitProblems(api, release, place))];
 }
 
-/** An unpublished release makes its tag at the target commit: that must exist, and an existing tag must name it. */
+/**
+ * An unpublished release makes its tag at the target commit: that must exist, and an existing tag
+ * must name it.
+ */
 async function commitProblems(api: GithubApi, release: TargetRelease, place: string): Promise<readonly Problem[]> {
   const { tag, targetCommit } = release;
   const tagged = await api.tagCommit(tag);

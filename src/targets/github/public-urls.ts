@@ -8,7 +8,10 @@ import { hasStatus, malformed } from '../request-failure.ts';
 import type { TargetRelease } from '../target.ts';
 import type { GithubApi } from './github-api.ts';
 
-/** Waits until every file's public URL answers, as an anonymous client sees it. Throws `remote` after `publicMs`. */
+/**
+ * Waits until every file's public URL answers, as an anonymous client sees it. Throws `remote`
+ * after `publicMs`.
+ */
 export async function awaitPublicUrls(api: GithubApi, release: TargetRelease): Promise<void> {
   const { patience } = api.settings;
   const end = performance.now() + patience.publicMs;
@@ -31,7 +34,10 @@ function publicUrl(api: GithubApi, tag: string, name: string): string {
   return `${serverUrl}/${repository}/releases/download/${encodeURIComponent(tag)}/${encodeURIComponent(name)}`;
 }
 
-/** A file of a public release by its public URL, without the API and its 60 anonymous requests an hour; undefined where there is none. */
+/**
+ * A file of a public release by its public URL, without the API and its 60 anonymous requests an
+ * hour; undefined where there is none.
+ */
 export async function readPublicFile(
   api: GithubApi,
   tag: string,

@@ -4,7 +4,10 @@ import { type DigestCache, holds } from './asset-content.ts';
 import type { GithubApi } from './github-api.ts';
 import type { Release } from './github-shapes.ts';
 
-/** Names of planned files that a public release lacks or has with other content. Further assets on it are nobody's harm. */
+/**
+ * Names of planned files that a public release lacks or has with other content. Further assets on
+ * it are nobody's harm.
+ */
 export async function differingAssets(
   api: GithubApi,
   published: Release,

@@ -1,4 +1,7 @@
-/** GitHub takes no longer text for a release, in characters (docs.github.com: "body is too long (maximum is 125000 characters)"). */
+/**
+ * GitHub takes no longer text for a release, in characters (docs.github.com: "body is too long
+ * (maximum is 125000 characters)").
+ */
 const maxBodyCharacters = 125_000;
 
 const shortened = '\n\n(Shortened: GitHub takes no more.)\n';

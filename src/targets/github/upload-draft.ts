@@ -23,8 +23,9 @@ export function draftFields(release: TargetRelease): ReleaseFields & { readonly 
 }
 
 /**
- * The tag's release: a public one if there is one, else the draft, which is made where it is missing. Making it twice would be
- * worse than waiting: before it is made, two looks some time apart must both miss it, since a list may lag behind a run that was killed.
+ * The tag's release: a public one if there is one, else the draft, which is made where it is
+ * missing. Making it twice would be worse than waiting: before it is made, two looks some time
+ * apart must both miss it, since a list may lag behind a run that was killed.
  */
 export async function findOrCreateDraft(api: GithubApi, release: TargetRelease): Promise<TagReleases> {
   const { patience } = api.settings;
@@ -75,7 +76,10 @@ export async function fillDraft(
   );
 }
 
-/** Makes one asset right: looks, clears what is in the way, sends; after a failure from the look again. */
+/**
+ * Makes one asset right: looks, clears what is in the way, sends; after a failure from the look
+ * again.
+ */
 async function settleAsset(
   api: GithubApi,
   draft: Release,
@@ -108,7 +112,8 @@ async function sendAsset(
   try {
     asset = await api.uploadAsset(draft, file, onSent);
   } catch (error) {
-    // Something of that name is there after all: what a broken attempt left, or one that arrived without our knowing.
+    // Something of that name is there after all: what a broken attempt left, or one that arrived
+    // without our knowing.
     if (hasStatus(error, 422) && error.reasons.includes('already_exists')) {
       throw new RequestFailure(error.message, { status: 422, retryable: true, code: 'conflict', cause: error });
     }
@@ -136,8 +141,8 @@ async function sendAsset(
 }
 
 /**
- * Checks the whole draft by what GitHub reports: every planned asset whole, and none beside them. The list may lag behind the
- * uploads for a while.
+ * Checks the whole draft by what GitHub reports: every planned asset whole, and none beside them.
+ * The list may lag behind the uploads for a while.
  */
 export async function checkDraft(
   api: GithubApi,

@@ -12,8 +12,9 @@ const rootFiles = [
 ];
 
 /**
- * Every path that a release with this manifest may have in the Hub repository (docs/formats.md): what of it the next release no
- * longer has is deleted from `main`. Other people's files are never among them.
+ * Every path that a release with this manifest may have in the Hub repository (docs/formats.md):
+ * what of it the next release no longer has is deleted from `main`. Other people's files are never
+ * among them.
  */
 export function layoutOf(manifest: Manifest): ReadonlySet<string> {
   const paths = new Set(rootFiles);

@@ -20,7 +20,10 @@ export function operationBytes(operation: CommitOperation): number {
   return Buffer.isBuffer(operation.content) ? operation.content.length : operation.content.sizeBytes;
 }
 
-/** The NDJSON that `POST …/commit/<branch>` takes, streamed: one file's content at a time is in memory. */
+/**
+ * The NDJSON that `POST …/commit/<branch>` takes, streamed: one file's content at a time is in
+ * memory.
+ */
 export function commitBody(header: CommitHeader, operations: readonly CommitOperation[]): StreamedBody {
   const head = line('header', header);
   const lengths = operations.map(lineBytes);

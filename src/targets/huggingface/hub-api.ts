@@ -39,9 +39,10 @@ const json = 'application/json';
 const lfsJson = 'application/vnd.git-lfs+json';
 
 /**
- * The Hub's calls, one method each. Reads (and POSTs that change nothing) are repeated after failures; writes are sent once, so
- * that their callers look before they send again. Commits and LFS uploads are made here and not by the Hub package: it has no
- * commit of stored content by digest, hashes every file again, and repeats nothing.
+ * The Hub's calls, one method each. Reads (and POSTs that change nothing) are repeated after
+ * failures; writes are sent once, so that their callers look before they send again. Commits and
+ * LFS uploads are made here and not by the Hub package: it has no commit of stored content by
+ * digest, hashes every file again, and repeats nothing.
  */
 export class HubApi {
   readonly settings: HubSettings;
@@ -75,12 +76,16 @@ export class HubApi {
       await this.read('rights', () => this.http.json('GET', `${this.base}/auth-check/write`));
     } catch (error) {
       if (!hasStatus(error, 404, 405)) throw error;
-      // A Hub that doesn't know this question knows the first one of every upload, which needs the same right.
+      // A Hub that doesn't know this question knows the first one of every upload, which needs the
+      // same right.
       await this.uploadModes('main', [{ path: 'manifest.json', size: 1, sample: '' }]);
     }
   }
 
-  /** Throws 401 or 403 where the files are for others. A Hub that doesn't know the question answers 404. */
+  /**
+   * Throws 401 or 403 where the files are for others. A Hub that doesn't know the question answers
+   * 404.
+   */
   async checkReadAccess(): Promise<void> {
     await this.read('rights', () => this.http.send('GET', `${this.settings.endpoint}${this.base}/auth-check`, {}));
   }
@@ -154,7 +159,10 @@ export class HubApi {
     });
   }
 
-  /** Commits on top of `parent`, or fails where the branch's head is another one by now. Answers the new head. */
+  /**
+   * Commits on top of `parent`, or fails where the branch's head is another one by now. Answers the
+   * new head.
+   */
   async commit(branch: string, header: CommitHeader, operations: readonly CommitOperation[]): Promise<string> {
     const content = commitBody(header, operations);
     const path = `${this.base}/commit/${encodeURIComponent(branch)}`;
@@ -177,7 +185,10 @@ export class HubApi {
     }
   }
 
-  /** A file's bytes at a revision, an ordinary file's checked against its git blob id; undefined where there is none. */
+  /**
+   * A file's bytes at a revision, an ordinary file's checked against its git blob id; undefined
+   * where there is none.
+   */
   async file(revision: string, path: string, maxBytes: number): Promise<Buffer | undefined> {
     try {
       return await this.read(path, () =>

@@ -11,7 +11,10 @@ export interface HubHttpSettings {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Largest JSON answer: a page of a thousand tree entries is about 400 KB, 1,000 LFS objects about 2 MB. */
+/**
+ * Largest JSON answer: a page of a thousand tree entries is about 400 KB, 1,000 LFS objects about 2
+ * MB.
+ */
 const maxAnswerBytes = 64 * 1024 * 1024;
 
 export interface HubAnswer {
@@ -30,7 +33,10 @@ export class HubHttp {
     this.origin = new URL(settings.endpoint).origin;
   }
 
-  /** A request to the API below the endpoint; the answer parsed. Throws RequestFailure for a bad status or what isn't JSON. */
+  /**
+   * A request to the API below the endpoint; the answer parsed. Throws RequestFailure for a bad
+   * status or what isn't JSON.
+   */
   async json(
     method: string,
     path: string,
@@ -46,8 +52,8 @@ export class HubHttp {
   }
 
   /**
-   * Any request; the token goes along if it is to the endpoint and the headers have no credentials of their own. The answer is a
-   * success, or RequestFailure is thrown.
+   * Any request; the token goes along if it is to the endpoint and the headers have no credentials
+   * of their own. The answer is a success, or RequestFailure is thrown.
    */
   async send(method: string, url: string, headers: HeaderList, body?: RequestBody): Promise<HubAnswer> {
     const { token } = this.settings;
@@ -57,7 +63,10 @@ export class HubHttp {
     return this.sendSigned(method, url, all, body);
   }
 
-  /** A request to a signed URL, wherever it leads: with the headers given and no token, which storage would refuse. */
+  /**
+   * A request to a signed URL, wherever it leads: with the headers given and no token, which
+   * storage would refuse.
+   */
   async sendSigned(method: string, url: string, headers: HeaderList, body?: RequestBody): Promise<HubAnswer> {
     const { network, signal } = this.settings;
     const all = new Headers(headers);
@@ -76,7 +85,8 @@ export class HubHttp {
         if (answer.status < 200 || answer.status >= 300) {
           throw answerFailure(describeRequest(method, url), answer.status, answer.headers, bytes.toString());
         }
-        // A portal's or proxy's page with status 200 must not pass for something done. Some servers label an empty answer so.
+        // A portal's or proxy's page with status 200 must not pass for something done. Some servers
+        // label an empty answer so.
         const isPage = /^text\/html\b/i.test(answer.headers.get('content-type') ?? '') && bytes.length > 0;
         if (isPage) throw malformed(describeRequest(method, url));
         return { status: answer.status, headers: answer.headers, bytes };

@@ -1,6 +1,9 @@
 import * as z from 'zod/mini';
 
-/** The parts of the Hub's answers that are used, as huggingface_hub 2.4 and huggingface.js read them. Unknown members are ignored. */
+/**
+ * The parts of the Hub's answers that are used, as huggingface_hub 2.4 and huggingface.js read
+ * them. Unknown members are ignored.
+ */
 
 const ref = z.object({ name: z.string(), targetCommit: z.string() });
 
@@ -30,7 +33,10 @@ export const preuploadShape = z.object({
 
 const action = z.object({ href: z.string(), header: z.optional(z.nullable(z.record(z.string(), z.string()))) });
 
-/** git-lfs, docs/api/batch.md, with the Hub's `multipart`: part URLs under their numbers in `header`, beside `chunk_size`. */
+/**
+ * git-lfs, docs/api/batch.md, with the Hub's `multipart`: part URLs under their numbers in
+ * `header`, beside `chunk_size`.
+ */
 export const batchShape = z.object({
   objects: z.array(
     z.object({

@@ -22,14 +22,17 @@ export interface HuggingfaceTargetOptions {
   readonly token?: string | undefined;
   /** https://huggingface.co, or $HF_ENDPOINT. */
   readonly endpoint?: string;
-  /** A private or gated repository is an error, with this a warning; its public URLs aren't waited for. */
+  /**
+   * A private or gated repository is an error, with this a warning; its public URLs aren't waited
+   * for.
+   */
   readonly allowPrivate?: boolean;
   readonly tuning?: RemoteTuning;
 }
 
 /**
- * The Hugging Face Hub: a branch that nobody reads is filled and checked, a tag makes it the release, and one commit makes main
- * the tag's tree. Throws `usage` for a bad URL.
+ * The Hugging Face Hub: a branch that nobody reads is filled and checked, a tag makes it the
+ * release, and one commit makes main the tag's tree. Throws `usage` for a bad URL.
  */
 export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Target {
   const endpoint = checkedBase(options.endpoint ?? 'https://huggingface.co', 'The Hub endpoint');
@@ -54,8 +57,8 @@ export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Targ
 
   let name: string | undefined;
   /**
-   * Work that changes something, under the name that the repository has now: the Hub redirects an old one, but what is streamed
-   * can't follow.
+   * Work that changes something, under the name that the repository has now: the Hub redirects an
+   * old one, but what is streamed can't follow.
    */
   async function write<T>(context: RunContext, work: (api: HubApi) => Promise<T>): Promise<T> {
     return run(context, async (api) => {

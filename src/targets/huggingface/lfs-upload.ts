@@ -73,7 +73,10 @@ function refused(file: ReleaseFile, error: { readonly code: number; readonly mes
   });
 }
 
-/** Objects that aren't said to be `authenticated` need the credentials of the server that gave the address. [git-lfs, docs/api/batch.md] */
+/**
+ * Objects that aren't said to be `authenticated` need the credentials of the server that gave the
+ * address. [git-lfs, docs/api/batch.md]
+ */
 async function sendWhole(
   api: HubApi,
   file: ReleaseFile,
@@ -87,7 +90,10 @@ async function sendWhole(
   else await api.http.send('PUT', upload.href, headers, body);
 }
 
-/** What the connection says of itself and of the body; some servers name these among an action's headers. */
+/**
+ * What the connection says of itself and of the body; some servers name these among an action's
+ * headers.
+ */
 const connectionHeaders = new Set([
   'connection',
   'content-length',
@@ -150,7 +156,10 @@ async function sendParts(
   await api.http.sendSigned('POST', upload.href, { accept: lfsJson, 'content-type': lfsJson }, content);
 }
 
-/** A signed URL or an action's credentials that expired, or bytes that aren't those they are for: fresh ones may do. */
+/**
+ * A signed URL or an action's credentials that expired, or bytes that aren't those they are for:
+ * fresh ones may do.
+ */
 async function withFreshActions<T>(
   file: ReleaseFile,
   actions: readonly (UploadAction | undefined)[],

@@ -4,7 +4,9 @@ import { isAircherError } from '../../core/errors.ts';
 import type { HubApi } from './hub-api.ts';
 import type { Tree } from './hub-shapes.ts';
 
-/** The manifest in a revision's tree; undefined where there is none, or one that isn't ours to read. */
+/**
+ * The manifest in a revision's tree; undefined where there is none, or one that isn't ours to read.
+ */
 export async function manifestAt(api: HubApi, revision: string, tree: Tree): Promise<Manifest | undefined> {
   if (!tree.has('manifest.json')) return undefined;
   const bytes = await api.file(revision, 'manifest.json', limits.manifestBytes);

@@ -35,7 +35,10 @@ export function treeUrl(api: HubApi, revision: string): string {
   return `${api.settings.endpoint}/${api.settings.repository}/tree/${encodeURIComponent(revision)}`;
 }
 
-/** Checks the branch once more and makes the tag at its head. Does nothing where the tag is there with the planned content. */
+/**
+ * Checks the branch once more and makes the tag at its head. Does nothing where the tag is there
+ * with the planned content.
+ */
 export async function makeTag(api: HubApi, release: TargetRelease, cache: BlobIdCache): Promise<void> {
   await persist(`the tag ${release.tag}`, api.settings.patience, api.context, async () => {
     const head = await findHead(api, release, cache);
@@ -50,7 +53,10 @@ export async function makeTag(api: HubApi, release: TargetRelease, cache: BlobId
   });
 }
 
-/** The whole branch's head, or undefined where the tag is there already, the same. A branch that isn't whole may be an old view of it. */
+/**
+ * The whole branch's head, or undefined where the tag is there already, the same. A branch that
+ * isn't whole may be an old view of it.
+ */
 async function findHead(api: HubApi, release: TargetRelease, cache: BlobIdCache): Promise<string | undefined> {
   let lacking: readonly string[] | undefined;
   const found = await lookPastLag(api.settings.patience, api.context, async () => {
@@ -76,8 +82,8 @@ async function findHead(api: HubApi, release: TargetRelease, cache: BlobIdCache)
 }
 
 /**
- * Waits until the tag's manifest answers at the address that clients are given, as an anonymous client sees it. `repository` is the
- * name in that address. Throws `remote` after `publicMs`.
+ * Waits until the tag's manifest answers at the address that clients are given, as an anonymous
+ * client sees it. `repository` is the name in that address. Throws `remote` after `publicMs`.
  */
 export async function awaitPublicTag(api: HubApi, repository: string, release: TargetRelease): Promise<void> {
   const { endpoint, patience } = api.settings;

@@ -14,9 +14,9 @@ import { type BlobIdCache, isSameFile, isStored } from './stored-content.ts';
 import { branchOf, obsoletePaths } from './upload-branch.ts';
 
 /**
- * One commit that makes `main` the tag's tree: stored content by digest, so that nothing is sent again but small ordinary files;
- * paths of ours that are gone are deleted; other people's files stay. `main` never goes back: it is left alone where it has a
- * newer release.
+ * One commit that makes `main` the tag's tree: stored content by digest, so that nothing is sent
+ * again but small ordinary files; paths of ours that are gone are deleted; other people's files
+ * stay. `main` never goes back: it is left alone where it has a newer release.
  */
 export async function moveMain(
   api: HubApi,
@@ -43,7 +43,9 @@ export async function moveMain(
   });
 }
 
-/** What somebody else has put there may say anything: only a release of ours keeps main where it is. */
+/**
+ * What somebody else has put there may say anything: only a release of ours keeps main where it is.
+ */
 async function newerRelease(
   manifest: Manifest | undefined,
   release: TargetRelease,

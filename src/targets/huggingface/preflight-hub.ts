@@ -99,7 +99,10 @@ function sizeProblems(release: TargetRelease, place: string): readonly Problem[]
   return problems;
 }
 
-/** The Hub answers 401 for what is missing or hidden, and for a bad token; who the token is tells them apart. */
+/**
+ * The Hub answers 401 for what is missing or hidden, and for a bad token; who the token is tells
+ * them apart.
+ */
 async function repositoryProblem(api: HubApi, failure: unknown, place: string): Promise<Problem | undefined> {
   if (!hasStatus(failure, 401, 403, 404)) return undefined;
   if (api.settings.token !== undefined && failure.status === 401) {

@@ -11,9 +11,10 @@ import { treeOf } from './settle-branch.ts';
 import { isSameFile } from './stored-content.ts';
 
 /**
- * What puts the files of carried-forward models where the tree has those of another version: after a yank, or where the version came
- * with a prerelease, which never was on `main`. `manifest` is the tree's own: models that it has alike are in place. Stored content is
- * named by digest, so that nothing is sent again but small ordinary files.
+ * What puts the files of carried-forward models where the tree has those of another version: after
+ * a yank, or where the version came with a prerelease, which never was on `main`. `manifest` is the
+ * tree's own: models that it has alike are in place. Stored content is named by digest, so that
+ * nothing is sent again but small ordinary files.
  */
 export async function restoreCarried(
   api: HubApi,

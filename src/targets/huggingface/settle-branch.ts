@@ -9,14 +9,17 @@ export interface SettleOptions {
   readonly summary: string;
   /** The branch's head, where it is known from making it. */
   readonly head?: string | undefined;
-  /** The commits that the branch still needs, given its tree; none when it is as wanted. Only the first is made, then it is asked again. */
+  /**
+   * The commits that the branch still needs, given its tree; none when it is as wanted. Only the
+   * first is made, then it is asked again.
+   */
   plan(tree: Tree, head: string): Promise<readonly (readonly CommitOperation[])[]>;
 }
 
 /**
- * Commits to a branch until the plan is empty, and answers its head then. Every commit names its parent. After a failure of any
- * kind the head is read again, so that a commit that happened though it failed isn't made twice, and somebody else's commit
- * is built upon.
+ * Commits to a branch until the plan is empty, and answers its head then. Every commit names its
+ * parent. After a failure of any kind the head is read again, so that a commit that happened though
+ * it failed isn't made twice, and somebody else's commit is built upon.
  */
 export async function settleBranch(api: HubApi, options: SettleOptions): Promise<string> {
   const { branch, summary, plan } = options;

@@ -17,7 +17,9 @@ import { type BlobIdCache, isAsGood, lackingFiles } from './stored-content.ts';
 
 /** The Hub advises less than 100 files a commit (docs/hub/repositories-recommendations). */
 const filesPerCommit = 99;
-/** Ordinary content in one commit: it is sent as base64, and must arrive within the Hub's minute. */
+/**
+ * Ordinary content in one commit: it is sent as base64, and must arrive within the Hub's minute.
+ */
 const bytesPerCommit = 24 * 1024 * 1024;
 /** Files in one question for their storage. */
 const filesPerQuestion = 100;
@@ -34,7 +36,10 @@ export function tagOfBranch(branch: string): string | undefined {
   return branch.startsWith(branchOf('')) ? branch.slice(branchOf('').length) : undefined;
 }
 
-/** Brings the release's branch into the release's state, everything checked by the Hub's digests, and answers its head. */
+/**
+ * Brings the release's branch into the release's state, everything checked by the Hub's digests,
+ * and answers its head.
+ */
 export async function uploadBranch(api: HubApi, release: TargetRelease, cache: BlobIdCache): Promise<string> {
   const branch = branchOf(release.tag);
   const head = await findOrCreateBranch(api, branch);
@@ -107,7 +112,10 @@ async function storageModes(
   return modes;
 }
 
-/** What the branch still needs, in commits: first what goes, then files by name, and the manifest in the last. */
+/**
+ * What the branch still needs, in commits: first what goes, then files by name, and the manifest in
+ * the last.
+ */
 async function planCommits(
   api: HubApi,
   release: TargetRelease,
@@ -142,7 +150,10 @@ function addition(file: ReleaseFile, mode: 'lfs' | 'regular' | undefined, branch
     : { kind: 'file', path: file.name, content: file };
 }
 
-/** Paths of the release before, as the tree's own manifest tells them, that the tree has and this release doesn't. */
+/**
+ * Paths of the release before, as the tree's own manifest tells them, that the tree has and this
+ * release doesn't.
+ */
 export function obsoletePaths(
   api: HubApi,
   release: TargetRelease,

@@ -5,8 +5,8 @@ import { hasSystemCode, type Problem } from '../../core/errors.ts';
 import { ifThere, readBoundedFile, writeAtomically } from '../../core/files.ts';
 
 /**
- * The mirror's directory as everybody reads it: ordinary files and directories alone. A link, a pipe or a device in it isn't
- * ours: it is never followed, read or written through.
+ * The mirror's directory as everybody reads it: ordinary files and directories alone. A link, a
+ * pipe or a device in it isn't ours: it is never followed, read or written through.
  */
 
 /** Whatever the umask: a web server runs as somebody else. */
@@ -23,7 +23,10 @@ export async function isDirectory(path: string): Promise<boolean> {
   return (await ifThere(lstat(path)))?.isDirectory() ?? false;
 }
 
-/** The bytes of an ordinary file; undefined where there is none. Throws `invalid` where it is larger than `maxBytes`. */
+/**
+ * The bytes of an ordinary file; undefined where there is none. Throws `invalid` where it is larger
+ * than `maxBytes`.
+ */
 export async function readOrdinary(path: string, maxBytes: number): Promise<Buffer | undefined> {
   return (await sizeOf(path)) === undefined ? undefined : readBoundedFile(path, maxBytes);
 }
@@ -32,7 +35,10 @@ export async function namesIn(directory: string): Promise<readonly string[]> {
   return (await ifThere(readdir(directory))) ?? [];
 }
 
-/** What stands where a release is to be written and isn't what it writes. `names` are its files in `<directory>/<tag>`. */
+/**
+ * What stands where a release is to be written and isn't what it writes. `names` are its files in
+ * `<directory>/<tag>`.
+ */
 export async function strangers(
   directory: string,
   tag: string,
@@ -68,7 +74,10 @@ export async function makeReadableDirectory(path: string): Promise<void> {
   }
 }
 
-/** Writes a file that everybody can read: the old content or the whole new one stands under its name. */
+/**
+ * Writes a file that everybody can read: the old content or the whole new one stands under its
+ * name.
+ */
 export async function writeReadable<T>(path: string, write: (handle: FileHandle) => Promise<T>): Promise<T> {
   return writeAtomically(path, async (handle) => {
     await unlessForbidden(handle.chmod(fileMode));
@@ -86,7 +95,10 @@ async function openToAll(path: string, mode: number): Promise<void> {
   if (!found.isSymbolicLink() && (found.mode & mode) !== mode) await unlessForbidden(chmod(path, found.mode | mode));
 }
 
-/** Some file systems have no modes, and some files are somebody else's: whether they can be read, the public address tells. */
+/**
+ * Some file systems have no modes, and some files are somebody else's: whether they can be read,
+ * the public address tells.
+ */
 async function unlessForbidden(change: Promise<void>): Promise<void> {
   await change.catch((error: unknown) => {
     if (!hasSystemCode(error, 'EPERM', 'ENOTSUP', 'ENOSYS')) throw error;

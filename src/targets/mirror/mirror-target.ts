@@ -40,7 +40,10 @@ export interface MirrorOptions {
   /** The directory that a web server serves as `base_url`. */
   readonly directory: string;
   readonly tagPrefix: string;
-  /** Public addresses, which are asked before pointers move; undefined where they can't be reached from here. */
+  /**
+   * Public addresses, which are asked before pointers move; undefined where they can't be reached
+   * from here.
+   */
   readonly addresses?: { readonly root: string; readonly of: (tag: string, name: string) => string } | undefined;
   readonly tuning?: RemoteTuning;
 }
@@ -48,8 +51,9 @@ export interface MirrorOptions {
 const pointers = ['manifest.json.minisig', 'manifest.json.asc', 'manifest.json'] as const;
 
 /**
- * A directory that some web server publishes: `<tag>/…`, and at its root the manifest of the newest release. A tag is public
- * once its manifest.json stands there: that is written when it goes public, after everything else was found at its address.
+ * A directory that some web server publishes: `<tag>/…`, and at its root the manifest of the newest
+ * release. A tag is public once its manifest.json stands there: that is written when it goes
+ * public, after everything else was found at its address.
  */
 export function createMirrorTarget(options: MirrorOptions): Target {
   const { directory, tagPrefix, addresses } = options;
@@ -104,8 +108,9 @@ async function listReleases(directory: string, tagPrefix: string): Promise<reado
 }
 
 /**
- * Throws `conflict` where the public address leads to a release that the directory lacks: it is another directory than the one
- * that is served, or not mounted, or was emptied. An address that doesn't answer says nothing: a new mirror has none yet.
+ * Throws `conflict` where the public address leads to a release that the directory lacks: it is
+ * another directory than the one that is served, or not mounted, or was emptied. An address that
+ * doesn't answer says nothing: a new mirror has none yet.
  */
 async function requireServed(
   directory: string,
@@ -218,7 +223,10 @@ async function holds(path: string, file: ReleaseFile, context: RunContext): Prom
   return file.accepts !== undefined && size <= limits.manifestBytes && (await file.accepts(await readFile(path)));
 }
 
-/** Writes those of the release's files that are missing. Throws what `preflight` finds: somebody may have come first. */
+/**
+ * Writes those of the release's files that are missing. Throws what `preflight` finds: somebody may
+ * have come first.
+ */
 async function writeFiles(
   directory: string,
   release: TargetRelease,
@@ -272,7 +280,10 @@ async function copyFile(
   });
 }
 
-/** Waits until every file stands at its public address. Throws `remote` after `publicMs`: clients would find nothing there. */
+/**
+ * Waits until every file stands at its public address. Throws `remote` after `publicMs`: clients
+ * would find nothing there.
+ */
 async function awaitPublicFiles(
   directory: string,
   tag: string,

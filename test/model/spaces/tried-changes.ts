@@ -3,8 +3,8 @@ import type { BaseModel } from './base-models.ts';
 import type { ModelFiles } from './model-files.ts';
 
 /**
- * The changes of docs/spaces.md, which has their outcome, by their words there. Each is tried on a `sentence` model, or on the one
- * that is named.
+ * The changes of docs/spaces.md, which has their outcome, by their words there. Each is tried on a
+ * `sentence` model, or on the one that is named.
  */
 export interface TriedChange {
   readonly of?: BaseModel;
