@@ -33,6 +33,31 @@ test('a real directory with other files is moved aside, not lost, and told of', 
   assert.ok(events.some((event) => event.type === 'warning' && event.problem.message.includes(aside)));
 });
 
+test('pin and rollback move a real directory of somebody else aside, and tell of it', async (t) => {
+  const world = await createWorld(t);
+  const old = await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  await world.manager().install('alpha');
+  const next = await world.release('1.1.0', { alpha: { version: '1.1.0' } });
+  await world.manager().update({ names: ['alpha'] });
+  const place = join(world.cache, 'models/alpha');
+  for (const command of [
+    ['pin', 'alpha@1.1.0'],
+    ['rollback', 'alpha'],
+  ]) {
+    await rm(place);
+    await mkdir(place);
+    await writeFile(join(place, 'notes.txt'), 'my own\n');
+    const { exitCode, stderr } = await world.run(command);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /held files of no published version of alpha; they were moved to/);
+  }
+  const kept = await readdir(join(world.cache, 'set-aside'));
+  assert.equal(kept.length, 2);
+  for (const name of kept)
+    assert.equal(await readFile(join(world.cache, 'set-aside', name, 'notes.txt'), 'utf8'), 'my own\n');
+  assert.deepEqual(await checkModels(world.cache, [old, next]), { alpha: '1.0.0' });
+});
+
 test('any command heals a lost link, a foreign link, checksums.json and .version', {
   skip: process.platform === 'win32' && 'the links of a cache are junctions there',
 }, async (t) => {

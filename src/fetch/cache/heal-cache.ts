@@ -3,11 +3,17 @@ import { modelNameFault } from '../../contract/names.ts';
 import { hasSystemCode } from '../../core/errors.ts';
 import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { refreshChecksumsFile } from './checksums-file.ts';
-import { type InstalledModel, readAllInstalled, readInstalled, readLinkedVersion } from './installed.ts';
+import {
+  type InstalledModel,
+  isRealDirectory,
+  readAllInstalled,
+  readInstalled,
+  readLinkedVersion,
+} from './installed.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import { tryModelLock } from './model-lock.ts';
 import { list } from './records.ts';
-import { isRealDirectory, pointCurrent, removeCurrent } from './switch-current.ts';
+import { pointCurrent, removeCurrent } from './switch-current.ts';
 
 /**
  * Completes what a killed process left half done: a switch of `models/<name>`, `checksums.json`, a

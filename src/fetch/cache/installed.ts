@@ -1,4 +1,4 @@
-import { readlink, stat } from 'node:fs/promises';
+import { lstat, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { clashKey } from '../../contract/names.ts';
 import * as semver from '../../contract/versions.ts';
@@ -79,6 +79,14 @@ export async function readLinkedVersion(layout: CacheLayout, name: string): Prom
     if (!(await isFile(join(path, copyMarker)).catch(() => false))) return undefined;
     return (await readFileIfThere(join(path, versionFileName)).catch(() => undefined))?.toString('utf8').trim();
   }
+}
+
+/** Whether a directory, not a link to one, lies at the path. */
+export async function isRealDirectory(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
 }
 
 /** Stands in a `models/<name>` that is a copy of a version, for want of links. */

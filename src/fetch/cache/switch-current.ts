@@ -1,9 +1,11 @@
-import { cp, lstat, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
 import { makeDirectory, renamePatiently, syncDirectory, temporaryName, writeFileAtomically } from '../../core/files.ts';
-import { copyMarker, readLinkedVersion } from './installed.ts';
+import { copyMarker, isRealDirectory, readLinkedVersion } from './installed.ts';
 import type { CacheLayout } from './layout.ts';
+import { isForeignDirectory, moveAside, warnOfMoved } from './set-aside.ts';
 
 /** What switching needs of the file system; a test puts faults in their place. */
 export interface LinkFileSystem {
@@ -26,14 +28,15 @@ export interface SwitchOptions {
  * link. Windows has no such rename: there a junction (or a copy, where the file system has no
  * junctions) is made beside, the old one removed, the new one renamed.
  *
- * A real directory of somebody else at `models/<name>` must have been moved away before.
+ * A real directory of somebody else at `models/<name>` is moved to `set-aside/`, with a warning.
  */
 export async function switchCurrent(
   layout: CacheLayout,
   name: string,
   version: string,
-  options: SwitchOptions = {},
+  options: SwitchOptions & RunContext = {},
 ): Promise<void> {
+  if (await isForeignDirectory(layout, name)) warnOfMoved(layout, name, await moveAside(layout, name), options);
   await writeFileAtomically(layout.intent(name), `${version}\n`);
   await pointCurrent(layout, name, version, options);
 }
@@ -85,14 +88,6 @@ export async function removeCurrent(
   fileSystem: Pick<LinkFileSystem, 'rm'> = { rm },
 ): Promise<void> {
   await fileSystem.rm(layout.current(name), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-}
-
-/** Whether a directory, not a link to one, lies at the path. */
-export async function isRealDirectory(path: string): Promise<boolean> {
-  return lstat(path).then(
-    (status) => status.isDirectory(),
-    () => false,
-  );
 }
 
 /** What file systems without links answer (FAT and exFAT, some network shares). */

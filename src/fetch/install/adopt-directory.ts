@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, realpath, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ManifestFile, ManifestModel } from '../../contract/manifest.ts';
-import { type RunContext, warn } from '../../core/events.ts';
+import type { RunContext } from '../../core/events.ts';
 import {
   hasSize,
   makeDirectory,
@@ -12,10 +12,9 @@ import {
   writeFileAtomically,
 } from '../../core/files.ts';
 import { hashFile } from '../../core/hashing.ts';
-import { readLinkedVersion } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import { type InstalledFile, type InstallRecord, readRecord } from '../cache/records.ts';
-import { isRealDirectory } from '../cache/switch-current.ts';
+import { isForeignDirectory, moveAside, warnOfMoved } from '../cache/set-aside.ts';
 import { type Wanted, wantedFiles } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
@@ -38,17 +37,11 @@ export async function adoptOrSetAside(
   const { layout } = client;
   const { name } = resolved;
   const path = layout.current(name);
-  if (!(await isRealDirectory(path)) || (await readLinkedVersion(layout, name)) !== undefined) return {};
+  if (!(await isForeignDirectory(layout, name))) return {};
   const match = await matchingVersion(client, resolved, path, wanted, context);
-  const aside = join(layout.setAside, `${name}-${new Date().toISOString().replace(/[:.]/g, '-')}`);
-  await makeDirectory(dirname(aside));
-  await moveTree(path, aside);
+  const aside = await moveAside(layout, name);
   if (match === undefined) {
-    warn(context, {
-      file: path,
-      message: `held files of no published version of ${name}; they were moved to ${aside}`,
-      hint: 'Delete them there if you need none of them.',
-    });
+    warnOfMoved(layout, name, aside, context);
     return { setAside: aside };
   }
   return { adopted: await moveIn(layout, match, aside, wanted, context) };

@@ -2,7 +2,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasSystemCode, invalidError } from '../../core/errors.ts';
 import { makeDirectory, moveTree, removeTree, syncDirectory } from '../../core/files.ts';
-import { copyMarker, incompleteFiles, isDirectory, readLinkedVersion } from '../cache/installed.ts';
+import { copyMarker, incompleteFiles, isDirectory, isRealDirectory, readLinkedVersion } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import {
   type InstalledFile,
@@ -11,7 +11,7 @@ import {
   writeRecord,
   writeRecordedIndex,
 } from '../cache/records.ts';
-import { isRealDirectory, pointCurrent, removeCurrent } from '../cache/switch-current.ts';
+import { pointCurrent, removeCurrent } from '../cache/switch-current.ts';
 import { loadedLast, type Wanted } from '../cache/wanted-weights.ts';
 import { keepManifest } from '../manifests/accepted-manifest.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';

@@ -243,7 +243,7 @@ async function settle(
   const isNew = previous !== version;
   const isChanged = done.outcome !== 'present';
   // What is installed already leaves alone whatever somebody put at `models/<name>`.
-  if (wanted && (isNew || (isChanged && isOffered(target)))) await switchCurrent(layout, name, version);
+  if (wanted && (isNew || (isChanged && isOffered(target)))) await switchCurrent(layout, name, version, options);
   if (wanted && (isNew || isChanged)) await refreshChecksumsFile(layout);
   return { name, version, previous, current: wanted ? version : (previous ?? version), ...done };
 }

@@ -2,9 +2,9 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
 import { exists, ifThere, makeDirectory, moveTree, randomHex, removeTree } from '../../core/files.ts';
+import { isRealDirectory } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';
-import { isRealDirectory } from '../cache/switch-current.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
 
 /**

@@ -39,7 +39,7 @@ export async function pinVersion(
   // First the pin: it alone decides which version is used, and a killed switch is completed by the
   // next command.
   await writePin(layout, name, version);
-  await withModelLock(layout, name, context, () => switchCurrent(layout, name, version));
+  await withModelLock(layout, name, context, () => switchCurrent(layout, name, version, context));
   await refreshChecksumsFile(layout);
   return { name, from: model.current, to: version, pinned: true, ...spaceChanges(entry, known.entry, wanted) };
 }
