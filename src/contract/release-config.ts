@@ -75,6 +75,11 @@ export const modelConfigSchema = z.strictObject({
   allow_code: z.optional(z.boolean()),
 });
 
+/** GitHub's API has a name of its own, which begins like this on every installation of theirs. */
+function isWebsite(url: string): boolean {
+  return !/^https?:\/\/api\.([^/]+\.)?(github|ghe)\.com(\/|$)/i.test(url);
+}
+
 export const releaseConfigSchema = z.strictObject({
   $schema: z.optional(z.string()),
   release: versionField,
@@ -86,7 +91,11 @@ export const releaseConfigSchema = z.strictObject({
     z.strictObject({
       repository,
       make_latest: z.optional(z.boolean()),
-      server_url: z.optional(baseUrlField),
+      server_url: z.optional(
+        baseUrlField.check(
+          z.refine(isWebsite, 'is the address of an API: give the website’s, and the API’s as api_url'),
+        ),
+      ),
       api_url: z.optional(baseUrlField),
     }),
   ),

@@ -89,8 +89,8 @@ function remedyOf(error: RequestFailure, tokenName: string): readonly [ErrorCode
   const { status, waitMs } = error;
   if (error.code !== undefined) return [error.code, error.hint ?? againHint];
   if (error.retryable) {
-    const wait = waitMs === undefined ? '' : ` It asks to wait ${formatDuration(waitMs / 1000)}.`;
-    return ['remote', `${error.hint ?? againHint}${wait}`];
+    const wait = waitMs === undefined ? '' : `It asks to wait ${formatDuration(waitMs / 1000)}. `;
+    return ['remote', `${wait}${error.hint ?? againHint}`];
   }
   if (status === 401)
     return ['conflict', error.hint ?? `Set ${tokenName} to a token that is valid and has not expired.`];

@@ -67,6 +67,12 @@ describe('the API of a GitHub installation', () => {
     });
   }
 
+  it('is not taken for the installation itself', () => {
+    for (const server_url of ['https://api.github.com', 'https://api.octocorp.ghe.com/']) {
+      assert.throws(() => configOf({ github: { repository, server_url } }), /the address of an API/);
+    }
+  });
+
   it('gets the requests of a release', async (t) => {
     const scene = await createPublishScene(t);
     const nowhere = { GITHUB_SERVER_URL: 'https://github.com', GITHUB_API_URL: 'https://api.github.com' };
