@@ -98,7 +98,7 @@ export const evilUrl = 'https://evil.example.net/alpha.tar.gz';
 
 /** Another archive in place of alpha's, and an address that nobody configured. */
 export function withEvilAlpha(manifest: Manifest): Manifest {
-  const { files: _files, ...alpha } = manifest.models.alpha!;
+  const { files: _files, weights: _weights, ...alpha } = manifest.models.alpha!;
   const download_urls = { ...alpha.download_urls, mirror: evilUrl };
   return {
     ...manifest,
