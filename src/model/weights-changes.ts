@@ -6,7 +6,7 @@ export interface WeightsChange {
   /** Where they stand now, or stood if they are gone. */
   readonly path: string;
   /**
-   * What is installed where no weights are asked for; `was` is the path of the old default, where
+   * What is installed where no weights are asked for; `was` is the path of the old weights, where
    * it is another.
    */
   readonly default?: true;
@@ -35,11 +35,17 @@ export function weightsChanges(
     const isToldAlready = old.default && (now === undefined || now.default);
     if (isToldAlready) continue;
     if (now !== undefined) changes.push({ path: old.path, space_change: compared(old, now) });
-    else if (!after.some(({ space }) => space === old.space)) changes.push({ path: old.path, space_change: 'gone' });
+    else changes.push(elsewhere(old, after));
   }
   const known = new Set([...before, ...changes].map(({ path }) => path));
   const isNew = after.filter(({ path }) => !known.has(path));
   return [...changes, ...isNew.map(({ path }) => ({ path, space_change: 'new' as const }))];
+}
+
+/** Where an index goes on that was made with weights whose path is gone. */
+function elsewhere({ path, space }: ManifestWeights, after: readonly ManifestWeights[]): WeightsChange {
+  const now = after.find((one) => one.space === space);
+  return now === undefined ? { path, space_change: 'gone' } : { path: now.path, was: path, space_change: 'same' };
 }
 
 function compared(before: ManifestWeights, after: ManifestWeights): 'same' | 'changes' {
