@@ -496,8 +496,8 @@ export interface SpaceChanges {
   /** Of all weights that are wanted, the worst. */
   readonly space_change: SpaceChange;
   /**
-   * Of each that is wanted, by its path in the new version. The default is compared with the
-   * default before.
+   * Of each that is wanted, by its path in the new version; without such as are added. The default
+   * is compared with the default before, weights that take the place of others with those.
    */
   readonly weights: readonly { readonly path: string; readonly space_change: SpaceChange }[];
 }

@@ -129,6 +129,9 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
     }
     options[name] = [...(options[name] ?? []), value ?? ''];
   }
+  if ((options.weights?.length ?? 0) > 1) {
+    throw usageError('--weights is given more than once.', 'Call once for each, or take all: --weights all');
+  }
   return { help, command, models: command === undefined ? [] : parseOperands(command, operands), options };
 }
 

@@ -169,6 +169,58 @@ test('the old default’s space is compared with the new default’s, wherever t
   await assertPart(world, second, { wanted: ['model.safetensors'], files: [...plain, 'model.safetensors'] });
 });
 
+test('weights that take the place of others are compared with those, not with the default before', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: threeWeights });
+  await world.manager().install('alpha', { weights: 'onnx' });
+  await world.release('1.1.0', { alpha: { ...threeWeights, version: '1.1.0' } });
+  const told = async (weights?: string): Promise<unknown> =>
+    (await world.manager().checkUpdates({ weights })).models[0]?.weights;
+  assert.deepEqual(await told(), [{ path: onnx, space_change: 'same' }]);
+  assert.deepEqual(await told('default'), [{ path: 'model.safetensors', space_change: 'changes' }]);
+  assert.deepEqual(await told('all'), [{ path: onnx, space_change: 'same' }], 'nobody has an index of what is added');
+  const { models } = await world.manager().update({ weights: 'default', sameSpace: true });
+  assert.equal(models[0]?.outcome, 'other-space');
+  const update = await world.run(['update', 'alpha', '--weights', 'default']);
+  assert.match(update.stderr, /vectors of 1\.1\.0 can’t be compared with those of 1\.0\.0/);
+  const back = await world.run(['rollback', 'alpha', '--weights', 'onnx']);
+  assert.match(back.stderr, /vectors of 1\.0\.0 can’t be compared with those of 1\.1\.0/);
+});
+
+test('an index of weights whose path is gone goes on with others of their space, or must be rebuilt', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: threeWeights });
+  await world.manager().install('alpha', { weights: 'all' });
+  const moved = 'moved/model.onnx';
+  await world.release('1.1.0', { alpha: { version: '1.1.0', weights: { [moved]: { spaceOf: onnx } } } });
+  const { models } = await world.manager().checkUpdates();
+  assert.deepEqual(Object.fromEntries((models[0]?.weights ?? []).map((one) => [one.path, one.space_change])), {
+    'model.safetensors': 'same',
+    [onnx]: 'same',
+    [fp16]: 'changes',
+  });
+});
+
+test('update --weights brings weights of the newest version that aren’t here; such as it lacks are exit 3', async (t) => {
+  const world = await createWorld(t);
+  const manifest = await world.release('1.0.0', { alpha: threeWeights });
+  await world.manager().install('alpha', { weights: 'onnx' });
+  const wrong = await world.run(['update', 'alpha', '--weights', 'gguf']);
+  assert.deepEqual([wrong.exitCode, /has no weights gguf/.test(wrong.stderr)], [3, true], wrong.stderr);
+  const update = await world.run(['update', 'alpha', '--weights', 'default']);
+  assert.equal(update.exitCode, 0, update.stderr);
+  assert.match(update.stderr, /indices made with 1\.0\.0 stay valid/);
+  await assertPart(world, manifest, { wanted: [onnx, 'default'], files: [...onnxPart, 'model.safetensors'] });
+  assert.equal((await world.manager().update({ weights: 'default' })).models[0]?.outcome, 'up-to-date');
+});
+
+test('--weights given twice is exit 2: the first is not dropped in silence', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: threeWeights });
+  const twice = await world.run(['install', 'alpha', '--weights', onnx, '--weights', fp16]);
+  assert.deepEqual([twice.exitCode, world.mirror.log.entries.length], [2, 0], twice.stderr);
+});
+
 test('an update to a version that lacks wanted weights leaves the model as it is, exit 3 with the list; others go on', async (t) => {
   const world = await createWorld(t);
   const first = await world.release('1.0.0', { alpha: threeWeights, beta: { version: '1.0.0' } });

@@ -54,6 +54,8 @@ export interface WeightsShape {
   readonly bytes?: number;
   /** Other bytes and another space for another number. Of ONNX with external data, these alone. */
   readonly seed?: number;
+  /** The path whose space they have; default: their own. */
+  readonly spaceOf?: string;
   /** External data, in the same folder. */
   readonly data?: string;
 }
@@ -247,11 +249,11 @@ async function pack(
   const index = await readFile(join(output, `${archive}.index.json`));
   const [first] = weightsOf(packed.files, sha256(shape.space ?? `${name} ${retrained.join()}`)).weights;
   const { default: _, ...plain } = first!;
-  const others = more.map(([path, { seed = path.length, data }]) => {
+  const others = more.map(([path, { spaceOf = path, seed = spaceOf.length, data }]) => {
     const format = path.endsWith('.onnx') ? ('onnx' as const) : ('safetensors' as const);
     const files = data === undefined ? [path] : [path, data];
     const size_bytes = files.reduce((sum, file) => sum + contents.get(file)!.length, 0);
-    return { ...plain, path, format, files, size_bytes, space: sha256(`${name} ${path} ${seed}`) };
+    return { ...plain, path, format, files, size_bytes, space: sha256(`${name} ${spaceOf} ${seed}`) };
   });
   const weights = [plain, ...others].map((one) =>
     one.path === (shape.defaultWeights ?? plain.path) ? { ...one, default: true as const } : one,

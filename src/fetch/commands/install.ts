@@ -60,7 +60,8 @@ async function install(
   const report = describeInstall(client.layout, installation);
   tellInstalled(report, output);
   if (previous !== undefined && current === version && previous.version !== version) {
-    tellSpace(name, previous.version, version, spaceChanges(previous.entry, record.entry, wanted), output);
+    const space = spaceChanges(previous.entry, record.entry, { wanted, kept: previous.wanted });
+    tellSpace(name, previous.version, version, space, output);
   }
   return report;
 }

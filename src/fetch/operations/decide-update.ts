@@ -1,7 +1,7 @@
 import * as semver from '../../contract/versions.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { SpaceChanges, UpdateOptions, UpdateStatus } from '../api.ts';
-import type { InstalledModel } from '../cache/installed.ts';
+import { absentFiles, type InstalledModel } from '../cache/installed.ts';
 import { type Wanted, wantedOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
@@ -27,7 +27,7 @@ export interface UpdateDecision {
 
 /**
  * Decides what an update of a model is: the newest version that is offered and newer; from a
- * withdrawn one, any other. The one place where that is decided, for `check-updates`, `update
+ * withdrawn one, any other; to the same version, where `weights` are missing of it. The one place where that is decided, for `check-updates`, `update
  * --plan` and `update`. What is wanted of it: `weights` if given, else what is wanted of the
  * version in use. Asks a host only where `next` isn't of the newest release. Throws `remote`,
  * `integrity`, and as `wantedOf`, where that has weights which `next` lacks.
@@ -39,19 +39,33 @@ export async function decideUpdate(
   { sameSpace, weights, ...context }: RunContext & Pick<UpdateOptions, 'sameSpace' | 'weights'>,
 ): Promise<UpdateDecision> {
   const { name, current } = model;
-  const { entry, wanted: kept } = currentRecord(model);
+  const record = currentRecord(model);
+  const { entry, wanted: kept } = record;
   const yanked = withdrawalBy(good, name, current);
   const available = newestOffered(good, name);
   const known = { available, yanked };
   const isNewer = available !== undefined && semver.gt(available, current);
+  if (available === current && weights !== undefined) {
+    const wanted = wantedOf({ name, version: current, entry }, weights, kept);
+    if (absentFiles(record, wanted).length > 0) {
+      const next = await resolveModel(client, good, name, available, context);
+      return { ...known, status: 'update', next, wanted, space: spaceChanges(entry, entry, { wanted: kept, kept }) };
+    }
+  }
   if (available === undefined || !(isNewer || (available !== current && yanked !== undefined))) {
     const status = yanked !== undefined ? 'withdrawn' : available === undefined ? 'not-offered' : 'up-to-date';
-    return { ...known, status, next: undefined, wanted: kept, space: spaceChanges(entry, entry, kept) };
+    return {
+      ...known,
+      status,
+      next: undefined,
+      wanted: kept,
+      space: spaceChanges(entry, entry, { wanted: kept, kept }),
+    };
   }
   const next = await resolveModel(client, good, name, available, context);
   const { pins } = await client.preferences();
   const wanted = pins[name] ? kept : wantedOf(next, weights, kept);
-  const space = spaceChanges(entry, next.entry, wanted);
+  const space = spaceChanges(entry, next.entry, { wanted, kept });
   const status = pins[name] ? 'pinned' : sameSpace && space.space_change !== 'same' ? 'other-space' : 'update';
   return { ...known, status, next, wanted, space };
 }

@@ -3,35 +3,53 @@ import type { SpaceChange, SpaceChanges } from '../api.ts';
 import { type Wanted, weightsOf } from '../cache/wanted-weights.ts';
 
 /**
- * What a change of versions means for indices made with the weights that are wanted: with each, and
- * the worst of it. The default is compared with the default before, whatever their paths; others by
- * path.
+ * What a change of versions means for indices made with the weights that were wanted before: with
+ * each, and the worst of it. The default is compared with the default before, whatever their paths;
+ * others by path. Weights that take the place of others are compared with those; nobody has an
+ * index of weights that are added.
  */
-export function spaceChanges(before: ManifestModel, after: ManifestModel, wanted: Wanted): SpaceChanges {
-  const named = wanted.flatMap((one) => (one === 'all' ? everyOf(before) : [one]));
-  const changes = [...new Set(named)].map((one) => ({
-    path: weightsOf(after, one)?.path ?? weightsOf(before, one)?.path,
-    space_change: compare(spaceOf(before, one), spaceOf(after, one)),
-  }));
-  const found = changes.map((change) => change.space_change);
+export function spaceChanges(
+  before: ManifestModel,
+  after: ManifestModel,
+  { wanted, kept }: { readonly wanted: Wanted; readonly kept: Wanted },
+): SpaceChanges {
+  const had = each(before, kept);
+  const has = each(before, wanted);
+  const pathIn = (one: string): string | undefined => weightsOf(before, one)?.path;
+  const among = (some: Wanted, one: string): boolean => some.some((other) => pathIn(other) === pathIn(one));
+  const replaced = had.filter((one) => !among(has, one));
+  const changes = has.flatMap((one) => {
+    const predecessors = among(had, one) ? [one] : replaced;
+    if (predecessors.length === 0) return [];
+    const found = predecessors.map((old) => compare(spaceOf(before, old), after, one));
+    return [{ path: weightsOf(after, one)?.path ?? pathIn(one), space_change: worstOf(found) }];
+  });
   return {
-    space_change: (['changes', 'unknown'] as const).find((worst) => found.includes(worst)) ?? 'same',
+    space_change: worstOf(changes.map((change) => change.space_change)),
     weights: changes.flatMap(({ path, space_change }) => (path === undefined ? [] : [{ path, space_change }])),
   };
 }
 
-/** All weights; nobody has an index of such as are new. */
-function everyOf({ weights = [] }: ManifestModel): Wanted {
-  return ['default', ...weights.filter((one) => !one.default).map(({ path }) => path)];
+/** One by one, where all are meant. */
+function each({ weights = [] }: ManifestModel, wanted: Wanted): Wanted {
+  const others = weights.filter((one) => !one.default).map(({ path }) => path);
+  return [...new Set(wanted.flatMap((one) => (one === 'all' ? ['default', ...others] : [one])))];
+}
+
+function worstOf(found: readonly SpaceChange[]): SpaceChange {
+  return (['changes', 'unknown'] as const).find((worst) => found.includes(worst)) ?? 'same';
 }
 
 function spaceOf(entry: ManifestModel, wanted: string): string | undefined {
   return weightsOf(entry, wanted)?.space ?? (wanted === 'default' ? entry.embedding?.space : undefined);
 }
 
-function compare(before: string | undefined, after: string | undefined): SpaceChange {
-  if (before === undefined || after === undefined) return 'unknown';
-  return before === after ? 'same' : 'changes';
+/** Where the new version lacks these weights, any other of the same space goes on with an index. */
+function compare(space: string | undefined, after: ManifestModel, wanted: string): SpaceChange {
+  const now = spaceOf(after, wanted);
+  if (space === undefined || (now === undefined && after.weights === undefined)) return 'unknown';
+  if (now !== undefined) return now === space ? 'same' : 'changes';
+  return after.weights?.some((one) => one.space === space) ? 'same' : 'changes';
 }
 
 /**

@@ -41,7 +41,13 @@ export async function pinVersion(
   await writePin(layout, name, version);
   await withModelLock(layout, name, context, () => switchCurrent(layout, name, version, context));
   await refreshChecksumsFile(layout);
-  return { name, from: model.current, to: version, pinned: true, ...spaceChanges(entry, known.entry, wanted) };
+  return {
+    name,
+    from: model.current,
+    to: version,
+    pinned: true,
+    ...spaceChanges(entry, known.entry, { wanted, kept }),
+  };
 }
 
 /**
