@@ -44,7 +44,12 @@ test('added ONNX is a patch; exchanged it needs a minor version, its space chang
   const added = await spaces(workspace);
   assert.deepEqual(Object.keys(added), ['model.safetensors', onnx]);
   assert.equal(added['model.safetensors'], before['model.safetensors']);
-  assert.match(await notesOf(workspace), /onnx\/model\.onnx: new/);
+  const told = await notesOf(workspace);
+  assert.match(told, /onnx\/model\.onnx: new/);
+  assert.match(
+    told,
+    /- \*\*alpha\*\*: model\.safetensors \([\d.]+ [kM]?B, the default\), onnx\/model\.onnx \([\d.]+ [kM]?B\)\n/i,
+  );
 
   await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: graph(2) } });
   await configure(workspace, '1.2.0', '1.0.2');

@@ -75,6 +75,7 @@ export function composeNotes(
     `# ${plan.tag}`,
     summary(plan, rows),
     modelTable(rows),
+    renditions(rows),
     changes(plan, rows),
     yanks(config),
     installing(config, plan),
@@ -149,6 +150,21 @@ function modelTable(rows: readonly Row[]): string {
     '|---|---|---|---|---|---|---|',
     ...lines,
   ].join('\n');
+}
+
+/** Of models with several weights: which there are, and which one comes unasked. */
+function renditions(rows: readonly Row[]): string {
+  const lines = rows.flatMap(({ planned, entry: { weights = [] } }) => {
+    if (weights.length < 2) return [];
+    const each = weights.map(({ path, size_bytes: size, default: isDefault }) => {
+      return `${markdownText(path)} (${formatBytes(size)}${isDefault ? ', the default' : ''})`;
+    });
+    return [`- **${planned.name}**: ${each.join(', ')}`];
+  });
+  if (lines.length === 0) return '';
+  const how =
+    '`install` fetches the default weights, or those that `--weights PATH` names, with tokenizer and configs:';
+  return [how, '', ...lines].join('\n');
 }
 
 function changeCell({ planned, entry, before }: Row): string {
