@@ -177,6 +177,11 @@ test('weights that take the place of others are compared with those, not with th
   const told = async (weights?: string): Promise<unknown> =>
     (await world.manager().checkUpdates({ weights })).models[0]?.weights;
   assert.deepEqual(await told(), [{ path: onnx, space_change: 'same' }]);
+  world.mirror.log.clear();
+  const [planned] = (await world.manager().checkUpdates({ nameChangedTensors: true })).models;
+  const { changed_files, changed_tensors } = planned?.plan ?? {};
+  assert.deepEqual([changed_files, changed_tensors], [['config.json'], []], 'what is not wanted is not here either');
+  assertFetched(world, 0);
   assert.deepEqual(await told('default'), [{ path: 'model.safetensors', space_change: 'changes' }]);
   assert.deepEqual(await told('all'), [{ path: onnx, space_change: 'same' }], 'nobody has an index of what is added');
   const { models } = await world.manager().update({ weights: 'default', sameSpace: true });

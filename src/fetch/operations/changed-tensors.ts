@@ -21,7 +21,7 @@ const maxHeaderBytes = 16 * 1024 * 1024;
  */
 export async function changedTensors(plan: TransferPlan, http: Http, context: RunContext): Promise<string[]> {
   const index = plan.index!.value;
-  const chunks = chunksOf(index);
+  const chunks = chunksOf(index, plan.request.paths);
   const names: string[] = [];
   for (const [file, { path, size_bytes: size }] of index.files.entries()) {
     if (!path.endsWith('.safetensors')) continue;

@@ -27,10 +27,10 @@ export interface UpdateDecision {
 
 /**
  * Decides what an update of a model is: the newest version that is offered and newer; from a
- * withdrawn one, any other; to the same version, where `weights` are missing of it. The one place where that is decided, for `check-updates`, `update
- * --plan` and `update`. What is wanted of it: `weights` if given, else what is wanted of the
- * version in use. Asks a host only where `next` isn't of the newest release. Throws `remote`,
- * `integrity`, and as `wantedOf`, where that has weights which `next` lacks.
+ * withdrawn one, any other; the same version, where `weights` are missing of it. The one place
+ * where that is decided, for `check-updates`, `update --plan` and `update`. What is wanted of it:
+ * `weights` if given, else what is wanted of the version in use. Asks a host only where `next`
+ * isn't of the newest release. Throws `remote`, `integrity`, and as `wantedOf`, where that has weights which `next` lacks.
  */
 export async function decideUpdate(
   client: Client,
@@ -44,23 +44,18 @@ export async function decideUpdate(
   const yanked = withdrawalBy(good, name, current);
   const available = newestOffered(good, name);
   const known = { available, yanked };
+  const sameSpaces = spaceChanges(entry, entry, { wanted: kept, kept });
   const isNewer = available !== undefined && semver.gt(available, current);
   if (available === current && weights !== undefined) {
     const wanted = wantedOf({ name, version: current, entry }, weights, kept);
     if (absentFiles(record, wanted).length > 0) {
       const next = await resolveModel(client, good, name, available, context);
-      return { ...known, status: 'update', next, wanted, space: spaceChanges(entry, entry, { wanted: kept, kept }) };
+      return { ...known, status: 'update', next, wanted, space: sameSpaces };
     }
   }
   if (available === undefined || !(isNewer || (available !== current && yanked !== undefined))) {
     const status = yanked !== undefined ? 'withdrawn' : available === undefined ? 'not-offered' : 'up-to-date';
-    return {
-      ...known,
-      status,
-      next: undefined,
-      wanted: kept,
-      space: spaceChanges(entry, entry, { wanted: kept, kept }),
-    };
+    return { ...known, status, next: undefined, wanted: kept, space: sameSpaces };
   }
   const next = await resolveModel(client, good, name, available, context);
   const { pins } = await client.preferences();
