@@ -30,7 +30,8 @@ export interface UpdateDecision {
  * withdrawn one, any other; the same version, where `weights` are missing of it. The one place
  * where that is decided, for `check-updates`, `update --plan` and `update`. What is wanted of it:
  * `weights` if given, else what is wanted of the version in use. Asks a host only where `next`
- * isn't of the newest release. Throws `remote`, `integrity`, and as `wantedOf`, where that has weights which `next` lacks.
+ * isn't of the newest release. Throws `remote`, `integrity`, and as `wantedOf`, where that has
+ * weights which `next` lacks.
  */
 export async function decideUpdate(
   client: Client,
