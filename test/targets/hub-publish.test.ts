@@ -7,6 +7,7 @@ import { createHttp } from '../../src/http/create-http.ts';
 import type { Http } from '../../src/http/http-client.ts';
 import type { Hub } from '../../src/rehearsal/hub/server.ts';
 import type { Target, TargetRelease } from '../../src/targets/target.ts';
+import { weightsOf } from '../fixtures/weights-entry.ts';
 import {
   bytesOf,
   failureOf,
@@ -31,16 +32,12 @@ function manifestOf(version: string, models: Readonly<Record<string, readonly st
     manifest_version: '1.0.0',
     release: `models-v${version}`,
     models: Object.fromEntries(
-      Object.entries(models).map(([name, paths]) => [
-        name,
-        {
-          version: '1.0.0',
-          size_bytes: 1,
-          sha256: digest,
-          download_urls: { huggingface: 'https://example.org/x' },
-          files: paths.map((path) => ({ path, size_bytes: 1, sha256: digest })),
-        },
-      ]),
+      Object.entries(models).map(([name, paths]) => {
+        const files = paths.map((path) => ({ path, size_bytes: 1, sha256: digest }));
+        const download_urls = { huggingface: 'https://example.org/x' };
+        const archive = { version: '1.0.0', size_bytes: 1, sha256: digest, download_urls };
+        return [name, { ...archive, files, ...weightsOf(files, digest) }];
+      }),
     ),
   })}\n`;
 }
