@@ -59,7 +59,14 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
   for (const name of parts) need(name === 'weights' ? 'minor' : 'major');
   for (const change of next.weights === undefined ? [] : weightsChanges(previous, next.weights)) {
     // The default's changes are those of the fingerprints.
-    if (change.default || change.space_change === 'same' || change.space_change === 'new') continue;
+    if (change.default || change.space_change === 'new') continue;
+    if (change.was !== undefined) {
+      // Indices stay valid, but who installs these weights by their path doesn't find them.
+      changed.push(`${change.was} is ${change.path} now`);
+      need('minor');
+      told.add(change.was).add(change.path);
+    }
+    if (change.space_change === 'same') continue;
     const isGone = change.space_change === 'gone';
     changed.push(`${change.path} ${isGone ? 'is gone' : 'has another space'}`);
     need(isGone ? 'major' : 'minor');

@@ -72,6 +72,7 @@ test('a format that several weights have is exit 2, a path that the version lack
   const several = await world.run(['install', 'alpha', '--weights', 'safetensors']);
   assert.equal(several.exitCode, 2, several.stderr);
   assert.match(several.stderr, /hint: .*--weights model\.safetensors, --weights fp16\/model\.safetensors/);
+  assert.equal((await world.run(['install', 'alpha', '--weights', ''])).exitCode, 2);
   for (const weights of ['onnx/other.onnx', 'gguf']) {
     const missing = await world.run(['install', 'alpha', '--weights', weights]);
     assert.equal(missing.exitCode, 3, missing.stderr);

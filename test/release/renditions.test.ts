@@ -75,6 +75,8 @@ test('added ONNX is a patch; exchanged it needs a minor version, its space chang
   await rm(workspace.path('models/alpha', onnx));
   await workspace.writeModel('alpha', { seed: 1, files: { 'moved.onnx': graph(2) } });
   await configure(workspace, '1.3.0', '1.1.1');
+  assert.match(await refused(workspace), /need a minor one: onnx\/model\.onnx is moved\.onnx now[\s\S]*Write 1\.2\.0/);
+  await configure(workspace, '1.3.0', '1.2.0');
   await workspace.json(['release', '--dry-run']);
   assert.match(await notesOf(workspace), /- onnx\/model\.onnx → moved\.onnx: indices stay valid/);
 

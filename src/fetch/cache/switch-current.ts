@@ -3,9 +3,9 @@ import { dirname, join, relative } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { makeDirectory, renamePatiently, syncDirectory, temporaryName, writeFileAtomically } from '../../core/files.ts';
+import { isForeignDirectory, moveAside, warnOfMoved } from './foreign-directory.ts';
 import { copyMarker, isRealDirectory, readLinkedVersion } from './installed.ts';
 import type { CacheLayout } from './layout.ts';
-import { isForeignDirectory, moveAside, warnOfMoved } from './set-aside.ts';
 
 /** What switching needs of the file system; a test puts faults in their place. */
 export interface LinkFileSystem {

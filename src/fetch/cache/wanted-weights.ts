@@ -17,6 +17,7 @@ interface VersionOfModel {
  */
 export function wantedOf(model: VersionOfModel, asked: string | undefined, kept: Wanted = ['default']): Wanted {
   const { name, version, entry } = model;
+  if (asked === '') throw usageError('The weights that are asked for have no name.', 'Name a path, a format or all.');
   const wanted = asked === undefined ? kept : meantBy(entry, asked);
   if (asked !== undefined && wanted.length > 1) {
     const each = wanted.map((path) => `--weights ${path}`).join(', ');

@@ -12,9 +12,9 @@ import {
   writeFileAtomically,
 } from '../../core/files.ts';
 import { hashFile } from '../../core/hashing.ts';
+import { isForeignDirectory, moveAside, warnOfMoved } from '../cache/foreign-directory.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import { type InstalledFile, type InstallRecord, readRecord } from '../cache/records.ts';
-import { isForeignDirectory, moveAside, warnOfMoved } from '../cache/set-aside.ts';
 import { type Wanted, wantedFiles } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';

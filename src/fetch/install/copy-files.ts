@@ -22,7 +22,10 @@ export async function copyFiles(
     await makeDirectory(dirname(target));
     const fault = await copyFile(source, target, file, context);
     if (fault !== undefined) {
-      throw integrityError(`${source} ${fault}.`, 'Copy the folder again from where it came.');
+      throw integrityError(
+        `${source} ${fault}.`,
+        'Copy the folder again, or have it exported again with the weights that you want (--weights).',
+      );
     }
   }
 }

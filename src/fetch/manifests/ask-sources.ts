@@ -6,7 +6,7 @@ import { seconds, showSource } from '../../http/remote-error.ts';
 import type { Client } from '../client.ts';
 import { fetchFromSource } from '../sources/fetch-from-source.ts';
 import { fetchRelease } from '../sources/fetch-release.ts';
-import type { FetchedManifest, SourceOptions } from '../sources/types.ts';
+import type { FetchedManifest, SourceOptions } from '../sources/manifest-source.ts';
 import { compareReleases } from './compare-releases.ts';
 import { openManifest, type Trust, type TrustedManifest } from './trust.ts';
 

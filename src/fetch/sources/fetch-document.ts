@@ -2,7 +2,7 @@ import { limits } from '../../contract/limits.ts';
 import { invalidError, isAircherError } from '../../core/errors.ts';
 import { readBoundedFile } from '../../core/files.ts';
 import { remoteReason, statusOf } from '../../http/remote-error.ts';
-import type { FetchedManifest, SourceOptions, UnchangedManifest } from './types.ts';
+import type { FetchedManifest, SourceOptions, UnchangedManifest } from './manifest-source.ts';
 
 const signatureEnding = '.minisig';
 

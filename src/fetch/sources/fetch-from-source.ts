@@ -2,8 +2,8 @@ import { remoteError } from '../../core/errors.ts';
 import { isMissing } from '../../http/remote-error.ts';
 import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';
 import { listTags, releaseTags } from './git-tags.ts';
+import type { FetchedManifest, SourceOptions, UnchangedManifest } from './manifest-source.ts';
 import { parseSource } from './source.ts';
-import type { FetchedManifest, SourceOptions, UnchangedManifest } from './types.ts';
 
 /**
  * Newest tags without a manifest that are stepped over: a release that is being made, or was given

@@ -6,8 +6,8 @@ import { invalidError, usageError } from '../../core/errors.ts';
 import { isMissing } from '../../http/remote-error.ts';
 import { fetchManifestUrl, readManifestFile } from './fetch-document.ts';
 import { fetchFromSource, githubManifestUrl } from './fetch-from-source.ts';
+import type { FetchedManifest, ReleaseOptions } from './manifest-source.ts';
 import { parseSource, type Source } from './source.ts';
-import type { FetchedManifest, ReleaseOptions } from './types.ts';
 
 /**
  * The manifest of one release, by tag or version, prereleases included: from the release's own
