@@ -2,8 +2,13 @@ import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isAircherError } from '../../src/core/errors.ts';
+import { chunksOf } from '../../src/fetch/transfer/chunk.ts';
+import { RangeFetcher } from '../../src/fetch/transfer/fetch-ranges.ts';
+import { chunkMirrors } from '../../src/fetch/transfer/mirror.ts';
 import { planTransfer } from '../../src/fetch/transfer/plan-transfer.ts';
+import { RangeQueue } from '../../src/fetch/transfer/range-queue.ts';
 import { runTransfer } from '../../src/fetch/transfer/run-transfer.ts';
 import { createFaults, type FaultAction } from '../../src/rehearsal/faults.ts';
 import type { StaticMirror } from '../../src/rehearsal/static-mirror.ts';
@@ -140,3 +145,31 @@ for (const [name, action] of Object.entries<FaultAction>({
     });
   }
 }
+
+test('where the disk is slower than the network, a few chunks wait for it, and no more the longer it takes', async (context) => {
+  const published = await publish(context, { layers: 80 });
+  const mirror = await serve(context, { directory: published.directory });
+  const client = http(context);
+  const wanted = await request(context, published.entry({ mirror: mirror.url }));
+  const chunks = chunksOf(published.index);
+  let disk: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  let most = 0;
+  const fetcher = new RangeFetcher({
+    http: client,
+    mirrors: chunkMirrors(wanted, published.index, client),
+    queue: new RangeQueue(chunks, client.settings.connections),
+    async store() {
+      waiting++;
+      most = Math.max(most, waiting);
+      disk = disk.then(() => delay(10));
+      await disk;
+      waiting--;
+    },
+    onChunk: () => {},
+  });
+  await fetcher.run();
+  assert.ok(chunks.length > 60 && chunks.every(({ state }) => state === 'done'));
+  // Each connection may finish one that it had begun.
+  assert.ok(most <= 6 + client.settings.connections, `${most} of ${chunks.length} chunks at once`);
+});

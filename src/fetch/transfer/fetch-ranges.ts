@@ -216,7 +216,9 @@ export class RangeFetcher {
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
         this.#arrived--;
-        for (const resume of this.#waiting.splice(0)) resume();
+        // As many as there is room for: each brings a chunk or more before it is held again.
+        const room = this.#arrived === 0 ? this.#waiting.length : Math.max(0, mostArrived - this.#arrived);
+        for (const resume of this.#waiting.splice(0, room)) resume();
         if (this.#arrived === 0) this.look();
       });
     if (this.#arrived < mostArrived) return undefined;
