@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { writeFileAtomically } from '../src/core/files.ts';
+import { writeFileAtomically } from '../src/core/write-files.ts';
 import { generatedFiles } from './generated-files.ts';
 
 /**

@@ -13,8 +13,8 @@ import {
 import { filePathFault, modelNameFault, pathClashes } from '../contract/names.ts';
 import { type Problem, throwProblems } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
-import { writeAtomically, writeFileAtomically } from '../core/files.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
+import { writeAtomically, writeFileAtomically } from '../core/write-files.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { checkFormat } from './encode.ts';
 import { type ModelTensors, readTensors } from './model-tensors.ts';

@@ -6,8 +6,8 @@ import { totalSize } from '../contract/fields.ts';
 import type { ManifestModel } from '../contract/manifest.ts';
 import { type AircherError, integrityError } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
-import { makeDirectory, removeTree, syncDirectory, writeFully } from '../core/files.ts';
 import { startHash } from '../core/hashing.ts';
+import { makeDirectory, removeTree, syncDirectory, writeFully } from '../core/write-files.ts';
 import { decompress } from './decompress.ts';
 import { readTar, type TarEntry } from './tar-reader.ts';
 

@@ -1,7 +1,7 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { Problem } from '../core/errors.ts';
-import { readFileIfThere } from '../core/files.ts';
+import { readFileIfThere } from '../core/read-files.ts';
 
 /** A place in a file of the repository, as GitHub's annotations take it. */
 export interface FilePlace {

@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { builtins } from './builtins.ts';
-import { readPieces } from './files.ts';
+import { readPieces } from './read-files.ts';
 
 /** A sha256 as 64 lower-case hex digits. */
 export type Sha256 = string;

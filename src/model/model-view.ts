@@ -5,8 +5,8 @@ import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts'
 import { limits } from '../contract/limits.ts';
 import { measureJson, syntaxMessage } from '../contract/strict-json.ts';
 import { mapConcurrently } from '../core/concurrency.ts';
-import { readFully } from '../core/files.ts';
 import { sha256 } from '../core/hashing.ts';
+import { readFully } from '../core/read-files.ts';
 import type { WeightsFile } from '../weights/read-weights.ts';
 import { isOtherWeights, isSafetensors, isShardIndex, isTokenizerFile } from './file-kinds.ts';
 import type { Findings } from './findings.ts';

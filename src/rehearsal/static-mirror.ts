@@ -1,7 +1,7 @@
 import { constants, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
-import { readFully } from '../core/files.ts';
+import { readFully } from '../core/read-files.ts';
 import { serveContent } from './content.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { type Exchange, startOrigin } from './http.ts';

@@ -6,8 +6,8 @@ import { formatManifest, type Manifest, type ManifestModel, parseManifest } from
 import { jsonPath } from '../contract/problems-of.ts';
 import { parseStrictJson } from '../contract/strict-json.ts';
 import { AircherError, type Problem, systemErrorCode } from '../core/errors.ts';
-import { exists, readFileIfThere } from '../core/files.ts';
 import { hashFile, type Sha256, sha256 } from '../core/hashing.ts';
+import { exists, readFileIfThere } from '../core/read-files.ts';
 import { archiveName, indexName } from './addresses.ts';
 import { bundleName } from './documents/client-bundle.ts';
 import { signatureProblems } from './documents/signature-check.ts';

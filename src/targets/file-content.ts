@@ -4,8 +4,8 @@ import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { decodeChunk } from '../archive/decode.ts';
 import { type ChunkIndex, parseChunkIndex } from '../contract/chunk-index.ts';
 import { AircherError, type Problem, systemErrorCode } from '../core/errors.ts';
-import { readFully } from '../core/files.ts';
 import { sha256 } from '../core/hashing.ts';
+import { readFully } from '../core/read-files.ts';
 import type { ReleaseFile } from './target.ts';
 
 /** Bytes of a file from `start` up to, not including, `end`. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { AircherError, systemErrorCode } from '../core/errors.ts';
-import { exists } from '../core/files.ts';
+import { exists } from '../core/read-files.ts';
 import { formatKeyId, formatPublicKey, untrustedPrefix } from './minisign.ts';
 import { formatSecretKey, secretKeyOf } from './secret-key.ts';
 

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { limits } from '../contract/limits.ts';
 import { type AircherError, invalidError } from '../core/errors.ts';
-import { readFully } from '../core/files.ts';
+import { readFully } from '../core/read-files.ts';
 import { lengthBytes, parseHeader, type SafetensorsHeader } from './safetensors-header.ts';
 
 /**

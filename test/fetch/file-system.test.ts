@@ -17,7 +17,8 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { execa, execaSync } from 'execa';
 import { AircherError } from '../../src/core/errors.ts';
-import { exists, makeDirectory, moveTree } from '../../src/core/files.ts';
+import { exists } from '../../src/core/read-files.ts';
+import { makeDirectory, moveTree } from '../../src/core/write-files.ts';
 import { checkModels, createWorld, type World } from './world.ts';
 
 const skip = process.platform === 'win32' && 'Windows has no such files';

@@ -3,7 +3,7 @@ import { cp, mkdir, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { execa, execaSync } from 'execa';
-import { exists } from '../../src/core/files.ts';
+import { exists } from '../../src/core/read-files.ts';
 import { checkModels, clientProgram, createWorld, type RunResult, type World } from './world.ts';
 
 /** Root on Linux may mount in a namespace of its own; many containers and all others may not. */

@@ -1,6 +1,7 @@
 import { compareBytes } from '../../contract/names.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { type InstalledModel, readAllInstalled, recordOf } from './installed.ts';
 import type { CacheLayout } from './layout.ts';
 

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { type RunContext, warn } from '../../core/events.ts';
-import { makeDirectory, moveTree } from '../../core/files.ts';
+import { makeDirectory, moveTree } from '../../core/write-files.ts';
 import { isRealDirectory, readLinkedVersion } from './installed.ts';
 import type { CacheLayout } from './layout.ts';
 

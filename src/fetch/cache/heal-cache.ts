@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
 import { hasSystemCode } from '../../core/errors.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { refreshChecksumsFile } from './checksums-file.ts';
 import {
   type InstalledModel,

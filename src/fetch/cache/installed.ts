@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { clashKey } from '../../contract/names.ts';
 import * as semver from '../../contract/versions.ts';
 import { invalidError } from '../../core/errors.ts';
-import { hasSize, isFile, readFileIfThere } from '../../core/files.ts';
+import { hasSize, isFile, readFileIfThere } from '../../core/read-files.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import { type InstalledFile, type InstallRecord, readRecord, recordedModels, recordedVersions } from './records.ts';
 import { type Wanted, wantedFiles } from './wanted-weights.ts';

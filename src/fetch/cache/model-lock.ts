@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasSystemCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { ifThere, makeDirectory, randomHex, readBoundedFile, removeTree } from '../../core/files.ts';
+import { ifThere, readBoundedFile } from '../../core/read-files.ts';
+import { makeDirectory, randomHex, removeTree } from '../../core/write-files.ts';
 import type { CacheLayout } from './layout.ts';
 import { isCertainlyGone, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 

@@ -1,6 +1,7 @@
 import { hasSystemCode } from '../../core/errors.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 
 /**
  * The namespace that each source's manifest had when it was last asked, by the source as it is

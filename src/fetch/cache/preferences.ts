@@ -4,8 +4,9 @@ import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { problemsError, toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { parseRate, rateField } from '../parse-rate.ts';
 import type { CacheLayout } from './layout.ts';
 

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasSystemCode, machineError, toAircherError } from '../../core/errors.ts';
-import { makeDirectory } from '../../core/files.ts';
+import { makeDirectory } from '../../core/write-files.ts';
 import type { CacheLayout } from './layout.ts';
 import { otherCache } from './locate.ts';
 

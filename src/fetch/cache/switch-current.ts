@@ -2,7 +2,13 @@ import { cp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { makeDirectory, renamePatiently, syncDirectory, temporaryName, writeFileAtomically } from '../../core/files.ts';
+import {
+  makeDirectory,
+  renamePatiently,
+  syncDirectory,
+  temporaryName,
+  writeFileAtomically,
+} from '../../core/write-files.ts';
 import { isForeignDirectory, moveAside, warnOfMoved } from './foreign-directory.ts';
 import { copyMarker, isRealDirectory, readLinkedVersion } from './installed.ts';
 import type { CacheLayout } from './layout.ts';

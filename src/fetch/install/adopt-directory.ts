@@ -3,15 +3,9 @@ import { readdir, realpath, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ManifestFile, ManifestModel } from '../../contract/manifest.ts';
 import type { RunContext } from '../../core/events.ts';
-import {
-  hasSize,
-  makeDirectory,
-  moveTree,
-  readFileIfThere,
-  removeTree,
-  writeFileAtomically,
-} from '../../core/files.ts';
 import { hashFile } from '../../core/hashing.ts';
+import { hasSize, readFileIfThere } from '../../core/read-files.ts';
+import { makeDirectory, moveTree, removeTree, writeFileAtomically } from '../../core/write-files.ts';
 import { isForeignDirectory, moveAside, warnOfMoved } from '../cache/foreign-directory.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import { type InstalledFile, type InstallRecord, readRecord } from '../cache/records.ts';

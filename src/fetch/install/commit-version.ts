@@ -1,7 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasSystemCode, invalidError } from '../../core/errors.ts';
-import { makeDirectory, moveTree, removeTree, syncDirectory } from '../../core/files.ts';
+import { makeDirectory, moveTree, removeTree, syncDirectory } from '../../core/write-files.ts';
 import { copyMarker, incompleteFiles, isDirectory, isRealDirectory, readLinkedVersion } from '../cache/installed.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import {

@@ -2,8 +2,9 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasSystemCode, integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { fileSize, makeDirectory, readPieces } from '../../core/files.ts';
 import { startHash } from '../../core/hashing.ts';
+import { fileSize, readPieces } from '../../core/read-files.ts';
+import { makeDirectory } from '../../core/write-files.ts';
 import type { InstalledFile } from '../cache/records.ts';
 
 /**

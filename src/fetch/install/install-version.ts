@@ -2,7 +2,7 @@ import type { ManifestModel } from '../../contract/manifest.ts';
 import * as semver from '../../contract/versions.ts';
 import { integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { isWritable } from '../../core/files.ts';
+import { isWritable } from '../../core/read-files.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import {
   absentFiles,

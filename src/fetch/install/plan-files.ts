@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { RunContext } from '../../core/events.ts';
-import { isFile } from '../../core/files.ts';
+import { isFile } from '../../core/read-files.ts';
 import { readInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { type InstalledFile, type InstallRecord, readRecordedIndex } from '../cache/records.ts';

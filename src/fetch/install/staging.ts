@@ -1,7 +1,8 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
-import { exists, ifThere, makeDirectory, moveTree, randomHex, removeTree } from '../../core/files.ts';
+import { exists, ifThere } from '../../core/read-files.ts';
+import { makeDirectory, moveTree, randomHex, removeTree } from '../../core/write-files.ts';
 import { isRealDirectory } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';

@@ -1,9 +1,10 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseManifest } from '../../contract/manifest.ts';
-import { exists, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { formatJson } from '../../core/format.ts';
 import { sha256 } from '../../core/hashing.ts';
+import { exists, readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { showSource } from '../../http/remote-error.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';

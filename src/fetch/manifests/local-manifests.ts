@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type RunContext, warn } from '../../core/events.ts';
-import { isFile } from '../../core/files.ts';
+import { isFile } from '../../core/read-files.ts';
 import type { Client } from '../client.ts';
 import { readManifestFile } from '../sources/fetch-document.ts';
 import { parseSource } from '../sources/source.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { removeTree } from '../../core/files.ts';
+import { removeTree } from '../../core/write-files.ts';
 import type { UpdatePlan } from '../api.ts';
 import { type Wanted, wantedFiles } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';

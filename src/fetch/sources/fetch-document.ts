@@ -1,6 +1,6 @@
 import { limits } from '../../contract/limits.ts';
 import { invalidError, isAircherError } from '../../core/errors.ts';
-import { readBoundedFile } from '../../core/files.ts';
+import { readBoundedFile } from '../../core/read-files.ts';
 import { remoteReason, statusOf } from '../../http/remote-error.ts';
 import type { FetchedManifest, SourceOptions, UnchangedManifest } from './manifest-source.ts';
 

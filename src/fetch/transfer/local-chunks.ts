@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type ChunkIndex, structure } from '../../contract/chunk-index.ts';
 import { filePathFault } from '../../contract/names.ts';
 import { mapConcurrently } from '../../core/concurrency.ts';
-import { hasSize, readFully } from '../../core/files.ts';
+import { hasSize, readFully } from '../../core/read-files.ts';
 import { type Chunk, isChunk } from './chunk.ts';
 import type { ChunkCopy, FileRecord, ReuseSource, TransferRequest } from './types.ts';
 

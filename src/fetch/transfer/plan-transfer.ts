@@ -1,7 +1,7 @@
 import type { ChunkIndex } from '../../contract/chunk-index.ts';
 import { totalSize } from '../../contract/fields.ts';
 import type { RunContext } from '../../core/events.ts';
-import { makeDirectory } from '../../core/files.ts';
+import { makeDirectory } from '../../core/write-files.ts';
 import type { Http } from '../../http/http-client.ts';
 import { type Chunk, chunksOf } from './chunk.ts';
 import { loadIndex } from './fetch-index.ts';

@@ -1,7 +1,8 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, readFileIfThere, removeTree } from '../../core/files.ts';
 import type { Sha256 } from '../../core/hashing.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
+import { makeDirectory, removeTree } from '../../core/write-files.ts';
 
 /** What lies in the directory of a transfer under way. */
 export interface TransferPaths {

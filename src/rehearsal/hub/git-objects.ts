@@ -3,7 +3,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { deflate, inflate } from 'node:zlib';
-import { exists, readFileIfThere } from '../../core/files.ts';
+import { exists, readFileIfThere } from '../../core/read-files.ts';
 
 const deflateAsync = promisify(deflate);
 const inflateAsync = promisify(inflate);

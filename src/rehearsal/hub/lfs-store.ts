@@ -2,8 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { exists, readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import type { Sha256 } from '../../core/hashing.ts';
+import { exists, readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { HubError } from './hub-error.ts';
 import type { LfsPointer } from './lfs-pointer.ts';
 

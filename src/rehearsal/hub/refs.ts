@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomically } from '../../core/files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import type { ObjectId } from './git-objects.ts';
 
 /** Where a ref points: `oid` may be an annotated tag, `commit` is the commit in the end. */

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exists, writeFileAtomically } from '../../core/files.ts';
+import { exists } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { defaultGitAttributes } from './git-attributes.ts';
 import { createObjectStore, encodeCommit, type ObjectId, type ObjectStore, targetOfTag } from './git-objects.ts';
 import { revisionNotFound } from './hub-error.ts';

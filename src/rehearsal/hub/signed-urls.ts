@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { findFault } from '../faults.ts';
 import type { Exchange } from '../http.ts';
 import { Refusal, textReply } from '../reply.ts';

@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError } from '../../core/errors.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { type Sha256, sha256 } from '../../core/hashing.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { manifestSources } from '../addresses.ts';
 import type { Workspace } from '../workspace.ts';
 

@@ -3,18 +3,16 @@ import { join } from 'node:path';
 import semver from 'semver';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
-import { writeFileAtomically } from '../../core/files.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { markdownText } from '../../core/markdown.ts';
 import { toolVersion } from '../../core/tool-version.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { changeKind, contentOf } from '../../model/version-rules.ts';
 import { describeWeightsChanges, weightsChanges } from '../../model/weights-changes.ts';
 import { sourceRevision } from '../plan/generation-time.ts';
 import type { Plan, PlannedModel } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
-import { bundleName } from './client-bundle.ts';
-import { downloadCommand, installCommands, releaseOption } from './install-commands.ts';
-import { checksumsName } from './write-checksums.ts';
+import { checking, installing } from './notes-for-users.ts';
 import type { WrittenManifest } from './write-manifest.ts';
 
 export const notesName = 'RELEASE_NOTES.md';
@@ -238,66 +236,6 @@ function yanks(config: ReleaseConfig): string {
     '',
     ...lines,
   ].join('\n');
-}
-
-function installing(config: ReleaseConfig, plan: Plan): string {
-  const first = isSigned(config) ? ' Before its first run, check it as below.' : '';
-  return [
-    '## Install',
-    '',
-    `The client is one file without dependencies; it needs Node 20.19 or newer.${first}`,
-    '',
-    '```sh',
-    ...installCommands(config, plan),
-    `node ${bundleName} model update --all${releaseOption(plan)}`,
-    '```',
-  ].join('\n');
-}
-
-function isSigned({ signing }: ReleaseConfig): boolean {
-  return (signing?.public_keys ?? []).length > 0;
-}
-
-function checking(config: ReleaseConfig, plan: Plan): string {
-  const byDigest = `sha256sum -c --ignore-missing ${checksumsName}`;
-  const byGpg = config.signing?.gpg_fingerprint ? ['gpg --verify manifest.json.asc manifest.json'] : [];
-  const how = isSigned(config)
-    ? [
-        `The client verifies every byte by itself. To check ${bundleName} before its first run, or files that you downloaded by hand, in their directory:`,
-        '',
-        '```sh',
-        downloadCommand(config, plan, checksumsName),
-        downloadCommand(config, plan, `${checksumsName}.minisig`),
-        byMinisign(config, checksumsName),
-        byDigest,
-        '```',
-        '',
-        `\`minisign\` must print \`release:${plan.tag}\`: with another tag, these are the files of another release. Compare the key with one from another place, since whoever can exchange the files can exchange this page too.`,
-        '',
-        'The manifest is signed by itself too:',
-        '',
-        '```sh',
-        byMinisign(config, 'manifest.json'),
-        ...byGpg,
-        '```',
-      ]
-    : [
-        'The client verifies every byte by itself. To check files that you downloaded by hand, in their directory:',
-        '',
-        '```sh',
-        byDigest,
-        ...byGpg,
-        '```',
-      ];
-  const carried = plan.models.some((model) => model.action === 'carry')
-    ? ['', 'Models that are carried forward are listed in the checksums of the release that packed them.']
-    : [];
-  return ['## Check', '', ...how, ...carried].join('\n');
-}
-
-/** While keys change there are several, and one of them has signed. */
-function byMinisign({ signing }: ReleaseConfig, name: string): string {
-  return (signing?.public_keys ?? []).map((key) => `minisign -Vm ${name} -P ${key}`).join(' ||\n');
 }
 
 function list(names: readonly string[]): string {

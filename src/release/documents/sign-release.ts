@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError } from '../../core/errors.ts';
-import { writeFileAtomically } from '../../core/files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { signWithGpg } from '../../trust/gpg.ts';
 import { formatPublicKey } from '../../trust/minisign.ts';
 import { loadSecretKey, type SecretKey } from '../../trust/secret-key.ts';

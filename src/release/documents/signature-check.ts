@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
 import { verifyGpgSignature } from '../../trust/gpg.ts';
 import { displayPath } from '../load-config.ts';
 import type { Workspace } from '../workspace.ts';

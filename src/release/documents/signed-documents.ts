@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { AircherError } from '../../core/errors.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
 import { parsePublicKey, verifySignature } from '../../trust/minisign.ts';
 import { commentNamesRelease } from '../../trust/sign-message.ts';
 import type { Workspace } from '../workspace.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError } from '../../core/errors.ts';
-import { exists } from '../../core/files.ts';
+import { exists } from '../../core/read-files.ts';
 import { requireGpgKey } from '../../trust/gpg.ts';
 import { formatPublicKey } from '../../trust/minisign.ts';
 import { releaseTag } from '../addresses.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Checksum, formatChecksums } from '../../contract/checksums.ts';
-import { writeFileAtomically } from '../../core/files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { requirePackRecord } from '../pack/pack-record.ts';
 import type { Plan } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';

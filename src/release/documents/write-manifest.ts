@@ -10,8 +10,9 @@ import {
 import { jsonPath } from '../../contract/problems-of.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError, type Problem, throwProblems } from '../../core/errors.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import { type Sha256, sha256 } from '../../core/hashing.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import { defaultWeights } from '../../model/fingerprints.ts';
 import { contentOf, versionProblems, weightsAfter } from '../../model/version-rules.ts';
 import { configuredKinds, fileUrl, fileUrls, indexName } from '../addresses.ts';

@@ -3,7 +3,8 @@ import { sha256Field, sizeField } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { AircherError } from '../../core/errors.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import type { HubSource } from './hub-source.ts';
 
 /**

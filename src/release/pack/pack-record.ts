@@ -8,8 +8,9 @@ import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { weightsField } from '../../contract/weights-field.ts';
 import { AircherError } from '../../core/errors.ts';
-import { readFileIfThere, writeFileAtomically } from '../../core/files.ts';
 import type { Sha256 } from '../../core/hashing.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import type { ModelFacts } from '../../model/facts.ts';
 import type { Workspace } from '../workspace.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Problem } from '../../core/errors.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
 import { parsePublicKey, verifySignature } from '../../trust/minisign.ts';
 import type { WrittenManifest } from '../documents/write-manifest.ts';
 import { displayPath } from '../load-config.ts';

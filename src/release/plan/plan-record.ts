@@ -8,8 +8,8 @@ import { problemsOf } from '../../contract/problems-of.ts';
 import type { ModelConfig } from '../../contract/release-config.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { AircherError, systemErrorCode } from '../../core/errors.ts';
-import { writeFileAtomically } from '../../core/files.ts';
 import type { Sha256 } from '../../core/hashing.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import type { Workspace } from '../workspace.ts';
 

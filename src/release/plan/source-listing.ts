@@ -3,7 +3,7 @@ import type { SourceFile } from '../../archive/pack-archive.ts';
 import { jsonPath } from '../../contract/problems-of.ts';
 import type { ModelConfig } from '../../contract/release-config.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
-import { exists } from '../../core/files.ts';
+import { exists } from '../../core/read-files.ts';
 import { listSourceFiles } from '../../model/source-files.ts';
 import type { RemoteTuning } from '../../targets/remote.ts';
 import { type HubSource, hubSourceOf } from '../hub-source/hub-source.ts';

@@ -4,8 +4,9 @@ import * as z from 'zod/mini';
 import { sha256Field } from '../../contract/fields.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { AircherError } from '../../core/errors.ts';
-import { readBoundedFile, writeFileAtomically } from '../../core/files.ts';
 import type { Sha256 } from '../../core/hashing.ts';
+import { readBoundedFile } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import type { PackRecord } from '../pack/pack-record.ts';
 import type { Workspace } from '../workspace.ts';
 

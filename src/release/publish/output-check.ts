@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { formatChecksums } from '../../contract/checksums.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
-import { fileStamp, readFileIfThere } from '../../core/files.ts';
 import { hashFile, type Sha256 } from '../../core/hashing.ts';
+import { fileStamp, readFileIfThere } from '../../core/read-files.ts';
 import { readClientBundle } from '../documents/client-bundle.ts';
 import { checksumsName, listChecksums } from '../documents/write-checksums.ts';
 import { composeManifest, manifestPath, type WrittenManifest } from '../documents/write-manifest.ts';

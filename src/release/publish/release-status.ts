@@ -5,7 +5,7 @@ import { type Manifest, parseManifest } from '../../contract/manifest.ts';
 import { compareBytes } from '../../contract/names.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
-import { exists, readFileIfThere } from '../../core/files.ts';
+import { exists, readFileIfThere } from '../../core/read-files.ts';
 import type { InspectedFile, Pointer, Target, TargetInspection } from '../../targets/target.ts';
 import { archiveName, indexName } from '../addresses.ts';
 import { minisignNames } from '../documents/signed-documents.ts';

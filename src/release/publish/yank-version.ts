@@ -6,7 +6,7 @@ import { nearest } from '../../contract/problems-of.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError } from '../../core/errors.ts';
 import { warn } from '../../core/events.ts';
-import { writeFileAtomically } from '../../core/files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
 import type { PublishedTag, Target } from '../../targets/target.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import { isYanked, newestNotYanked, publishedVersionsOf } from '../plan/carry-forward.ts';

@@ -3,7 +3,7 @@ import semver from 'semver';
 import type { HostKind } from '../../contract/fields.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError, hasSystemCode } from '../../core/errors.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
 import { publishedTags } from '../../targets/published-tags.ts';
 import type { PublishedTag, Target } from '../../targets/target.ts';
 import { displayPath, publishedCopy, publishedDirectory } from '../load-config.ts';

@@ -1,7 +1,7 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
-import { exists } from '../../core/files.ts';
+import { exists } from '../../core/read-files.ts';
 import { generateKeys } from '../../trust/generate-keys.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import type { Workspace } from '../workspace.ts';

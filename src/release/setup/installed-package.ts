@@ -1,6 +1,6 @@
 import { isAbsolute, join, normalize } from 'node:path';
 import { AircherError } from '../../core/errors.ts';
-import { readFileIfThere } from '../../core/files.ts';
+import { readFileIfThere } from '../../core/read-files.ts';
 
 /**
  * Where a repository's package-lock.json takes aircher-models from: `locked`, so that `npm ci`

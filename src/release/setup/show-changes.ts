@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { removeTree } from '../../core/files.ts';
+import { removeTree } from '../../core/write-files.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** A text file, by its path in the repository, before and after. */

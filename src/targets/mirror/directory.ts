@@ -2,7 +2,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { chmod, lstat, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasSystemCode, type Problem } from '../../core/errors.ts';
-import { ifThere, readBoundedFile, writeAtomically } from '../../core/files.ts';
+import { ifThere, readBoundedFile } from '../../core/read-files.ts';
+import { writeAtomically } from '../../core/write-files.ts';
 
 /**
  * The mirror's directory as everybody reads it: ordinary files and directories alone. A link, a

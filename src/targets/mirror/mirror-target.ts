@@ -4,17 +4,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import semver from 'semver';
 import { limits } from '../../contract/limits.ts';
-import { parseManifest } from '../../contract/manifest.ts';
-import { mapConcurrently } from '../../core/concurrency.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { isWritable } from '../../core/files.ts';
 import { hashFile } from '../../core/hashing.ts';
-import { exchange, readAnswer } from '../exchange.ts';
-import { rangeFault } from '../public-address.ts';
+import { isWritable } from '../../core/read-files.ts';
 import { versionOf } from '../published-tags.ts';
-import { createPatience, lookUntil, type Patience, type RemoteTuning } from '../remote.ts';
-import { RequestFailure } from '../request-failure.ts';
+import { createPatience, type RemoteTuning } from '../remote.ts';
 import type {
   InspectedFile,
   ListedRelease,
@@ -35,6 +30,7 @@ import {
   strangers,
   writeReadable,
 } from './directory.ts';
+import { awaitPublicFiles, releaseIn, requireServed } from './served-address.ts';
 
 export interface MirrorOptions {
   /** The directory that a web server serves as `base_url`. */
@@ -105,44 +101,6 @@ async function listReleases(directory: string, tagPrefix: string): Promise<reado
     found.push({ tag, version, state: whole ? 'public' : 'draft' });
   }
   return found.sort((a, b) => semver.rcompare(a.version, b.version));
-}
-
-/**
- * Throws `conflict` where the public address leads to a release that the directory lacks: it is
- * another directory than the one that is served, or not mounted, or was emptied. An address that
- * doesn't answer says nothing: a new mirror has none yet.
- */
-async function requireServed(
-  directory: string,
-  root: string,
-  tagPrefix: string,
-  releases: readonly ListedRelease[],
-  patience: Patience,
-  context: RunContext,
-): Promise<void> {
-  const served = await servedRelease(root, patience, context);
-  if (served === undefined || versionOf(served, tagPrefix) === undefined) return;
-  if (releases.some(({ tag }) => tag === served)) return;
-  throw new AircherError('conflict', `${root} names ${served}, which ${directory} lacks`, {
-    hint:
-      'Correct "mirror.directory" in release.json, or mount it. If the mirror was emptied on purpose, remove the manifest.json ' +
-      'that is still served; if that address is not served from here, set "probe": false beside it.',
-  });
-}
-
-const rootDeadlines = { connectMs: 3000, stallMs: 3000, totalMs: 5000 };
-
-async function servedRelease(root: string, patience: Patience, context: RunContext): Promise<string | undefined> {
-  try {
-    const network = { http: patience.http, deadlines: { ...patience.deadlines, ...rootDeadlines } };
-    const bytes = await exchange(root, { network, signal: context.signal }, async (answer) =>
-      answer.status === 200 ? await readAnswer(answer, limits.manifestBytes) : undefined,
-    );
-    return bytes && releaseIn(bytes, root);
-  } catch (error) {
-    if (error instanceof RequestFailure) return undefined;
-    throw error;
-  }
 }
 
 async function readDocument(directory: string, tag: string, name: string): Promise<Buffer | undefined> {
@@ -280,40 +238,6 @@ async function copyFile(
   });
 }
 
-/**
- * Waits until every file stands at its public address. Throws `remote` after `publicMs`: clients
- * would find nothing there.
- */
-async function awaitPublicFiles(
-  directory: string,
-  tag: string,
-  files: readonly ReleaseFile[],
-  addressOf: (tag: string, name: string) => string,
-  patience: Patience,
-  context: RunContext,
-): Promise<void> {
-  const end = performance.now() + patience.publicMs;
-  let told = false;
-  await mapConcurrently(files, patience.parallel, async (file) => {
-    const url = addressOf(tag, file.name);
-    let fault: string | undefined;
-    const answered = await lookUntil(Math.max(0, end - performance.now()), patience, context, async () => {
-      fault = await rangeFault(url, file, { network: patience, signal: context.signal });
-      if (fault === undefined) return true;
-      if (!told)
-        context.onEvent?.({ type: 'notice', message: `Waiting for the mirror's public address: ${url}: ${fault}` });
-      told = true;
-      return undefined;
-    });
-    if (answered) return;
-    throw new AircherError('remote', `${url}: ${fault}`, {
-      hint:
-        `The file lies in ${directory}, and no pointer was moved. Correct "mirror.base_url" in release.json, or what the web ` +
-        'server serves there, and run the same command again. Where that address can\'t be reached from here, set "probe": false beside it.',
-    });
-  });
-}
-
 async function movePointers(directory: string, release: TargetRelease): Promise<void> {
   if (release.prerelease || (await namesNewer(directory, release))) return;
   for (const name of pointers) {
@@ -333,16 +257,6 @@ async function namesNewer(directory: string, release: TargetRelease): Promise<bo
   const tag = releaseIn(bytes, path) ?? '';
   const version = tag.slice(release.tag.length - release.version.length);
   return semver.valid(version) !== null && semver.gt(version, release.version) && (await release.isOurs(tag));
-}
-
-/** The release that a manifest names; undefined for what is no manifest. */
-function releaseIn(bytes: Buffer, path: string): string | undefined {
-  try {
-    return parseManifest(bytes, path).release;
-  } catch (error) {
-    if (error instanceof AircherError) return undefined;
-    throw error;
-  }
 }
 
 async function inspect(directory: string, tag: string, context: RunContext): Promise<TargetInspection> {
