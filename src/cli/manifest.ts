@@ -26,9 +26,9 @@ export function manifestCommands(program: Command, dependencies: CommandDependen
     .action(async (_options: object, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
-      const plan = await requirePlan(loaded, workspace);
+      await requirePlan(loaded, workspace);
       const written = await readManifest(workspace);
-      const checksums = await writeChecksums(plan, written, await readClientBundle(workspace), workspace);
+      const checksums = await writeChecksums(written, await readClientBundle(workspace), workspace);
       printResult(command, dependencies, { checksums }, () =>
         checksums.map(({ name, sha256 }) => `${sha256}  ${name}`).join('\n'),
       );

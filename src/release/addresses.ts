@@ -1,4 +1,4 @@
-import type { ArchiveFormat, DownloadUrls, HostKind } from '../contract/fields.ts';
+import type { DownloadUrls, HostKind } from '../contract/fields.ts';
 import { defaultGithubServerUrl, githubApiOf } from '../contract/github-installation.ts';
 import { encodePath } from '../contract/names.ts';
 import { defaultHubEndpoint, type ReleaseConfig } from '../contract/release-config.ts';
@@ -13,14 +13,6 @@ import type { ReleaseEnvironment } from './workspace.ts';
 
 export function releaseTag(config: ReleaseConfig): string {
   return `${config.tag_prefix}${config.release}`;
-}
-
-export function archiveName(model: string, format: ArchiveFormat): string {
-  return `${model}.${format}`;
-}
-
-export function indexName(model: string, format: ArchiveFormat): string {
-  return `${archiveName(model, format)}.index.json`;
 }
 
 /** The kinds of target that release.json names. */

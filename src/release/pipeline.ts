@@ -50,7 +50,7 @@ export async function runRelease(
   // card.
   await step('checksums', async () => {
     const bundle = await writeClientBundle(loaded.config, workspace);
-    return await writeChecksums(plan, written, bundle, workspace);
+    return await writeChecksums(written, bundle, workspace);
   });
   await step('notes', async () => {
     await writeModelCard(loaded.config, written, workspace);

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { artifactsOf } from '../contract/artifacts.ts';
 import { parseChecksums } from '../contract/checksums.ts';
 import { limits } from '../contract/limits.ts';
 import { formatManifest, type Manifest, type ManifestModel, parseManifest } from '../contract/manifest.ts';
@@ -8,7 +9,6 @@ import { parseStrictJson } from '../contract/strict-json.ts';
 import { AircherError, type Problem, systemErrorCode } from '../core/errors.ts';
 import { hashFile, type Sha256, sha256 } from '../core/hashing.ts';
 import { exists, readFileIfThere } from '../core/read-files.ts';
-import { archiveName, indexName } from './addresses.ts';
 import { bundleName } from './documents/client-bundle.ts';
 import { signatureProblems } from './documents/signature-check.ts';
 import { checksumsName } from './documents/write-checksums.ts';
@@ -141,11 +141,8 @@ async function modelArtifactProblems(
   entry: ManifestModel,
   workspace: Workspace,
 ): Promise<readonly Problem[]> {
-  const format = entry.format ?? 'tar.gz';
-  const expected = [{ name: archiveName(name, format), size_bytes: entry.size_bytes, sha256: entry.sha256 }];
-  if (entry.index) expected.push({ ...entry.index, name: indexName(name, format) });
   const problems: Problem[] = [];
-  for (const artifact of expected) {
+  for (const artifact of artifactsOf(name, entry)) {
     const path = join(workspace.out, artifact.name);
     const hint = `Run \`aircher-models pack --model ${name}\` and \`aircher-models manifest\` again.`;
     const size = (await stat(path).catch(() => undefined))?.size;

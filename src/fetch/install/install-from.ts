@@ -1,5 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import { unpackArchive } from '../../archive/unpack-archive.ts';
+import { archiveName, indexName } from '../../contract/artifacts.ts';
 import { archiveFormats } from '../../contract/chunk-index.ts';
 import { type AircherError, integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
@@ -105,7 +106,7 @@ async function findInFolder(
     if (archive !== undefined) pieces.push({ resolved, archive, folder: from });
     else if (folder !== undefined) pieces.push({ resolved, folder });
     else if (names.length > 0) {
-      throw invalidError(`${from} has neither ${archiveName(resolved)} nor a folder ${name}.`);
+      throw invalidError(`${from} has neither ${archiveName(name, resolved.entry.format)} nor a folder ${name}.`);
     }
   }
   if (pieces.length > 0) return pieces;
@@ -160,14 +161,10 @@ function resolvedFrom(good: GoodManifest, name: string): ResolvedModel {
   return { name, version: entry.version, entry, from: good };
 }
 
-function archiveName({ name, entry }: ResolvedModel, format = entry.format ?? 'tar.gz'): string {
-  return `${name}.${format}`;
-}
-
 async function findArchiveOf(directory: string, resolved: ResolvedModel): Promise<string | undefined> {
   const { format } = resolved.entry;
   for (const known of format === undefined ? archiveFormats : [format]) {
-    const path = join(directory, archiveName(resolved, known));
+    const path = join(directory, archiveName(resolved.name, known));
     if (await isFile(path)) return path;
   }
   return undefined;
@@ -227,7 +224,7 @@ function fillFromFolder({ resolved, folder }: Piece, context: RunContext): FillS
 /** The index is for later updates only; a wrong or missing one is gone without. */
 async function readIndexBeside(folder: string, resolved: ResolvedModel): Promise<Buffer | undefined> {
   const { index } = resolved.entry;
-  const path = join(folder, `${archiveName(resolved)}.index.json`);
+  const path = join(folder, indexName(resolved.name, resolved.entry.format));
   const bytes = index && (await readBoundedFile(path, index.size_bytes).catch(() => undefined));
   return bytes && sha256(bytes) === index.sha256 ? bytes : undefined;
 }

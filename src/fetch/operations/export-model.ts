@@ -1,5 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { archiveName, indexName } from '../../contract/artifacts.ts';
 import { limits } from '../../contract/limits.ts';
 import type { ManifestFile } from '../../contract/manifest.ts';
 import { conflictError, remoteError } from '../../core/errors.ts';
@@ -51,13 +52,12 @@ export async function exportModel(
   // The same name each time, so that an export that was interrupted goes on.
   const staging = join(to, `.export-${name}-${version}`);
   await makeDirectory(to);
-  const archive = `${name}.${entry.format ?? 'tar.gz'}`;
   const isWhole = files === undefined || files.length === entry.files?.length;
   const form = client.offline || !isWhole ? 'files' : 'archive';
   const brought = resolved.record
     ? await copyInstalled(client, resolved.record, files, staging, join(to, name), context)
     : isWhole
-      ? await bringArchive(client, resolved, staging, join(to, archive), context)
+      ? await bringArchive(client, resolved, staging, join(to, archiveName(name, entry.format)), context)
       : await bringFiles(client, resolved, files, staging, join(to, name), context);
   await removeTree(staging);
   const written = [...brought.files];
@@ -66,7 +66,7 @@ export async function exportModel(
     written.push(file);
     await writeFileAtomically(join(to, file), bytes);
   };
-  await write(`${archive}.index.json`, brought.index);
+  await write(indexName(name, entry.format), brought.index);
   // That of minisign was checked with the manifest; others are for people.
   const signature = from.signature ?? (await fetchBeside(client, from.url, '.minisig', context));
   if (client.publicKeys.length > 0 && signature === undefined) {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { indexName } from '../../contract/artifacts.ts';
 import type { HostKind } from '../../contract/fields.ts';
 import {
   formatManifest,
@@ -15,7 +16,7 @@ import { readFileIfThere } from '../../core/read-files.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import { defaultWeights } from '../../model/fingerprints.ts';
 import { contentOf, versionProblems, weightsAfter } from '../../model/version-rules.ts';
-import { configuredKinds, fileUrl, fileUrls, indexName } from '../addresses.ts';
+import { configuredKinds, fileUrl, fileUrls } from '../addresses.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import { type PackRecord, requirePackRecord } from '../pack/pack-record.ts';
 import { mergePublished } from '../plan/carry-forward.ts';

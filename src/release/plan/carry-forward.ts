@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import semver from 'semver';
+import { archiveName, indexName } from '../../contract/artifacts.ts';
 import { type Manifest, type ManifestModel, type PublishedVersion, parseManifest } from '../../contract/manifest.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { Target } from '../../targets/target.ts';
-import { archiveName, configuredKinds, fileUrl, fileUrls, indexName } from '../addresses.ts';
+import { configuredKinds, fileUrl, fileUrls } from '../addresses.ts';
 import { publishedCopy } from '../load-config.ts';
 import type { PublishedRelease } from '../published/accepted-releases.ts';
 import type { Workspace } from '../workspace.ts';
@@ -51,9 +52,8 @@ export function carryVerdict(
   }
   const bytes = files.reduce((sum, file) => sum + file.size_bytes, 0);
   const wanted = routeModel(config, bytes, files.length);
-  const format = entry.format ?? 'tar.gz';
-  const urls = fileUrls(config, wanted.targets, tag, archiveName(model, format));
-  const indexUrls = fileUrls(config, wanted.targets, tag, indexName(model, format));
+  const urls = fileUrls(config, wanted.targets, tag, archiveName(model, entry.format));
+  const indexUrls = fileUrls(config, wanted.targets, tag, indexName(model, entry.format));
   const missing = wanted.targets.filter(
     (kind) => entry.download_urls[kind] !== urls[kind] || index.download_urls[kind] !== indexUrls[kind],
   );

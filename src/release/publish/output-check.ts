@@ -63,7 +63,7 @@ async function documentProblems(
   }
   if (!manifest.bytes.equals(written.bytes)) return [stale(manifestPath(workspace), 'manifest')];
   const bundle = await readClientBundle(workspace);
-  const checksums = formatChecksums(await listChecksums(plan, written, bundle, workspace));
+  const checksums = formatChecksums(listChecksums(written, bundle));
   const path = join(workspace.out, checksumsName);
   return (await readFileIfThere(path))?.toString() === checksums ? [] : [stale(path, 'checksums')];
 }

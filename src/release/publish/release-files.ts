@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { archiveName, artifactsOf, indexName } from '../../contract/artifacts.ts';
 import type { HostKind } from '../../contract/fields.ts';
 import type { Manifest, ManifestModel } from '../../contract/manifest.ts';
 import { compareBytes } from '../../contract/names.ts';
@@ -6,7 +7,6 @@ import { AircherError } from '../../core/errors.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { exists } from '../../core/read-files.ts';
 import type { CarriedModel, FileContent, ReleaseFile } from '../../targets/target.ts';
-import { archiveName, indexName } from '../addresses.ts';
 import { bundleName } from '../documents/client-bundle.ts';
 import { modelCardName } from '../documents/model-card.ts';
 import { notesName } from '../documents/notes.ts';
@@ -27,7 +27,9 @@ export async function releaseFiles(
   const files: ReleaseFile[] = [];
   for (const [name, entry] of Object.entries(manifest.models)) {
     if (entry.release !== manifest.release || entry.download_urls[kind] === undefined) continue;
-    files.push(...modelArtifacts(name, entry, workspace));
+    for (const { name: artifact, size_bytes: sizeBytes, sha256 } of artifactsOf(name, entry)) {
+      files.push({ name: artifact, sizeBytes, sha256, content: { kind: 'file', path: join(workspace.out, artifact) } });
+    }
     if (kind === 'huggingface' && options.rawFiles) files.push(...rawFiles(name, entry, workspace));
   }
   const documents = [...documentsOn(kind)];
@@ -64,25 +66,9 @@ export function carriedModels(manifest: Manifest, options: { readonly rawFiles: 
 }
 
 function modelPaths(name: string, entry: ManifestModel, options: { readonly rawFiles: boolean }): readonly string[] {
-  const format = entry.format ?? 'tar.gz';
   return [
-    archiveName(name, format),
-    ...(entry.index ? [indexName(name, format)] : []),
+    ...artifactsOf(name, entry).map((artifact) => artifact.name),
     ...(options.rawFiles ? (entry.files ?? []).flatMap((file) => rawNames(name, file.path)) : []),
-  ];
-}
-
-function modelArtifacts(name: string, entry: ManifestModel, workspace: Workspace): readonly ReleaseFile[] {
-  const format = entry.format ?? 'tar.gz';
-  const file = (artifact: string, sizeBytes: number, sha256: string): ReleaseFile => ({
-    name: artifact,
-    sizeBytes,
-    sha256,
-    content: { kind: 'file', path: join(workspace.out, artifact) },
-  });
-  return [
-    file(archiveName(name, format), entry.size_bytes, entry.sha256),
-    ...(entry.index ? [file(indexName(name, format), entry.index.size_bytes, entry.index.sha256)] : []),
   ];
 }
 
@@ -96,12 +82,11 @@ function rawNames(model: string, path: string): readonly string[] {
 
 /** Raw files come out of the archive, so that the machine that publishes needs no sources. */
 function rawFiles(model: string, entry: ManifestModel, workspace: Workspace): readonly ReleaseFile[] {
-  const format = entry.format ?? 'tar.gz';
   return (entry.files ?? []).flatMap((file) => {
     const content: FileContent = {
       kind: 'archived',
-      archive: join(workspace.out, archiveName(model, format)),
-      index: join(workspace.out, indexName(model, format)),
+      archive: join(workspace.out, archiveName(model, entry.format)),
+      index: join(workspace.out, indexName(model, entry.format)),
       path: file.path,
     };
     return rawNames(model, file.path).map((name) => ({

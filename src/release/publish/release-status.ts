@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import semver from 'semver';
+import { archiveName, indexName } from '../../contract/artifacts.ts';
 import type { HostKind } from '../../contract/fields.ts';
 import { type Manifest, parseManifest } from '../../contract/manifest.ts';
 import { compareBytes } from '../../contract/names.ts';
@@ -7,7 +8,6 @@ import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
 import { exists, readFileIfThere } from '../../core/read-files.ts';
 import type { InspectedFile, Pointer, Target, TargetInspection } from '../../targets/target.ts';
-import { archiveName, indexName } from '../addresses.ts';
 import { minisignNames } from '../documents/signed-documents.ts';
 import { manifestPath } from '../documents/write-manifest.ts';
 import { readPlan } from '../plan/plan-record.ts';

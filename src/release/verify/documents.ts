@@ -1,8 +1,8 @@
+import { artifactsOf } from '../../contract/artifacts.ts';
 import { type Checksum, parseChecksums } from '../../contract/checksums.ts';
 import type { Manifest } from '../../contract/manifest.ts';
 import { AircherError } from '../../core/errors.ts';
 import { type Sha256, sha256 } from '../../core/hashing.ts';
-import { archiveName, indexName } from '../addresses.ts';
 import { bundleName } from '../documents/client-bundle.ts';
 import { checksumsDocument, isWellSigned } from '../documents/signed-documents.ts';
 import { checksumsName } from '../documents/write-checksums.ts';
@@ -94,9 +94,7 @@ export function lineFaults(
   ]);
   for (const [model, entry] of Object.entries(manifest.models)) {
     if (entry.release !== tag) continue;
-    const format = entry.format ?? 'tar.gz';
-    expected.set(archiveName(model, format), entry.sha256);
-    if (entry.index) expected.set(indexName(model, format), entry.index.sha256);
+    for (const { name, sha256: digest } of artifactsOf(model, entry)) expected.set(name, digest);
   }
   const faults: string[] = [];
   const listed = new Map(lines.map(({ name, sha256: digest }) => [name, digest]));

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import { artifactsOf } from '../../contract/artifacts.ts';
 import type { HostKind } from '../../contract/fields.ts';
 import type { Manifest, ManifestModel } from '../../contract/manifest.ts';
 import { type Sha256, sha256 } from '../../core/hashing.ts';
 import type { InspectedFile, TargetInspection } from '../../targets/target.ts';
-import { archiveName, indexName } from '../addresses.ts';
 
 /**
  * How a file of a release stands on a target. `no digest`: it is there with the right size, and the
@@ -46,20 +46,19 @@ export function expectedFiles(manifest: Manifest, kind: HostKind, tag: string, b
 }
 
 /**
- * Archive, index and raw files of one entry on one kind of host: none where it has no URL there.
+ * Artifacts and raw files of one entry on one kind of host: none where it has no URL there.
  */
 export function expectedOfModel(model: string, entry: ManifestModel, kind: HostKind): readonly ExpectedFile[] {
-  const url = entry.download_urls[kind];
-  if (url === undefined) return [];
-  const format = entry.format ?? 'tar.gz';
+  if (entry.download_urls[kind] === undefined) return [];
   const file = (name: string, of: { size_bytes: number; sha256: string }, at: string | undefined): ExpectedFile => ({
     name,
     sizeBytes: of.size_bytes,
     sha256: of.sha256,
     url: at,
   });
-  const files = [file(archiveName(model, format), entry, url)];
-  if (entry.index) files.push(file(indexName(model, format), entry.index, entry.index.download_urls[kind]));
+  const files = artifactsOf(model, entry).map((artifact) =>
+    file(artifact.name, artifact, artifact.download_urls[kind]),
+  );
   for (const raw of entry.files ?? []) {
     const at = raw.download_urls?.[kind];
     if (at === undefined) continue;
