@@ -30,6 +30,17 @@ test('an update fetches only the chunks that no installed version has', async (c
   assert.ok(report.bytesCopied > 9 * 700_000);
 });
 
+test('each connection takes a few ranges, as long as one mirror lets that be, so that little time goes for answers to begin', async (context) => {
+  const published = await publish(context, { layers: 60, layerBytes: 1_000_000 });
+  const mirror = await serve(context, { directory: published.directory });
+  const client = http(context);
+  const plan = await planTransfer(await request(context, published.entry({ mirror: mirror.url })), client);
+  const { mirrors } = await runTransfer(plan, client);
+  // Eight connections of one mirror with three ranges each, and ranges end where chunks do.
+  const requests = mirrors[0]!.requests;
+  assert.ok(requests <= 36, `${requests} requests`);
+});
+
 test('without an index of the old version, identical files are still copied', async (context) => {
   const old = await publish(context);
   const next = await publish(context, { version: '1.0.1', config: 'changed' });

@@ -5,7 +5,7 @@ import type { Http } from '../../http/http-client.ts';
 import { type Chunk, chunksOf } from '../transfer/chunk.ts';
 import { RangeFetcher } from '../transfer/fetch-ranges.ts';
 import { takeLocalChunks } from '../transfer/local-chunks.ts';
-import { chunkMirrors } from '../transfer/mirror.ts';
+import { chunkMirrors, connectionsTo } from '../transfer/mirror.ts';
 import { RangeQueue } from '../transfer/range-queue.ts';
 import type { TransferPlan } from '../transfer/types.ts';
 
@@ -90,7 +90,7 @@ async function load(plan: TransferPlan, wanted: readonly Chunk[], http: Http, co
   });
   const missing = chunks.filter((chunk) => !bytes.has(chunk));
   const mirrors = chunkMirrors(plan.request, plan.index!.value, http);
-  const queue = new RangeQueue(missing, http.settings.connections);
+  const queue = new RangeQueue(missing, connectionsTo(mirrors, http));
   await new RangeFetcher({ ...context, http, mirrors, queue, store, onChunk() {} }).run();
   return chunks.map((chunk) => Buffer.from(bytes.get(chunk)!));
 }

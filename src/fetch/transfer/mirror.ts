@@ -152,6 +152,12 @@ export class Mirror {
   }
 }
 
+/** How many connections there can be to these mirrors at once. */
+export function connectionsTo(mirrors: readonly Mirror[], http: Http): number {
+  const most = mirrors.reduce((sum, mirror) => sum + mirror.connections, 0);
+  return Math.min(http.settings.connections, most);
+}
+
 type Preference = Pick<TransferRequest, 'mirrorOrder' | 'entry'>;
 
 /**

@@ -9,7 +9,7 @@ import { fetchArchive } from './fetch-archive.ts';
 import { RangeFetcher } from './fetch-ranges.ts';
 import { FileStore } from './file-store.ts';
 import { takeLocalChunks } from './local-chunks.ts';
-import { chunkMirrors } from './mirror.ts';
+import { chunkMirrors, connectionsTo } from './mirror.ts';
 import { RangeQueue } from './range-queue.ts';
 import { pathsIn, readJournal, startJournal } from './transfer-directory.ts';
 import type { FileRecord, TransferPlan, TransferReport } from './types.ts';
@@ -66,7 +66,7 @@ async function transferChunks(
     const store = new FileStore(staging.files, files, (place) => journal.add(place));
     await store.prepare();
     const mirrors = chunkMirrors(request, index, http);
-    const queue = new RangeQueue(chunks, http.settings.connections);
+    const queue = new RangeQueue(chunks, connectionsTo(mirrors, http));
     const progress = progressOf(request.model, chunks, context);
     const fetcher = new RangeFetcher({
       ...context,
