@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { type BertShape, writeBertModel } from '../../test/fixtures/bert-model.ts';
+import { hfProgram } from './hf-program.ts';
 import type { InstallBench } from './install.ts';
 import { measure } from './measure.ts';
 
@@ -41,11 +42,12 @@ export async function benchHub(shape: BertShape, rounds: number): Promise<Instal
       env: { AIRCHER_CACHE_DIR: join(place, 'cache'), HF_HOME: join(place, 'home'), HF_ENDPOINT: url },
       prepare,
     };
+    const hf = await hfProgram();
     const theirs = {
       name: 'hf download',
-      needs: ['hf'],
+      needs: [hf],
       command: [
-        ...['hf', 'download', repository, '--revision', 'models-v1.0.0', '--include', 'bench/*'],
+        ...[hf, 'download', repository, '--revision', 'models-v1.0.0', '--include', 'bench/*'],
         ...['--local-dir', join(place, 'plain')],
       ],
       env: {
