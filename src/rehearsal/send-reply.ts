@@ -113,7 +113,7 @@ function writeHead({ response, faults, entry }: Scene, reply: Reply): void {
 async function* bodyPieces({ faults }: Scene, body: ReplyBody): AsyncGenerator<Buffer, void, undefined> {
   const flip = findFault(faults, 'flip', 'response');
   const plain = typeof body === 'object' && 'file' in body ? filePieces(body) : [Buffer.from(body)];
-  // A failure, and an early end, reach the other side; whoever reads hears of them.
+  // `pipeline` ends the source when the client leaves, and fails the reader when the source fails.
   const source = findFault(faults, 'gzip') ? pipeline(copies(plain), createGzip(), () => {}) : plain;
   let offset = 0;
   for await (const piece of source as AsyncIterable<Buffer>) {
@@ -129,7 +129,7 @@ async function* bodyPieces({ faults }: Scene, body: ReplyBody): AsyncGenerator<B
   }
 }
 
-/** For who reads ahead. */
+/** A reader that keeps pieces needs its own: `filePieces` fills one buffer again and again. */
 async function* copies(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const piece of pieces) yield Buffer.from(piece);
 }

@@ -26,9 +26,10 @@ export interface ReferenceManifest {
 }
 
 /**
- * With keys in release.json: a copy that counts by them (`judgeCopy`), wherever it is, so that a
- * target with another one is the one to blame; what is wrong with copies that don't is a fault.
- * Without: what the first target has. Throws `invalid` where no target has one.
+ * The manifest that the targets are compared with. Where release.json names keys, the first copy
+ * that has a good signature by them (`judgeCopy`), on whatever target: a target with another one
+ * is then the one to blame. Copies without a good signature are put among the findings. Where
+ * release.json names no keys, the first target's copy. Throws `invalid` where no target has one.
  */
 export async function findReference(
   config: ReleaseConfig,
