@@ -20,6 +20,8 @@ that may be \`null\`. [json-output.schema.json](../manifests/schema/json-output.
 this version prints it: that of \`model update --plan\` is \`#/$defs/model-update-plan\`. A program should ignore keys that it
 doesn't know: later versions may add some.
 
+With \`--progress json\` the client tells [events](#event) on stderr meanwhile, each as one line.
+
 Not ours: \`bill\` prints CycloneDX with \`--json\` or without, \`plan --matrix\` a matrix for GitHub Actions.
 
 ## Documents

@@ -326,6 +326,9 @@ export const jsonDocuments = {
     signing: object({ now: signing, later: maybe(signing) }),
   }),
   'model install': models(install),
+  'model install --dry-run': models(
+    object({ ...installed, license: maybe(text), commercial_use: maybe(flag), plan: maybe(updatePlan) }),
+  ),
   'model list': models(listed),
   'model list --remote': object({ tag: maybe(text), models: list(offered) }),
   'model path': object({ ...installed, space: maybe(sha256), path: text, weights_path: maybe(text), files: texts }),
@@ -340,9 +343,25 @@ export const jsonDocuments = {
   'model remove': models(object({ name: text, versions: texts, bytes: number })),
   'model export': object({ directory: text, models: list(exported) }),
   'model check-license': models(license),
+  'model completion': object({ shell: one(['bash', 'zsh']), script: text }),
   'model doctor': object({ findings: list(finding), hosts: texts }),
   error,
 } as const satisfies Readonly<Record<string, z.ZodMiniType>>;
 
-/** What several documents have. */
-export const jsonParts = { problem, mirror, 'update status': updateStatus, traffic } as const;
+const event = object({
+  type: one(['progress', 'done', 'warning', 'notice', 'retry', 'mirror-set-aside', 'waiting']),
+  task: maybe(text),
+  subject: maybe(text),
+  done: maybe(number),
+  total: maybe(number),
+  problem: maybe(problem),
+  message: maybe(text),
+  what: maybe(text),
+  reason: maybe(text),
+  delay_ms: maybe(number),
+  mirror: maybe(text),
+  holder: maybe(text),
+});
+
+/** What several documents have; and a line of `--progress json`. */
+export const jsonParts = { problem, mirror, 'update status': updateStatus, traffic, event } as const;

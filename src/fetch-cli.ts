@@ -5,7 +5,7 @@ import { watchOutput } from './core/standard-streams.ts';
 import { supportedNode } from './core/supported-node.ts';
 import { toolVersion } from './core/tool-version.ts';
 import { type CommandEnvironment, runModelCommand } from './fetch/command-line.ts';
-import { isStartedFile } from './fetch/started-file.ts';
+import { isStartedFile, runningClient } from './fetch/started-file.ts';
 
 /**
  * The file `aircher.mjs`: a module with the client's library, and a command where Node is started
@@ -41,12 +41,10 @@ async function main(argv: readonly string[]): Promise<number> {
     stderr: process.stderr,
     signal: controller.signal,
     program: 'aircher model',
+    oneFile: () => runningClient(process.argv[1]),
   };
-  if (argv[0] === 'model') return runModelCommand(argv.slice(1), environment);
-  if (argv.length === 0 || ['help', '--help', '-h'].includes(argv[0] ?? ''))
-    return runModelCommand(['help'], environment);
-  process.stderr.write(`error: Unknown command: ${argv[0]}\nhint: Commands begin with "model": aircher model help\n`);
-  return 2;
+  if (argv.length === 0) return runModelCommand(['help'], environment);
+  return runModelCommand(argv[0] === 'model' ? argv.slice(1) : argv, environment);
 }
 
 if (isStartedFile(import.meta.url, process.argv[1])) {

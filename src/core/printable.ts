@@ -48,9 +48,12 @@ export function oneLine(text: string): string {
   return withoutSteering(text.replace(/\r\n?|[\n\u0085\u2028\u2029]/g, ' '));
 }
 
-/** One JSON document as lines of text, in which nothing steers a terminal or commands a job. */
-export function printableJson(value: unknown): string {
-  const text = JSON.stringify(value, undefined, 2).replace(steering, escaped).replaceAll('##[', '\\u0023#[');
+/**
+ * One JSON document as lines of text (as one line, where `indent` is 0), in which nothing steers a
+ * terminal or commands a job.
+ */
+export function printableJson(value: unknown, indent = 2): string {
+  const text = JSON.stringify(value, undefined, indent).replace(steering, escaped).replaceAll('##[', '\\u0023#[');
   return `${text}\n`;
 }
 

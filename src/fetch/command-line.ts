@@ -15,6 +15,7 @@ import { type ModelReference, parseModelReference, refuseVersion } from './comma
 import { numberOption } from './commands/number-option.ts';
 import { openClient } from './open-client.ts';
 import { parseRate } from './parse-rate.ts';
+import { createEventLines } from './render/event-lines.ts';
 import { clientSecrets, maskedStream, maskOf } from './render/mask-secrets.ts';
 import { createOutput, type TextStream } from './render/output.ts';
 import { createProgress } from './render/progress.ts';
@@ -29,6 +30,8 @@ export interface CommandEnvironment {
   readonly signal: AbortSignal;
   /** How the program was called, for the help: `aircher model`. */
   readonly program: string;
+  /** Where the client's one file is, if it runs from that. */
+  readonly oneFile?: () => string | undefined;
 }
 
 /**
@@ -43,7 +46,8 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
   const verbose = argv.includes('--verbose');
   const json = argv.includes('--json');
   const quiet = argv.includes('--quiet');
-  const progress = createProgress({ stderr, quiet, verbose });
+  const wantsEvents = /(^|\s)--progress[= ]json(\s|$)/.test(argv.join(' '));
+  const progress = wantsEvents ? createEventLines(stderr) : createProgress({ stderr, quiet, verbose });
   let client: Client | undefined;
   try {
     const { help, command, ...parsed } = parseCommandLine(argv);
@@ -62,6 +66,7 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
       names: parsed.models.map(({ name }) => name),
       output: createOutput({ json, quiet, stdout, say: progress.say }),
       context: { signal, onEvent: progress.onEvent },
+      oneFile: () => environment.oneFile?.(),
     });
     return exitCode ?? 0;
   } catch (thrown) {
@@ -107,12 +112,12 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
   const words = tokens.filter((token) => token.kind === 'positional').map((token) => token.value);
   const help = words[0] === 'help' || tokens.some((token) => token.kind === 'option' && token.name === 'help');
   const [name, ...operands] = words[0] === 'help' ? words.slice(1) : words;
-  const command = commands.find((candidate) => candidate.name === name);
+  const command = commands.find((each) => each.name === name || each.aliases?.includes(name ?? ''));
   if (name !== undefined && command === undefined) {
     throw unknown(
       'command',
       name,
-      commands.map((each) => each.name),
+      commands.flatMap((each) => [each.name, ...(each.aliases ?? [])]),
     );
   }
   if (help) return { help, command, models: [], options: {} };
@@ -129,6 +134,8 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
     }
     options[name] = [...(options[name] ?? []), value ?? ''];
   }
+  const progress = options.progress?.at(-1) ?? 'text';
+  if (!['text', 'json'].includes(progress)) throw usageError(`--progress ${progress} is neither text nor json.`);
   if ((options.weights?.length ?? 0) > 1) {
     throw usageError('--weights is given more than once.', 'Call once for each, or take all: --weights all');
   }

@@ -20,6 +20,16 @@ export function isStartedFile(moduleUrl: string | undefined, started: string | u
   }
 }
 
+/**
+ * Where the client's one file is that runs as the command: what Node was started with, unless that
+ * is a checkout's source.
+ */
+export function runningClient(started: string | undefined): string | undefined {
+  if (started === undefined) return undefined;
+  const file = realpathSync(started);
+  return file.endsWith('.mjs') && readStart(file, banner.length) === banner ? file : undefined;
+}
+
 function readStart(file: string, length: number): string {
   const bytes = Buffer.alloc(length);
   const descriptor = openSync(file, 'r');

@@ -154,6 +154,23 @@ test('the bundled client prints and writes what its sources do', async (t) => {
   await same(['updat', '--json'], 2);
 });
 
+test('export --with-client brings the program along, which installs on a machine that has Node alone', async (t) => {
+  const world = await createWorld(t);
+  await buildClientBundle(world.path('aircher.mjs'));
+  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  const args = ['export', 'alpha', '--to', world.path('usb'), '--with-client'];
+  const env = { AIRCHER_CACHE_DIR: world.cache, AIRCHER_MANIFEST_URL: world.manifestUrl };
+  await execa(process.execPath, [world.path('aircher.mjs'), ...args], { env });
+  const alone = { env: { AIRCHER_CACHE_DIR: world.path('alone'), PATH: '' }, extendEnv: false };
+  const client = world.path('usb/aircher.mjs');
+  await execa(process.execPath, [client, 'install', '--from', world.path('usb'), '--offline'], alone);
+  assert.match((await execa(process.execPath, [client, 'list'], alone)).stdout, /^alpha +1\.0\.0 +current/m);
+  // A checkout's sources are many files.
+  const ofSources = await world.run(args);
+  assert.equal(ofSources.exitCode, 2);
+  assert.match(ofSources.stderr, /does not run from its one file/);
+});
+
 test('the bundled client refuses what its sources refuse, in the same words', async (t) => {
   const { world, same } = await createPair(t);
   const [key, other] = [newKey(), newKey()];

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { execa } from 'execa';
 import { parseCommandLine, runModelCommand } from '../../src/fetch/command-line.ts';
 import { commands } from '../../src/fetch/commands/index.ts';
 import { parseRate } from '../../src/fetch/parse-rate.ts';
 import { createProgress } from '../../src/fetch/render/progress.ts';
-import { checkModels, createWorld, type World } from './world.ts';
+import { assertDocument } from '../json/output-schema.ts';
+import { checkModels, clientProgram, createWorld, type World } from './world.ts';
 
 /** Runs a command line in this process. */
 async function call(world: World, ...args: string[]) {
@@ -150,6 +152,57 @@ test('unknown commands and options name the nearest, and values are checked', as
   await says(/needs NAME/, 'path');
   await says(/Usage: aircher model COMMAND/);
   await says(/neither a minisign public key nor a file/, 'install', 'x', '--public-key', 'nothing');
+});
+
+test('commands work without the word model, and by the names that other tools have for them', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  const run = (...args: string[]) =>
+    execa(process.execPath, [clientProgram, ...args], {
+      env: { AIRCHER_CACHE_DIR: world.cache, AIRCHER_MANIFEST_URL: world.manifestUrl },
+    });
+  await run('install', 'alpha');
+  assert.equal((await run('ls', '--json')).stdout, (await run('model', 'list', '--json')).stdout);
+  assert.match((await run('upgrade', '--all')).stderr, /alpha 1\.0\.0 is the newest version/);
+  assert.match((await run('rm', '--help')).stdout, /aircher model remove .*\(also: rm, uninstall\)/s);
+  assert.match((await run()).stdout, /Usage: aircher model COMMAND/);
+  await run('uninstall', 'alpha');
+  assert.deepEqual(JSON.parse((await run('ls', '--json')).stdout), { models: [] });
+});
+
+test('--progress json tells events and messages on stderr, each as one line of JSON', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  const { exitCode, stdout, stderr } = await call(world, 'install', 'alpha', '--json', '--progress', 'json');
+  assert.equal(exitCode, 0);
+  assert.equal(JSON.parse(stdout).models[0].version, '1.0.0');
+  const events = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  for (const event of events) assertDocument('event', event);
+  const progress = events.filter(({ type, task }) => type === 'progress' && task === 'download');
+  assert.ok(progress.length > 1);
+  assert.equal(progress.at(-1).done, progress.at(-1).total);
+  assert.match(events.find(({ type }) => type === 'notice').message, /alpha 1\.0\.0 installed/);
+  const failed = await call(world, 'install', 'nope', '--progress=json');
+  assert.match(JSON.parse(failed.stderr.split('\n')[0]!).message, /^error: .*nope/);
+  assert.equal((await call(world, 'list', '--progress', 'xml')).exitCode, 2);
+});
+
+test('install --dry-run tells licence and bytes, and leaves nothing installed', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  const told = await call(world, 'install', 'alpha', '--dry-run');
+  assert.match(told.stdout, /^alpha 1\.0\.0: [\d.]+ KB to fetch of [\d.]+ KB\. Licence: Apache-2\.0\.\n$/);
+  assert.equal((await call(world, 'path', 'alpha')).exitCode, 3);
+  await call(world, 'install', 'alpha');
+  assert.equal(
+    (await call(world, 'install', 'alpha', '--dry-run')).stdout,
+    'alpha 1.0.0 is installed. Licence: Apache-2.0.\n',
+  );
+  assert.equal((await call(world, 'install', 'nope', '--dry-run')).exitCode, 3);
+  assert.equal((await call(world, 'install', '--from', world.root, '--dry-run')).exitCode, 2);
 });
 
 test('every command has help with examples that its own command line accepts', async (t) => {

@@ -85,6 +85,8 @@ test('every command of the client prints with --json what its schema says', asyn
   };
   await world.release('1.0.0', { alpha: { version: '1.0.0' } });
   await run('list');
+  await run('completion bash');
+  await run('install alpha --dry-run');
   await run('install alpha');
   await run('unpin alpha');
   await world.release('1.1.0', { alpha: { version: '1.1.0', retrained: [1] } });

@@ -40,6 +40,7 @@ function documentName(args: readonly string[]): string {
   if (command === 'rehearse' && args.includes('list')) return 'rehearse --fault list';
   if (command === 'status' && next !== undefined && !next.startsWith('--')) return 'status TAG';
   if (command === 'model list' && args.includes('--remote')) return 'model list --remote';
+  if (command === 'model install' && args.includes('--dry-run')) return 'model install --dry-run';
   if (command === 'model update' && args.includes('--plan')) return 'model update --plan';
   return command;
 }

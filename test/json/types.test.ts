@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type * as z from 'zod/mini';
 import type { jsonDocuments } from '../../scripts/json-documents.ts';
 import type * as api from '../../src/fetch/api.ts';
+import type { InstallPlan } from '../../src/fetch/operations/plan-install.ts';
 import type { SignReport } from '../../src/release/documents/sign-release.ts';
 import type { ProveReport } from '../../src/release/prove/prove-models.ts';
 import type { PublishReport } from '../../src/release/publish/publish-release.ts';
@@ -24,6 +25,7 @@ interface Reports {
   status: ReleasesStatus;
   'status TAG': ReleaseStatus;
   'model install': api.Models<api.InstallReport>;
+  'model install --dry-run': api.Models<InstallPlan>;
   'model list': api.Models<api.ListedVersion>;
   'model list --remote': api.Offer;
   'model path': api.EnsuredModel;

@@ -24,6 +24,8 @@ export const otherWeightsOptions: OptionSpecs = {
 /** One `aircher model …` command: how it is called, what it says of itself, what it does. */
 export interface Command {
   readonly name: string;
+  /** Other names, which people know from other tools. */
+  readonly aliases?: readonly string[];
   /**
    * The models that it takes: none, one (`NAME`), one or more (`NAME…`), any number (`[NAME…]`);
    * with `@` versions too.
@@ -47,4 +49,6 @@ export interface CommandCall {
   readonly options: OptionValues;
   readonly output: Output;
   readonly context: RunContext;
+  /** Where the client's one file is, if it runs from that. */
+  readonly oneFile: () => string | undefined;
 }

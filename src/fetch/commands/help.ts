@@ -10,7 +10,7 @@ ${columns(commands.map((command) => [`${command.name} ${command.operands}`.trim(
 Options of every command:
 ${columns(Object.entries(globals))}
 
-More on one: ${program} help COMMAND
+More on one: ${program} help COMMAND. The word “model” may be left out.
 
 Exit codes: 0 done, 2 wrong usage, 3 invalid input or nothing of that name, 4 wrong bytes or signature, 5 a remote failed,
 6 conflict or rights, 7 this machine (disk, permissions), 130 interrupted.
@@ -18,12 +18,13 @@ Exit codes: 0 done, 2 wrong usage, 3 invalid input or nothing of that name, 4 wr
 }
 
 export function commandHelp(program: string, command: Command, globals: OptionSpecs): string {
+  const aliases = command.aliases === undefined ? '' : ` (also: ${command.aliases.join(', ')})`;
   const details = command.details === undefined ? '' : `\n${command.details}\n`;
   const own = command.options === undefined ? '' : `\nOptions:\n${columns(Object.entries(command.options))}\n`;
   const line = (behind: string): string => `${program} ${command.name} ${behind}`.trim();
   const examples = Object.entries(command.examples).map(([behind, meaning]) => [line(behind), meaning] as const);
   return `${line(command.operands)}
-  ${command.summary}
+  ${command.summary}${aliases}
 ${details}${own}
 Examples:
 ${columns(examples)}

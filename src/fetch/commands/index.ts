@@ -1,6 +1,7 @@
 import { checkLicenseCommand } from './check-license.ts';
 import { checkUpdatesCommand } from './check-updates.ts';
 import type { Command, OptionSpecs } from './command.ts';
+import { completionCommand } from './completion.ts';
 import { doctorCommand } from './doctor.ts';
 import { exportCommand } from './export.ts';
 import { installCommand } from './install.ts';
@@ -12,6 +13,24 @@ import { removeCommand } from './remove.ts';
 import { rollbackCommand } from './rollback.ts';
 import { updateCommand } from './update.ts';
 import { verifyCommand } from './verify.ts';
+
+/** Options of every command. */
+export const globalOptions: OptionSpecs = {
+  '--manifest SOURCE': 'where releases are announced: URL, file or github:owner/repo#tag-prefix; may be repeated',
+  '--release TAG': 'another release than the newest, by tag or version',
+  '--offline': 'never use the network',
+  '--json': 'one JSON document on stdout',
+  '--quiet': 'no progress; warnings and errors stay',
+  '--progress text|json': 'json: each event, and each message, as one line of JSON on stderr',
+  '--verbose': 'retries, and the stack of an error',
+  '--limit-rate RATE': 'bytes a second at most, as 500k or 5MB',
+  '--connections N': 'connections at once at most',
+  '--public-key KEY': 'accept only manifests signed by this minisign key (text or file); may be repeated',
+  '--allow-downgrade': 'accept an older manifest than the newest seen',
+  '--allow-http': 'allow plain http to other machines',
+  '--cache-dir DIR': 'the cache; else AIRCHER_CACHE_DIR, else ~/.cache',
+  '--no-color': 'no colours (as NO_COLOR)',
+};
 
 /** Every command, in the order of the help. */
 export const commands: readonly Command[] = [
@@ -29,21 +48,5 @@ export const commands: readonly Command[] = [
   exportCommand,
   checkLicenseCommand,
   doctorCommand,
+  completionCommand(() => commands, globalOptions),
 ];
-
-/** Options of every command. */
-export const globalOptions: OptionSpecs = {
-  '--manifest SOURCE': 'where releases are announced: URL, file or github:owner/repo#tag-prefix; may be repeated',
-  '--release TAG': 'another release than the newest, by tag or version',
-  '--offline': 'never use the network',
-  '--json': 'one JSON document on stdout',
-  '--quiet': 'no progress; warnings and errors stay',
-  '--verbose': 'retries, and the stack of an error',
-  '--limit-rate RATE': 'bytes a second at most, as 500k or 5MB',
-  '--connections N': 'connections at once at most',
-  '--public-key KEY': 'accept only manifests signed by this minisign key (text or file); may be repeated',
-  '--allow-downgrade': 'accept an older manifest than the newest seen',
-  '--allow-http': 'allow plain http to other machines',
-  '--cache-dir DIR': 'the cache; else AIRCHER_CACHE_DIR, else ~/.cache',
-  '--no-color': 'no colours (as NO_COLOR)',
-};

@@ -1,4 +1,5 @@
 import { usageError } from '../../core/errors.ts';
+import { formatBytes } from '../../core/format.ts';
 import type { InstallReport } from '../api.ts';
 import { readInstalled, recordOf } from '../cache/installed.ts';
 import { findOnDisk, installFrom } from '../install/install-from.ts';
@@ -8,6 +9,7 @@ import { spaceChanges } from '../operations/describe-changes.ts';
 import { describeInstall } from '../operations/describe-install.ts';
 import { eachModel } from '../operations/each-model.ts';
 import { makePresent } from '../operations/make-present.ts';
+import { type InstallPlan, planInstall } from '../operations/plan-install.ts';
 import { type Command, type CommandCall, weightsOptions } from './command.ts';
 import { type ModelReference, refuseVersion } from './model-reference.ts';
 import { tellInstalled, tellSpace } from './tell.ts';
@@ -24,12 +26,18 @@ export const installCommand: Command = {
     '--from ~/Downloads/gte-large.tar.gz': 'a tarball, with the release’s manifest.json beside it',
     "'gte-large@^1.0.0' --limit-rate 5MB": 'the newest 1.x, at 5 MB a second',
   },
-  options: { ...weightsOptions, '--from DIR-or-FILE': 'from a folder or a tarball, without a network' },
+  options: {
+    ...weightsOptions,
+    '--from DIR-or-FILE': 'from a folder or a tarball, without a network',
+    '--dry-run': 'show licence and bytes, install nothing',
+  },
   async run(call) {
     const { client, models, names, options, output, context } = call;
     const from = options.from?.at(-1);
     const weights = options.weights?.at(-1);
     if (from !== undefined) {
+      if (options['dry-run'])
+        throw usageError('--dry-run goes with a network alone.', 'Leave out --from, or --dry-run.');
       models.forEach(refuseVersion);
       const found = await findOnDisk(client, from, names, context);
       const reports = await eachModel(found, context, async (model) => {
@@ -43,9 +51,31 @@ export const installCommand: Command = {
     if (models.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
     let good: Promise<GoodManifest> | undefined;
     const manifest = (): Promise<GoodManifest> => (good ??= findManifest(client, context));
-    output.document({ models: await eachModel(models, context, (model) => install(call, model, manifest)) });
+    const reports = options['dry-run']
+      ? await eachModel(models, context, (model) => showPlan(call, model, manifest))
+      : await eachModel(models, context, (model) => install(call, model, manifest));
+    output.document({ models: reports });
   },
 };
+
+async function showPlan(
+  { client, options, output, context }: CommandCall,
+  { name, range }: ModelReference,
+  manifest: () => Promise<GoodManifest>,
+): Promise<InstallPlan> {
+  const weights = options.weights?.at(-1);
+  const found = await planInstall(client, name, range, manifest, { ...context, weights });
+  const { version, license = 'not stated', commercial_use: commercial, plan } = found;
+  const terms = `Licence: ${license}${commercial === false ? ' (no commercial use)' : ''}.`;
+  if (plan === undefined) output.print(`${name} ${version} is installed. ${terms}`);
+  else {
+    const { bytes_to_fetch: fetch, bytes_to_copy: copy, total_bytes: total } = plan;
+    const size = total === undefined ? '' : ` of ${formatBytes(total)}`;
+    const here = copy > 0 ? `, ${formatBytes(copy)} from what is here` : '';
+    output.print(`${name} ${version}: ${formatBytes(fetch)} to fetch${here}${size}. ${terms}`);
+  }
+  return found;
+}
 
 async function install(
   { client, options, output, context }: CommandCall,

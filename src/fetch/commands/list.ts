@@ -7,6 +7,7 @@ import { showModels } from './show-models.ts';
 
 export const listCommand: Command = {
   name: 'list',
+  aliases: ['ls'],
   operands: '',
   summary: 'what is installed, or with --remote what is offered',
   examples: {

@@ -5,6 +5,7 @@ import type { Command } from './command.ts';
 
 export const removeCommand: Command = {
   name: 'remove',
+  aliases: ['rm', 'uninstall'],
   operands: 'NAME…',
   summary: 'deletes models with all their versions',
   examples: {

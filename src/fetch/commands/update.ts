@@ -11,6 +11,7 @@ import { tellInstalled, tellSpace, tellStays } from './tell.ts';
 
 export const updateCommand: Command = {
   name: 'update',
+  aliases: ['upgrade'],
   operands: '[NAME… | --all]',
   summary: 'brings installed models to the newest versions; fetches only what changed',
   details:

@@ -12,12 +12,8 @@ import type { FileRecord } from './types.ts';
 
 /** As many as Node's thread pool works on. */
 const filesAtOnce = 4;
-/**
- * Bytes, over all files, that wait in memory to be hashed; what doesn't fit is read back later.
- * Eight connections bring 24 MiB out of order before the first of their ranges is whole, if each
- * range is 3 MiB: those of a model of 90 MB.
- */
-const mostWaitingBytes = 32 * 1024 * 1024;
+/** Bytes, over all files, that wait in memory to be hashed; what doesn't fit is read back later. */
+const mostWaitingBytes = 16 * 1024 * 1024;
 /** No following of a link that stands in a file's place; Windows doesn't know the flag. */
 const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
 
