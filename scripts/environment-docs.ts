@@ -28,7 +28,11 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
     meaning:
       "GitHub's web address. It redirects our own requests, and the client's for URLs of that kind; never what a manifest says",
   },
-  { name: 'HF_TOKEN', readBy: both, meaning: "sent to the Hub's endpoint only" },
+  {
+    name: 'HF_TOKEN',
+    readBy: both,
+    meaning: "sent to the Hub's endpoint only; the client takes `$HF_HOME/token` where it is not set",
+  },
   {
     name: 'HF_ENDPOINT',
     readBy: both,
@@ -90,6 +94,7 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
     readBy: client,
     meaning: 'never use the network, unless it is empty, `0`, `false` or `no`',
   },
+  { name: 'HF_HUB_OFFLINE', readBy: client, meaning: 'the same, where it is `1`, `on`, `yes` or `true`' },
   {
     name: 'AIRCHER_ALLOW_HTTP',
     readBy: client,

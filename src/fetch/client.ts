@@ -9,6 +9,7 @@ import { baked, defaultNamespace } from './baked.ts';
 import { type CacheLayout, cacheLayout } from './cache/layout.ts';
 import { locateCache } from './cache/locate.ts';
 import { type Preferences, readPreferences } from './cache/preferences.ts';
+import { huggingFaceCacheOf, isHubOffline, keptToken } from './hugging-face-home.ts';
 import { parseRate } from './parse-rate.ts';
 
 /** A client's settings, all known, and the network, made when it is first needed. */
@@ -44,7 +45,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const layoutOf = (name: string): CacheLayout => cacheLayout(locateCache({ namespace: name, cacheDir, env }));
   const layout = layoutOf(namespace ?? defaultNamespace);
   const hasDirectory = Boolean(cacheDir || env.AIRCHER_CACHE_DIR);
-  const offline = options.offline ?? isSet(env.AIRCHER_OFFLINE);
+  const offline = options.offline ?? (isSet(env.AIRCHER_OFFLINE) || isHubOffline(env));
   let http: Promise<Http> | undefined;
   let opened: Http | undefined;
   const open = async (): Promise<Http> => {
@@ -72,7 +73,7 @@ export function createClient(options: ClientOptions = {}): Client {
       if (offline) {
         throw remoteError(
           'The network is needed, and the client is offline.',
-          'Run again without --offline and AIRCHER_OFFLINE.',
+          'Run again without --offline, AIRCHER_OFFLINE and HF_HUB_OFFLINE.',
         );
       }
       http ??= open();
@@ -84,9 +85,10 @@ export function createClient(options: ClientOptions = {}): Client {
 }
 
 function httpOptionsOf(env: Readonly<Record<string, string | undefined>>): HttpOptions {
+  const { file = 'HF_TOKEN', token = env.HF_TOKEN } = keptToken(env) ?? {};
   return {
     ...proxyOptionsOf(env),
-    huggingFaceToken: headerToken({ HF_TOKEN: env.HF_TOKEN }),
+    huggingFaceToken: headerToken({ [file]: token }),
     githubToken: headerToken({ GITHUB_TOKEN: env.GITHUB_TOKEN, GH_TOKEN: env.GH_TOKEN }),
     huggingFaceEndpoint: env.HF_ENDPOINT || undefined,
     githubServerUrl: env.GITHUB_SERVER_URL || undefined,
@@ -102,16 +104,4 @@ function isSet(value = ''): boolean {
 /** What stands between blanks; undefined where nothing does. */
 function words(text: string | undefined): readonly string[] | undefined {
   return text?.match(/\S+/g) ?? undefined;
-}
-
-/**
- * HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub: as
- * huggingface_hub has it.
- */
-function huggingFaceCacheOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  if (env.HF_HUB_CACHE) return env.HF_HUB_CACHE;
-  if (env.HF_HOME) return join(env.HF_HOME, 'hub');
-  const home = env.HOME || env.USERPROFILE;
-  const caches = env.XDG_CACHE_HOME || (home && join(home, '.cache'));
-  return caches ? join(caches, 'huggingface', 'hub') : undefined;
 }

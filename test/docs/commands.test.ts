@@ -50,6 +50,7 @@ test('the table of environment variables names those that the code reads, and no
   for (const path of [
     'src/cli/read-environment.ts',
     'src/fetch/client.ts',
+    'src/fetch/hugging-face-home.ts',
     'src/fetch/cache/locate.ts',
     'src/http/proxies.ts',
   ]) {

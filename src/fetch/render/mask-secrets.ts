@@ -1,3 +1,4 @@
+import { keptToken } from '../hugging-face-home.ts';
 import type { TextStream } from './output.ts';
 
 /**
@@ -44,7 +45,7 @@ export function clientSecrets(
   const addresses = addressNames.flatMap((name) => [env[name], env[name.toLowerCase()]]);
   const words = [...argv, ...addresses.flatMap((text) => text?.split(/\s+/) ?? [])];
   return [
-    ...[env.HF_TOKEN, env.GITHUB_TOKEN, env.GH_TOKEN],
+    ...[env.HF_TOKEN, keptToken(env)?.token.trim(), env.GITHUB_TOKEN, env.GH_TOKEN],
     ...words.flatMap((word) => {
       // By pattern, for what is no proper URL is quoted in an error.
       const password = /:\/\/[^/?#\s]*?:([^@\s]+)@/.exec(word)?.[1];
