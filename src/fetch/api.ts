@@ -458,7 +458,10 @@ export interface OfferedModel {
   readonly version: string;
   /** The version in use here. */
   readonly installed: string | undefined;
-  /** Of the archive. */
+  /**
+   * On disk, of what `install` brings: of the weights that are asked for, else of the default, with
+   * all files that are no weights. What is fetched is compressed, and thus less.
+   */
   readonly size_bytes: number;
   readonly license: string | undefined;
   readonly dimensions: number | undefined;
@@ -481,7 +484,7 @@ export interface OfferedWeights {
   readonly format: 'safetensors' | 'onnx' | 'gguf';
   /** They are installed where none are asked for. */
   readonly default: boolean;
-  /** Of all their files. */
+  /** On disk, with all files that are no weights: what `install --weights` brings. */
   readonly size_bytes: number;
   readonly space: string;
 }
@@ -514,7 +517,7 @@ export interface UpdateStatus extends SpaceChanges {
    */
   readonly status: 'up-to-date' | 'update' | 'pinned' | 'other-space' | 'withdrawn' | 'not-offered';
   readonly bytes_to_fetch: number | undefined;
-  /** Of the archive, or of the files that are wanted, where that isn't all of it. */
+  /** On disk, of what is wanted of the new version. */
   readonly size_bytes: number | undefined;
   /** What the maintainers say of the new version. */
   readonly changes: string | undefined;
@@ -546,8 +549,8 @@ export interface UpdatePlan {
   /** Range requests, at least. */
   readonly requests: number;
   /**
-   * `<path>: <tensor>` of each tensor whose bytes change; undefined where it wasn't asked for or
-   * can't be known.
+   * `<path>: <tensor>` of each tensor in a safetensors file whose bytes change; undefined where it
+   * wasn't asked for or can't be known. Of ONNX and GGUF `changed_files` tells the file alone.
    */
   readonly changed_tensors: readonly string[] | undefined;
   /** Paths of files of which anything changes. */

@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'nod
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
+import { formatBytes } from '../../src/core/format.ts';
 import { sha256 } from '../../src/core/hashing.ts';
 import {
   archiveBytes,
@@ -414,4 +415,60 @@ test('the Hugging Face cache gives the weights that are wanted', async (t) => {
   assert.equal((await world.run(['install', 'alpha', '--weights', 'onnx'], { env })).exitCode, 0);
   assertFetched(world, await bytesOf(world, manifest, plain));
   await assertPart(world, manifest, { wanted: [onnx], files: onnxPart });
+});
+
+test('lists tell what each of the weights takes on disk, not the size of the archive that has them all', async (t) => {
+  const world = await createWorld(t);
+  const manifest = await world.release('1.0.0', { alpha: threeWeights });
+  const { files = [], size_bytes: archive } = manifest.models.alpha!;
+  const sizeOf = (paths: readonly string[]): number =>
+    files.filter(({ path }) => paths.includes(path)).reduce((sum, file) => sum + file.size_bytes, 0);
+  const sizes = {
+    'model.safetensors': sizeOf([...plain, 'model.safetensors']),
+    [fp16]: sizeOf([...plain, fp16]),
+    [onnx]: sizeOf(onnxPart),
+  };
+  const offer = async (weights?: string) => (await world.manager().listRemote({ weights })).models[0]!;
+  const offered = await offer();
+  assert.equal(offered.size_bytes, sizes['model.safetensors']);
+  assert.deepEqual(Object.fromEntries(offered.weights.map(({ path, size_bytes }) => [path, size_bytes])), sizes);
+  assert.deepEqual([(await offer('onnx')).size_bytes, (await offer('all')).size_bytes], [sizes[onnx], sizeOf(whole)]);
+  assert.ok(sizes[onnx] < archive);
+
+  const { stdout } = await world.run(['list', '--remote']);
+  const [heading, ...rows] = stdout.split('\n');
+  assert.match(heading!, /WEIGHTS +ON DISK/);
+  assert.deepEqual(
+    rows.map((row) => row.split(/ {2,}/).slice(0, 5).join(' ')),
+    [
+      `alpha 1.0.0 - model.safetensors (default) ${formatBytes(sizes['model.safetensors'])}`,
+      `alpha 1.0.0 - ${fp16} ${formatBytes(sizes[fp16]!)}`,
+      `alpha 1.0.0 - ${onnx} ${formatBytes(sizes[onnx]!)}`,
+    ],
+  );
+  const one = await world.run(['list', '--remote', '--weights', 'onnx']);
+  assert.deepEqual(one.stdout.split('\n').slice(1).length, 1);
+
+  await world.manager().install('alpha', { weights: 'all' });
+  await world.release('1.1.0', { alpha: { ...threeWeights, version: '1.1.0' } });
+  const [update] = (await world.manager().checkUpdates()).models;
+  assert.equal(update?.size_bytes, sizeOf(whole), 'the same measure, also where all is wanted');
+});
+
+test('list --weights with a name that no model knows is exit 2, with the list; a format that none has is no mistake', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: threeWeights });
+  await world.manager().install('alpha', { weights: 'onnx' });
+  for (const where of [[], ['--remote']]) {
+    const unknown = await world.run(['list', ...where, '--weights', 'nonsense']);
+    assert.deepEqual([unknown.exitCode, unknown.stdout], [2, ''], unknown.stderr);
+    assert.match(unknown.stderr, /has weights "nonsense".*\n.*default, all, .*fp16\/model\.safetensors.*onnx\/model\.onnx/);
+    const none = await world.run(['list', ...where, '--weights', 'gguf']);
+    assert.deepEqual([none.exitCode, none.stdout], [0, '']);
+    assert.match(none.stderr, /no model with the weights gguf/i);
+    assert.doesNotMatch(none.stderr, /No model is installed/);
+  }
+  const notHere = await world.run(['list', '--weights', 'default']);
+  assert.deepEqual([notHere.exitCode, notHere.stdout], [0, '']);
+  assert.match(notHere.stderr, /No model with the weights default is installed/);
 });

@@ -1,4 +1,6 @@
+import { totalSize } from '../../contract/fields.ts';
 import type { ManifestFile, ManifestModel, ManifestWeights } from '../../contract/manifest.ts';
+import { weightFormats } from '../../contract/weights-field.ts';
 import { invalidError, usageError } from '../../core/errors.ts';
 
 /** What of a version is wanted: `default`, `all`, or paths of weights. So a record keeps it. */
@@ -33,6 +35,20 @@ export function wantedOf(model: VersionOfModel, asked: string | undefined, kept:
 }
 
 /**
+ * Throws `usage` where these weights are a name that none of the models knows, which is likely to
+ * be misspelt. A format that none of them has is no mistake.
+ */
+export function refuseUnknownWeights(entries: readonly ManifestModel[], asked: string): void {
+  const known = entries.flatMap(({ weights = [] }) => weights.map(({ path }) => path));
+  if (isWord(asked) || weightFormats.some((format) => format === asked) || known.includes(asked)) return;
+  const shown = [...new Set(known)].sort().slice(0, 20);
+  throw usageError(
+    `No model here has weights ${JSON.stringify(asked)}.`,
+    `Name others: ${['default', 'all', ...weightFormats, ...shown].join(', ')}${known.length > 20 ? ', …' : ''}.`,
+  );
+}
+
+/**
  * What is meant by a word, a path or a format: several paths, where several weights have the
  * format; none, where none has.
  */
@@ -62,6 +78,15 @@ export function wantedFiles(
   const ofAny = new Set(weights.flatMap((one) => one.files));
   const ofWanted = new Set(weights.filter(isWanted).flatMap((one) => one.files));
   return files?.filter(({ path }) => ofWanted.has(path) || !ofAny.has(path));
+}
+
+/**
+ * Bytes on disk of what is wanted: of the weights, and of all files that are no weights. Where the
+ * manifest lists no files, those of the archive.
+ */
+export function sizeOnDisk(entry: ManifestModel, wanted: Wanted): number {
+  const files = wantedFiles(entry, wanted);
+  return files === undefined ? entry.size_bytes : totalSize(files);
 }
 
 /**

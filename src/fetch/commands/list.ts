@@ -1,9 +1,9 @@
 import { formatBytes } from '../../core/format.ts';
-import type { OfferedModel } from '../api.ts';
+import type { ListedVersion, OfferedModel } from '../api.ts';
 import { listInstalled, listOffered } from '../operations/list-models.ts';
 import type { Columns } from '../render/output.ts';
 import type { Command } from './command.ts';
-import { showModels } from './show-models.ts';
+import { noModels, showModels } from './show-models.ts';
 
 export const listCommand: Command = {
   name: 'list',
@@ -21,28 +21,57 @@ export const listCommand: Command = {
     const weights = options.weights?.at(-1);
     if (options.remote) {
       const offered = await listOffered(client, { ...context, weights });
+      output.document(offered);
       output.note(`Release ${offered.tag ?? 'without a name'}:`);
-      showModels(output, offered, {
-        VERSION: (model) => (model.yanked === undefined ? model.version : `${model.version} (withdrawn)`),
-        INSTALLED: (model) => model.installed,
-        WEIGHTS: (model) => model.weights.map(({ path }) => path).join(', ') || undefined,
-        ...facts,
-      });
+      const rows = offered.models.flatMap((model) => renditionsOf(model, weights));
+      if (rows.length > 0) output.table(rows, offeredColumns);
+      else output.note(`It offers no model${withWeights(weights)}.`);
       return;
     }
-    showModels(output, await listInstalled(client, { ...context, weights }), {
-      VERSION: (model) => model.version,
-      '': (model) => [model.current && 'current', model.pinned && 'pinned'].filter(Boolean).join(', '),
-      WEIGHTS: (model) => model.wanted.join(', '),
-      ...facts,
-    });
+    const listed = await listInstalled(client, { ...context, weights });
+    const none = weights === undefined ? noModels : `No model${withWeights(weights)} is installed. See all: list`;
+    showModels(output, listed, installedColumns, none);
   },
 };
 
+function withWeights(weights: string | undefined): string {
+  return weights === undefined ? '' : ` with the weights ${weights}`;
+}
+
+/** What can be installed of a model: `weights` are undefined where the manifest names none. */
+type Rendition = Omit<OfferedModel, 'weights'> & { readonly weights: string | undefined };
+
+/** A row for each of the weights, of those that are asked for. */
+function renditionsOf(model: OfferedModel, asked = 'all'): readonly Rendition[] {
+  const meant = ['all', 'default'].includes(asked)
+    ? model.weights
+    : model.weights.filter(({ path, format }) => [path, format].includes(asked));
+  if (meant.length === 0) return [{ ...model, weights: undefined }];
+  return meant.map(({ path, default: isDefault, size_bytes, space }) => ({
+    ...{ ...model, size_bytes, space },
+    weights: isDefault ? `${path} (default)` : path,
+  }));
+}
+
 const facts: Columns<Pick<OfferedModel, 'size_bytes' | 'dimensions' | 'license' | 'space'>> = {
-  SIZE: (model) => formatBytes(model.size_bytes),
+  'ON DISK': (model) => formatBytes(model.size_bytes),
   DIMENSIONS: (model) => model.dimensions?.toString(),
   LICENCE: (model) => model.license,
   // Enough of the digest to see by eye whether two are equal.
   SPACE: (model) => model.space?.slice(0, 12),
+};
+
+const offeredColumns: Columns<Rendition> = {
+  MODEL: (model) => model.name,
+  VERSION: (model) => (model.yanked === undefined ? model.version : `${model.version} (withdrawn)`),
+  INSTALLED: (model) => model.installed,
+  WEIGHTS: (model) => model.weights,
+  ...facts,
+};
+
+const installedColumns: Columns<ListedVersion> = {
+  VERSION: (model) => model.version,
+  '': (model) => [model.current && 'current', model.pinned && 'pinned'].filter(Boolean).join(', '),
+  WEIGHTS: (model) => model.wanted.join(', '),
+  ...facts,
 };

@@ -1,11 +1,9 @@
-import { totalSize } from '../../contract/fields.ts';
-import type { ManifestModel } from '../../contract/manifest.ts';
 import { anySignal } from '../../core/abort.ts';
 import { type AircherError, remoteError, toAircherError } from '../../core/errors.ts';
 import { warn } from '../../core/events.ts';
 import type { CheckUpdatesOptions, Models, UpdatePlan, UpdateStatus } from '../api.ts';
 import { absentFiles, type InstalledModel, recordOf } from '../cache/installed.ts';
-import { type Wanted, wantedFiles } from '../cache/wanted-weights.ts';
+import { sizeOnDisk, type Wanted } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { hasExpired } from '../manifests/check-expiry.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
@@ -72,19 +70,13 @@ async function checkModel(
     status,
     ...space,
     bytes_to_fetch: next && !here ? plan?.bytes_to_fetch : 0,
-    size_bytes: next && sizeOf(next.entry, wanted),
+    size_bytes: next && sizeOnDisk(next.entry, wanted),
     changes: next?.entry.changes,
     differences: next ? describeChanges(installed, next.entry) : [],
     license: (next?.entry ?? installed).license,
     yanked,
     plan,
   };
-}
-
-/** Of the archive; of its files, where not all of them are wanted. */
-function sizeOf(entry: ManifestModel, wanted: Wanted): number {
-  const files = wantedFiles(entry, wanted);
-  return files === undefined || files.length === entry.files?.length ? entry.size_bytes : totalSize(files);
 }
 
 /** Not to know the bytes is no reason to hide the update. */

@@ -3,7 +3,7 @@ import * as semver from '../../contract/versions.ts';
 import type { ListedVersion, Models, Offer, OfferedModel, WeightsOptions } from '../api.ts';
 import { absentFiles, readAllInstalled } from '../cache/installed.ts';
 import { readPins } from '../cache/preferences.ts';
-import { meantBy, weightsOf } from '../cache/wanted-weights.ts';
+import { meantBy, refuseUnknownWeights, sizeOnDisk, weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { withdrawal } from '../manifests/withdrawal.ts';
@@ -11,12 +11,15 @@ import { describeWeights } from './find-installed.ts';
 
 /**
  * Every installed version that has the weights asked for (else every one), by model, newest first.
- * No network.
+ * No network. Throws `usage` for weights that none of them knows.
  */
 export async function listInstalled(client: Client, options: WeightsOptions = {}): Promise<Models<ListedVersion>> {
   const { weights, ...context } = options;
   const pins = await readPins(client.layout, context);
-  const models = (await readAllInstalled(client.layout)).flatMap(({ name, versions, current }) =>
+  const installed = await readAllInstalled(client.layout);
+  const entries = installed.flatMap(({ versions }) => versions.map(({ entry }) => entry));
+  if (weights !== undefined && entries.length > 0) refuseUnknownWeights(entries, weights);
+  const models = installed.flatMap(({ name, versions, current }) =>
     versions.flatMap((record) => {
       const named = weights === undefined ? record.wanted : meantBy(record.entry, weights);
       const here = weights === undefined ? named : named.filter((one) => absentFiles(record, [one]).length === 0);
@@ -40,11 +43,12 @@ export async function listInstalled(client: Client, options: WeightsOptions = {}
 
 /**
  * What the newest manifest (or that of `client.release`) offers, of models that have the weights
- * asked for.
+ * asked for. Throws as `findManifest`, and `usage` for weights that none of them knows.
  */
 export async function listOffered(client: Client, options: WeightsOptions = {}): Promise<Offer> {
   const { weights: asked = 'default', ...context } = options;
   const { manifest } = await findManifest(client, context, 'look');
+  refuseUnknownWeights(Object.values(manifest.models), asked);
   const installed = new Map((await readAllInstalled(client.layout)).map((model) => [model.name, model.current]));
   const models = Object.entries(manifest.models).flatMap(([name, entry]): readonly OfferedModel[] => {
     const { version, license, embedding, weights = [] } = entry;
@@ -55,15 +59,15 @@ export async function listOffered(client: Client, options: WeightsOptions = {}):
         name,
         version,
         installed: installed.get(name),
-        size_bytes: entry.size_bytes,
+        size_bytes: sizeOnDisk(entry, [named]),
         license,
         dimensions: embedding?.dimensions ?? undefined,
         space: weightsOf(entry, named)?.space ?? embedding?.space,
-        weights: weights.map(({ path, format, default: isDefault = false, size_bytes, space }) => ({
+        weights: weights.map(({ path, format, default: isDefault = false, space }) => ({
           path,
           format,
           default: isDefault,
-          size_bytes,
+          size_bytes: sizeOnDisk(entry, [path]),
           space,
         })),
         commercial_use: entry.commercial_use,
