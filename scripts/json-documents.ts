@@ -40,7 +40,7 @@ const error = object({
     hint: maybe(text),
     details: z.looseObject({
       models: maybe(list(z.unknown())),
-      failed: maybe(list(object({ name: text, code, message: text, hint: maybe(text) }))),
+      failed: maybe(list(object({ name: text, code, message: text, hint: maybe(text), problems }))),
     }),
     problems,
   }),

@@ -160,6 +160,8 @@ export interface ModelFailure {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string | undefined;
+  /** All problems found, where there is more than one place to name. */
+  readonly problems: readonly Problem[];
 }
 
 export interface AircherErrorOptions {

@@ -462,7 +462,10 @@ test('list --weights with a name that no model knows is exit 2, with the list; a
   for (const where of [[], ['--remote']]) {
     const unknown = await world.run(['list', ...where, '--weights', 'nonsense']);
     assert.deepEqual([unknown.exitCode, unknown.stdout], [2, ''], unknown.stderr);
-    assert.match(unknown.stderr, /has weights "nonsense".*\n.*default, all, .*fp16\/model\.safetensors.*onnx\/model\.onnx/);
+    assert.match(
+      unknown.stderr,
+      /has weights "nonsense".*\n.*default, all, .*fp16\/model\.safetensors.*onnx\/model\.onnx/,
+    );
     const none = await world.run(['list', ...where, '--weights', 'gguf']);
     assert.deepEqual([none.exitCode, none.stdout], [0, '']);
     assert.match(none.stderr, /no model with the weights gguf/i);
@@ -471,4 +474,48 @@ test('list --weights with a name that no model knows is exit 2, with the list; a
   const notHere = await world.run(['list', '--weights', 'default']);
   assert.deepEqual([notHere.exitCode, notHere.stdout], [0, '']);
   assert.match(notHere.stderr, /No model with the weights default is installed/);
+});
+
+test('what check-updates and --plan advise brings the update, when it is copied', async (t) => {
+  const world = await createWorld(t);
+  const spaced = 'onnx/two words.onnx';
+  const shape = { weights: { ...threeWeights.weights, [spaced]: {} } };
+  await world.release('1.0.0', { alpha: { ...shape, version: '1.0.0' }, beta: { version: '1.0.0' } });
+  await world.manager().install('alpha', { weights: onnx });
+  await world.manager().install('beta');
+  await world.release('1.1.0', { alpha: { ...shape, version: '1.1.0' }, beta: { version: '1.1.0' } });
+  const again = ['--manifest', world.manifestUrl];
+  for (const [args, advice] of [
+    [['check-updates'], 'update --all'],
+    [['check-updates', 'alpha', '--quiet', '--exit-code'], undefined],
+    [['update', '--all', '--plan'], 'update --all'],
+    [['update', 'alpha', '--plan', '--same-space', ...again], `update alpha --same-space ${again.join(' ')}`],
+    [['check-updates', 'alpha', '--weights', spaced], `update alpha --weights '${spaced}'`],
+  ] as const) {
+    const { stderr } = await world.run(args);
+    assert.equal(/To install: (.*)$/m.exec(stderr)?.[1], advice, stderr);
+  }
+  const update = await world.run(['update', 'alpha', '--weights', spaced]);
+  assert.equal(update.exitCode, 0, update.stderr);
+  const { models } = await world.manager().checkUpdates();
+  assert.deepEqual(
+    models.map(({ name, status }) => `${name} ${status}`),
+    ['alpha up-to-date', 'beta update'],
+  );
+  assert.deepEqual((await readRecord(world, '1.1.0')).wanted, [spaced]);
+});
+
+test('check-updates names the weights whose indices must be rebuilt, and what changed in weights that are no default', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: threeWeights });
+  await world.manager().install('alpha');
+  await world.manager().install('alpha', { weights: onnx });
+  const weights = { ...threeWeights.weights, [onnx]: { data: onnxData, seed: 99 } };
+  await world.release('1.1.0', { alpha: { version: '1.1.0', weights } });
+  for (const args of [['check-updates'], ['update', '--all', '--plan']]) {
+    const { stdout } = await world.run(args);
+    assert.match(stdout, /onnx\/model\.onnx +must be rebuilt for onnx\/model\.onnx$/m, stdout);
+  }
+  const [status] = (await world.manager().checkUpdates()).models;
+  assert.deepEqual(status?.differences, [onnx]);
 });

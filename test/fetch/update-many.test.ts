@@ -26,6 +26,12 @@ async function fiveModels(world: World, third: 'fails' | 'works' = 'fails') {
 
 const outcomes = (models: readonly UpdateReport[]) => models.map(({ name, outcome, to }) => `${name} ${outcome} ${to}`);
 
+/** No line of what was said stands there twice. */
+function assertToldOnce(stderr: string): void {
+  const facts = stderr.split('\n').map((line) => line.replace(/^(warning|error|hint): /, ''));
+  assert.deepEqual([...new Set(facts)], facts, stderr);
+}
+
 const allButThird = ['a', 'b', 'd', 'e'].map((letter) => `model-${letter} updated 1.1.0`);
 const versions = { 'model-a': '1.1.0', 'model-b': '1.1.0', 'model-c': '1.0.0', 'model-d': '1.1.0', 'model-e': '1.1.0' };
 
@@ -44,10 +50,9 @@ test('update: where one of five models fails, the rest goes on, and the error ha
       assert.ok(isAircherError(error, 'remote'));
       assert.deepEqual(outcomes(error.details.models as UpdateReport[]), allButThird);
       const [failed, ...more] = error.details.failed as { name: string; code: string; message: string }[];
-      assert.deepEqual(
-        [failed?.name, failed?.code, `model-c: ${failed?.message}`, more.length],
-        ['model-c', 'remote', error.message, 0],
-      );
+      assert.deepEqual([failed?.name, failed?.code, more.length], ['model-c', 'remote', 0]);
+      assert.equal(error.message, '1 of 5 models failed: model-c.');
+      assert.equal((error.cause as Error).message, (failed as { message: string }).message);
       return true;
     },
   );
@@ -67,7 +72,7 @@ test('update --all tells each model as it happens, indices included; --json has 
     /warning: model-c: /,
     /model-d 1\.1\.0 installed/,
     /model-e 1\.1\.0 installed/,
-    /^error: model-c: /m,
+    /^error: 1 of 5 models failed: model-c\.$/m,
   ].map((part) => text.stderr.search(part));
   assert.deepEqual(
     [...places].sort((x, y) => x - y),
@@ -89,13 +94,17 @@ test('update --all tells each model as it happens, indices included; --json has 
   );
 });
 
-test('update: two of five fail: one error with a problem for each, and the exit code of the first', async (t) => {
+test('update: two of five fail: each is told once, as it happens, and the exit code is that of the first', async (t) => {
   const world = await createWorld(t);
   await fiveModels(world);
   await writeFile(join(world.mirrorDirectory, 'models-v1.1.0', 'model-d.tar.gz.index.json'), '{}');
   const { exitCode, stderr } = await world.run(['update', '--all']);
   assert.equal(exitCode, 5, stderr);
-  assert.match(stderr, /error: 2 of 5 models failed\.\n {2}model-c: .*\n(.*\n)?.* {2}model-d: /);
+  assert.match(
+    stderr,
+    /warning: model-c: .*\n(.*\n)*warning: model-d: .*\n(.*\n)*error: 2 of 5 models failed: model-c, model-d\.$/,
+  );
+  assertToldOnce(stderr);
 });
 
 for (const [signal, exitCode] of [
@@ -223,4 +232,33 @@ test('verify --repair: what can’t be fetched for one model doesn’t keep the 
     () => assert.fail('alpha is still damaged'),
     (error: Error) => assert.match(error.message, /alpha/),
   );
+});
+
+test('where one of several names fails, its error is told once, by every command, and so is one that all have', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' }, beta: { version: '1.0.0' } });
+  for (const args of [
+    ['install', 'nonsense', 'alpha', 'beta'],
+    ['install', 'alpha@9.0.0', 'nonsense', 'beta'],
+    ['export', 'nonsense', 'alpha', '--to', world.path('usb')],
+    ['remove', 'nonsense', 'alpha'],
+  ]) {
+    const { exitCode, stderr } = await world.run(args);
+    assert.equal(exitCode, 3, stderr);
+    assert.match(stderr, /^error: [12] of [23] models failed: .*nonsense\.$/m);
+    assertToldOnce(stderr);
+  }
+  const nobody = await world.run(['install', 'one', 'two', '--manifest', `${world.mirror.url}/none.json`], {
+    cache: world.path('new'),
+  });
+  assert.equal(nobody.exitCode, 5);
+  assert.match(nobody.stderr, /warning: one: .*\n(.*\n)*warning: two: failed for the same reason\nerror: 2 of 2/);
+  assertToldOnce(nobody.stderr);
+  const broken = world.path('broken.json');
+  await writeFile(broken, JSON.stringify({ manifest_version: '1.0.0', models: { a: {}, b: {} } }));
+  const invalid = await world.run(['install', 'one', 'two', '--json', '--manifest', broken], {
+    cache: world.path('new'),
+  });
+  assert.match(invalid.stderr, /\$\.models\.a\.version: is missing[\s\S]*\$\.models\.b\.version/, 'no problem is lost');
+  assert.ok(JSON.parse(invalid.stdout).error.details.failed[0].problems.length > 1);
 });

@@ -1,10 +1,10 @@
 import { toAircherError } from '../../core/errors.ts';
 import { exitUpdatesFound } from '../../core/exit-codes.ts';
 import { formatBytes, plural } from '../../core/format.ts';
-import type { Models, UpdateStatus } from '../api.ts';
+import type { Models, SpaceChanges, UpdateStatus } from '../api.ts';
 import { checkUpdates } from '../operations/check-updates.ts';
 import type { Columns, Output } from '../render/output.ts';
-import { type Command, otherWeightsOptions } from './command.ts';
+import { type Command, type CommandCall, otherWeightsOptions } from './command.ts';
 import { noModels } from './show-models.ts';
 import { differ, tellSpace, tellStays } from './tell.ts';
 
@@ -16,7 +16,8 @@ export const checkUpdatesCommand: Command = {
     'gte-large --json': 'one model, for programs',
   },
   options: { '--exit-code': 'exit with 10 where there are updates', ...otherWeightsOptions },
-  async run({ client, names, options, output, context }) {
+  async run(call) {
+    const { client, names, options, output, context } = call;
     const weights = options.weights?.at(-1);
     const statuses = await showUpdates(
       checkUpdates(client, { ...context, names, weights }),
@@ -26,7 +27,7 @@ export const checkUpdatesCommand: Command = {
       },
     );
     const updates = statuses.filter(({ status }) => status === 'update').length;
-    if (updates > 0) output.note(`${plural(updates, 'update')}. To install: update --all`);
+    if (updates > 0) adviseUpdate(updates, call);
     else if (client.offline) output.note('Nothing newer is known here. Offline, no host is asked.');
     else if (statuses.length > 0 && statuses.every(({ status }) => status === 'up-to-date')) {
       output.note('Everything is up to date.');
@@ -34,6 +35,24 @@ export const checkUpdatesCommand: Command = {
     return options['exit-code'] && updates > 0 ? exitUpdatesFound : 0;
   },
 };
+
+/** Names the command that brings the updates which were found: with the options of this call. */
+export function adviseUpdate(updates: number, { names, options, output }: CommandCall): void {
+  const given = Object.entries(options).filter(([option]) => !ofThisCall.has(option));
+  const words = given.flatMap(([option, values = []]) =>
+    values.flatMap((value) => [`--${option}`, ...(value === '' ? [] : [shellWord(value)])]),
+  );
+  const command = ['update', ...(names.length > 0 ? names : ['--all']), ...words].join(' ');
+  output.note(`${plural(updates, 'update')}. To install: ${command}`);
+}
+
+/** Options that don't belong into the advice: what was looked at here, and how it was shown. */
+const ofThisCall = new Set(['all', 'plan', 'exit-code', 'json', 'quiet', 'verbose', 'no-color']);
+
+/** As a shell takes it for one word. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
 
 /**
  * Shows what `check-updates` and `update --plan` found: a document, or a table, why models stay,
@@ -75,7 +94,15 @@ const columns: Columns<UpdateStatus> = {
       ? undefined
       : `${bytes === undefined ? 'up to' : `${formatBytes(bytes)} of`} ${formatBytes(size)}`,
   CHANGES: (status) => status.differences.join(', ') || undefined,
-  INDICES: (status) => (status.size_bytes === undefined ? undefined : indices[status.space_change]),
+  INDICES: (status) => (status.size_bytes === undefined ? undefined : indicesOf(status)),
 };
+
+/** Where weights differ in that, which ones it concerns: the rest stays valid. */
+function indicesOf(space: SpaceChanges): string {
+  const worst = indices[space.space_change];
+  if (!differ(space)) return worst;
+  const concerned = space.weights.filter(({ space_change }) => space_change === space.space_change);
+  return `${worst} for ${concerned.map(({ path }) => path).join(', ')}`;
+}
 
 const indices = { same: 'stay valid', changes: 'must be rebuilt', unknown: 'unknown: rebuild to be sure' } as const;

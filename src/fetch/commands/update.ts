@@ -4,7 +4,7 @@ import type { UpdatePlan } from '../api.ts';
 import { checkUpdates } from '../operations/check-updates.ts';
 import { updateModels } from '../operations/update-models.ts';
 import type { Output } from '../render/output.ts';
-import { showUpdates } from './check-updates.ts';
+import { adviseUpdate, showUpdates } from './check-updates.ts';
 import { type Command, type CommandCall, otherWeightsOptions } from './command.ts';
 import { noModels } from './show-models.ts';
 import { tellInstalled, tellSpace, tellStays } from './tell.ts';
@@ -47,13 +47,16 @@ export const updateCommand: Command = {
   },
 };
 
-async function showPlan({ client, names, options, output, context }: CommandCall): Promise<undefined> {
+async function showPlan(call: CommandCall): Promise<undefined> {
+  const { client, names, options, output, context } = call;
   const sameSpace = options['same-space'] !== undefined;
   const weights = options.weights?.at(-1);
   const found = checkUpdates(client, { ...context, names, weights, nameChangedTensors: true, sameSpace });
-  await showUpdates(found, output, ({ name, status, plan }) => {
+  const statuses = await showUpdates(found, output, ({ name, status, plan }) => {
     if (status === 'update' && plan !== undefined) printPlan(name, plan, output);
   });
+  const updates = statuses.filter(({ status }) => status === 'update').length;
+  if (updates > 0) adviseUpdate(updates, call);
 }
 
 function printPlan(name: string, plan: UpdatePlan, output: Output): void {

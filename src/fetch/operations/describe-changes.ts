@@ -54,13 +54,15 @@ function compare(space: string | undefined, after: ManifestModel, wanted: string
 
 /**
  * What differs between two versions of a model, as a manifest tells it: `weights`, `tokenizer`,
- * `384 → 768 dimensions`, …
+ * `onnx/model.onnx`, `384 → 768 dimensions`, …
  */
 export function describeChanges(before: ManifestModel, after: ManifestModel): string[] {
   const { fingerprints: old = {}, embedding: was } = before;
   const { fingerprints: next = {}, embedding: is } = after;
+  const changed = parts.filter((part) => differs(old[part], next[part]));
   return [
-    ...parts.filter((part) => differs(old[part], next[part])),
+    ...changed,
+    ...(changed.some((part) => ofAllWeights.includes(part)) ? [] : otherWeights(before, after)),
     ...arrow(was?.dimensions, is?.dimensions, 'dimensions'),
     ...arrow(was?.max_tokens, is?.max_tokens, 'tokens at most'),
     ...arrow(before.license, after.license, 'as licence'),
@@ -68,6 +70,17 @@ export function describeChanges(before: ManifestModel, after: ManifestModel): st
 }
 
 const parts = ['weights', 'layout', 'tokenizer', 'pooling', 'architecture'] as const;
+/** Where these differ, so does the space of every rendition: there is no need to name each. */
+const ofAllWeights: readonly string[] = ['tokenizer', 'pooling'];
+
+/** The fingerprints are the default's. Of others the manifest has nothing but their space. */
+function otherWeights(before: ManifestModel, after: ManifestModel): readonly string[] {
+  return (before.weights ?? []).flatMap((old) => {
+    const now = after.weights?.find(({ path }) => path === old.path);
+    const isDefault = old.default && now?.default;
+    return now !== undefined && !isDefault && now.space !== old.space ? [old.path] : [];
+  });
+}
 
 function differs(before: unknown, after: unknown): boolean {
   return before !== undefined && after !== undefined && before !== after;

@@ -1,11 +1,12 @@
-import { AircherError, type Problem, toAircherError } from '../../core/errors.ts';
+import { AircherError, toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import type { ModelFailure } from '../api.ts';
 
 /**
- * Does something to one model after the other. A failure ends that one alone: it is warned of as it
- * happens, the rest goes on, and one error at the end tells all (`tellAll`). Cancelled, it ends at
- * once, as `interrupted`.
+ * Does something to one model after the other. A failure ends that one alone, and the rest goes on.
+ * Of several models, each failure is warned of as it happens, and the error at the end only counts
+ * and names those that failed: what is wrong has been told, and is in `details.failed`. Its code is
+ * that of the first failure. Cancelled, it ends at once, as `interrupted`.
  */
 export async function eachModel<Item extends { readonly name: string }, Report>(
   items: readonly Item[],
@@ -21,26 +22,33 @@ export async function eachModel<Item extends { readonly name: string }, Report>(
       reports.push(await work(item));
     } catch (thrown) {
       if (context.signal?.aborted) {
-        const error = new AircherError('interrupted', 'Interrupted.', { cause: thrown });
-        throw tellAll(error, reports, failures);
+        throw new AircherError('interrupted', 'Interrupted.', { cause: thrown, details: detailsOf(reports, failures) });
       }
-      const failure = { name, error: toAircherError(thrown) };
-      const { level, code, ...problem } = problemOf(failure);
-      if (items.length > 1 && failures.every(({ error }) => error !== failure.error)) warn(context, problem);
-      failures.push(failure);
+      const error = toAircherError(thrown);
+      if (items.length > 1) {
+        // What they all need (the manifest) may have failed once for all.
+        const isTold = failures.some((failure) => failure.error === error);
+        if (isTold) warn(context, { file: name, message: 'failed for the same reason' });
+        else warnOf(context, name, error);
+      }
+      failures.push({ name, error });
     }
   }
-  const [first, second] = failures;
+  const [first] = failures;
   if (first === undefined) return reports;
-  // What they all need (the manifest) may have failed once for all.
-  if (failures.every(({ error }) => error === first.error)) {
-    const place = items.length > 1 && second === undefined ? `${first.name}: ` : '';
-    throw tellAll(first.error, reports, failures, place);
+  const { code, message, hint, problems, details: own } = first.error;
+  const details = detailsOf(reports, failures);
+  if (items.length === 1) {
+    throw new AircherError(code, message, { cause: first.error, hint, problems, details: { ...own, ...details } });
   }
-  const summary = new AircherError(first.error.code, `${failures.length} of ${items.length} models failed.`, {
-    problems: failures.map(problemOf),
-  });
-  throw tellAll(summary, reports, failures);
+  const names = [...new Set(failures.map(({ name }) => name))].join(', ');
+  const summary = `${failures.length} of ${items.length} models failed: ${names}.`;
+  throw new AircherError(code, summary, { cause: first.error, details });
+}
+
+function warnOf(context: RunContext, name: string, { message, hint, problems }: AircherError): void {
+  warn(context, { file: name, message, hint });
+  if (problems.length > 1) for (const problem of problems) warn(context, problem);
 }
 
 interface Failure {
@@ -48,28 +56,13 @@ interface Failure {
   readonly error: AircherError;
 }
 
-/**
- * The error, with what was done besides: `details.models`, the reports, and `details.failed`, by
- * model.
- */
-function tellAll(
-  error: AircherError,
+/** What was done besides, and what failed. */
+function detailsOf(
   models: readonly unknown[],
   failures: readonly Failure[],
-  place = '',
-): AircherError {
-  const failed = failures.map(
-    ({ name, error: { code, message, hint } }): ModelFailure => ({ name, code, message, hint }),
-  );
-  const { code, message, hint, problems, details } = error;
-  return new AircherError(code, place + message, {
-    cause: error,
-    hint,
-    problems,
-    details: { ...details, models, failed },
+): { readonly models: readonly unknown[]; readonly failed: readonly ModelFailure[] } {
+  const failed = failures.map(({ name, error: { code, message, hint, problems } }) => {
+    return { name, code, message, hint, problems };
   });
-}
-
-function problemOf({ name, error: { code, message, hint } }: Failure): Problem {
-  return { level: 'error', file: name, message, code, hint };
+  return { models, failed };
 }
