@@ -61,8 +61,10 @@ const words: Readonly<Record<WeightsChange['space_change'], string>> = {
 
 /** `onnx/model.onnx: indices must be rebuilt`, a line a rendition. */
 export function describeWeightsChanges(changes: readonly WeightsChange[]): readonly string[] {
-  return changes.map(({ path, default: isDefault, was, space_change: change }) => {
-    const place = was === undefined ? path : `${was} → ${path}`;
-    return `${place}${isDefault ? ' (default)' : ''}: ${words[change]}`;
-  });
+  return changes.map((change) => `${describePlace(change)}: ${words[change.space_change]}`);
+}
+
+/** `onnx/model.onnx`, `model.safetensors (default)`, `old.onnx → new.onnx`. */
+export function describePlace({ path, default: isDefault, was }: WeightsChange): string {
+  return `${was === undefined ? path : `${was} → ${path}`}${isDefault ? ' (default)' : ''}`;
 }

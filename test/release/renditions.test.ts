@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
+import { totalSize } from '../../src/contract/fields.ts';
 import type { Manifest } from '../../src/contract/manifest.ts';
+import { formatBytes } from '../../src/core/format.ts';
 import { ggufFile } from '../fixtures/gguf-file.ts';
 import { onnxFile, tensor } from '../fixtures/onnx-file.ts';
 import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
 
 const onnx = 'onnx/model.onnx';
 const gguf = 'tiny.gguf';
+/** Of 2 MB, beside which model.safetensors is small. */
+const large = tensor({ name: 'large', dims: [500_000], raw: Buffer.alloc(2_000_000, 7) });
 const graph = (seed: number): Buffer => onnxFile({ initializers: [tensor({ dims: [2], raw: Buffer.alloc(8, seed) })] });
 
 async function manifestOf(workspace: ReleaseWorkspace): Promise<Manifest> {
@@ -48,7 +52,7 @@ test('added ONNX is a patch; exchanged it needs a minor version, its space chang
   assert.match(told, /onnx\/model\.onnx: new/);
   assert.match(
     told,
-    /- \*\*alpha\*\*: model\.safetensors \([\d.]+ [kM]?B, the default\), onnx\/model\.onnx \([\d.]+ [kM]?B\)\n/i,
+    /- \*\*alpha\*\*: model\.safetensors \([\d.]+ [kM]?B, the default\), onnx\/model\.onnx \([\d.]+ [kM]?B\); the archive with all of them has [\d.]+ [kM]?B\n/i,
   );
 
   await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: graph(2) } });
@@ -67,6 +71,10 @@ test('added ONNX is a patch; exchanged it needs a minor version, its space chang
   assert.notEqual(exchanged[onnx], added[onnx]);
   const notes = await notesOf(workspace);
   assert.match(notes, /Indices built with alpha's onnx\/model\.onnx must be rebuilt/);
+  assert.match(
+    notes,
+    /\| same for model\.safetensors \(default\), \*\*changed for onnx\/model\.onnx: rebuild indices\*\* \|\n/,
+  );
   assert.match(
     notes,
     /- model\.safetensors \(default\): indices stay valid\n {2}- onnx\/model\.onnx: indices must be rebuilt/,
@@ -97,7 +105,10 @@ test('another default is compared with the old one, and the old weights go on un
   assert.equal(alpha?.embedding?.space, before[onnx]);
   assert.equal(alpha?.tensors?.parameters, 2);
   const notes = await notesOf(workspace);
-  assert.match(notes, /Indices built with alpha must be rebuilt/);
+  assert.match(
+    notes,
+    /Indices built with alpha's model\.safetensors → onnx\/model\.onnx \(default\) must be rebuilt[\s\S]*\| same for model\.safetensors and onnx\/model\.onnx, \*\*changed for model\.safetensors → onnx/,
+  );
   assert.match(
     notes,
     /model\.safetensors → onnx\/model\.onnx \(default\): indices must be rebuilt\n {2}- model\.safetensors: indices stay valid\n {2}- onnx\/model\.onnx: indices stay valid/,
@@ -124,4 +135,15 @@ test('models of ONNX alone and of GGUF alone go down the whole line', async (t) 
     assert.equal(entry?.embedding?.space, entry?.weights?.[0]?.space);
     assert.equal(entry?.embedding?.dimensions, 32);
   }
+});
+
+test('the notes tell what the default takes on disk, though the archive has more', async (t) => {
+  const workspace = await createReleaseWorkspace(t);
+  await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: onnxFile({ initializers: [large] }) } });
+  await workspace.configure({ models: { alpha: modelConfig('alpha', '1.0.0', { default_weights: onnx }) } });
+  await workspace.json(['release', '--dry-run']);
+  const { alpha } = (await manifestOf(workspace)).models;
+  const other = alpha?.weights?.find(({ path }) => path === 'model.safetensors')?.size_bytes ?? 0;
+  const expected = totalSize(alpha?.files ?? []) - other;
+  assert.match(await notesOf(workspace), new RegExp(`\\| \`alpha\` \\| 1\\.0\\.0 \\| ${formatBytes(expected)} \\|`));
 });

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { defaultHubEndpoint, type ReleaseConfig } from '../../contract/release-config.ts';
+import { weightFormats } from '../../contract/weights-field.ts';
 import { formatBytes } from '../../core/format.ts';
 import { markdownText } from '../../core/markdown.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
+import { sizeOnDisk } from '../../fetch/cache/wanted-weights.ts';
 import type { Workspace } from '../workspace.ts';
 import { cardExample, hasModules } from './card-example.ts';
 import type { WrittenManifest } from './write-manifest.ts';
@@ -31,11 +33,14 @@ export function composeModelCard(
   tag: string,
 ): string {
   const entries = Object.entries(models);
+  const formats = weightFormats.filter((format) =>
+    entries.some(([, { weights }]) => weights?.some((one) => one.format === format)),
+  );
   const metadata = {
     ...cardLicense(entries.map(([, entry]) => entry.license)),
     library_name: 'sentence-transformers',
     pipeline_tag: 'sentence-similarity',
-    tags: ['sentence-transformers', 'feature-extraction', 'sentence-similarity', 'safetensors', config.namespace],
+    tags: ['sentence-transformers', 'feature-extraction', 'sentence-similarity', ...formats, config.namespace],
   };
   const rows = entries.map(([name, entry]) => {
     const facts = entry.embedding ?? {};
@@ -45,7 +50,7 @@ export function composeModelCard(
       facts.dimensions ?? '–',
       facts.max_tokens ?? '–',
       markdownText(facts.pooling ?? '–'),
-      formatBytes(entry.size_bytes),
+      formatBytes(sizeOnDisk(entry, ['default'])),
       markdownText(entry.license ?? '–'),
     ];
     return `| ${cells.join(' | ')} |`;
@@ -62,7 +67,7 @@ export function composeModelCard(
       config.huggingface?.raw_files ? ', and a folder of raw files that loads as it is' : ''
     }; \`manifest.json\` describes all of them.`,
     '',
-    '| model | version | dimensions | max tokens | pooling | download | licence |',
+    '| model | version | dimensions | max tokens | pooling | size on disk | licence |',
     '|---|---|---|---|---|---|---|',
     ...rows,
     '',

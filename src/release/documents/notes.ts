@@ -7,8 +7,9 @@ import { formatBytes, plural } from '../../core/format.ts';
 import { markdownText } from '../../core/markdown.ts';
 import { toolVersion } from '../../core/tool-version.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
+import { sizeOnDisk } from '../../fetch/cache/wanted-weights.ts';
 import { changeKind, contentOf } from '../../model/version-rules.ts';
-import { describeWeightsChanges, weightsChanges } from '../../model/weights-changes.ts';
+import { describePlace, describeWeightsChanges, weightsChanges } from '../../model/weights-changes.ts';
 import { sourceRevision } from '../plan/generation-time.ts';
 import type { Plan, PlannedModel } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
@@ -118,10 +119,12 @@ function summary(plan: Plan, rows: readonly Row[]): string {
   const counts = [`${plural(changed, 'model')} new or changed`, `${rows.length - changed} carried forward`];
   const dropped = droppedModels(plan).length;
   if (dropped > 0) counts.push(`${dropped} no longer offered`);
-  const rebuild = rows.flatMap((row) => [
-    ...(spaceChange(row) === 'changed' ? [row.planned.name] : []),
-    ...otherWeightsToRebuild(row).map((path) => `${row.planned.name}'s ${markdownText(path)}`),
-  ]);
+  const rebuild = rows.flatMap((row) => {
+    const { name } = row.planned;
+    const { kept, lost } = weightsOfIndices(row);
+    if (lost.length === 0) return spaceChange(row) === 'changed' ? [name] : [];
+    return kept.length === 0 ? [name] : lost.map((place) => `${name}'s ${place}`);
+  });
   const warning =
     rebuild.length === 0
       ? ''
@@ -135,29 +138,43 @@ function modelTable(rows: readonly Row[]): string {
     const cells = [
       `\`${planned.name}\``,
       entry.version,
-      formatBytes(entry.size_bytes),
+      formatBytes(sizeOnDisk(entry, ['default'])),
       entry.embedding?.dimensions ?? '–',
       markdownText(entry.license ?? '–'),
       changeCell(row),
-      { changed: '**changed: rebuild indices**', same: 'same', new: 'new', unknown: 'unknown' }[spaceChange(row)],
+      spaceCell(row),
     ];
     return `| ${cells.join(' | ')} |`;
   });
   return [
-    '| model | version | download | dimensions | licence | change | embedding space |',
+    '| model | version | size | dimensions | licence | change | embedding space |',
     '|---|---|---|---|---|---|---|',
     ...lines,
+    '',
+    'Sizes are those on disk of what `install` brings, which is fetched compressed.',
   ].join('\n');
 }
 
-/** Of models with several weights: which there are, and which one comes unasked. */
+function spaceCell(row: Row): string {
+  const { kept, lost } = weightsOfIndices(row);
+  if (kept.length > 0 && lost.length > 0) {
+    return `same for ${list(kept)}, **changed for ${list(lost)}: rebuild indices**`;
+  }
+  return { changed: '**changed: rebuild indices**', same: 'same', new: 'new', unknown: 'unknown' }[spaceChange(row)];
+}
+
+/** Of models with several weights: which there are, how large each is, and which comes unasked. */
 function renditions(rows: readonly Row[]): string {
-  const lines = rows.flatMap(({ planned, entry: { weights = [] } }) => {
+  const lines = rows.flatMap(({ planned, entry }) => {
+    const { weights = [] } = entry;
     if (weights.length < 2) return [];
-    const each = weights.map(({ path, size_bytes: size, default: isDefault }) => {
-      return `${markdownText(path)} (${formatBytes(size)}${isDefault ? ', the default' : ''})`;
+    const each = weights.map(({ path, default: isDefault }) => {
+      const size = formatBytes(sizeOnDisk(entry, [path]));
+      return `${markdownText(path)} (${size}${isDefault ? ', the default' : ''})`;
     });
-    return [`- **${planned.name}**: ${each.join(', ')}`];
+    return [
+      `- **${planned.name}**: ${each.join(', ')}; the archive with all of them has ${formatBytes(entry.size_bytes)}`,
+    ];
   });
   if (lines.length === 0) return '';
   const how =
@@ -173,10 +190,15 @@ function changeCell({ planned, entry, before }: Row): string {
   return `${semver.diff(previous, entry.version)}, was ${previous}`;
 }
 
-/** Weights beside the default whose space changed. */
-function otherWeightsToRebuild({ entry, before }: Row): readonly string[] {
+/** The weights that readers may have indices of: those whose indices stay valid, and the others. */
+function weightsOfIndices({ entry, before }: Row): {
+  readonly kept: readonly string[];
+  readonly lost: readonly string[];
+} {
   const changes = before === null ? [] : weightsChanges(before, entry.weights);
-  return changes.flatMap((change) => (change.default || change.space_change !== 'changes' ? [] : [change.path]));
+  const those = (...wanted: readonly string[]): readonly string[] =>
+    changes.filter((one) => wanted.includes(one.space_change)).map((one) => markdownText(describePlace(one)));
+  return { kept: those('same'), lost: those('changes', 'gone') };
 }
 
 type SpaceChange = 'changed' | 'same' | 'new' | 'unknown';
