@@ -19,7 +19,8 @@ export const jsonKeys: Readonly<Record<string, string>> = {
   bytes_to_copy: 'to be taken from installed versions or the Hugging Face cache',
   bytes_to_fetch: 'to come over the network, the index not counted; left out where it could not be measured',
   changed_files: 'paths of files of which anything changes',
-  changed_tensors: '`PATH: TENSOR` of each tensor whose bytes change; left out where that cannot be known',
+  changed_tensors:
+    '`PATH: TENSOR` of each tensor in a safetensors file whose bytes change (of other files see `changed_files`); left out where that cannot be known',
   changes: 'what the maintainers say of the new version',
   check: 'the command of release.json that agreed with every model; null where it has none',
   checked: 'files and directories that were looked at',
@@ -146,13 +147,14 @@ export const jsonKeys: Readonly<Record<string, string>> = {
   signatures: 'names of the signature files that stand beside the documents now',
   signing: 'what release.json is to say of the new key',
   similarity: 'how vectors are compared',
-  size_bytes: 'of the file, archive, weights or installed version',
+  size_bytes:
+    'of the file, archive or weights; of a model that is installed or offered, on disk: of the weights that are meant, with all files that are no weights',
   source: 'where the model is from',
   source_bytes: 'of the source files; null where nothing is packed',
   source_file_count: 'how many there are; null where nothing is packed',
   space: 'the embedding space: vectors of two models may be compared only where this is equal',
   space_change:
-    'whether vectors of both versions can be compared: `changes` means that indices must be rebuilt; of several weights the worst',
+    'whether vectors of both versions can be compared: `changes` means that indices must be rebuilt; of several weights the worst. In a plan `unknown` until the model is packed',
   state: 'of a file, a release, or what a command was to bring about',
   status: 'of an update, or of a finding',
   step: 'of the release',

@@ -4,6 +4,7 @@ import { type AircherError, formatPlace, type Problem } from '../core/errors.ts'
 import { formatBytes, plural } from '../core/format.ts';
 import { markdownText } from '../core/markdown.ts';
 import type { Plan } from '../release/plan/plan-record.ts';
+import { describePlannedWeights } from '../release/plan/planned-weights.ts';
 import type { PublishReport } from '../release/publish/publish-release.ts';
 import type { VerifyReport } from '../release/verify/verify-release.ts';
 import { verifiedHosts } from './describe-verify.ts';
@@ -130,6 +131,7 @@ function planSummary(plan: Plan): string {
     `## Plan of ${plan.tag}, ${base}`,
     '',
     markdownTable(['model', 'version', 'action', 'source', 'to', 'why'], rows),
+    ...describePlannedWeights(plan.models).map((line, at) => `${at === 0 ? '\n' : ''}- ${markdownText(line)}`),
     ...(plan.dropped.length > 0 ? ['', `No longer offered: ${plan.dropped.join(', ')}`] : []),
   ].join('\n');
 }

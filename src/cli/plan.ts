@@ -7,6 +7,7 @@ import { loadConfig } from '../release/load-config.ts';
 import { announcedKeyProblems } from '../release/plan/key-continuity.ts';
 import type { Plan } from '../release/plan/plan-record.ts';
 import { type PlanOptions, planRelease } from '../release/plan/plan-release.ts';
+import { describePlannedWeights } from '../release/plan/planned-weights.ts';
 import { type CommandDependencies, printResult, questionPatience, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 
@@ -102,6 +103,8 @@ function describePlan(plan: Plan): string {
     '',
     `${plural(packed, 'model')} to pack (${formatBytes(bytes)}), ${plan.models.length - packed} carried forward`,
   ];
+  const weights = describePlannedWeights(plan.models);
+  if (weights.length > 0) lines.push('', ...weights);
   if (plan.dropped.length > 0) lines.push(`no longer offered: ${plan.dropped.join(', ')}`);
   return lines.join('\n');
 }

@@ -65,6 +65,6 @@ export function describeWeightsChanges(changes: readonly WeightsChange[]): reado
 }
 
 /** `onnx/model.onnx`, `model.safetensors (default)`, `old.onnx → new.onnx`. */
-export function describePlace({ path, default: isDefault, was }: WeightsChange): string {
+export function describePlace({ path, default: isDefault, was }: Omit<WeightsChange, 'space_change'>): string {
   return `${was === undefined ? path : `${was} → ${path}`}${isDefault ? ' (default)' : ''}`;
 }

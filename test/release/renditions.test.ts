@@ -147,3 +147,43 @@ test('the notes tell what the default takes on disk, though the archive has more
   const expected = totalSize(alpha?.files ?? []) - other;
   assert.match(await notesOf(workspace), new RegExp(`\\| \`alpha\` \\| 1\\.0\\.0 \\| ${formatBytes(expected)} \\|`));
 });
+
+test('plan tells of each of the weights whether indices stay valid, as far as it can without reading them', async (t) => {
+  const workspace = await createReleaseWorkspace(t);
+  const [safetensors, fp16] = ['model.safetensors', 'onnx/model_fp16.onnx'];
+  await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: graph(1), [fp16]: graph(3) } });
+  const first = (await workspace.json(['plan'])) as PlanDocument;
+  assert.deepEqual(first.models[0]?.weights, [], 'nobody has an index');
+  await workspace.json(['release']);
+  await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: graph(2) } });
+  await rm(workspace.path('models/alpha', fp16));
+  await configure(workspace, '1.1.0', '2.0.0');
+
+  const plan = async () => ((await workspace.json(['plan'])) as PlanDocument).models.map(({ weights }) => weights);
+  const kept = { path: safetensors, default: true, space_change: 'same' };
+  const unread = [
+    { ...kept, space_change: 'unknown' },
+    { path: onnx, space_change: 'unknown' },
+    { path: fp16, space_change: 'gone' },
+  ];
+  const sorted = (weights: readonly { path: string }[] | undefined) => {
+    return [...(weights ?? [])].sort((a, b) => (a.path < b.path ? -1 : 1));
+  };
+  const [alpha, beta] = await plan();
+  assert.deepEqual(sorted(alpha), sorted(unread));
+  assert.deepEqual(beta, [kept], 'what is carried forward stays as it is');
+  const told = (await workspace.run(['plan'])).stdout;
+  assert.match(told, /^alpha, model\.safetensors \(default\): `pack` will tell$/m);
+  assert.match(told, /^alpha, onnx\/model_fp16\.onnx: gone/m);
+
+  await workspace.json(['release', '--dry-run']);
+  const packed = [kept, { path: onnx, space_change: 'changes' }, { path: fp16, space_change: 'gone' }];
+  assert.deepEqual(sorted((await plan())[0]), sorted(packed), 'these files were packed here');
+  assert.match((await workspace.run(['plan'])).stdout, /^alpha, onnx\/model\.onnx: indices must be rebuilt$/m);
+  await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: graph(5) } });
+  assert.deepEqual(sorted((await plan())[0]), sorted(unread), 'these were not');
+});
+
+interface PlanDocument {
+  readonly models: readonly { readonly weights: readonly { path: string }[] }[];
+}

@@ -4,19 +4,16 @@ import { isDeepStrictEqual } from 'node:util';
 import { packArchive } from '../../archive/pack-archive.ts';
 import { archiveName, indexName } from '../../contract/artifacts.ts';
 import type { ArchiveFormat } from '../../contract/fields.ts';
-import { mapConcurrently } from '../../core/concurrency.ts';
 import { AircherError, systemErrorCode, throwProblems } from '../../core/errors.ts';
-import { sha256 } from '../../core/hashing.ts';
+import type { Sha256 } from '../../core/hashing.ts';
 import { fileStamp } from '../../core/read-files.ts';
 import { fingerprintsOf } from '../../model/fingerprints.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import type { Workspace } from '../workspace.ts';
 import { indexProblem } from './index-limit.ts';
 import { type PackRecord, readPackRecord, writePackRecord } from './pack-record.ts';
+import { type ArchiveForm, archiveForm, sourceState } from './source-state.ts';
 import type { StagedModel } from './stage-models.ts';
-
-/** npm's constant: 1985-10-26, the modification time of everything in an archive. */
-const defaultArchiveTime = 499_162_500;
 
 /**
  * Packs the staged models into `--out`, one after the other, each over all cores. What is packed
@@ -29,19 +26,20 @@ export async function packModels(
 ): Promise<readonly PackRecord[]> {
   await mkdir(workspace.out, { recursive: true });
   await removeTornFiles(workspace.out);
-  const format = loaded.config.archive?.format ?? 'tar.gz';
+  const form = archiveForm(loaded.config, workspace);
   const records: PackRecord[] = [];
   for (const model of staged) {
     workspace.signal?.throwIfAborted();
-    records.push(await packModel(model, format, workspace));
+    records.push(await packModel(model, form, workspace));
   }
   return records;
 }
 
-async function packModel(staged: StagedModel, format: ArchiveFormat, workspace: Workspace): Promise<PackRecord> {
+async function packModel(staged: StagedModel, form: ArchiveForm, workspace: Workspace): Promise<PackRecord> {
   const { name, version } = staged.planned;
-  const mtimeSeconds = workspace.environment.sourceDateEpoch ?? defaultArchiveTime;
-  const madeFrom = await sourceState(staged, format, mtimeSeconds);
+  const { format, mtimeSeconds } = form;
+  const stateNow = (): Promise<Sha256> => sourceState(name, staged.files, staged.facts.weights, form);
+  const madeFrom = await stateNow();
   const known = await readPackRecord(name, workspace).catch(() => undefined);
   if (
     known &&
@@ -64,7 +62,7 @@ async function packModel(staged: StagedModel, format: ArchiveFormat, workspace: 
   });
   const tooLarge = indexProblem({}, name, packed.indexSizeBytes);
   if (tooLarge) throwProblems('invalid', tooLarge.message, [tooLarge]);
-  if ((await sourceState(staged, format, mtimeSeconds)) !== madeFrom) {
+  if ((await stateNow()) !== madeFrom) {
     throw new AircherError('invalid', `the files of ${name} changed while they were packed`, {
       hint: 'Let whatever writes them finish, and run pack again.',
     });
@@ -83,19 +81,6 @@ async function packModel(staged: StagedModel, format: ArchiveFormat, workspace: 
   };
   await writePackRecord(record, workspace);
   return record;
-}
-
-/**
- * A digest over what tells that sources are the same without reading them, and their weights are
- * those of the record.
- */
-async function sourceState(staged: StagedModel, format: ArchiveFormat, mtimeSeconds: number): Promise<string> {
-  const files = await mapConcurrently(staged.files, 16, async (file) => [
-    file.path,
-    file.absolutePath,
-    (await fileStamp(file.absolutePath)) ?? null,
-  ]);
-  return sha256(JSON.stringify([staged.planned.name, format, mtimeSeconds, staged.facts.weights, files]));
 }
 
 async function stampArtifacts(

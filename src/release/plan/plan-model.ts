@@ -4,6 +4,7 @@ import { jsonPath } from '../../contract/problems-of.ts';
 import type { ModelConfig, ReleaseConfig } from '../../contract/release-config.ts';
 import type { Problem } from '../../core/errors.ts';
 import { warn } from '../../core/events.ts';
+import { weightsChanges } from '../../model/weights-changes.ts';
 import type { RemoteTuning } from '../../targets/remote.ts';
 import type { Target } from '../../targets/target.ts';
 import type { LoadedConfig } from '../load-config.ts';
@@ -19,6 +20,7 @@ import {
 } from './carry-forward.ts';
 import type { LastOffered } from './model-history.ts';
 import type { PlannedModel } from './plan-record.ts';
+import { plannedWeights } from './planned-weights.ts';
 import { routeModel } from './routing.ts';
 import { listModel } from './source-listing.ts';
 
@@ -198,6 +200,7 @@ function carried(
     source: model.source,
     entry,
     previous: previous ?? null,
+    weights: previous === undefined ? [] : weightsChanges(previous, entry.weights),
   };
 }
 
@@ -237,6 +240,7 @@ async function planPacked(
     source: model.source,
     entry: null,
     previous: previous ?? null,
+    weights: await plannedWeights(name, previous, listing.files, config, workspace),
   };
   return { planned, problems };
 }

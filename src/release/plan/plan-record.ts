@@ -13,6 +13,16 @@ import { writeFileAtomically } from '../../core/write-files.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import type { Workspace } from '../workspace.ts';
 
+/** What a new version means for an index that was made with these weights. */
+export interface PlannedWeights {
+  /** Where they stand now, or stood if they are gone; `was`: where they stood, if elsewhere. */
+  readonly path: string;
+  readonly default?: true;
+  readonly was?: string;
+  /** `unknown`: the file is there, and only packing tells what is in it. */
+  readonly space_change: 'same' | 'changes' | 'gone' | 'new' | 'unknown';
+}
+
 /** One model of a plan. */
 export interface PlannedModel {
   readonly name: string;
@@ -31,6 +41,11 @@ export interface PlannedModel {
   readonly entry: ManifestModel | null;
   /** The model's entry in the last published manifest that has it. */
   readonly previous: ManifestModel | null;
+  /**
+   * What becomes of each of the published weights, and which are new; of a packed model as far as
+   * that is known without reading its files.
+   */
+  readonly weights: readonly PlannedWeights[];
   /** The release of that manifest, where it isn't the base: the base had dropped the model. */
   readonly previous_release?: Omit<NonNullable<Plan['base']>, 'public_keys' | 'keys_of'>;
 }
@@ -110,6 +125,14 @@ export const planSchema = z.strictObject({
       ]),
       entry: z.nullable(manifestModelSchema),
       previous: z.nullable(manifestModelSchema),
+      weights: z.array(
+        z.strictObject({
+          path: z.string(),
+          default: z.optional(z.literal(true)),
+          was: z.optional(z.string()),
+          space_change: z.enum(['same', 'changes', 'gone', 'new', 'unknown']),
+        }),
+      ),
       previous_release: z.optional(
         z.strictObject({ tag: z.string(), size_bytes: z.int(), sha256: z.string(), kinds: z.array(kind) }),
       ),

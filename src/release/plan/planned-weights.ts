@@ -1,0 +1,57 @@
+import type { SourceFile } from '../../archive/pack-archive.ts';
+import type { ManifestModel } from '../../contract/manifest.ts';
+import type { ReleaseConfig } from '../../contract/release-config.ts';
+import { weightsAfter } from '../../model/version-rules.ts';
+import { describePlace, describeWeightsChanges, weightsChanges } from '../../model/weights-changes.ts';
+import { readPackRecord } from '../pack/pack-record.ts';
+import { archiveForm, sourceState } from '../pack/source-state.ts';
+import type { Workspace } from '../workspace.ts';
+import type { PlannedModel, PlannedWeights } from './plan-record.ts';
+
+/**
+ * What becomes of each of the published weights where a model is packed, as far as that is known
+ * without reading the files: all of it, where these very files were packed here before; else only
+ * which paths are gone.
+ */
+export async function plannedWeights(
+  name: string,
+  previous: ManifestModel | undefined,
+  files: readonly SourceFile[],
+  config: ReleaseConfig,
+  workspace: Workspace,
+): Promise<readonly PlannedWeights[]> {
+  if (previous === undefined) return [];
+  const record = await readPackRecord(name, workspace).catch(() => undefined);
+  const state = record && (await sourceState(name, files, record.facts.weights, archiveForm(config, workspace)));
+  if (record !== undefined && record.made_from === state) {
+    return weightsChanges(previous, weightsAfter(previous, record));
+  }
+  const here = new Set(files.map(({ path }) => path));
+  return (previous.weights ?? []).map(({ path, default: isDefault }) => ({
+    path,
+    ...(isDefault && { default: isDefault }),
+    space_change: here.has(path) ? 'unknown' : 'gone',
+  }));
+}
+
+/**
+ * Lines about models that had weights before. Where nothing is known yet of one, a line says so.
+ */
+export function describePlannedWeights(models: readonly PlannedModel[]): readonly string[] {
+  return models.flatMap(({ name, action, weights }) => {
+    if (weights.length === 0 || (action === 'carry' && weights.every(isSame))) return [];
+    if (weights.every(({ space_change }) => space_change === 'unknown')) {
+      return [`${name}: \`pack\` will tell whether indices stay valid`];
+    }
+    const lines = weights.map(({ space_change, ...place }) =>
+      space_change === 'unknown'
+        ? `${describePlace(place)}: \`pack\` will tell`
+        : describeWeightsChanges([{ ...place, space_change }]).join(),
+    );
+    return lines.map((line) => `${name}, ${line}`);
+  });
+}
+
+function isSame({ space_change }: PlannedWeights): boolean {
+  return space_change === 'same';
+}
