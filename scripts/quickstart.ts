@@ -9,6 +9,7 @@ import { exists } from '../src/core/read-files.ts';
 import { type StaticMirror, startStaticMirror } from '../src/rehearsal/static-mirror.ts';
 import { type TinyModelOptions, writeTinyModel } from '../test/fixtures/tiny-model.ts';
 import { buildClientPackage } from './build-client-package.ts';
+import { writeGguf } from './quickstart/gguf-rendition.ts';
 import { copyModel, type Retrained, retrainLastLayers, statedLicence } from './quickstart/own-model.ts';
 
 /**
@@ -22,7 +23,7 @@ const place = resolve(values.dir ?? join(root, 'quickstart'));
 const marker = join(place, '.made-by-quickstart');
 const started = performance.now();
 
-const small: TinyModelOptions = { layers: 4, hidden: 128, vocabulary: 4000, positions: 256, seed: 1 };
+const small = { layers: 4, hidden: 128, vocabulary: 4000, positions: 256, seed: 1 } satisfies TinyModelOptions;
 const large = { layers: 12, hidden: 256, vocabulary: 8000, positions: 512, seed: 2 } satisfies TinyModelOptions;
 
 function readOptions(): { readonly source?: string; readonly dir?: string } {
@@ -54,6 +55,7 @@ async function tell(mirror: StaticMirror): Promise<void> {
   const own = values.source === undefined ? undefined : resolve(values.source);
   heading('1. Two models, and a release.json that names them');
   await writeTinyModel(join(place, 'models/tiny-embedder'), small);
+  await writeGguf(join(place, 'models/tiny-embedder'), 'tiny-embedder-bf16.gguf', small);
   if (own === undefined) await writeTinyModel(join(place, 'models/base-embedder'), large);
   else await copyModel(own, join(place, 'models/base-embedder'));
   await writeReleaseConfig(mirror.url, '1.0.0', 'First version.');
@@ -64,11 +66,14 @@ async function tell(mirror: StaticMirror): Promise<void> {
   heading('2. The maintainer cuts models-v1.0.0');
   await maintainer('release');
 
-  heading('3. A user fetches the client, and installs both models');
+  heading('3. A user fetches the client, and installs both models, of one the GGUF file alone');
   const client = join(place, 'aircher.mjs');
   const answer = await fetch(`${mirror.url}/models-v1.0.0/aircher.mjs`);
   await writeFile(client, Buffer.from(await answer.arrayBuffer()));
-  await user('install', 'tiny-embedder', 'base-embedder');
+  await user('list', '--remote');
+  const full = await bytesServed(mirror, () => user('install', 'base-embedder'));
+  await user('install', 'tiny-embedder', '--weights', 'gguf');
+  say('Of tiny-embedder only the GGUF file came, with tokenizer and configs; model.safetensors stayed where it was.');
   const installed = (await user('path', 'base-embedder')).trim();
   await compare(join(place, 'models/base-embedder'), installed);
 
@@ -80,12 +85,9 @@ async function tell(mirror: StaticMirror): Promise<void> {
 
   heading('5. The user looks for updates, and takes them');
   await user('check-updates');
-  const before = mirror.log.entries.length;
-  await user('update', '--all');
-  const fetched = mirror.log.entries.slice(before).reduce((sum, entry) => sum + entry.bytesOut, 0);
-  const full = (await manifestSize('base-embedder')) ?? 0;
+  const fetched = await bytesServed(mirror, () => user('update', '--all'));
   say(
-    `Fetched ${formatBytes(fetched)} over HTTP; the whole archive has ${formatBytes(full)} (${((100 * fetched) / full).toFixed(1)} %). Changed: about ${formatBytes(retrained.bytes)}.`,
+    `Fetched ${formatBytes(fetched)} over HTTP; the first install of base-embedder took ${formatBytes(full)} (${((100 * fetched) / full).toFixed(1)} %). Changed: about ${formatBytes(retrained.bytes)}.`,
   );
   await user('verify');
   await compare(join(place, 'models/base-embedder'), (await user('path', 'base-embedder')).trim());
@@ -208,9 +210,11 @@ async function checkSums(directory: string): Promise<void> {
   }
 }
 
-async function manifestSize(model: string): Promise<number | undefined> {
-  const manifest = JSON.parse(await readFile(join(place, 'mirror/manifest.json'), 'utf8'));
-  return manifest.models[model]?.size_bytes;
+/** What the mirror sends meanwhile. */
+async function bytesServed(mirror: StaticMirror, run: () => Promise<unknown>): Promise<number> {
+  const before = mirror.log.entries.length;
+  await run();
+  return mirror.log.entries.slice(before).reduce((sum, entry) => sum + entry.bytesOut, 0);
 }
 
 async function sizeOf(directory: string): Promise<string> {
