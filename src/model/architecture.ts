@@ -10,7 +10,7 @@ import {
   originFields,
 } from './config-defaults.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
-import { oneRope } from './rope-fields.ts';
+import { canonicalRope } from './rope-fields.ts';
 
 /** Names in config.json of the dtypes that safetensors files hold. */
 const dtypeNames: Readonly<Record<string, string>> = {
@@ -20,7 +20,7 @@ const dtypeNames: Readonly<Record<string, string>> = {
   BF16: 'bfloat16',
 };
 
-/** Parts of two-tower models, whose `model_type` old files leave out. */
+/** The `model_type` of each part of a two-tower model, which old config.json files leave out. */
 const partTypes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   clip: { text_config: 'clip_text_model', vision_config: 'clip_vision_model' },
   siglip: { text_config: 'siglip_text_model', vision_config: 'siglip_vision_model' },
@@ -28,9 +28,8 @@ const partTypes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 /**
- * Digest of what the config.json of a folder says about the network, and its adapter_config.json
- * where there is an adapter; null where there is neither. `storedDtypes` are the dtypes of all
- * tensors.
+ * Digest of what a folder's config.json says about the network, and its adapter_config.json where
+ * there is one. Null where there is neither. `storedDtypes`: the dtypes of all tensors.
  */
 export function architectureOf(view: ModelView, directory: string, storedDtypes: Iterable<string>): Sha256 | null {
   const config = documentOf(view, inDirectory(directory, 'config.json'));
@@ -41,11 +40,13 @@ export function architectureOf(view: ModelView, directory: string, storedDtypes:
 }
 
 /**
- * What of config.json decides the vectors, in one form for all versions of transformers: without
- * what says nothing (config-defaults.ts), and without what follows from the other fields. `dtype`
- * (`torch_dtype` before transformers 5) is the precision that loaders compute in; left out, it is
- * that of the stored tensors, so it counts where it is another one. `storedDtypes` are the dtypes
- * of all tensors.
+ * The fields of config.json that decide the vectors, in the same form whichever version of
+ * transformers wrote them. Fields that say nothing (config-defaults.ts) are left out, and so are
+ * fields that follow from the others.
+ *
+ * `dtype` (`torch_dtype` before transformers 5) is the precision that loaders compute in. A config
+ * without it means the dtype of the stored tensors. So it is left out where it says just that.
+ * `storedDtypes`: the dtypes of all tensors.
  */
 export function networkFields(config: JsonObject, storedDtypes: Iterable<string>): JsonObject {
   const stored = [...storedDtypes].map((dtype) => dtypeNames[dtype]).filter((name) => name !== undefined);
@@ -53,11 +54,11 @@ export function networkFields(config: JsonObject, storedDtypes: Iterable<string>
 }
 
 function fieldsOf(config: JsonObject, type: string | undefined, stored: string | undefined): JsonObject {
-  const typed = oneDtype(config, stored);
+  const typed = canonicalDtype(config, stored);
   if (config.auto_map !== undefined) return without(typed, (name) => Object.hasOwn(originFields, name));
   const own = type !== undefined && Object.hasOwn(defaultsByModel, type) ? defaultsByModel[type] : undefined;
   const defaults: JsonObject = { ...defaultsOfAll, ...own };
-  const said = without(withoutDerived(oneRope(typed, type), type), (name, value) => {
+  const said = without(withoutDerived(canonicalRope(typed, type), type), (name, value) => {
     return Object.hasOwn(ignoredFields, name) || isDefault(defaults, name, value);
   });
   const parts = Object.entries(said).flatMap(([name, value]): [string, unknown][] => {
@@ -74,14 +75,17 @@ function without(object: JsonObject, drops: (name: string, value: unknown) => bo
   return Object.fromEntries(Object.entries(object).filter(([name, value]) => !drops(name, value)));
 }
 
-function oneDtype({ torch_dtype: old, dtype = old, ...rest }: JsonObject, stored: string | undefined): JsonObject {
+function canonicalDtype(
+  { torch_dtype: old, dtype = old, ...rest }: JsonObject,
+  stored: string | undefined,
+): JsonObject {
   const name = typeof dtype === 'string' ? dtype.replace(/^torch\./, '') : dtype;
   return name === undefined || name === null || name === stored ? rest : { ...rest, dtype: name };
 }
 
 /**
- * Leaves out fields that newer versions write and older ones compute from the others, where they
- * say what would be computed.
+ * Newer versions of transformers write fields that older ones compute from other fields. Leaves out
+ * those whose value is what would be computed.
  */
 function withoutDerived(config: JsonObject, type = ''): JsonObject {
   const kept: Record<string, unknown> = { ...config };
@@ -91,7 +95,7 @@ function withoutDerived(config: JsonObject, type = ''): JsonObject {
   const layers = countOf(config.num_hidden_layers) ?? 0;
   const everyNth = (n: number, first: string, others: string, shift = 0): string[] =>
     Array.from({ length: Math.min(layers, mostLayers) }, (_, layer) => ((layer + shift) % n === 0 ? first : others));
-  // Of a language-model head, which a class without one doesn't have.
+  // This field is about a language-model head, and these classes have none.
   if (isHeadless(config.architectures)) delete kept.tie_word_embeddings;
   switch (type) {
     case 'llama':
@@ -105,7 +109,8 @@ function withoutDerived(config: JsonObject, type = ''): JsonObject {
     case 'qwen3':
     case 'qwen3_moe':
       if (config.use_sliding_window === true) break;
-      // Read only where the window is used; 4.57 writes null for it, and a type for each layer.
+      // Loaders read these only where the sliding window is used. transformers 4.57 writes null for
+      // it, and a type for each layer.
       delete kept.sliding_window;
       delete kept.max_window_layers;
       drop('layer_types', everyNth(1, 'full_attention', ''));
@@ -157,12 +162,12 @@ function isHeadless(architectures: unknown): boolean {
   );
 }
 
-/** More layers than any model has; a hostile number must not ask for a list of its length. */
+/** No model has more layers. A hostile number must not make us build a list of its length. */
 const mostLayers = 10_000;
 
 /**
- * An adapter counts with its scale, its base and where it sits; sets, which peft writes in any
- * order, are sorted.
+ * What adapter_config.json says that changes vectors: the scale, the base model, which layers are
+ * adapted. peft writes sets in any order, so they are sorted.
  */
 function adapterFields(adapter: JsonObject): JsonObject {
   const kept = without(adapter, (name, value) => {

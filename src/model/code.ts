@@ -8,9 +8,9 @@ import { libraryConfigName } from './pooling.ts';
 const hint = 'Release a model without code of its own, or set "allow_code": true, and the manifest will say so.';
 
 /**
- * Finds what makes loaders run code that isn't their own: `auto_map` in a config, and classes in
- * modules.json, a router's config or a module's that are of no library. Without `allowed` each is
- * an error. Answers whether there is any.
+ * Finds everything that makes a loader run code of the model: `auto_map` in a config, and classes
+ * that no known library has, named in modules.json, in a router's config or in a module's. Each is
+ * an error unless `allowed`. Returns whether there is any.
  */
 export function findCodeReferences(
   view: ModelView,
@@ -21,8 +21,8 @@ export function findCodeReferences(
   const references: Finding[] = [];
   const foreign: Finding[] = [];
   for (const [path, document] of view.documents) {
-    // Loaders look for it in config.json, tokenizer_config.json, preprocessor_config.json and their
-    // like.
+    // Loaders look for `auto_map` in config.json, tokenizer_config.json, preprocessor_config.json
+    // and the like.
     if (!path.endsWith('config.json') || !isObject(document)) continue;
     const { auto_map: map } = document;
     const classes = isObject(map) ? Object.entries(map) : [map].flat().map((name) => ['', name] as const);
@@ -49,7 +49,7 @@ export function findCodeReferences(
   return references.length > 0;
 }
 
-/** Keys of modules' configs that name a class. */
+/** The key in a module's config that names a class, by kind of module. */
 const classKeys: Readonly<Record<string, string>> = { Dense: 'activation_function', WordEmbeddings: 'tokenizer_class' };
 
 interface NamedClass {
@@ -58,7 +58,7 @@ interface NamedClass {
   readonly type: string;
 }
 
-/** Classes that sentence-transformers imports by the name that a config gives. */
+/** All classes that sentence-transformers imports because a config names them. */
 function classesOf(view: ModelView, modules: readonly Module[] | undefined): readonly NamedClass[] {
   const found: NamedClass[] = [];
   const add = (file: string, at: string, type: unknown): void => {

@@ -1,8 +1,11 @@
 /*
- * What of config.json says nothing about the vectors. Every field counts but those listed here. The
- * other way round, a list of fields that count, would miss what the next architecture brings, and
- * two networks that differ in such a field would share an embedding space: wrong search results
- * that nobody sees. A field that counts without need costs a version number, which everybody sees.
+ * The fields of config.json that say nothing about the vectors. Every field counts but those listed
+ * here.
+ *
+ * A list of the fields that do count would be worse. It would lack what the next architecture
+ * brings, so two networks that differ in such a field would share an embedding space. That gives
+ * wrong search results, and nobody sees why. A field that counts without need only costs a version
+ * number, which everybody sees.
  *
  * Sources: the configurations that transformers 4.41.2, 4.57.1 and 5.24.0 write for 80
  * architectures, each read and written again by the others, and the signatures of their
@@ -16,9 +19,9 @@ export const originFields: Readonly<Record<string, string>> = {
 };
 
 /**
- * Fields of config.json that change no vector, each with the reason. They count neither there nor
- * in its `…_config` objects. Code of the model (`auto_map`) may mean anything by them: there only
- * the origin doesn't count.
+ * Fields of config.json that change no vector, each with the reason. They don't count there, nor in
+ * its `…_config` objects. A model with code of its own (`auto_map`) may use any field for anything:
+ * of its config only `originFields` don't count.
  */
 export const ignoredFields: Readonly<Record<string, string>> = {
   ...originFields,
@@ -66,11 +69,12 @@ function because(reason: string, fields: readonly string[]): Record<string, stri
 type Values = Readonly<Record<string, unknown>>;
 
 /**
- * Values that say the same as leaving the field out, in any model whose row below doesn't say
- * another: the defaults of the base class of transformers' configurations (4.41 to 4.57), which
- * writes none of them, while the classes of 5.24 do. The ids that are null here change no vector
- * where they may be null: networks that use them (RoBERTa the padding's, CLIP the end's) fail
- * without.
+ * Values that say the same as leaving the field out. They hold for every model, unless its row in
+ * `defaultsByModel` has another value. They are the defaults of the base class of transformers'
+ * configurations (4.41 to 4.57). Those versions leave such fields out; 5.24 writes them.
+ *
+ * The token ids are null here. That is safe: networks that use such an id (RoBERTa the padding's,
+ * CLIP the end's) fail where it is null, so null never decides a vector.
  */
 export const defaultsOfAll: Values = {
   add_cross_attention: false,
@@ -101,10 +105,10 @@ const t5: Values = { ...tied, scale_decoder_outputs: true, relative_attention_ma
 const theta10000: Values = { rope_parameters: { rope_theta: 10_000, rope_type: 'default' } };
 
 /**
- * The same by `model_type`, for fields that some versions write and others don't, or that came
- * later. Each is the default of the model's configuration class in every version from 4.41.2 to
- * 5.24.0 that has the field; one that differs between versions (Qwen 2's sliding window) must not
- * stand here.
+ * The same by `model_type`: fields that some versions write and others leave out, or that came
+ * later. Each value is the default of the model's configuration class in every version from 4.41.2
+ * to 5.24.0 that has the field. A field whose default differs between versions (Qwen 2's sliding
+ * window) must not be listed.
  */
 export const defaultsByModel: Readonly<Record<string, Values>> = {
   albert: absolute,
@@ -132,7 +136,8 @@ export const defaultsByModel: Readonly<Record<string, Values>> = {
   t5,
   umt5: t5,
   'xlm-roberta': absolute,
-  // Parts of two-tower models: 4.41 writes only what differs from these, later versions write all.
+  // Parts of two-tower models: transformers 4.41 writes only what differs from these values, later
+  // versions write all of them.
   clip_text_model: {
     ...{
       bos_token_id: 49406,
@@ -160,8 +165,8 @@ export const defaultsByModel: Readonly<Record<string, Values>> = {
 };
 
 /**
- * The same for an adapter's adapter_config.json. Source: `LoraConfig` and its base classes in peft
- * 0.11, 0.15 and 0.18.
+ * The same for adapter_config.json. Source: `LoraConfig` and its base classes in peft 0.11, 0.15
+ * and 0.18.
  */
 export const adapterDefaults: Values = {
   alpha_pattern: {},

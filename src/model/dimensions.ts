@@ -7,21 +7,21 @@ import { checkNetworkWeights, type Stated, statedIn, tensorsIn, wordVectors } fr
 import { dimensionKeys, libraryConfigName, poolingModes } from './pooling.ts';
 
 /**
- * Names of the width of a network in config.json, by architecture: BERT and most, T5, DistilBERT,
- * GPT-2 and old NomicBERT.
+ * Keys in config.json for the width of a network. In this order: BERT and most others, T5,
+ * DistilBERT, GPT-2 and old NomicBERT.
  */
 export const hiddenKeys = ['hidden_size', 'd_model', 'dim', 'n_embd'] as const;
 
-/** A length of vectors, and the place that says it, for messages. */
+/** A length of vectors, and the place that states it, for messages. */
 interface Width {
   readonly value: number;
   readonly said: string;
 }
 
 /**
- * The length of the model's vectors: what the network gives, followed through the modules, before
- * `truncate_dim`. Tells where two files disagree, which would give wrong vectors, none, or an index
- * of the wrong size. Null where nothing says it.
+ * The length of the model's vectors, before `truncate_dim`: the width of the network, followed
+ * through the modules. Reports where two files disagree: the result would be wrong vectors, an
+ * error when loading, or an index of the wrong size. Null where no file says it.
  */
 export function dimensionsFact(
   view: ModelView,
@@ -33,7 +33,7 @@ export function dimensionsFact(
   return width?.value ?? null;
 }
 
-/** The width of the network in a folder, whose config is held against its weights. */
+/** The width of the network in a folder, after its config was compared with its weights. */
 function networkWidth(view: ModelView, directory: string, findings: Findings): Width | undefined {
   const path = inDirectory(directory, 'config.json');
   const hidden = statedIn(documentOf(view, path), hiddenKeys);
@@ -54,8 +54,8 @@ function saidIn(path: string, stated: Stated | undefined): Width | undefined {
 }
 
 /**
- * CLIP and its kin project text and image to one width: CLIP by `projection_dim`, SigLIP within the
- * part that reads text.
+ * CLIP and similar models project text and image to one width. CLIP states it as `projection_dim`,
+ * SigLIP in the part that reads text.
  */
 function projection(view: ModelView, directory: string, findings: Findings): Width | undefined {
   const path = inDirectory(directory, 'config.json');
@@ -77,7 +77,10 @@ function projection(view: ModelView, directory: string, findings: Findings): Wid
   return saidIn(path, statedIn({ text_config: config?.text_config }, ['projection_size', ...hiddenKeys]));
 }
 
-/** The width behind a chain of modules; that of a router where all its ways lead to the same. */
+/**
+ * The width after a chain of modules. After a router, only where all its routes end in the same
+ * width.
+ */
 function widthOf(view: ModelView, modules: readonly Module[], findings: Findings, before?: Width): Width | undefined {
   let width = before;
   for (const module of modules) {
@@ -90,7 +93,7 @@ function widthOf(view: ModelView, modules: readonly Module[], findings: Findings
   return width;
 }
 
-/** The width behind a module, given the one before it; undefined where nobody says it. */
+/** The width after a module, given the one before it. Undefined where no file says it. */
 function widthBehind(
   view: ModelView,
   module: Module,

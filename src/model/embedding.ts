@@ -12,8 +12,8 @@ import { maxTokensFact } from './token-limits.ts';
 import { checkWrittenNumbers } from './written-numbers.ts';
 
 /**
- * What the model's files, and its default `weights`, say about its vectors; tells where they
- * contradict each other or leave the reader guessing.
+ * What the model's files and its default `weights` say about its vectors. Reports where they
+ * contradict each other, or where a reader would have to guess.
  */
 export function embeddingFacts(
   view: ModelView,
@@ -23,7 +23,7 @@ export function embeddingFacts(
   findings: Findings,
 ): EmbeddingFacts {
   const config = documentOf(view, inDirectory(base, 'config.json'));
-  // Where no config speaks, the weights may.
+  // Without any config, the weights file may still say it.
   const own = config === undefined && modules === undefined ? ownFacts(view.weights.get(weights?.path ?? '')) : {};
   const kind = own.kind ?? kindOf(view, modules, base);
   reportMissing(view, modules, base, kind, own, findings);
@@ -95,14 +95,14 @@ function normalizedFact(view: ModelView, modules: readonly Module[] | undefined)
   if (modules.some(isRouter)) return null;
   const last = modules.findLastIndex(({ kind }) => kind === 'Normalize');
   const behind = modules.slice(last + 1);
-  // What other code does to the length of a vector can't be known.
+  // Code of the model may do anything to the length of a vector.
   if (behind.some(({ custom }) => custom !== undefined)) return null;
   return last !== -1 && behind.every(({ kind }) => kind === 'Dropout');
 }
 
 /**
- * What the library compares with, or its default for the kind; scores of a reranker are compared
- * with nothing.
+ * The similarity that the config names, or the library's default for this kind of model. A
+ * reranker's scores are not compared.
  */
 function similarityFact(view: ModelView, modules: readonly Module[] | undefined, kind: EmbeddingKind): string | null {
   const library = documentOf(view, libraryConfigName);
@@ -114,8 +114,8 @@ function similarityFact(view: ModelView, modules: readonly Module[] | undefined,
 }
 
 /**
- * How vectors of words become one where no Pooling says it: word vectors are averaged, SPLADE takes
- * the largest or the sum.
+ * The pooling of models without a Pooling module: word vectors are averaged, SPLADE takes the
+ * maximum or the sum.
  */
 function ownPooling(view: ModelView, modules: readonly Module[] | undefined): string | null {
   const splade = modules?.find(({ kind }) => kind === 'SpladePooling');
@@ -124,7 +124,7 @@ function ownPooling(view: ModelView, modules: readonly Module[] | undefined): st
   return isStatic ? 'mean' : null;
 }
 
-/** PyLate's markers stand before the prompts of the same name. */
+/** PyLate writes its markers before the prompts of the same name. */
 function promptFacts(view: ModelView): Readonly<Record<string, string>> {
   const config = documentOf(view, libraryConfigName);
   const prompts = new Map<string, string>();

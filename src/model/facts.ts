@@ -12,13 +12,13 @@ export interface EmbeddingFacts {
   readonly dimensions?: number | null;
   /** Whether vectors have length 1. */
   readonly normalized?: boolean | null;
-  /** Tokens of one text that count; what is behind them is cut off. */
+  /** How many tokens of a text are read; the rest is cut off. */
   readonly max_tokens: number | null;
   /**
-   * `mean`, `cls`, `lasttoken`, …; several modes, whose results are concatenated, joined by `+`.
+   * `mean`, `cls`, `lasttoken`, … Several modes, whose results are concatenated, are joined by `+`.
    */
   readonly pooling: string | null;
-  /** `cosine`, `dot`, `euclidean` or `manhattan`; between vectors per token `maxsim`. */
+  /** `cosine`, `dot`, `euclidean` or `manhattan`; for models with a vector per token, `maxsim`. */
   readonly similarity: string | null;
   /** Texts put before the input, by name. */
   readonly prompts: Readonly<Record<string, string>>;
@@ -33,43 +33,46 @@ export interface TensorFacts {
   readonly dtypes: Readonly<Record<string, number>>;
 }
 
-/** One rendition of the weights, of which one is enough to run the model. */
+/** One rendition of the weights. One rendition is enough to run the model. */
 export interface RenditionFacts {
-  /** What a loader is given. */
+  /** The file that a loader is given. */
   readonly path: string;
   readonly format: WeightFormat;
   readonly default?: true;
   /** That file and all that belong to it, sorted. */
   readonly files: readonly string[];
-  /** Those of them whose tensors make the vectors. */
+  /** The files among them whose tensors decide the vectors. */
   readonly loaded: readonly LoadedWeights[];
   readonly tensors: TensorFacts;
-  /** Like `pooling`: what describes the network for these weights; of ONNX the graph. */
+  /**
+   * A digest, as `pooling` is: what describes the network that these weights are for. For ONNX, the
+   * graph.
+   */
   readonly architecture: Sha256 | null;
-  /** Of GGUF: digest of the tokenizer in it. */
+  /** GGUF only: digest of the tokenizer in the file. */
   readonly tokenizer?: Sha256;
-  /** Of ONNX: versions of the operators, what the graph takes and what it gives. */
+  /** ONNX only: versions of the operator sets, inputs and outputs. */
   readonly graph?: Pick<OnnxFile, 'opsets' | 'inputs' | 'outputs'>;
 }
 
 /**
- * What the gate learns of a model without reading its weights. Plain JSON: it is kept in
- * `<model>.pack.json`. Paths are those in the model's directory, sorted by bytes.
+ * What the gate learns about a model without reading its weights. Plain JSON: it is kept in
+ * `<model>.pack.json`. Paths are relative to the model's directory, and sorted by bytes.
  */
 export interface ModelFacts {
   readonly embedding: EmbeddingFacts;
   /**
-   * Digest of what the configs say, ready for the fingerprint of the same name; null where the
-   * model has no such part.
+   * Digest of what the configs say about pooling. It becomes the fingerprint of the same name. Null
+   * where the model has no such part.
    */
   readonly pooling: Sha256 | null;
   readonly tokenizer: TokenizerFacts;
   /** Python files; their digests are part of the architecture's fingerprint. */
   readonly code_files: readonly string[];
-  /** By path. One is the default, unless a problem says that it can't be told. */
+  /** Sorted by path. One of them is the default; where none can be chosen, a problem says so. */
   readonly weights: readonly RenditionFacts[];
-  /** Null where the licence doesn't tell and release.json doesn't say. */
+  /** Null where neither the licence nor release.json says it. */
   readonly commercial_use: boolean | null;
-  /** Loaders would run code of the model, or of a repository that it names. */
+  /** Whether loaders would run code of the model, or of a repository that it names. */
   readonly has_code: boolean;
 }

@@ -7,8 +7,8 @@ const codeEndings = ['.py', '.pyc', '.pyo', '.pyw', '.pyd', '.pyx', '.pyz'];
 const otherWeightEndings = ['.onnx', '.onnx_data', '.gguf', '.ggml', '.h5', '.msgpack', '.ot', '.tflite'];
 
 /**
- * Files that a tokenizer is made of, over the tokenizers of transformers (`vocab_files_names`
- * there) and the tokenizers library.
+ * Names of the files that make up a tokenizer: those of all tokenizers in transformers
+ * (`vocab_files_names` there) and of the tokenizers library.
  */
 const tokenizerNames = new Set([
   'tokenizer.json',
@@ -39,15 +39,13 @@ export function isSafetensors(path: string): boolean {
   return path.endsWith('.safetensors');
 }
 
-/**
- * Formats that torch and scikit-learn write with Python's pickle, which runs code when it is read.
- */
+/** Formats that torch and scikit-learn write with Python's pickle. Reading a pickle runs code. */
 export function isPickle(path: string): boolean {
   return pickleEndings.includes(ending(path));
 }
 
 /**
- * What a training leaves beside a model: optimizer.pt, scheduler.pt, rng_state_0.pth,
+ * Files that a training run leaves beside a model: optimizer.pt, scheduler.pt, rng_state_0.pth,
  * training_args.bin.
  */
 export function isTrainingState(path: string): boolean {
@@ -59,7 +57,7 @@ export function isCode(path: string): boolean {
   return codeEndings.includes(ending(path));
 }
 
-/** Weights in formats that are carried along but not looked into. */
+/** Weights in formats that are released as they are, without being read. */
 export function isOtherWeights(path: string): boolean {
   return otherWeightEndings.includes(ending(path)) || isPickle(path);
 }
@@ -80,12 +78,12 @@ export function isShardIndex(path: string): boolean {
   return path.endsWith('.safetensors.index.json');
 }
 
-/** The index that a shard of this name would stand in; undefined for other files. */
+/** The index file that lists a shard of this name. Undefined for other files. */
 export function shardIndexOf(path: string): string | undefined {
   return isShard(path) ? path.replace(/-\d{5}-of-\d{5}\.safetensors$/, '.safetensors.index.json') : undefined;
 }
 
-/** Number and count of a shard's name, `model-00001-of-00003.safetensors`. */
+/** Whether it is named like a shard: `model-00001-of-00003.safetensors`. */
 export function isShard(path: string): boolean {
   return /-\d{5}-of-\d{5}\.safetensors$/.test(path);
 }

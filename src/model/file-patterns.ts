@@ -3,19 +3,19 @@ import picomatch from 'picomatch';
 interface Pattern {
   readonly text: string;
   readonly matches: (path: string) => boolean;
-  /** Matchers of the pattern's parts between slashes; `**` stands for any number of parts. */
+  /** One matcher for each part between slashes. `**` stands for any number of parts. */
   readonly parts: readonly (((part: string) => boolean) | '**')[];
   used: boolean;
 }
 
-// A leading `!` would mean "everything but this", which is never what one line of a list of files
-// says.
+// Picomatch reads a leading `!` as "everything but this". One line in a list of files never means
+// that.
 const options: picomatch.PicomatchOptions = { nonegate: true, windows: false };
 
 /**
- * The `include` and `exclude` of a model: `*` stays in a folder, `**` doesn't, a leading dot is
- * only matched by a dot. Without `include` everything is meant that isn't hidden; what `exclude`
- * matches is never meant.
+ * The `include` and `exclude` patterns of a model. `*` matches within a folder, `**` across
+ * folders, and only a dot matches a leading dot. Without `include`, all files are included but
+ * hidden ones. What `exclude` matches is never included.
  */
 export class FilePatterns {
   private readonly included: readonly Pattern[] | undefined;
@@ -26,13 +26,13 @@ export class FilePatterns {
     this.excluded = exclude.map(parse);
   }
 
-  /** Remembers which patterns matched. */
+  /** Whether the path is included. Notes which patterns matched, for `unused`. */
   matches(path: string): boolean {
     const meant = this.included === undefined ? !isHidden(path) : matchesAny(this.included, path);
     return meant && !matchesAny(this.excluded, path);
   }
 
-  /** Whether a file below this directory may match, so that it has to be walked. */
+  /** Whether a file below this directory may match. If not, the directory need not be walked. */
   reachesInto(directory: string): boolean {
     const whole = this.excluded.filter(({ text }) => text.endsWith('/**'));
     if (matchesAny(whole, directory)) return false;
@@ -50,15 +50,15 @@ export class FilePatterns {
   }
 
   /**
-   * Whether a pattern means files of this ending, and doesn't match the path by chance: with
-   * another ending it would not.
+   * Whether a pattern names files of this ending on purpose: it matches the path, and would not
+   * match it with another ending.
    */
   namesEndingOf(path: string): boolean {
     const other = path.replace(/\.[^./]*$/, '.another-ending');
     return this.included?.some(({ matches }) => matches(path) && !matches(other)) ?? false;
   }
 
-  /** Patterns that matched nothing, with the key that they stand in. */
+  /** Patterns that matched nothing, and the key (`include` or `exclude`) that each is from. */
   unused(): readonly { readonly key: 'include' | 'exclude'; readonly text: string }[] {
     const of = (key: 'include' | 'exclude', patterns: readonly Pattern[]) =>
       patterns.filter(({ used }) => !used).map(({ text }) => ({ key, text }));
@@ -70,7 +70,7 @@ function parse(text: string): Pattern {
   return { text, matches: picomatch(text, options), parts: splitPattern(text).map(partMatcher), used: false };
 }
 
-/** Every pattern is tried, since each one that matches is used. */
+/** All patterns are tried, even after a match, since each match must be noted. */
 function matchesAny(patterns: readonly Pattern[], path: string): boolean {
   return (
     patterns.filter((pattern) => {
@@ -92,8 +92,8 @@ function isHidden(path: string): boolean {
 }
 
 /**
- * Parts between slashes; what stands behind a slash in brackets can't be told apart, so it counts
- * as `**`.
+ * The parts between slashes. Brackets and braces may contain a slash; such a pattern can't be split
+ * there, so the rest counts as `**`.
  */
 function splitPattern(text: string): readonly string[] {
   const parts = text.replace(/^\.\//, '').split('/');

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type { Problem } from '../core/errors.ts';
 
-/** Of one kind of finding so many are told one by one; the rest is counted. */
+/** So many findings of one kind are told one by one; the rest are only counted. */
 const toldPerKind = 20;
 
 export interface Finding {
-  /** A file outside the model's directory, instead of `in`. */
+  /** A file outside the model's directory. Given instead of `in`. */
   readonly file?: string | undefined;
-  /** Path in the model's directory; the directory itself where it is left out. */
+  /** Path in the model's directory. Left out, the finding is about the directory itself. */
   readonly in?: string | undefined;
   /** JSON path inside the file. */
   readonly at?: string | undefined;
@@ -22,8 +22,8 @@ export class Findings {
   private readonly place: (path: string) => string;
 
   /**
-   * `root` is the model's directory, or a function that gives the place of a file in it as its
-   * owner knows it.
+   * `root`: the model's directory, or a function that turns a path in it into the place that the
+   * model's owner knows.
    */
   constructor(model: string, root: string | ((path: string) => string)) {
     this.model = model;
@@ -38,7 +38,9 @@ export class Findings {
     this.add('warning', finding);
   }
 
-  /** The same kind of error at many places: the first ones, and how many more there are. */
+  /**
+   * Errors of the same kind at many places. The first ones are told, and how many more there are.
+   */
   errors(findings: readonly Finding[]): void {
     this.addMany('error', findings);
   }

@@ -12,10 +12,11 @@ export type FingerprintName = (typeof fingerprintNames)[number];
 export type ModelFingerprints = { readonly [name in FingerprintName]: Sha256 | null };
 
 /**
- * Fingerprints of a packed model with its default weights, and what the manifest says of each
- * rendition; a rendition's embedding space is the digest of its five fingerprints. Null stands for
- * a part that the model doesn't have. They are of what the model does, not of its bytes;
- * docs/spaces.md says what counts.
+ * The fingerprints of a packed model with its default weights, and what the manifest says about
+ * each rendition. A rendition's embedding space is the digest of its own five fingerprints. Null
+ * stands for a part that the model doesn't have.
+ *
+ * Fingerprints describe what the model does, not its bytes: docs/spaces.md says what counts.
  */
 export function fingerprintsOf(
   facts: ModelFacts,
@@ -24,8 +25,8 @@ export function fingerprintsOf(
   const files = new Map(packed.files.map((file) => [file.path, file]));
   const fileOf = (path: string): IndexedFile => {
     const file = files.get(path);
-    // Facts and packed files come from one list; if they don't, a fingerprint that leaves a file
-    // out would call different models equal.
+    // Facts and packed files come from one list. If they ever don't, stop: a fingerprint without
+    // this file would call different models equal.
     if (file === undefined) throw new Error(`${path} was inspected but not packed`);
     return file;
   };
@@ -50,8 +51,7 @@ export function fingerprintsOf(
 }
 
 /**
- * The rendition that is installed where none is asked for. Only a model that the gate refuses has
- * none.
+ * The rendition that is installed where none is named. Only a model that the gate refuses has none.
  */
 export function defaultWeights<T extends { readonly default?: true | undefined }>(
   weights: readonly T[] | undefined,
@@ -60,8 +60,8 @@ export function defaultWeights<T extends { readonly default?: true | undefined }
 }
 
 /**
- * Those that configs, tokenizer and code make, without the weights. `digestOf`: sha256 of a file of
- * the model.
+ * The fingerprints that are made of configs, tokenizer and code, without the weights. `digestOf`:
+ * sha256 of a file of the model.
  */
 export function describedFingerprints(
   facts: ModelFacts,
@@ -74,18 +74,18 @@ export function describedFingerprints(
   const inFiles = Object.entries(files).map(([what, path]) => [what, digestOf(path)]);
   const contents = { ...texts, ...Object.fromEntries(inFiles) };
   return {
-    // Loaders of GGUF take the tokenizer that is in it, or the model's.
+    // Loaders of GGUF use the tokenizer in the file, or the model's own. So both count.
     tokenizer:
       described === null && inWeights === undefined
         ? null
         : sha256(canonicalJson({ described, contents, in_weights: inWeights })),
     pooling: facts.pooling,
-    // Code that a loader runs makes the network as much as config.json does.
+    // Code that a loader runs describes the network just as config.json does.
     architecture: code.length === 0 ? architecture : sha256(canonicalJson({ config: architecture, code })),
   };
 }
 
-/** The embedding space: vectors of two models may be compared if this is equal. */
+/** The embedding space. Vectors of two models may be compared only if it is equal. */
 function spaceOf(fingerprints: ModelFingerprints): Sha256 {
   return sha256(canonicalJson(Object.fromEntries(fingerprintNames.map((name) => [name, fingerprints[name]]))));
 }

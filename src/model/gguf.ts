@@ -6,11 +6,11 @@ import type { GgufFile } from '../weights/read-gguf.ts';
 import type { Findings } from './findings.ts';
 import type { ModelView } from './model-view.ts';
 
-/** A part of a split file, as `llama-gguf-split` names it. */
+/** The name of one part of a split file, as `llama-gguf-split` writes it. */
 const partName = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 
 /**
- * The GGUF files that a loader is given, each with all its parts in their order. Tells missing
+ * The GGUF files that a loader can be given, each with all its parts in order. Reports missing
  * parts.
  */
 export function ggufParts(view: ModelView, findings: Findings): readonly (readonly [string, readonly string[]])[] {
@@ -24,7 +24,7 @@ export function ggufParts(view: ModelView, findings: Findings): readonly (readon
   return [...groups].filter(([first, parts]) => {
     const count = Number(partName.exec(first)?.[3] ?? 1);
     if (parts.length === count && parts[0] === first) return true;
-    // A broken part has its own finding.
+    // A part that can't be read is reported elsewhere.
     if (![...view.broken].some((path) => partName.exec(path)?.[1] === partName.exec(first)?.[1])) {
       findings.error({
         in: first,
@@ -37,17 +37,17 @@ export function ggufParts(view: ModelView, findings: Findings): readonly (readon
 }
 
 /**
- * Of the metadata under `general.` these two decide how the tensors are read; the others name, date
- * and describe the file.
+ * Of the keys under `general.`, only these two decide how the tensors are read. The others name,
+ * date and describe the file.
  */
 const general = new Set(['general.architecture', 'general.quantization_version']);
 
-/** How a file came to be and how it was split. */
+/** Keys that say how the file was quantised or split: no loader needs them. */
 const ignored = /^(?:split|quantize)\./;
 
 const isTokenizer = (key: string): boolean => key.startsWith('tokenizer.');
 
-/** Digest of what a file says of its network. */
+/** Digest of what the file's metadata say about the network. */
 export function ggufArchitecture({ metadata }: GgufFile): Sha256 {
   return digestOf(
     metadata,
@@ -55,7 +55,7 @@ export function ggufArchitecture({ metadata }: GgufFile): Sha256 {
   );
 }
 
-/** Digest of what a file says of its tokenizer. */
+/** Digest of what the file's metadata say about the tokenizer. */
 export function ggufTokenizer({ metadata }: GgufFile): Sha256 {
   return digestOf(metadata, isTokenizer);
 }

@@ -10,7 +10,7 @@ import { isCode, isLicenceText } from './file-kinds.ts';
 import { Findings } from './findings.ts';
 import { defaultWeights } from './fingerprints.ts';
 import { checkReadmeLicence, commercialUse } from './licences.ts';
-import { findHollowFiles, type ModelView, readDocuments, readStart } from './model-view.ts';
+import { findFilesWithoutContent, type ModelView, readDocuments, readStart } from './model-view.ts';
 import { modulePlaces } from './module-files.ts';
 import { checkModuleFiles, readModules, transformerDirectory } from './modules.ts';
 import { poolingFingerprint } from './pooling-fingerprint.ts';
@@ -20,29 +20,29 @@ import { tokenizerFacts } from './tokenizer-fingerprint.ts';
 import { checkTokenizerSize } from './tokenizer-size.ts';
 import { readModelWeights } from './weights.ts';
 
-/** Front matter stands at the beginning; nobody's is longer. */
+/** Front matter is at the beginning of a README, and none is longer than this. */
 const maxReadmeBytes = 256 * 1024;
 
 export interface InspectModelOptions {
   readonly model: string;
   readonly config: ModelConfig;
-  /** release.json as its owner knows it, for messages. */
+  /** Path of release.json as the user wrote it, for messages. */
   readonly configFile?: string;
-  /** The released files, as `listSourceFiles` answers with them. */
+  /** The files that are released, from `listSourceFiles`. */
   readonly files: readonly SourceFile[];
 }
 
 /**
- * The gate: looks at a model's headers and small files, never at its weights, and tells everything
- * in it that would not load, would load as something else, or may not be published as it is. The
- * facts go into manifest and fingerprints; they are of use only where no problem is an error.
+ * The gate. It reads a model's headers and small files, never its weights, and reports everything
+ * that would not load, would load as something else, or may not be published as it is. The facts go
+ * into the manifest and the fingerprints. Use them only where no problem is an error.
  */
 export async function inspectModel(
   options: InspectModelOptions,
 ): Promise<{ readonly problems: readonly Problem[]; readonly facts: ModelFacts }> {
   const { model, config, files } = options;
   const findings = new Findings(model, placeOf(options));
-  const broken = await findHollowFiles(files, findings);
+  const broken = await findFilesWithoutContent(files, findings);
   const { documents, tokenIds } = await readDocuments(files, broken, findings);
   const read = await readModelWeights(files, broken, findings);
   const view: ModelView = {
@@ -112,8 +112,8 @@ async function checkLicence(
 }
 
 /**
- * Places of files as the owner of the model wrote them, where there is a directory; else where they
- * were staged.
+ * The place of a file in messages: below the source directory as the owner wrote it; of a Hub
+ * source, where the file was downloaded to.
  */
 function placeOf({ config, files }: InspectModelOptions): (path: string) => string {
   const { source } = config;

@@ -4,8 +4,8 @@ import { everyModule, isNetwork, type Module } from './modules.ts';
 import { libraryConfigName, transformerConfigPath } from './pooling.ts';
 
 /**
- * What a model makes of a text: one vector, a weight per word, a vector per token, or a score for a
- * pair of texts.
+ * What a model makes of a text: one vector (`dense`), a weight for each word (`sparse`), a vector
+ * for each token (`multi-vector`), or a score for a pair of texts (`reranker`).
  */
 export const embeddingKinds = ['dense', 'sparse', 'multi-vector', 'reranker', 'unknown'] as const;
 export type EmbeddingKind = (typeof embeddingKinds)[number];
@@ -32,35 +32,37 @@ const kindsByModule: Readonly<Record<string, EmbeddingKind>> = {
   LogitScore: 'reranker',
 };
 
-/** Modules behind which a text is one vector. */
+/** After one of these modules, a text is one vector. */
 const vectorModules = new Set(['Pooling', 'StaticEmbedding', 'CLIPModel', 'BoW']);
 
 /**
- * What a transformer alone hands out, by `module_output_name` of its sentence_bert_config.json
- * (sentence-transformers 5.4).
+ * The kind of a model that is one transformer, by `module_output_name` in its
+ * sentence_bert_config.json (sentence-transformers 5.4).
  */
 const kindsByOutput: Readonly<Record<string, EmbeddingKind>> = {
   sentence_embedding: 'dense',
   scores: 'reranker',
 };
 
-/** Architectures of text and image, whose own projection makes the vector. */
+/** Architectures for text and image. Their own projection makes the vector. */
 const twoTowers = new Set(['clip', 'chinese_clip', 'siglip', 'siglip2', 'metaclip_2']);
 
-/** Whether the network itself projects text and image into one space (CLIP and its kin). */
+/**
+ * Whether the network itself projects text and image into one space, as CLIP and similar models do.
+ */
 export function isTwoTower(view: ModelView, directory: string): boolean {
   return twoTowers.has(textOf(documentOf(view, inDirectory(directory, 'config.json'))?.model_type) ?? '');
 }
 
-/** Static word vectors of model2vec, with or without a modules.json. */
+/** Whether these are static word vectors of model2vec, which may lack a modules.json. */
 export function isModel2Vec(view: ModelView): boolean {
   return documentOf(view, 'config.json')?.model_type === 'model2vec';
 }
 
 /**
- * The kind of a model: what the library's config calls it, else what its modules say, else what
- * architecture its weights were saved as. `unknown` where a loader would have to guess (a bare
- * language model) or runs code of the model.
+ * The kind of a model. The first of these that says it counts: the library's config, the modules,
+ * the architecture that the weights were saved as. `unknown` where a loader would have to guess (a
+ * bare language model), or runs code of the model.
  */
 export function kindOf(view: ModelView, modules: readonly Module[] | undefined, base: string): EmbeddingKind {
   const library = documentOf(view, libraryConfigName);
@@ -84,7 +86,10 @@ function kindByModules(view: ModelView, modules: readonly Module[], base: string
   return (Object.hasOwn(kindsByOutput, output) ? kindsByOutput[output] : undefined) ?? 'unknown';
 }
 
-/** `…Model` is a network without a head, of which libraries make one vector by pooling. */
+/**
+ * A class named `…Model` is a network without a head. Libraries make one vector of its output by
+ * pooling.
+ */
 function kindByArchitecture(view: ModelView): EmbeddingKind {
   const adapter = documentOf(view, 'adapter_config.json');
   const config = documentOf(view, 'config.json');

@@ -5,9 +5,9 @@ import type { FilePatterns } from './file-patterns.ts';
 import type { Finding, Findings } from './findings.ts';
 
 /**
- * Python files are left out: one that a loader would run is named by a config, which is an error of
- * its own (`findCodeReferences`), and the others (how the model was trained) are no part of the
- * model. One that `include` names is refused.
+ * Leaves Python files out of the release. No loader needs them: one that a loader would run is
+ * named by a config, which is an error of its own (`findCodeReferences`); the others, such as
+ * training scripts, are no part of the model. A Python file that `include` names is an error.
  */
 export function withoutCode(files: readonly SourceFile[], patterns: FilePatterns, findings: Findings): SourceFile[] {
   const code = files.filter(({ path }) => isCode(path));
@@ -32,9 +32,10 @@ export function withoutCode(files: readonly SourceFile[], patterns: FilePatterns
 }
 
 /**
- * Pickles run code when they are read. Copies of released safetensors and what a training leaves
- * behind are left out; of anything else something would be lost, so that a maintainer has to
- * decide. OpenVINO's `x.bin` beside `x.xml` is none.
+ * Leaves pickles out of the release, since reading one runs code. Copies of released safetensors,
+ * and what a training run leaves behind, are left out with a warning. Any other pickle is an error:
+ * something would be lost without it, and a maintainer has to decide. OpenVINO's `x.bin` beside
+ * `x.xml` is no pickle.
  */
 export function withoutPickles(files: readonly SourceFile[], patterns: FilePatterns, findings: Findings): SourceFile[] {
   const paths = new Set(files.map(({ path }) => path));
@@ -78,7 +79,7 @@ export function withoutPickles(files: readonly SourceFile[], patterns: FilePatte
 }
 
 /**
- * `pytorch_model.bin`, and shards of it: what transformers and sentence-transformers wrote before
+ * `pytorch_model.bin` and its shards. transformers and sentence-transformers wrote these before
  * safetensors.
  */
 function isWholeModel(path: string): boolean {
@@ -86,8 +87,8 @@ function isWholeModel(path: string): boolean {
 }
 
 /**
- * By name: `x.bin` of `x.safetensors`, `pytorch_model.bin` of `model.safetensors`, either in
- * shards.
+ * Whether the pickle is a copy, judged by the names: `x.bin` of `x.safetensors`,
+ * `pytorch_model.bin` of `model.safetensors`; either may be in shards.
  */
 function isCopy(pickle: string, safetensors: string): boolean {
   if (posix.dirname(pickle) !== posix.dirname(safetensors)) return false;
@@ -95,7 +96,7 @@ function isCopy(pickle: string, safetensors: string): boolean {
   return stem(pickle).replace(/^pytorch_model$/, 'model') === stem(safetensors);
 }
 
-/** What known files hold that nothing else does. */
+/** What is lost without a known file. */
 const contents: Readonly<Record<string, string>> = {
   'colbert_linear.pt': 'the head that makes a vector per token (multi-vector retrieval of BGE-M3)',
   'sparse_linear.pt': 'the head that weighs words (sparse retrieval of BGE-M3)',

@@ -4,29 +4,30 @@ import type { ModelConfig } from '../contract/release-config.ts';
 import type { Findings } from './findings.ts';
 
 /**
- * Licences of the SPDX list that forbid commercial use, or bind it to conditions that not everybody
- * meets.
+ * Licences on the SPDX list that forbid commercial use, or allow it only under conditions that not
+ * everybody meets.
  */
 const nonCommercial =
   /^(?:CC-BY-NC-.*|PolyForm-Noncommercial-.*|PolyForm-Small-Business-.*|BUSL-.*|NCGL-UK-.*|Aladdin)$/;
 
 /**
- * Identifiers of the Hub (docs/hub/repositories-licenses) that stand for several SPDX licences: all
- * that begin so.
+ * Some identifiers of the Hub (docs/hub/repositories-licenses) stand for several SPDX licences: for
+ * all whose identifiers begin with it.
  */
 const hubFamilies = new Set([
   ...['gpl', 'gpl-2.0', 'gpl-3.0', 'lgpl', 'lgpl-2.1', 'lgpl-3.0', 'agpl-3.0', 'gfdl'],
   ...['bsd', 'cc', 'odbl', 'odc-by', 'pddl', 'c-uda'],
 ]);
 
-/** Identifiers of the Hub that are spelled otherwise on the SPDX list, in lower case. */
+/** Identifiers that the Hub spells differently from the SPDX list, in lower case. */
 const hubSpellings: Readonly<Record<string, string>> = { 'lgpl-lr': 'lgpllr' };
 
 type Verdict = boolean | 'unknown';
 
 /**
- * Whether an SPDX expression allows commercial use: with AND all of its licences must, with OR one
- * is enough. Null where that depends on a LicenseRef, which only release.json can tell of.
+ * Whether an SPDX expression allows commercial use. With AND all of its licences must allow it,
+ * with OR one is enough. Null where it depends on a LicenseRef: only release.json can say what that
+ * allows.
  */
 export function allowsCommercialUse(license: string): boolean | null {
   const verdict = judge(parseExpression(license));
@@ -60,7 +61,10 @@ export interface ConfigPlace {
   readonly at: string;
 }
 
-/** The manifest's `commercial_use`; null, and a finding, where nobody says it. */
+/**
+ * The manifest's `commercial_use`. Null, and a finding, where neither the licence nor release.json
+ * says it.
+ */
 export function commercialUse(config: ModelConfig, place: ConfigPlace, findings: Findings): boolean | null {
   const byLicence = allowsCommercialUse(config.license);
   const said = config.commercial_use;
@@ -90,7 +94,7 @@ export function checkReadmeLicence(config: ModelConfig, readme: string, findings
   if (front === undefined) return;
   let matter: unknown;
   try {
-    // Without the level, oddities in the text would be printed.
+    // Otherwise the parser prints warnings by itself.
     matter = parseYaml(front, { logLevel: 'error' });
   } catch (error) {
     const fact = error instanceof Error ? error.message.split('\n')[0] : String(error);
@@ -118,9 +122,9 @@ export function checkReadmeLicence(config: ModelConfig, readme: string, findings
 }
 
 /**
- * Whether an identifier of the Hub may mean an SPDX licence. A LicenseRef may stand for all that
- * SPDX doesn't list, which the Hub calls `other` or by a name of its own, but not for a listed
- * licence.
+ * Whether an identifier of the Hub may mean this SPDX identifier. A LicenseRef may stand for any
+ * licence that SPDX doesn't list; the Hub calls such a licence `other`, or by a name of its own. A
+ * LicenseRef never stands for a listed licence.
  */
 function isSame(hub: string, spdx: string): boolean {
   const name = hubSpellings[hub.toLowerCase()] ?? hub.toLowerCase();
@@ -130,8 +134,8 @@ function isSame(hub: string, spdx: string): boolean {
 }
 
 /**
- * Whether SPDX lists this identifier, whatever its case. Asked by trying the spellings that occur
- * there.
+ * Whether SPDX lists this identifier, in any case. The parser knows only exact spellings, so the
+ * usual ones are tried.
  */
 function isListed(hub: string): boolean {
   const name = hub.toLowerCase();

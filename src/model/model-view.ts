@@ -13,36 +13,35 @@ import type { Findings } from './findings.ts';
 import { type HighestIds, highestIds } from './token-ids.ts';
 import { condensedTokenizer } from './tokenizer-content.ts';
 
-/** Git LFS promises pointers below this size (git-lfs docs/spec.md). */
+/** A Git LFS pointer is always smaller than this (git-lfs docs/spec.md). */
 const pointerBytes = 1024;
 
 const pointerStarts = ['version https://git-lfs.github.com/spec/', 'version https://hawser.github.com/spec/'];
 
 const parallelReads = 8;
 
-/** Lengths and markers of Stanford's ColBERT; JSON in spite of its name. */
+/** Text lengths and markers of Stanford's ColBERT. It is JSON, whatever its name says. */
 export const colbertMetadata = 'artifact.metadata';
 
-/** A model's directory as the checks see it. */
+/** A model's directory, read once for all checks. */
 export interface ModelView {
   readonly files: ReadonlyMap<string, SourceFile>;
   /**
-   * Parsed JSON files by path, tokenizers condensed, a digest in the place of very large ones;
-   * broken ones are missing.
+   * Parsed JSON files by path. Of a tokenizer.json, vocabulary and merges are replaced by digests;
+   * a very large file is replaced by one digest. Files that can't be parsed are missing.
    */
   readonly documents: ReadonlyMap<string, unknown>;
-  /** What each tokenizer.json numbers its tokens by, whatever its size. */
+  /** The highest token ids of each tokenizer.json, also of very large ones. */
   readonly tokenIds: ReadonlyMap<string, HighestIds>;
-  /** What weights files say of their tensors, by path; broken ones are missing. */
-  readonly weights: ReadonlyMap<string, WeightsFile>;
   /**
-   * Tells that a file is there but could not be read, so that nothing else is derived from its
-   * absence.
+   * What each weights file says about its tensors, by path. Files that can't be read are missing.
    */
+  readonly weights: ReadonlyMap<string, WeightsFile>;
+  /** Files that are there but could not be read. A check must not conclude from their absence. */
   readonly broken: ReadonlySet<string>;
 }
 
-/** The object in a JSON file, or undefined where there is none. */
+/** The object in a JSON file. Undefined where there is no such file, or it holds something else. */
 export function documentOf(view: ModelView, path: string): JsonObject | undefined {
   const value = view.documents.get(path);
   return isObject(value) ? value : undefined;
@@ -54,10 +53,10 @@ export function inDirectory(directory: string, path: string): string {
 }
 
 /**
- * Finds files that are there in name only: Git LFS pointers, and empty files where content is
- * needed. Answers with their paths.
+ * Finds files that have a name but no content: Git LFS pointers, and empty files where content is
+ * needed. Returns their paths.
  */
-export async function findHollowFiles(files: readonly SourceFile[], findings: Findings): Promise<Set<string>> {
+export async function findFilesWithoutContent(files: readonly SourceFile[], findings: Findings): Promise<Set<string>> {
   const empty = files.filter(({ path, sizeBytes }) => sizeBytes === 0 && needsContent(path)).map(({ path }) => path);
   findings.errors(
     empty.map((path) => ({ in: path, message: 'is empty', hint: 'Get the file again, or leave it out by "exclude".' })),
@@ -81,7 +80,7 @@ function needsContent(path: string): boolean {
   return isSafetensors(path) || isOtherWeights(path) || isTokenizerFile(path) || path.endsWith('.json');
 }
 
-/** The first bytes of a file, at most `limit`. */
+/** The beginning of a file, at most `limit` bytes. */
 export async function readStart(file: SourceFile, limit: number): Promise<Buffer> {
   const handle = await open(file.absolutePath);
   try {
@@ -92,10 +91,10 @@ export async function readStart(file: SourceFile, limit: number): Promise<Buffer
 }
 
 /**
- * Parses every JSON file, one after the other, so that only one big one is in memory. Duplicate
- * keys and `__proto__` are let through: a vocabulary may well hold such a token, and no loader
- * minds. Paths of broken files are added to `broken`. What is wrong in a file that no loader reads
- * (results and states of a training, which hold NaN) is a warning.
+ * Parses every JSON file, one after the other, so that only one large file is in memory at a time.
+ * Duplicate keys and `__proto__` are allowed: a vocabulary may contain such a token, and loaders
+ * accept it. Paths of files that can't be parsed are added to `broken`. In a file that no loader
+ * reads (results and states of a training, which may contain NaN) a fault is only a warning.
  */
 export async function readDocuments(
   files: readonly SourceFile[],
@@ -129,14 +128,15 @@ export async function readDocuments(
     } else if (sizeBytes <= limits.modelConfigBytes || isShardIndex(path)) {
       documents.set(path, value);
     } else {
-      // A field that nobody knows: what is made of the document differs where the document does.
+      // Its digest stands for the document. No check knows this field, and fingerprints differ
+      // where the document differs.
       documents.set(path, { sha256_of_large_document: sha256(bytes) });
     }
   }
   return { documents, tokenIds };
 }
 
-/** Configs, tokenizers, modules.json and the index of shards. */
+/** Whether loaders read it: configs, tokenizers, modules.json and the index of shards. */
 function isReadByLoaders(path: string): boolean {
   return isConfig(path) || isTokenizerFile(path) || isShardIndex(path);
 }
@@ -145,7 +145,7 @@ function isConfig(path: string): boolean {
   return /(?:^|\/)modules\.json$|(?:^|[/_])config\.json$/.test(path) && !isTokenizerFile(path);
 }
 
-/** The value, which JSON never makes undefined, or undefined and a finding. */
+/** The parsed value. Undefined where it can't be parsed, which is then a finding. */
 function parseDocument(bytes: Buffer, fault: (message: string, hint: string) => void): unknown {
   let text: string;
   try {

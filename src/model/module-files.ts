@@ -5,10 +5,10 @@ import type { Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import type { Module } from './modules.ts';
 
-/** A folder that a module loads from. */
+/** A folder that a module loads its files from. */
 export interface ModulePlace {
   /**
-   * The module's position in modules.json, `0`; behind it, in a router, the folder of the part:
+   * The module's position in modules.json: `0`. For a part of a router, its folder follows:
    * `0/query_0_Transformer`.
    */
   readonly key: string;
@@ -18,7 +18,7 @@ export interface ModulePlace {
 }
 
 /**
- * The folders of a model's modules, in their order; a router's parts behind it. A model without
+ * The folders of a model's modules, in order; a router is followed by its parts. A model without
  * modules.json is one transformer in the model's own folder.
  */
 export function modulePlaces(modules: readonly Module[] | undefined): readonly ModulePlace[] {
@@ -39,21 +39,24 @@ export function modulePlaces(modules: readonly Module[] | undefined): readonly M
 /** A safetensors file that a module loads. */
 export interface LoadedWeights {
   readonly path: string;
-  /** `key` of the module's place. */
+  /** The `key` of the module's place. */
   readonly module: string;
 }
 
-/** Whether it is the first module, or a part of it, that loads them: mostly the network. */
+/**
+ * Whether the first module, or a part of it, loads them. The first module is nearly always the
+ * network.
+ */
 export function isOfFirstModule({ module }: LoadedWeights): boolean {
   return module.split('/')[0] === '0';
 }
 
 /**
- * The safetensors files that the modules load: in each folder model.safetensors, or the shards that
- * its index names, and an adapter's; where there is none of these names, and for classes outside
- * the library, all that lie there. Others (of an adapter in a folder that no module names, spare
- * layers, copies in another precision) make no vector. Tells tensors that stand twice in one
- * module.
+ * The safetensors files that the modules load. In each folder that is model.safetensors, or the
+ * shards that its index names, and an adapter's file. A folder with none of these names, or a
+ * module whose class no library has, loads all safetensors in the folder. No other safetensors
+ * decide a vector: those of an adapter in a folder that no module names, spare layers, copies in
+ * another precision. Reports tensors that occur twice in one module.
  */
 export function loadedWeights(
   view: ModelView,
@@ -65,7 +68,7 @@ export function loadedWeights(
     for (const path of weightsIn(view, place, places)) if (!claimed.has(path)) claimed.set(path, place.key);
   }
   const loaded = [...claimed].map(([path, module]) => ({ path, module }));
-  reportDoubles(view, loaded, findings);
+  reportDuplicateTensors(view, loaded, findings);
   return loaded;
 }
 
@@ -85,8 +88,8 @@ function weightsIn(view: ModelView, { directory, custom }: ModulePlace, places: 
 }
 
 /**
- * Where a loader looks for the weights in a folder: model.safetensors, else the shards that its
- * index names (whether they are there or not), else all safetensors there.
+ * Where a loader looks for weights in a folder: model.safetensors; else the shards that its index
+ * names, even if they are missing; else all safetensors in the folder.
  */
 export function weightPaths(view: ModelView, directory: string): readonly string[] {
   const whole = inDirectory(directory, 'model.safetensors');
@@ -103,10 +106,10 @@ function isBelow(path: string, directory: string): boolean {
 }
 
 /**
- * Two files with a tensor of one name: which one a loader takes is chance. Shards of one index have
- * their own finding.
+ * Two files hold a tensor of the same name, and it is chance which one a loader takes. Shards of
+ * one index are checked in shards.ts.
  */
-function reportDoubles(view: ModelView, loaded: readonly LoadedWeights[], findings: Findings): void {
+function reportDuplicateTensors(view: ModelView, loaded: readonly LoadedWeights[], findings: Findings): void {
   const holders = new Map<string, string>();
   for (const { path, module } of loaded) {
     for (const { name } of view.weights.get(path)?.tensors ?? []) {

@@ -4,35 +4,38 @@ import { isSafetensors, isTokenizerFile } from './file-kinds.ts';
 import type { Finding, Findings } from './findings.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 
-/** One step of a sentence-transformers model, as modules.json names it. */
+/** One module of a sentence-transformers model, as modules.json names it. */
 export interface Module {
   /** Name of the class: `Transformer`, `Pooling`, …. */
   readonly kind: string;
-  /** The class as it is written. */
+  /** The class as modules.json writes it. */
   readonly type: string;
-  /** That class where it is of no library, which makes it code of the model. */
+  /** The class, if it belongs to no known library. Then it is code of the model. */
   readonly custom: string | undefined;
-  /** Below the model's directory; `''` is that itself. */
+  /** Its folder, relative to the model's directory; `''` is that directory itself. */
   readonly directory: string;
-  /** The file that names it, and the JSON path there. */
+  /** The file that names the module, and the JSON path there. */
   readonly file: string;
   readonly at: string;
   readonly kwargs: unknown;
-  /** Its own configuration; empty where there is none. */
+  /** Its own configuration. Empty where there is none. */
   readonly config: JsonObject;
   readonly configPath: string;
-  /** A router's ways, each a chain of modules; empty for others. */
+  /** A router's routes, each a chain of modules. Empty for other modules. */
   readonly routes: readonly (readonly Module[])[];
 }
 
-/** Packages that loaders bring along: naming a class of them runs no code of the model. */
+/**
+ * Packages that loaders have installed anyway. Naming a class of one of them runs no code of the
+ * model.
+ */
 const libraries = ['sentence_transformers.', 'pylate.', 'transformers.', 'torch.'];
 
 export function isLibraryClass(type: string): boolean {
   return libraries.some((library) => type.startsWith(library));
 }
 
-/** Modules that are a network of transformers: config.json and tokenizer lie in their folder. */
+/** Modules that are a network of transformers. Their folder has config.json and the tokenizer. */
 const networkKinds = new Set(['Transformer', 'MLMTransformer', 'CLIPModel']);
 
 export function isNetwork({ kind }: Module): boolean {
@@ -43,8 +46,8 @@ export function isNetwork({ kind }: Module): boolean {
 const maxModules = 100;
 
 /**
- * What the library's modules read from their folder (sentence-transformers 2 to 6). `weights` is a
- * safetensors file. Modules that aren't named here (Normalize, Dropout) work without files.
+ * What each module of sentence-transformers (2 to 6) reads from its folder. `weights`: a
+ * safetensors file. Modules that aren't listed (Normalize, Dropout) need no files.
  */
 const needs: Readonly<Record<string, readonly ('config' | 'weights' | 'tokenizer')[]>> = {
   Transformer: ['config', 'weights'],
@@ -68,7 +71,7 @@ const needs: Readonly<Record<string, readonly ('config' | 'weights' | 'tokenizer
 };
 
 const configNames: Readonly<Record<string, readonly string[]>> = {
-  // An adapter's base model has the config.
+  // An adapter has no config.json of its own: its base model has it.
   Transformer: ['config.json', 'adapter_config.json'],
   CNN: ['cnn_config.json'],
   LSTM: ['lstm_config.json'],
@@ -81,7 +84,7 @@ const withoutFiles = new Set(['Normalize', 'Dropout']);
 
 const modulesFile = 'modules.json';
 
-/** Reads modules.json; undefined where the model has none, or a broken one. */
+/** Reads modules.json. Undefined where the model has none, or one that can't be read. */
 export function readModules(view: ModelView, findings: Findings): readonly Module[] | undefined {
   const document = view.documents.get(modulesFile);
   if (document === undefined) return undefined;
@@ -134,7 +137,10 @@ function moduleOf(
   };
 }
 
-/** `types` has the class of each folder, `structure` the folders of each way. */
+/**
+ * A router's config: `types` maps each folder to its class, `structure` lists the folders of each
+ * route.
+ */
 function routesOf(view: ModelView, directory: string, config: JsonObject, file: string): Module[][] {
   const types = objectOf(config.types);
   return Object.values(objectOf(config.structure))
@@ -153,12 +159,12 @@ function routesOf(view: ModelView, directory: string, config: JsonObject, file: 
 }
 
 /**
- * Parts that modules.json names and that are missing: the model wouldn't load, or would load as
- * another one.
+ * Reports what modules.json names and what is missing: the model would not load, or would load as a
+ * different one.
  */
 export function checkModuleFiles(view: ModelView, modules: readonly Module[], findings: Findings): void {
   const found: Finding[] = [];
-  // ONNX and GGUF stand for the first module, wherever they lie.
+  // An ONNX or GGUF file replaces the first module's network, wherever it lies.
   const hasOwnNetwork = [...view.files.keys()].some((path) => /\.(?:onnx|gguf)$/.test(path));
   for (const module of everyModule(modules)) {
     const { directory, file, at, kind } = module;
@@ -171,7 +177,7 @@ export function checkModuleFiles(view: ModelView, modules: readonly Module[], fi
       if (!withoutFiles.has(kind) || module.custom !== undefined) missing('that folder has no file', add);
       continue;
     }
-    // A module's files lie in its folder, not deeper.
+    // Loaders look for a module's files in its folder, not in folders below it.
     const near = own.filter((path) => !path.slice(directory === '' ? 0 : directory.length + 1).includes('/'));
     for (const need of module.custom === undefined ? (needs[kind] ?? []) : []) {
       if (need === 'config' && !view.files.has(module.configPath)) missing(`${module.configPath} is missing`, add);
@@ -187,14 +193,14 @@ export function checkModuleFiles(view: ModelView, modules: readonly Module[], fi
   findings.errors(found);
 }
 
-/** All modules, those of a router's ways behind it. */
+/** All modules; a router is followed by those of its routes. */
 export function everyModule(modules: readonly Module[]): readonly Module[] {
   return modules.flatMap((module) => [module, ...module.routes.flat()]);
 }
 
 /**
- * The folder of config.json and the tokenizer: that of the first transformer, or of the word
- * vectors where there is none.
+ * The folder with config.json and the tokenizer: that of the first transformer. Where there is
+ * none, that of the word vectors.
  */
 export function transformerDirectory(modules: readonly Module[] | undefined): string {
   const all = everyModule(modules ?? []);
@@ -202,7 +208,7 @@ export function transformerDirectory(modules: readonly Module[] | undefined): st
   return found?.directory ?? '';
 }
 
-/** Modules that lead a text one way or another. */
+/** Whether it is a router, which sends a text down one of several routes. */
 export function isRouter({ kind }: Pick<Module, 'kind'>): boolean {
   return kind === 'Router' || kind === 'Asym';
 }

@@ -3,8 +3,8 @@ import type { PlacedTensor } from '../weights/weights-file.ts';
 import type { Findings } from './findings.ts';
 
 /**
- * Architectures whose tensors are named alike, and how a layer's are named. Read off the models of
- * transformers 5.24.
+ * Architectures whose tensors have the same names, and the names of one layer's tensors. Taken from
+ * the models of transformers 5.24.
  */
 interface Family {
   readonly types: readonly string[];
@@ -41,9 +41,8 @@ const families: readonly Family[] = [
 export const otherModels = 'Weights and config.json are of different models: take those that belong together.';
 
 /**
- * Tells where `model_type` names another network than the weights are of: by the class that they
- * were saved as, and by the names of the tensors. Architectures that aren't listed here are left
- * alone.
+ * Reports a `model_type` that the weights don't belong to: judged by the class that they were saved
+ * as, and by the names of the tensors. Architectures that aren't listed here are not checked.
  */
 export function checkModelType(
   config: JsonObject,
@@ -52,7 +51,7 @@ export function checkModelType(
   findings: Findings,
 ): void {
   const type = textOf(config.model_type);
-  // Code of the model names its tensors as it likes.
+  // A model with code of its own may name its tensors as it likes.
   if (type === undefined || isObject(config.auto_map)) return;
   const found = (message: string): void => findings.error({ in: path, at: '$.model_type', message, hint: otherModels });
   const saved = [config.architectures].flat().find((name) => typeof name === 'string') ?? '';
@@ -73,14 +72,14 @@ export function checkModelType(
 }
 
 /**
- * How transformers' classes call a model type, in lower case: `xlm-roberta` is XLMRobertaModel,
- * `gemma3_text` Gemma3TextModel.
+ * The name of a model type in transformers' class names, in lower case: `xlm-roberta` is
+ * XLMRobertaModel, `gemma3_text` is Gemma3TextModel.
  */
 function className(type: string): string {
   return type.replace(/[-_]/g, '');
 }
 
-/** Names of one and the same network. */
+/** Different names of the same network. */
 const robertas = ['roberta', 'xlmroberta', 'camembert'];
 
 function isOther(called: string, expected: string): boolean {

@@ -6,22 +6,21 @@ import { weightPaths } from './module-files.ts';
 import { checkModelType, otherModels } from './network-families.ts';
 
 /*
- * What config.json says against what the weights hold. Where they contradict each other, loaders
- * refuse the model at best; at worst they fill what is missing with random numbers and only print a
- * warning.
+ * Compares config.json with the weights. Where they contradict each other, a good loader refuses
+ * the model. A bad one fills what is missing with random numbers and only prints a warning.
  */
 
 /**
- * Names of the number of layers in config.json: BERT and most, DistilBERT, GPT-2 and old NomicBERT,
- * T5.
+ * Keys in config.json for the number of layers. In this order: BERT and most others, DistilBERT,
+ * GPT-2 and old NomicBERT, T5.
  */
 export const layerKeys = ['num_hidden_layers', 'n_layers', 'n_layer', 'num_layers'] as const;
 
 const positionKeys = ['max_position_embeddings', 'n_positions'] as const;
 
 /**
- * `encoder.layer.0.…`, `model.layers.0.…`, `encoder.block.0.…`, `h.0.…`: the first number behind
- * such a word counts the layers.
+ * The beginning of a layer's tensor name: `encoder.layer.0.…`, `model.layers.0.…`,
+ * `encoder.block.0.…`, `h.0.…`. The number after the word is the layer's.
  */
 const layerName = /^((?:[^.]+\.)*?(?:layers?|block|h))\.(\d+)\./;
 
@@ -30,24 +29,32 @@ const imageParts = /(?:^|\.)(?:vision|visual|image)/;
 const wordEmbeddings = /(?:^|\.)(?:word_embeddings?|embed_tokens|tok_embeddings|token_embedding|wte|shared)\.weight$/;
 const positionEmbeddings = /(?:^|\.)(?:position_embeddings?|wpe)\.weight$/;
 
-/** Width of the word embeddings where it isn't the network's: ALBERT, ELECTRA, RemBERT, OPT. */
+/**
+ * Keys for the width of the word embeddings, where it may differ from the network's: ALBERT,
+ * ELECTRA, RemBERT, OPT.
+ */
 const embeddingKeys = ['embedding_size', 'input_embedding_size', 'word_embed_proj_dim'] as const;
 
-/** Tensors that hold numbers as they are; packed ones (quantised) have other shapes. */
+/**
+ * Dtypes whose tensors have the shape that config.json implies. Packed (quantised) tensors have
+ * other shapes.
+ */
 const plainDtypes = new Set(['F64', 'F32', 'F16', 'BF16']);
 
-/** A tensor without its place. */
+/** A tensor, without where its data stand. */
 type Described = Pick<PlacedTensor, 'name' | 'dtype' | 'shape'>;
 
-/** A number of config.json, and where it stands. */
+/** A number in config.json, and where it stands. */
 export interface Stated {
   readonly value: number;
-  /** JSON path of the object that it stands in, `$` or `$.text_config`. */
+  /** JSON path of the object that holds it: `$` or `$.text_config`. */
   readonly prefix: string;
   readonly key: string;
 }
 
-/** The first of these keys that config.json has, itself or in the part that reads text. */
+/**
+ * The first of these keys that config.json has, at the top or in the part about the text network.
+ */
 export function statedIn(config: JsonObject | undefined, keys: readonly string[]): Stated | undefined {
   for (const [prefix, object] of [
     ['$', config],
@@ -62,8 +69,8 @@ export function statedIn(config: JsonObject | undefined, keys: readonly string[]
 }
 
 /**
- * The tensors that a loader takes from a folder; undefined where a part is missing or broken, which
- * has its own finding.
+ * The tensors that a loader takes from a folder. Undefined where a file is missing or broken, which
+ * is reported elsewhere.
  */
 export function tensorsIn(view: ModelView, directory: string): readonly Described[] | undefined {
   const files = weightPaths(view, directory).map((path) => view.weights.get(path));
@@ -82,14 +89,14 @@ export function tokenEmbedding(tensors: readonly Described[]): Described | undef
  */
 const vectorTensors = new Set(['embedding.weight', 'embeddings', 'emb_layer.weight']);
 
-/** The tensor of a model that is word vectors alone: [words, width]. */
+/** The word vectors of a model that consists of nothing else: [words, width]. */
 export function wordVectors(tensors: readonly Described[]): Described | undefined {
   return tensors.find(({ name, shape }) => vectorTensors.has(name) && shape.length === 2);
 }
 
 /**
- * Compares the transformer's config.json with its weights. `hidden`: the width of the network, as
- * config.json says it.
+ * Compares the transformer's config.json with its weights. `hidden`: the width of the network by
+ * config.json.
  */
 export function checkNetworkWeights(
   view: ModelView,
@@ -100,7 +107,7 @@ export function checkNetworkWeights(
   const path = inDirectory(base, 'config.json');
   const config = documentOf(view, path);
   const tensors = tensorsIn(view, base);
-  // An adapter holds parts of a network whose config is its base's.
+  // An adapter's tensors belong to its base model's network, whose config is elsewhere.
   if (config === undefined || tensors === undefined || view.files.has(inDirectory(base, 'adapter_config.json'))) return;
   checkModelType(config, path, tensors, findings);
   checkLayers(config, path, tensors, findings);
@@ -116,8 +123,8 @@ export function checkNetworkWeights(
 }
 
 /**
- * Each stack of layers that has attention: that of the text, and that of the images where
- * config.json describes it.
+ * Counts the layers of each stack that has attention: the text network's, and the image network's
+ * where config.json describes one.
  */
 function checkLayers(config: JsonObject, path: string, tensors: readonly Described[], findings: Findings): void {
   const stacks = new Map<string, { layers: Set<number>; attention: boolean }>();
@@ -134,7 +141,7 @@ function checkLayers(config: JsonObject, path: string, tensors: readonly Describ
     const [stack, ...more] = networks.filter(([prefix]) => imageParts.test(prefix) === forImages);
     const inConfig = forImages ? objectOf(config.vision_config) : config;
     const stated = statedIn(inConfig, layerKeys);
-    // Where there are several, no key says which one it means.
+    // With several stacks, it is unknown which one the key means.
     if (stack === undefined || more.length > 0 || stated === undefined) continue;
     const [prefix, { layers }] = stack;
     const at = `${forImages ? '$.vision_config' : stated.prefix}.${stated.key}`;
@@ -158,7 +165,7 @@ function checkLayers(config: JsonObject, path: string, tensors: readonly Describ
 }
 
 /**
- * The word embeddings must be as wide as config.json says: else the weights belong to another
+ * The word embeddings must be as wide as config.json says. If not, the weights belong to another
  * config.
  */
 function checkWidth(
@@ -178,7 +185,10 @@ function checkWidth(
   });
 }
 
-/** What the network makes of `vocab_size`: some (NomicBERT, jina v3) round it up to a multiple. */
+/**
+ * The rows that the embedding should have: `vocab_size`. Some networks (NomicBERT, jina v3) round
+ * it up to a multiple.
+ */
 function vocabularyIn(config: JsonObject): Stated | undefined {
   const stated = statedIn(config, ['vocab_size']);
   const multiple = countOf(config.pad_vocab_size_multiple) ?? 1;

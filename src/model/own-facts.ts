@@ -6,18 +6,18 @@ import type { EmbeddingKind } from './kind.ts';
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { layerKeys, type Stated, statedIn, tokenEmbedding } from './network-weights.ts';
 
-/** What a file of weights says of its vectors itself, where no config does. */
+/** What an ONNX or GGUF file itself says about its vectors. Used where no config does. */
 export interface OwnFacts {
   readonly kind?: EmbeddingKind;
-  /** Numbers of a vector. */
+  /** Length of a vector. */
   readonly width?: number;
   readonly maxTokens?: number;
   readonly pooling?: string;
 }
 
 /**
- * `LLAMA_POOLING_TYPE_…` of llama.cpp, by sentence-transformers' names; 0 is none, 4 a score for a
- * pair.
+ * llama.cpp's `LLAMA_POOLING_TYPE_…` by its number, as sentence-transformers names it. 0 is no
+ * pooling, 4 a score for a pair of texts.
  */
 const ggufPoolings: ReadonlyMap<unknown, string> = new Map([
   [1, 'mean'],
@@ -26,7 +26,7 @@ const ggufPoolings: ReadonlyMap<unknown, string> = new Map([
 ]);
 const rank = 4;
 
-/** Names that exporters give to a vector a text, and to a vector a token. */
+/** Names that exporters give to outputs: one vector for a text, and one for each token. */
 const textOutput = 'sentence_embedding';
 const tokenOutputs = ['last_hidden_state', 'token_embeddings'];
 
@@ -50,33 +50,35 @@ function ggufFacts(file: GgufFile): OwnFacts {
   };
 }
 
-/** A number under the architecture's own name: `bert.embedding_length`. */
+/** A number whose key begins with the architecture: `bert.embedding_length`. */
 function numberIn({ metadata }: GgufFile, key: string): number | undefined {
   const architecture = metadata.get('general.architecture')?.value;
   const value = metadata.get(`${String(architecture)}.${key}`)?.value;
   return typeof value === 'number' ? value : undefined;
 }
 
-/** The last dimension of an output, where it is a number. */
+/** The last dimension of an output, if it is a number. */
 function widthOf({ outputs }: OnnxFile, name: string): number | undefined {
   const last = outputs.find((output) => output.name === name)?.dimensions?.at(-1);
   return typeof last === 'number' ? last : undefined;
 }
 
-/** The configs, as far as ONNX and GGUF files can contradict them. */
+/** What the configs say that an ONNX or GGUF file could contradict. */
 export interface Configured {
   readonly base: string;
   /** Width of the network. */
   readonly hidden: Stated | undefined;
-  /** Length of a vector, before it is cut; only of dense models. */
+  /**
+   * Length of a vector before `truncate_dim`. Null where the model isn't dense, or no file says it.
+   */
   readonly dimensions: number | null;
   readonly pooling: string | null;
   readonly maxTokens: number | null;
 }
 
 /**
- * Tells where an ONNX or GGUF file contradicts the configs: loaders of the one would make other
- * vectors than those of the other.
+ * Reports where an ONNX or GGUF file contradicts the configs: runtimes that read the file would
+ * make other vectors than those that read the configs.
  */
 export function checkOwnFacts(view: ModelView, configured: Configured, findings: Findings): void {
   for (const [path, file] of view.weights) {
@@ -88,7 +90,7 @@ export function checkOwnFacts(view: ModelView, configured: Configured, findings:
   }
 }
 
-/** Protobuf's own readers, and so ONNX Runtime, take no longer message. */
+/** Protobuf's own readers take no longer message, so ONNX Runtime can't load a larger file. */
 const maxGraphBytes = 2 ** 31 - 1;
 
 function checkSize(view: ModelView, path: string, findings: Findings): void {
@@ -110,7 +112,7 @@ function checkOnnx(path: string, file: OnnxFile, configured: Configured, finding
     findings.error({ in: path, message: `gives ${width} numbers as ${name}, but ${said} is ${expected}`, hint });
   };
   contradict(textOutput, dimensions, 'the length of a vector by the configs');
-  // With another kind of model, a projection may follow the network.
+  // In other kinds of models a projection may follow the network, so the width may differ.
   if (dimensions !== null) {
     for (const name of tokenOutputs) contradict(name, hidden?.value, configPlace(configured, hidden));
   }
@@ -141,7 +143,7 @@ function checkGguf(view: ModelView, path: string, file: GgufFile, configured: Co
   checkTokens(view, path, file, base, findings);
 }
 
-/** The tokenizer in the file against the rows of its embedding, and against tokenizer.json. */
+/** Compares the tokenizer in the file with the rows of its embedding, and with tokenizer.json. */
 function checkTokens(view: ModelView, path: string, file: GgufFile, base: string, findings: Findings): void {
   const list = file.metadata.get('tokenizer.ggml.tokens')?.value;
   if (typeof list !== 'object') return;

@@ -8,8 +8,8 @@ import { isNetwork, type Module } from './modules.ts';
 import { dimensionKeys, libraryConfigName, modeFlags, poolingModes, transformerConfigPath } from './pooling.ts';
 
 /**
- * Keys of modules' configs by the name that they had before sentence-transformers 5.4
- * (`config_key_renames` there).
+ * sentence-transformers 5.4 renamed these keys of modules' configs (`config_key_renames` there):
+ * old name to new.
  */
 const renamedKeys: Readonly<Record<string, string>> = {
   word_embedding_dimension: 'embedding_dimension',
@@ -17,8 +17,8 @@ const renamedKeys: Readonly<Record<string, string>> = {
 };
 
 /**
- * Values that the library takes where a module's config leaves the key out; its versions differ in
- * which of them they write.
+ * Values that sentence-transformers takes where a module's config has no such key. Versions differ
+ * in which of them they write.
  */
 const moduleDefaults: Readonly<Record<string, unknown>> = {
   include_prompt: true,
@@ -28,8 +28,8 @@ const moduleDefaults: Readonly<Record<string, unknown>> = {
 };
 
 /**
- * What a transformer takes and hands out where its config doesn't say it
- * (`TRANSFORMER_TASK_DEFAULTS` of 6.2), by task.
+ * The method that is called and the output that is used where a transformer's config doesn't say
+ * it, by task (`TRANSFORMER_TASK_DEFAULTS` of 6.2).
  */
 const taskOutputs: Readonly<Record<string, readonly [method: string, module: string]>> = {
   'feature-extraction': ['last_hidden_state', 'token_embeddings'],
@@ -39,7 +39,7 @@ const taskOutputs: Readonly<Record<string, readonly [method: string, module: str
   'fill-mask': ['logits', 'token_embeddings'],
 };
 
-/** Names of arguments before sentence-transformers 5.4. */
+/** sentence-transformers 5.4 renamed these arguments: old name to new. */
 const renamedArguments: Readonly<Record<string, string>> = {
   model_args: 'model_kwargs',
   tokenizer_args: 'processor_kwargs',
@@ -47,11 +47,12 @@ const renamedArguments: Readonly<Record<string, string>> = {
 };
 
 /**
- * Digest of everything behind the network that decides the vectors: the modules and their configs,
- * the library's config of the transformer, and the prompts. It is made of what the files say, not
- * of their bytes, so that a model that another version of sentence-transformers (2 to 6) saved
- * again stays the same. The token limit isn't here: it is the tokenizer's. Null where the model has
- * none of it.
+ * Digest of everything that decides the vectors after the network: the modules and their configs,
+ * the library's config of the transformer, and the prompts. Null where the model has none of these.
+ *
+ * It is made of what the files say, not of their bytes. So a model keeps it when another version of
+ * sentence-transformers (2 to 6) saves it again. The token limit is not in here: it is in the
+ * tokenizer's fingerprint.
  */
 export function poolingFingerprint(
   view: ModelView,
@@ -70,12 +71,12 @@ function describeModule(view: ModelView, module: Module, base: string): JsonObje
   const { kind, custom, directory, config, configPath, kwargs } = module;
   const network = isNetwork(module);
   const described: JsonObject = {
-    // MLMTransformer is the old name of a transformer with the task `fill-mask`.
+    // MLMTransformer is the old name for a Transformer with the task `fill-mask`.
     kind: custom ?? (kind === 'MLMTransformer' ? 'Transformer' : kind),
     kwargs: Array.isArray(kwargs) && kwargs.length === 0 ? undefined : kwargs,
     transformer: network || custom !== undefined ? transformerSettings(view, directory, kind) : undefined,
   };
-  // Its config.json is the architecture, and the rest of its folder the tokenizer's.
+  // Its config.json is in the fingerprint `architecture`, the rest of its folder in `tokenizer`.
   if (network && directory === base) return described;
   if (network) return { ...described, network: architectureOf(view, directory, []) };
   const folders = [...(directory === '' ? [] : [directory]), ...module.routes.flat().map((part) => part.directory)];
@@ -105,7 +106,7 @@ function moduleSettings(config: JsonObject): JsonObject {
   return Object.fromEntries(kept);
 }
 
-/** Old and new spelling of the same pooling come out equal. */
+/** The pooling in one form: old and new spelling of the same settings come out equal. */
 function poolingSettings(config: JsonObject): JsonObject {
   const rest = Object.entries(moduleSettings(config)).filter(
     ([key]) => !Object.hasOwn(modeFlags, key) && key !== 'pooling_mode' && !dimensionKeys.some((name) => name === key),
@@ -116,8 +117,8 @@ function poolingSettings(config: JsonObject): JsonObject {
 }
 
 /**
- * sentence_bert_config.json (or one of its other names) of the transformer in `directory`;
- * undefined where it says nothing.
+ * What sentence_bert_config.json (or another of its names) says about the transformer in
+ * `directory`. Undefined where it says nothing.
  */
 function transformerSettings(view: ModelView, directory: string, kind: string): JsonObject | undefined {
   const path = transformerConfigPath(view, directory);
@@ -131,7 +132,7 @@ function transformerSettings(view: ModelView, directory: string, kind: string): 
     module_output_name: kind === 'CLIPModel' ? 'sentence_embedding' : output,
     transformer_task: 'feature-extraction',
   };
-  // How the program is run, and the limit, which is the tokenizer's.
+  // These say how the program runs, and the token limit, which is in the tokenizer's fingerprint.
   const { max_seq_length: _, unpad_inputs: _unpad, ...said } = config;
   const kept = Object.entries({ ...said, transformer_task: task }).flatMap(([name, value]) => {
     if (value === null || isEmpty(value) || canonicalJson(value) === canonicalJson(defaults[name] ?? null)) return [];
@@ -145,8 +146,8 @@ function isEmpty(value: unknown): boolean {
 }
 
 /**
- * config_sentence_transformers.json without what changes no vector: versions, the similarity,
- * prompts that are empty.
+ * config_sentence_transformers.json without what changes no vector: versions, the similarity, empty
+ * prompts.
  */
 function librarySettings(config: JsonObject): JsonObject {
   const { __version__, similarity_fn_name, requirements, prompts, model_type, ...rest } = config;

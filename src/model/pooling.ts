@@ -4,7 +4,8 @@ import { inDirectory, type ModelView } from './model-view.ts';
 import { isRouter, type Module } from './modules.ts';
 
 /**
- * Flags of a pooling config before sentence-transformers 6, in the order in which it concatenates.
+ * Flags of a pooling config before sentence-transformers 6, in the order in which the results are
+ * concatenated.
  */
 export const modeFlags: Readonly<Record<string, string>> = {
   pooling_mode_cls_token: 'cls',
@@ -15,10 +16,13 @@ export const modeFlags: Readonly<Record<string, string>> = {
   pooling_mode_lasttoken: 'lasttoken',
 };
 
-/** The name since sentence-transformers 6, and the one before. */
+/** The key since sentence-transformers 6, and the one before. */
 export const dimensionKeys = ['embedding_dimension', 'word_embedding_dimension'] as const;
 
-/** File names that sentence-transformers looks for, in its order; the first one counts. */
+/**
+ * Names of the transformer's config, in the order in which sentence-transformers looks for them.
+ * The first that exists counts.
+ */
 export const transformerConfigNames = [
   'sentence_bert_config.json',
   'sentence_roberta_config.json',
@@ -31,7 +35,10 @@ export const transformerConfigNames = [
 
 export const libraryConfigName = 'config_sentence_transformers.json';
 
-/** Modes of a pooling config. Its newest form is `pooling_mode`: a name or a list. */
+/**
+ * The modes of a pooling config. In the newest form they stand in `pooling_mode`, as a name or a
+ * list.
+ */
 export function poolingModes(config: JsonObject): readonly string[] {
   const { pooling_mode: mode } = config;
   if (typeof mode === 'string') return [mode];
@@ -39,7 +46,7 @@ export function poolingModes(config: JsonObject): readonly string[] {
   return Object.entries(modeFlags).flatMap(([flag, name]) => (config[flag] === true ? [name] : []));
 }
 
-/** The manifest's `pooling`; null where the model doesn't say it. */
+/** The manifest's `pooling`. Null where the model doesn't say it. */
 export function poolingFact(modules: readonly Module[] | undefined, findings: Findings): string | null {
   const poolings = modules?.filter(({ kind }) => kind === 'Pooling') ?? [];
   const [pooling] = poolings;

@@ -10,10 +10,10 @@ import type { ModelView } from './model-view.ts';
 import { isOfFirstModule, type LoadedWeights, loadedWeights, type ModulePlace } from './module-files.ts';
 import { countTensors, tensorsIn } from './weights.ts';
 
-/** Weights by themselves, without those of the modules behind the first. */
+/** A rendition's own weights, before those of the later modules are added. */
 type Candidate = Pick<RenditionFacts, 'path' | 'format' | 'loaded'>;
 
-/** `default_weights` of release.json, and where it stands. */
+/** `default_weights` of release.json, and its place there for messages. */
 export interface NamedDefault {
   readonly path: string | undefined;
   readonly place: Pick<Finding, 'file' | 'at'>;
@@ -21,10 +21,12 @@ export interface NamedDefault {
 
 /**
  * The renditions of a model's weights: what its modules load, every ONNX and GGUF file, and what
- * release.json names. The weights of the modules behind the first (Dense) belong to each of them.
- * Safetensors that neither concerns (of an adapter in another folder, spare layers, copies in
- * another precision) are files like any other. The default is the one that release.json names, else
- * what the modules load, else the only one; where that doesn't tell, an error lists them.
+ * release.json names as the default. The weights of the modules after the first (Dense) belong to
+ * each of them. Any other safetensors (an adapter in another folder, spare layers, copies in
+ * another precision) are ordinary files.
+ *
+ * The default is the first of these that applies: the one that release.json names, what the modules
+ * load, the only rendition. If none applies, an error lists the renditions.
  */
 export function renditionsOf(
   view: ModelView,
@@ -39,7 +41,8 @@ export function renditionsOf(
   const others = looseWeights(view, loaded);
   const candidates = [byModules ?? [], ...onnxCandidates(view), ...ggufCandidates(view, findings)].flat();
   candidates.push(...others.filter(({ path }) => path === named.path));
-  // Words are counted, not looked up: there is no network before the dense layers.
+  // Bag-of-words models have no network before the dense layers, so these layers are all the
+  // weights.
   if (candidates.length === 0 && behind.length > 0) candidates.push(candidateOf(view, behind)!);
   if (candidates.length === 0) candidates.push(...others);
   const chosen = chooseDefault(candidates, byModules, named, others, findings);
@@ -63,7 +66,10 @@ function ggufCandidates(view: ModelView, findings: Findings): readonly Candidate
   }));
 }
 
-/** What a loader is given that takes these safetensors: the index of shards, else the first. */
+/**
+ * These safetensors as a candidate. Its path is what a loader is given: the index of shards, else
+ * the first file.
+ */
 function candidateOf(view: ModelView, loaded: readonly LoadedWeights[]): Candidate | undefined {
   const [first] = loaded;
   return first && { path: loadedBy(view, first.path), format: 'safetensors', loaded };
@@ -74,7 +80,7 @@ function loadedBy(view: ModelView, path: string): string {
   return index !== undefined && view.files.has(index) ? index : path;
 }
 
-/** Safetensors that no module loads; shards together. */
+/** Safetensors that no module loads. Shards of one index count as one. */
 function looseWeights(view: ModelView, loaded: readonly LoadedWeights[]): readonly Candidate[] {
   const taken = new Set(loaded.map(({ path }) => path));
   const groups = new Map<string, LoadedWeights[]>();
@@ -100,7 +106,7 @@ function chooseDefault(
       : candidates.find(({ path }) => path === named.path);
   if (chosen !== undefined) return chosen;
   const paths = [...new Set([...candidates, ...others].map(({ path }) => path))].sort(compareBytes);
-  // Without any weights, another error says so.
+  // A model without any weights has an error of its own.
   if (paths.length === 0) return undefined;
   findings.error({
     ...named.place,
@@ -135,7 +141,7 @@ function renditionFrom(
 }
 
 /**
- * Of files that describe the network themselves; ONNX runtimes and llama.cpp read no config.json
+ * The description of the network in an ONNX or GGUF file. Runtimes for these read no config.json
  * for it.
  */
 function ownDescription(file: OnnxFile | GgufFile): Pick<RenditionFacts, 'architecture' | 'tokenizer' | 'graph'> {

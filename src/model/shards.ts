@@ -6,7 +6,7 @@ import type { Finding, Findings } from './findings.ts';
 import type { ModelView } from './model-view.ts';
 
 /**
- * Checks sharded models: `model.safetensors.index.json` maps each tensor to the file beside it that
+ * Checks sharded models. `model.safetensors.index.json` maps each tensor to the file beside it that
  * holds it (`weight_map`, written by huggingface_hub's `split_torch_state_dict_into_shards`).
  */
 export function checkShards(view: ModelView, findings: Findings): void {
@@ -26,7 +26,7 @@ export function checkShards(view: ModelView, findings: Findings): void {
   );
 }
 
-/** Answers with the paths of the shards that the index names. */
+/** Checks one index. Returns the paths of the shards that it names. */
 function checkIndex(view: ModelView, path: string, findings: Findings): Set<string> {
   const document = view.documents.get(path);
   if (document === undefined) return new Set();
@@ -79,8 +79,8 @@ function reportMissingShards(
 }
 
 /**
- * Tensors that the index puts elsewhere than the shards' headers do, that it doesn't know, and that
- * stand in two shards.
+ * Reports tensors that the index places in the wrong shard, that it doesn't list, and that are in
+ * two shards.
  */
 function reportTensors(
   view: ModelView,
@@ -100,7 +100,7 @@ function reportTensors(
   }
   const again = 'Save the model again: save_pretrained writes shards and index together.';
   for (const [tensor, name] of fileOf) {
-    // A missing or broken shard has its own finding.
+    // A missing or broken shard is reported elsewhere.
     if (!view.weights.has(shards.get(name) ?? '') || held.get(tensor)?.includes(name)) continue;
     const message = `${name} doesn't hold this tensor`;
     absent.push({ in: index, at: jsonPath(['weight_map', tensor]), message, hint: again });

@@ -30,9 +30,9 @@ export interface SourceFiles {
 }
 
 /**
- * Lists the files of a model's source directory that are released, and everything that is wrong
- * with them by kind and name: links, special files, unreadable files, names that clash or that a
- * system can't hold, pickles. Reads no file.
+ * Lists the files of a model's source directory that are released, and reports every file that
+ * can't be: links, special files, unreadable files, names that clash or that some system can't
+ * hold, pickles. Reads no file's content.
  */
 export async function listSourceFiles(options: ListSourceFilesOptions): Promise<SourceFiles> {
   const findings = new Findings(options.model, options.root);
@@ -46,7 +46,10 @@ export interface SelectSourceFilesOptions extends Omit<ListSourceFilesOptions, '
   readonly listed: readonly SourceFile[];
 }
 
-/** The same choice from a listing (of a Hub repository): nothing of it has to be here. */
+/**
+ * The same selection from a list of files (of a Hub repository). The files need not be on this
+ * machine.
+ */
 export function selectSourceFiles(options: SelectSourceFilesOptions): SourceFiles {
   const findings = new Findings(options.model, options.root);
   const patterns = new FilePatterns(options.include, options.exclude);

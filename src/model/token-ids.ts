@@ -1,8 +1,8 @@
 import { isObject, type JsonObject, objectOf } from '../contract/json-values.ts';
 
 /**
- * The highest ids of a tokenizer: of what texts are cut into, and of special tokens, which stand
- * where a text spells them out.
+ * The highest ids of a tokenizer. `ordinary`: of the tokens that any text may be split into.
+ * `special`: of special tokens, which occur only where a text spells them out.
  */
 export interface HighestIds {
   readonly ordinary: number;
@@ -15,7 +15,7 @@ export function highestIds(tokenizer: JsonObject): HighestIds {
   const added = Array.isArray(tokenizer.added_tokens) ? tokenizer.added_tokens.filter(isObject) : [];
   const ids = (special: boolean): number =>
     highest(added.filter((token) => (token.special === true) === special).map(({ id }) => id));
-  // Unigram lists its tokens, the others map them to ids.
+  // A Unigram vocabulary is a list, others map tokens to ids.
   const own = Array.isArray(vocab) ? vocab.length - 1 : highest(Object.values(objectOf(vocab)));
   return { ordinary: Math.max(own, ids(false)), special: ids(true) };
 }

@@ -5,12 +5,12 @@ import { colbertMetadata, documentOf, inDirectory, type ModelView } from './mode
 import { statedIn } from './network-weights.ts';
 import { libraryConfigName, transformerConfigPath } from './pooling.ts';
 
-/** transformers writes 10^30 where a tokenizer knows no limit; no real one is beyond this. */
-const sanestLimit = 10_000_000;
+/** transformers writes 10^30 for "no limit". No real limit is above this number. */
+const highestRealLimit = 10_000_000;
 
 /**
- * Architectures whose positions are counted from `pad_token_id` + 1, so that config.json's number
- * is higher than what fits.
+ * Architectures that count positions from `pad_token_id` + 1. Fewer tokens fit than config.json's
+ * number says.
  */
 const countedFromPadding = new Set([
   'roberta',
@@ -24,12 +24,12 @@ const countedFromPadding = new Set([
   'ibert',
 ]);
 
-/** Relative positions alone: config.json's number bounds nothing. */
+/** Architectures with relative positions only: config.json's number is no limit. */
 const unbounded = new Set(['t5', 'mt5', 'umt5', 'longt5', 'xlnet']);
 
 /**
- * Limits that differ are told where one of them is this low: texts of that length are common.
- * Above, limits say what memory holds (tokenizers of 32,768 or 131,072 tokens before a network of
+ * Limits that differ are reported only where the lowest is at most this: texts of that length are
+ * common. Higher limits often differ (tokenizers of 32,768 or 131,072 tokens before a network of
  * 8,192), and few texts reach them.
  */
 const commonLength = 512;
@@ -41,11 +41,14 @@ interface Limit {
 }
 
 /**
- * How many tokens of a text count: what sentence-transformers takes, `max_seq_length` of
- * sentence_bert_config.json, else the tokenizer's `model_max_length`, in either case as far as
- * there are positions; for vectors per token the length of documents. Null where nothing bounds it.
- * Which file is obeyed depends on the loader (the tokenizers library: tokenizer.json; transformers:
- * tokenizer_config.json), so that files that disagree give other vectors for long texts.
+ * How many tokens of a text are used. The first of these that is there: `max_seq_length` of
+ * sentence_bert_config.json, the tokenizer's `model_max_length`; but never more than there are
+ * positions. Without any of them, where tokenizer.json cuts. For models with a vector per token,
+ * the length of documents. Null where nothing limits it.
+ *
+ * Which file counts depends on the loader (the tokenizers library reads tokenizer.json,
+ * transformers tokenizer_config.json). Where the files disagree, long texts get different vectors,
+ * which is reported.
  */
 export function maxTokensFact(view: ModelView, base: string, kind: EmbeddingKind, findings: Findings): number | null {
   const library =
@@ -60,7 +63,7 @@ export function maxTokensFact(view: ModelView, base: string, kind: EmbeddingKind
   const taken = bounded(library?.tokens ?? tokenizer?.tokens);
   const tokens = taken === Infinity ? truncation?.tokens : taken;
   if (tokens === undefined) return null;
-  // ColBERT cuts queries and documents at lengths of their own.
+  // ColBERT has limits of its own for queries and documents.
   if (kind === 'multi-vector') return tokens;
   const used = [truncation?.tokens ?? tokens];
   if (view.files.has(inDirectory(base, 'tokenizer_config.json'))) used.push(bounded(tokenizer?.tokens));
@@ -74,7 +77,7 @@ export function maxTokensFact(view: ModelView, base: string, kind: EmbeddingKind
 function limitIn(view: ModelView, file: string | undefined, key: string): Limit | undefined {
   if (file === undefined) return undefined;
   const tokens = countOf(documentOf(view, file)?.[key]);
-  return tokens === undefined || tokens > sanestLimit ? undefined : { file, at: `$.${key}`, tokens };
+  return tokens === undefined || tokens > highestRealLimit ? undefined : { file, at: `$.${key}`, tokens };
 }
 
 function truncationLimit(view: ModelView, file: string): Limit | undefined {
@@ -88,15 +91,15 @@ function positionLimit(view: ModelView, file: string): Limit | undefined {
   const stated = statedIn(config, ['max_position_embeddings', 'n_positions']);
   if (stated === undefined || unbounded.has(type)) return undefined;
   const padding = typeof config?.pad_token_id === 'number' ? config.pad_token_id : 1;
-  // Code of the model (jina v3) counts as it likes.
+  // A model with code of its own (jina v3) may count positions differently.
   const behind = countedFromPadding.has(type) && !isObject(config?.auto_map);
   const tokens = behind ? stated.value - padding - 1 : stated.value;
   return tokens > 0 ? { file, at: `${stated.prefix}.${stated.key}`, tokens } : undefined;
 }
 
 /**
- * `tokens` is what sentence-transformers takes. The number of positions is the size of a tensor,
- * and never what to change.
+ * Reports limits that disagree. `tokens`: what sentence-transformers takes. The hint never says to
+ * change the number of positions: it is the size of a tensor.
  */
 function reportDisagreement(
   limits: Readonly<Record<'library' | 'tokenizer' | 'truncation' | 'positions', Limit | undefined>>,

@@ -2,17 +2,19 @@ import { isObject, type JsonObject } from '../contract/json-values.ts';
 import { type Sha256, startHash } from '../core/hashing.ts';
 
 /**
- * Entries are written as JSON and hashed so many at a time, so that no second copy of them all is
- * made.
+ * So many entries are written as JSON and hashed at a time: all at once would be a second copy of
+ * the vocabulary in memory.
  */
 const hashedAtOnce = 4096;
 
 /**
- * A tokenizer.json whose vocabulary and merges, which are nearly all of it, are replaced by `{
- * "count", "sha256" }`, and the rest as it was. Merges are the same as text (`"a b"`, tokenizers
- * before 0.20) and as pairs; scores of a Unigram vocabulary count as 32-bit floats, which they are
- * in SentencePiece's files, because tokenizers' own reader and writer differ in the last bits of
- * longer ones.
+ * A tokenizer.json with its vocabulary and its merges replaced by `{ "count", "sha256" }`. They are
+ * nearly all of it; the rest stays as it was.
+ *
+ * - Merges written as text (`"a b"`, tokenizers before 0.20) and as pairs get the same digest.
+ * - Scores of a Unigram vocabulary are rounded to 32-bit floats. SentencePiece's files have no more
+ *   digits, and reading and writing a file with the tokenizers library changes the last digits of
+ *   longer ones.
  */
 export function condensedTokenizer(tokenizer: JsonObject): JsonObject {
   const { model } = tokenizer;
@@ -24,13 +26,13 @@ export function condensedTokenizer(tokenizer: JsonObject): JsonObject {
       ...model,
       ...(vocab === undefined
         ? {}
-        : { vocab: Array.isArray(vocab) ? digestOf(vocab, scored) : vocabularyDigest(vocab) }),
-      ...(Array.isArray(merges) ? { merges: digestOf(merges, pair) } : {}),
+        : { vocab: Array.isArray(vocab) ? digestOf(vocab, withRoundedScore) : vocabularyDigest(vocab) }),
+      ...(Array.isArray(merges) ? { merges: digestOf(merges, asPair) } : {}),
     },
   };
 }
 
-/** A vocabulary in the order of its ids, whatever its file's order. */
+/** The digest of a vocabulary, ordered by ids: the order in the file doesn't matter. */
 function vocabularyDigest(vocab: unknown): unknown {
   if (!isObject(vocab)) return vocab;
   const tokens = Object.keys(vocab);
@@ -40,16 +42,16 @@ function vocabularyDigest(vocab: unknown): unknown {
     if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < byId.length) byId[id] = token;
   }
   if (!byId.includes(undefined)) return digestOf(byId);
-  // Ids with gaps, or twice.
+  // Some ids are missing or used twice, so the ids count too.
   return digestOf(tokens.sort().map((token) => [token, vocab[token]]));
 }
 
-function scored(entry: unknown): unknown {
+function withRoundedScore(entry: unknown): unknown {
   if (!Array.isArray(entry) || entry.length !== 2 || typeof entry[1] !== 'number') return entry;
   return [entry[0], Math.fround(entry[1])];
 }
 
-function pair(merge: unknown): unknown {
+function asPair(merge: unknown): unknown {
   const parts = typeof merge === 'string' ? merge.split(' ') : [];
   return parts.length === 2 ? parts : merge;
 }

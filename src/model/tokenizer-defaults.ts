@@ -1,21 +1,21 @@
 /*
- * What of a tokenizer's files says nothing about the ids that it makes. As for config.json, all
- * that isn't listed counts. Sources: the serialization of tokenizers 0.19 to 0.23
- * (`#[serde(default)]`, and the readers of older forms), tokenizers that transformers 4.41.2,
- * 4.57.1 and 5.24.0 saved again, and the signatures of their classes.
+ * The parts of a tokenizer's files that say nothing about the ids that it makes. As with
+ * config.json, everything counts that isn't listed here. Sources: the serialization of tokenizers
+ * 0.19 to 0.23 (`#[serde(default)]`, and the readers of older forms), tokenizers that transformers
+ * 4.41.2, 4.57.1 and 5.24.0 saved again, and the signatures of their classes.
  */
 
 type Values = Readonly<Record<string, unknown>>;
 
 /**
- * Members of tokenizer.json as a whole that change no id. `padding` is masked, `decoder` is for the
- * way back.
+ * Top-level members of tokenizer.json that change no id. `padding`: padding is masked out.
+ * `decoder`: it turns ids back into text.
  */
 export const ignoredInTokenizer: ReadonlySet<string> = new Set(['version', 'padding', 'decoder']);
 
 /**
- * Values of tokenizer.json that say the same as leaving them out, by the `type` of the part. A null
- * always does.
+ * Values in tokenizer.json that say the same as leaving the member out, by the `type` of the part.
+ * Null always does.
  */
 export const partDefaults: Readonly<Record<string, Values>> = {
   BPE: {
@@ -29,17 +29,14 @@ export const partDefaults: Readonly<Record<string, Values>> = {
   truncation: { direction: 'Right', strategy: 'LongestFirst', stride: 0 },
 };
 
-/**
- * Types of models, which the files of old versions leave out, by a member that only such a model
- * has.
- */
+/** Old versions leave out the model's `type`. It is known from a member that only this type has. */
 export const typeByMember: Readonly<Record<string, string>> = {
   merges: 'BPE',
   max_input_chars_per_word: 'WordPiece',
   unk_id: 'Unigram',
 };
 
-/** Members of a part that concern only the places of tokens in the text. */
+/** Members that concern only the positions of tokens in the text, not their ids. */
 export const ignoredInParts: Readonly<Record<string, readonly string[]>> = {
   ByteLevel: ['trim_offsets'],
   RobertaProcessing: ['trim_offsets', 'add_prefix_space'],
@@ -68,7 +65,7 @@ function because(reason: string, fields: readonly string[]): Record<string, stri
 }
 
 /**
- * Fields of tokenizer_config.json at values that say the same as leaving them out, for every class.
+ * Values in tokenizer_config.json that say the same as leaving the field out, whatever the class.
  */
 export const settingDefaults: Values = {
   do_basic_tokenize: true,
@@ -102,9 +99,9 @@ const deberta: Values = {
 };
 
 /**
- * What a class of transformers takes where tokenizer_config.json leaves a field out; the classes'
- * newer name comes without `Fast`. Only defaults that 4.41.2, 4.57.1 and 5.24.0 share, or that one
- * of them is the first to have.
+ * The values that a tokenizer class of transformers takes where tokenizer_config.json leaves a
+ * field out. Classes are named without `Fast`, as in newer versions. A default is listed only if
+ * 4.41.2, 4.57.1 and 5.24.0 agree on it, or if older versions don't have the field.
  */
 export const classDefaults: Readonly<Record<string, Values>> = {
   BertTokenizer: bert,
@@ -129,7 +126,7 @@ export const classDefaults: Readonly<Record<string, Values>> = {
     eos_token: '<|endoftext|>',
     add_prefix_space: false,
   },
-  // Its unk_token isn't here: a null that is written means none.
+  // unk_token isn't listed: a null in the file means that there is none.
   Qwen2Tokenizer: {
     eos_token: '<|endoftext|>',
     pad_token: '<|endoftext|>',
@@ -155,7 +152,7 @@ export const classDefaults: Readonly<Record<string, Values>> = {
   XLNetTokenizer: { padding_side: 'left' },
 };
 
-/** Classes that 5.24 writes under another one's name; they were the same code before. */
+/** transformers 5.24 writes these classes under another name. The code was the same before. */
 export const classNames: Readonly<Record<string, string>> = {
   DistilBertTokenizer: 'BertTokenizer',
   ElectraTokenizer: 'BertTokenizer',
@@ -164,8 +161,8 @@ export const classNames: Readonly<Record<string, string>> = {
 };
 
 /**
- * The class where neither tokenizer_config.json nor config.json names one, by `model_type`
- * (`TOKENIZER_MAPPING_NAMES`).
+ * The class by `model_type`, for models where neither tokenizer_config.json nor config.json names
+ * one (`TOKENIZER_MAPPING_NAMES`).
  */
 export const classOfModel: Readonly<Record<string, string>> = {
   albert: 'AlbertTokenizer',

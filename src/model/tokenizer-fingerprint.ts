@@ -11,19 +11,22 @@ import { ignoredInParts, ignoredInTokenizer, partDefaults, typeByMember } from '
 import { tokenizerSettings } from './tokenizer-settings.ts';
 
 /**
- * What the tokenizers of a model do, as far as the gate can tell without reading vocabularies that
- * are no JSON.
+ * What the tokenizers of a model do, as far as it is known before packing. Vocabularies that aren't
+ * JSON are read only then.
  */
 export interface TokenizerFacts {
-  /** Digest of what the JSON files say; null where there is no tokenizer. */
+  /** Digest of what the JSON files say. Null where there is no tokenizer. */
   readonly described: Sha256 | null;
-  /** Files that count by their bytes, by what they are; packing knows their digests. */
+  /** Paths of files that count by their bytes, by what they are. Packing adds their digests. */
   readonly files: Readonly<Record<string, string>>;
-  /** Digests of texts that others have as files, likewise. */
+  /**
+   * Digests of texts by what they are. Other models have such a text in a file of its own, and its
+   * digest is then the same.
+   */
   readonly texts: Readonly<Record<string, Sha256>>;
 }
 
-/** Read in any case, as far as they say something. */
+/** These are always read as JSON: what they say counts, not their bytes. */
 const settingsFiles = ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json'];
 
 const preprocessorFiles = [
@@ -35,9 +38,9 @@ const preprocessorFiles = [
 ];
 
 /**
- * What the tokenizers that the modules load do with a text: tokenizer.json, the settings beside it,
- * and the token limit. Where there is no tokenizer.json, vocabularies and merges count as files.
- * Copies in other folders don't count. `maxTokens`: how many tokens of a text count.
+ * What the tokenizers that the modules load do to a text: tokenizer.json, the settings beside it,
+ * and the token limit. Without a tokenizer.json, files with vocabularies and merges count by their
+ * bytes. Copies in other folders don't count. `maxTokens`: how many tokens of a text are used.
  */
 export function tokenizerFacts(
   view: ModelView,
@@ -80,14 +83,15 @@ export function tokenizerFacts(
 }
 
 /**
- * Whether the module gives texts to a chat template, and whether it takes other inputs than text.
+ * Whether the module puts texts into a chat template (`messages`), and whether it takes anything
+ * but text (`others`).
  */
 function inputsOf(
   view: ModelView,
   { directory, kind, custom }: ModulePlace,
   hasModules: boolean,
 ): { readonly messages: boolean; readonly others: boolean } {
-  // A loader that finds no modules.json looks at the files and decides.
+  // Without modules.json the loader decides by the files that are there, so everything counts.
   if (!hasModules || custom) return { messages: true, others: true };
   const path = transformerConfigPath(view, directory);
   const settings = path === undefined ? undefined : documentOf(view, path);
@@ -99,8 +103,8 @@ function inputsOf(
 }
 
 /**
- * The chat templates by name: in tokenizer_config.json, or in files of their own, which take its
- * place.
+ * The chat templates by name. They stand in tokenizer_config.json, or in files of their own, which
+ * then replace those.
  */
 function chatTemplates(view: ModelView, { directory, key }: ModulePlace): Omit<TokenizerFacts, 'described'> {
   const { chat_template: said } = documentOf(view, inDirectory(directory, 'tokenizer_config.json')) ?? {};
@@ -131,13 +135,13 @@ function preprocessorsOf(view: ModelView, directory: string): JsonObject | undef
   return found.length === 0 ? undefined : Object.fromEntries(found);
 }
 
-/** tokenizer.json, condensed, in one form for all versions of the library. */
+/** tokenizer.json with its digests, in the same form whichever version of the library wrote it. */
 function tokenizerContent(tokenizer: JsonObject): JsonObject {
   const { added_tokens: added, ...rest } = tokenizer;
   const kept = Object.entries(rest).flatMap(([name, value]) =>
     ignoredInTokenizer.has(name) || value === null
       ? []
-      : [[name, onePart(value, name === 'model' ? modelType(value) : name)]],
+      : [[name, canonicalPart(value, name === 'model' ? modelType(value) : name)]],
   );
   return {
     ...Object.fromEntries(kept),
@@ -150,27 +154,29 @@ function modelType(model: unknown): string | undefined {
   return textOf(objectOf(model).type) ?? (member === undefined ? undefined : typeByMember[member]);
 }
 
-/** A part without what its type takes by itself; `usual`: its type where it names none. */
-function onePart(value: unknown, usual?: string): unknown {
-  if (Array.isArray(value)) return value.map((item) => onePart(item));
+/**
+ * A part of tokenizer.json without its defaults. `usual`: its type, if the part doesn't name one.
+ */
+function canonicalPart(value: unknown, usual?: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => canonicalPart(item));
   if (!isObject(value)) return value;
   const type = textOf(value.type) ?? usual ?? '';
-  const said = type === 'Metaspace' ? oneMetaspace(value) : value;
+  const said = type === 'Metaspace' ? canonicalMetaspace(value) : value;
   const ignored = Object.hasOwn(ignoredInParts, type) ? ignoredInParts[type] : undefined;
   const defaults: JsonObject = Object.hasOwn(partDefaults, type) ? (partDefaults[type] ?? {}) : {};
   const kept = Object.entries(said).flatMap(([name, member]) => {
     if (member === null || ignored?.includes(name)) return [];
     if (Object.hasOwn(defaults, name) && defaults[name] === member) return [];
-    return [[name, onePart(member)]];
+    return [[name, canonicalPart(member)]];
   });
   return { ...Object.fromEntries(kept), ...(type === '' ? {} : { type }) };
 }
 
 /**
- * tokenizers before 0.19 wrote `add_prefix_space` for what is `prepend_scheme` now, and the
- * replacement twice.
+ * Before 0.19, tokenizers wrote `add_prefix_space` instead of `prepend_scheme`, and the replacement
+ * a second time as `str_rep`.
  */
-function oneMetaspace({ add_prefix_space: old, str_rep: _, ...rest }: JsonObject): JsonObject {
+function canonicalMetaspace({ add_prefix_space: old, str_rep: _, ...rest }: JsonObject): JsonObject {
   if (rest.prepend_scheme !== undefined || old === undefined) return rest;
   return { ...rest, prepend_scheme: old === true ? 'always' : 'never' };
 }

@@ -3,18 +3,23 @@ import { isObject, type JsonObject, objectOf, textOf } from '../contract/json-va
 import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { classDefaults, classNames, classOfModel, ignoredSettings, settingDefaults } from './tokenizer-defaults.ts';
 
-/** Special tokens by what they are for. */
+/** Fields that name the special token for a purpose (a role). */
 const roles = new Set(['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token']);
 
-/** Fields that are compared with tokenizer.json's tokens. */
-const apart = new Set(['tokenizer_class', 'added_tokens_decoder', 'additional_special_tokens', 'extra_special_tokens']);
+/** These fields are compared with tokenizer.json's tokens, each in its own way. */
+const comparedWithTokens = new Set([
+  'tokenizer_class',
+  'added_tokens_decoder',
+  'additional_special_tokens',
+  'extra_special_tokens',
+]);
 
 /** Members of a token in tokenizer.json. */
 const tokenFlags = ['single_word', 'lstrip', 'rstrip', 'normalized', 'special'] as const;
 
 /**
  * What the settings beside a tokenizer (tokenizer_config.json, special_tokens_map.json,
- * added_tokens.json) say beyond tokenizer.json and the defaults of the tokenizer's class.
+ * added_tokens.json) say that is neither in tokenizer.json nor a default of the tokenizer's class.
  * `tokenizer`: tokenizer.json, where there is one.
  */
 export function tokenizerSettings(view: ModelView, directory: string, tokenizer: JsonObject | undefined): JsonObject {
@@ -29,7 +34,7 @@ export function tokenizerSettings(view: ModelView, directory: string, tokenizer:
   const defaults: JsonObject = { ...settingDefaults, truncation_side: sides.truncation_side, ...own };
   const said = { ...sides, ...map, ...settings };
   const kept = Object.entries(said).flatMap(([name, value]): [string, unknown][] => {
-    if (Object.hasOwn(ignoredSettings, name) || apart.has(name)) return [];
+    if (Object.hasOwn(ignoredSettings, name) || comparedWithTokens.has(name)) return [];
     const one = roles.has(name) ? known.nameOf(value) : value;
     const usual = Object.hasOwn(defaults, name) ? defaults[name] : null;
     return canonicalJson(one ?? null) === canonicalJson(usual ?? null) ? [] : [[name, one]];
@@ -37,7 +42,8 @@ export function tokenizerSettings(view: ModelView, directory: string, tokenizer:
   return {
     class: kind,
     ...Object.fromEntries(kept),
-    // A role that the two files give to different tokens: loaders differ in which they read.
+    // Roles for which the two files name different tokens. Which file is read depends on the
+    // loader.
     contradicted: nonEmpty(
       [...roles].filter((role) => map[role] && settings[role] && known.text(map[role]) !== known.text(settings[role])),
     ),
@@ -63,8 +69,8 @@ function classOf(settings: JsonObject, config: JsonObject): string {
 }
 
 /**
- * The sides that tokenizer.json cuts and fills at, which hold where tokenizer_config.json doesn't
- * say another.
+ * The sides at which tokenizer.json cuts and pads. They hold unless tokenizer_config.json says
+ * otherwise.
  */
 function sidesOf(tokenizer: JsonObject | undefined, own: JsonObject | undefined): JsonObject {
   const side = (part: unknown): string | undefined => textOf(objectOf(part).direction)?.toLowerCase();
@@ -75,8 +81,8 @@ function sidesOf(tokenizer: JsonObject | undefined, own: JsonObject | undefined)
 }
 
 /**
- * Tokens without a role: a list under one of two names, the newer of which may be a map of named
- * ones instead.
+ * Special tokens without a role. The list has two names; under the newer one a map of named tokens
+ * may stand instead, which is no list.
  */
 function listOf({
   additional_special_tokens: old,
@@ -90,7 +96,7 @@ function nonEmpty<T>(list: readonly T[]): readonly T[] | undefined {
   return list.length === 0 ? undefined : list;
 }
 
-/** The added tokens of tokenizer.json, by content. */
+/** The added tokens of tokenizer.json, by their text. */
 class KnownTokens {
   readonly #tokens: ReadonlyMap<string, JsonObject>;
 
@@ -104,8 +110,7 @@ class KnownTokens {
   }
 
   /**
-   * The token's content, where its flags are those of tokenizer.json, or left to it; else all that
-   * is said.
+   * The token's text, if its flags are those of tokenizer.json or left out. Else the whole token.
    */
   nameOf(token: unknown): unknown {
     if (!isObject(token)) return token;
@@ -114,7 +119,7 @@ class KnownTokens {
     return known !== undefined && flags.every((flag) => token[flag] === known[flag]) ? token.content : token;
   }
 
-  /** Those that tokenizer.json doesn't know as special already. */
+  /** The tokens that tokenizer.json doesn't list as special. */
   others(tokens: readonly unknown[]): readonly unknown[] {
     return tokens
       .map((token) => this.nameOf(token))

@@ -3,17 +3,17 @@ import { documentOf, inDirectory, type ModelView, readStart } from './model-view
 import { tensorsIn, tokenEmbedding, wordVectors } from './network-weights.ts';
 import { type HighestIds, highest } from './token-ids.ts';
 
-/** Longest vocab.txt that is read; real ones have at most a few megabytes. */
+/** A longer vocab.txt isn't read. Real ones have at most a few megabytes. */
 const maxVocabularyBytes = 32 * 1024 * 1024;
 
 /**
- * A tokenizer that belongs to another model gives ids beyond the embedding's rows: loaders fail at
- * such a text, or read foreign memory. Special tokens beyond it occur with sound models
- * (EmbeddingGemma's `<image_soft_token>`), so they are a warning.
+ * A tokenizer of another model may give ids beyond the embedding's rows. Loaders then fail at such
+ * a text, or read foreign memory: an error. Sound models have special tokens beyond the rows too
+ * (EmbeddingGemma's `<image_soft_token>`), so those are only a warning.
  */
 export async function checkTokenizerSize(view: ModelView, base: string, findings: Findings): Promise<void> {
   const tensors = tensorsIn(view, base) ?? [];
-  // model2vec may share rows between tokens: `mapping` has one number a token.
+  // In model2vec several tokens may share a row: then `mapping` has a number for each token.
   const rowsOf = tensors.find(({ name }) => name === 'mapping') ?? tokenEmbedding(tensors) ?? wordVectors(tensors);
   const rows = rowsOf?.shape[0];
   const found = await idsOf(view, base);
@@ -37,7 +37,10 @@ export async function checkTokenizerSize(view: ModelView, base: string, findings
   }
 }
 
-/** From tokenizer.json; where there is none, from vocab.txt (a token a line) or vocab.json. */
+/**
+ * The highest ids, and the file they are from: tokenizer.json, else vocab.txt (one token a line),
+ * else vocab.json.
+ */
 async function idsOf(view: ModelView, base: string): Promise<readonly [string, HighestIds] | undefined> {
   const path = inDirectory(base, 'tokenizer.json');
   const ids = view.tokenIds.get(path);

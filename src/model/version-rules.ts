@@ -12,17 +12,17 @@ import { weightsChanges } from './weights-changes.ts';
 
 export type Bump = 'major' | 'minor' | 'patch' | 'none';
 
-/** One version of a model, as far as the version rules look at it. */
+/** The parts of a model's version that the version rules compare. */
 export interface ModelContent {
   readonly version: string;
   readonly fingerprints: Fingerprints;
   readonly embedding: Embedding;
   readonly files: readonly IndexedFile[];
-  /** With their spaces; left out where these aren't known yet. */
+  /** With their spaces. Left out where these aren't known yet. */
   readonly weights?: readonly ManifestWeights[] | undefined;
 }
 
-/** A manifest entry, as the version rules take it. */
+/** A manifest entry in the form that the version rules compare. */
 export function contentOf(entry: ManifestModel): ModelContent {
   const { version, fingerprints = {}, embedding = {}, files = [], weights } = entry;
   return { version, fingerprints, embedding, files, weights };
@@ -30,11 +30,10 @@ export function contentOf(entry: ManifestModel): ModelContent {
 
 export interface Change {
   /**
-   * What changed, in words that a message or release notes can list: `tokenizer (tokenizer.json,
-   * vocab.txt)`.
+   * What changed, in words for messages and release notes: `tokenizer (tokenizer.json, vocab.txt)`.
    */
   readonly changed: readonly string[];
-  /** The least raise of the version that these changes need. */
+  /** The smallest version bump that these changes allow. */
   readonly needed: Bump;
 }
 
@@ -43,7 +42,8 @@ const bumps: readonly Bump[] = ['none', 'patch', 'minor', 'major'];
 /** Compares a packed model with its entry in the last published manifest. */
 export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 'version'>): Change {
   const files = changedFiles(previous.files, next.files);
-  // The same bytes are the same model, whatever another version of this program makes of them.
+  // The same bytes are the same model, even if this version of the program computes other
+  // fingerprints.
   if (files?.length === 0) return { changed: [], needed: 'none' };
   const parts = fingerprintNames.filter((name) => isChanged(previous.fingerprints?.[name], next.fingerprints[name]));
   const told = new Set<string>();
@@ -58,10 +58,10 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
   };
   for (const name of parts) need(name === 'weights' ? 'minor' : 'major');
   for (const change of next.weights === undefined ? [] : weightsChanges(previous, next.weights)) {
-    // The default's changes are those of the fingerprints.
+    // What changed in the default is told by the fingerprints above.
     if (change.default || change.space_change === 'new') continue;
     if (change.was !== undefined) {
-      // Indices stay valid, but who installs these weights by their path doesn't find them.
+      // Indices stay valid, but users who install these weights by their path no longer find them.
       changed.push(`${change.was} is ${change.path} now`);
       need('minor');
       told.add(change.was).add(change.path);
@@ -83,9 +83,9 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
 }
 
 /**
- * The weights of a new version with their embedding spaces: the previous version's, where all
- * fingerprints are equal, or all files (whatever another version of this program makes of them);
- * else their own.
+ * The weights of a new version with their embedding spaces. A space is the previous version's where
+ * all files are equal, or where all of the default's fingerprints are. Otherwise it is the one
+ * computed from this version's fingerprints.
  */
 export function weightsAfter(
   previous: ManifestModel | null,
@@ -104,9 +104,8 @@ export function weightsAfter(
 }
 
 /**
- * The version rules against the last published version: no version goes back, content changes under
- * no unchanged version, and a version is raised as far as what changed needs. `place` is where the
- * version stands.
+ * Applies the version rules: no version goes back, a published version's content never changes, and
+ * a version is raised as far as its changes need. `place`: where release.json has the version.
  */
 export function versionProblems(
   previous: ManifestModel,
@@ -139,8 +138,7 @@ export function versionProblems(
 }
 
 /**
- * Which part of the version is raised; a prerelease of 2.0.0 is still free to change whatever 2.0.0
- * may.
+ * Which part of the version is raised. A prerelease of 2.0.0 may still change whatever 2.0.0 may.
  */
 function raiseOf(previous: string, next: string): Bump {
   const a = semver.parse(previous);
@@ -153,15 +151,16 @@ function raiseOf(previous: string, next: string): Bump {
 }
 
 /**
- * A fingerprint that the previous version doesn't have (an older format) can't be compared; null is
- * a part that isn't there.
+ * A fingerprint that the previous version lacks (an older format) can't be compared. Null means
+ * that the model has no such part.
  */
 function isChanged(previous: string | null | undefined, next: string | null | undefined): boolean {
   return previous !== undefined && previous !== (next ?? null);
 }
 
 /**
- * Paths added, removed or with other bytes; undefined where the previous version lists no files.
+ * Paths that were added, removed or have other bytes. Undefined where the previous version lists no
+ * files.
  */
 function changedFiles(previous: ManifestModel['files'], next: readonly IndexedFile[]): readonly string[] | undefined {
   if (previous === undefined) return undefined;
@@ -186,7 +185,10 @@ function belongsTo(part: FingerprintName, path: string): boolean {
   }
 }
 
-/** Of sentence-transformers: the token limit in it is the tokenizer's, the rest the pooling's. */
+/**
+ * The library's config of the transformer. Its token limit is in the fingerprint `tokenizer`, the
+ * rest in `pooling`.
+ */
 function isTransformerConfig(name: string): boolean {
   return transformerConfigNames.some((known) => known === name);
 }
@@ -205,7 +207,7 @@ function embeddingChanges(
   const field = (name: keyof Embedding, needed: Bump): void => {
     const before = previous[name];
     const after = next[name];
-    // What one side doesn't say can't be compared.
+    // A field that either side leaves out can't be compared.
     if (before === undefined || before === null || after === undefined || after === null || before === after) return;
     changes.push({ text: `${String(name).replace('_', ' ')} ${before} → ${after}`, needed });
   };

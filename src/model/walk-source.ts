@@ -18,9 +18,9 @@ export interface WalkOptions {
 }
 
 /**
- * Walks a source directory and answers with the regular files that the patterns mean. Directories
- * that no pattern reaches are not entered. Links (unless followed), special files and what can't be
- * read are findings.
+ * Walks a source directory and returns the regular files that the patterns include. Directories
+ * that no pattern reaches are not entered. Links (unless followed), special files and whatever
+ * can't be read are findings.
  */
 export async function walkSource(
   options: WalkOptions,
@@ -69,7 +69,7 @@ class Walk {
   }
 
   /**
-   * `above`: the real paths of the directory and those above it, to see links that go round in
+   * `above`: the real paths of this directory and those above it, to detect links that lead in
    * circles.
    */
   private async directory(path: string, above: readonly string[]): Promise<void> {
@@ -135,7 +135,7 @@ function special(path: string): Finding {
   return { in: path, message: 'is no regular file', hint: 'Remove it, or leave it out by "exclude".' };
 }
 
-/** The finding for a failure to look at a file; other failures are thrown. */
+/** The finding where a file is gone or may not be read. Other failures are thrown. */
 export function unreadable(path: string, error: unknown): Finding {
   const code = systemErrorCode(error);
   if (code === 'ENOENT' || code === 'ENOTDIR') {

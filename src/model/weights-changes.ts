@@ -3,11 +3,11 @@ import { defaultWeights } from './fingerprints.ts';
 
 /** What a new version means for an index that was made with these weights. */
 export interface WeightsChange {
-  /** Where they stand now, or stood if they are gone. */
+  /** Their path now. If they are gone, their old path. */
   readonly path: string;
   /**
-   * What is installed where no weights are asked for; `was` is the path of the old weights, where
-   * it is another.
+   * `default`: they are installed where no weights are named. `was`: their old path, if it was
+   * another.
    */
   readonly default?: true;
   readonly was?: string;
@@ -15,9 +15,9 @@ export interface WeightsChange {
 }
 
 /**
- * What becomes of each rendition that the previous version had, and which ones are new. The old
- * default's space is compared with the new default's, wherever they stand; others go by their path.
- * One is gone if no weights of its space are left.
+ * What becomes of each rendition of the previous version, and which ones are new. The old default
+ * is compared with the new default, whatever their paths; others with the rendition at the same
+ * path. A rendition is gone if its path is, and no other has its space.
  */
 export function weightsChanges(
   previous: ManifestModel,
@@ -42,7 +42,7 @@ export function weightsChanges(
   return [...changes, ...isNew.map(({ path }) => ({ path, space_change: 'new' as const }))];
 }
 
-/** Where an index goes on that was made with weights whose path is gone. */
+/** Where to continue an index whose weights' path is gone: with other weights of the same space. */
 function elsewhere({ path, space }: ManifestWeights, after: readonly ManifestWeights[]): WeightsChange {
   const now = after.find((one) => one.space === space);
   return now === undefined ? { path, space_change: 'gone' } : { path: now.path, was: path, space_change: 'same' };

@@ -5,18 +5,18 @@ import { type Sha256, sha256 } from '../core/hashing.ts';
 import type { LoadedWeights } from './module-files.ts';
 
 /**
- * Buffers that old versions of transformers saved with the weights and new ones leave out. They
- * don't count as long as they hold what every version puts there itself: the whole numbers from 0.
+ * Buffers that old versions of transformers saved with the weights, and new ones leave out. They
+ * don't count if they hold what every version fills in by itself: the whole numbers from 0.
  */
 const droppedBuffers = /(?:^|\.)embeddings\.position_ids$/;
 
-/** More positions than any model has; beyond it the buffer counts. */
+/** No model has more positions. A longer buffer counts. */
 const mostPositions = 1 << 20;
 
 /**
- * Digests of the tensors that the modules load: `weights` of module, name, dtype, shape and data;
- * `layout` of the same without the data. Order, shards and names of files don't count. Null where
- * there are none.
+ * Two digests of the tensors that the modules load. `weights`: module, name, dtype, shape and data
+ * of each. `layout`: the same without the data. Order, shards and file names don't count. Null
+ * where there are no tensors.
  */
 export function weightsFingerprints(
   loaded: readonly LoadedWeights[],
@@ -25,8 +25,8 @@ export function weightsFingerprints(
   if (loaded.length === 0) return { weights: null, layout: null };
   const tensors = loaded.flatMap(({ path, module }) => {
     const found = packed.get(path);
-    // Facts and packed files come from one list; if they don't, a fingerprint that leaves a file
-    // out would call different models equal.
+    // Facts and packed files come from one list. If they ever don't, stop: a fingerprint without
+    // this file would call different models equal.
     if (found === undefined) throw new Error(`${path} was inspected but not packed`);
     return found.filter((tensor) => !isArange(tensor)).map((tensor) => ({ module, ...tensor }));
   });
@@ -41,7 +41,7 @@ export function weightsFingerprints(
 type LaidOut = Pick<PackedTensor, 'name' | 'dtype' | 'shape'> & { readonly module: string };
 
 /**
- * `layout` by the headers of the files alone; undefined where it depends on what a buffer holds.
+ * `layout` from the files' headers alone. Undefined where it depends on the content of a buffer.
  */
 export function layoutByHeaders(tensors: readonly LaidOut[]): Sha256 | undefined {
   return tensors.some(({ name }) => droppedBuffers.test(name)) ? undefined : layoutDigest(tensors);
@@ -55,7 +55,7 @@ function digestOf(lines: readonly string[]): Sha256 {
   return sha256(canonicalJson([...lines].sort(compareBytes)));
 }
 
-/** Whether it is such a buffer, `[n]` or `[1, n]`, and holds 0, 1, … n - 1. */
+/** Whether it is a buffer of shape `[n]` or `[1, n]` that holds 0, 1, … n - 1. */
 function isArange({ name, dtype, shape, sha256: digest }: PackedTensor): boolean {
   const count = shape.at(-1) ?? 0;
   const flat = shape.length === 1 || (shape.length === 2 && shape[0] === 1);

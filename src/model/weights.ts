@@ -12,7 +12,8 @@ import type { Findings } from './findings.ts';
 const parallelReads = 8;
 
 /**
- * Reads what every weights file says of its tensors. Paths of broken ones are added to `broken`.
+ * Reads what every weights file says about its tensors. Paths of files that can't be read are added
+ * to `broken`.
  */
 export async function readModelWeights(
   files: readonly SourceFile[],
@@ -20,7 +21,7 @@ export async function readModelWeights(
   findings: Findings,
 ): Promise<ReadonlyMap<string, WeightsFile>> {
   const weights = files.filter(({ path }) => weightFormatOf(path) !== undefined);
-  // Where only pickles are there, listing the files has said so already.
+  // If there are only pickles, listing the files has reported it.
   if (weights.length === 0 && !files.some(({ path }) => isPickle(path))) {
     findings.error({
       message: `has no weights: no ${weightFormats.map((format) => `.${format}`).join(', ')} file is released`,
@@ -51,7 +52,7 @@ export async function readModelWeights(
   return new Map([...read].sort(([a], [b]) => compareBytes(a, b)));
 }
 
-/** Files that describe the same bytes of a third in two ways. */
+/** Reports two files that describe the same bytes of a third in different ways. */
 function reportSharedBytes(files: readonly WeightsFile[], findings: Findings): void {
   try {
     rangesByFile(
@@ -64,12 +65,12 @@ function reportSharedBytes(files: readonly WeightsFile[], findings: Findings): v
   }
 }
 
-/** All tensors of a file, also those of an ONNX graph whose data is a part of the graph. */
+/** All tensors of a file, including those of an ONNX file whose data are part of the graph. */
 export function tensorsIn(file: WeightsFile): readonly Pick<PlacedTensor, 'name' | 'dtype' | 'shape'>[] {
   return file.format === 'onnx' ? [...file.tensors, ...file.typed] : file.tensors;
 }
 
-/** Counts over the given tensors. */
+/** Number, elements and dtypes of these tensors. */
 export function countTensors(tensors: readonly Pick<PlacedTensor, 'dtype' | 'shape'>[]): TensorFacts {
   const dtypes = new Map<string, number>();
   let parameters = 0;

@@ -3,8 +3,8 @@ import { documentOf, inDirectory, type ModelView } from './model-view.ts';
 import { libraryConfigName, transformerConfigPath } from './pooling.ts';
 
 /**
- * Tells of lengths that are no numbers (`"384"`): nothing is derived from them here, and loaders
- * fail at them or take another. `base` is the folder of the transformer.
+ * Reports lengths that are written as text (`"384"`). Checks here ignore them, and loaders fail or
+ * take another value. `base`: the folder of the transformer.
  */
 export function checkWrittenNumbers(view: ModelView, base: string, findings: Findings): void {
   const config = inDirectory(base, 'config.json');
