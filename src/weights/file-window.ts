@@ -3,9 +3,9 @@ import { readSync } from 'node:fs';
 const windowBytes = 64 * 1024;
 
 /**
- * Reads an open file from front to back through a small window; what is skipped isn't read. Numbers
- * are little-endian. `fault` makes the error that is thrown where the file ends too early, or a
- * number is larger than JavaScript holds exactly.
+ * Reads an open file from front to back through a small buffer. What is skipped is not read.
+ * Numbers are little-endian. `fault` makes the error that is thrown where the file ends too early,
+ * or a number is too large for JavaScript to hold exactly.
  */
 export class FileWindow {
   readonly size: number;
@@ -22,7 +22,7 @@ export class FileWindow {
     this.#fault = fault;
   }
 
-  /** The next `count` bytes, at most a window's. They are overwritten by the next call. */
+  /** The next `count` bytes, at most `windowBytes`. The next call overwrites them. */
   take(count: number): Buffer {
     const offset = this.position - this.#start;
     if (offset < 0 || offset + count > this.#filled) this.#fill(count);
@@ -31,12 +31,12 @@ export class FileWindow {
     return this.#window.subarray(begin, begin + count);
   }
 
-  /** Hands on the next `count` bytes piece by piece. */
+  /** Gives the next `count` bytes to `use`, piece by piece. */
   each(count: number, use: (piece: Buffer) => void): void {
     for (let left = count; left > 0; left -= windowBytes) use(this.take(Math.min(left, windowBytes)));
   }
 
-  /** UTF-8 text of so many bytes; the caller bounds them. */
+  /** UTF-8 text of so many bytes. The caller limits how many. */
   text(bytes: number): string {
     const pieces: Buffer[] = [];
     this.each(bytes, (piece) => pieces.push(Buffer.from(piece)));
@@ -51,7 +51,7 @@ export class FileWindow {
     return this.take(4).readUInt32LE();
   }
 
-  /** Throws where it is beyond what JavaScript holds exactly: nothing that a file counts is. */
+  /** Throws where the number is too large to be exact in JavaScript. No count in a real file is. */
   u64(): number {
     const value = this.take(8).readBigUInt64LE();
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.#fault(`a count of ${value} is no count`);

@@ -1,6 +1,7 @@
 /**
- * Types of tensors in a GGUF file, by number: name, elements of a block, bytes of a block. Source:
- * `GGMLQuantizationType` and `GGML_QUANT_SIZES` of gguf-py 0.17 (llama.cpp).
+ * Types of tensors in a GGUF file, by number: the name, how many elements a block has, how many
+ * bytes a block has. Source: `GGMLQuantizationType` and `GGML_QUANT_SIZES` of gguf-py 0.17
+ * (llama.cpp).
  */
 export const tensorTypes: ReadonlyMap<number, readonly [name: string, elements: number, bytes: number]> = new Map([
   [0, ['F32', 1, 4]],
@@ -42,7 +43,7 @@ export const tensorTypes: ReadonlyMap<number, readonly [name: string, elements: 
 /** Types of values in the metadata (docs/gguf.md of ggml). */
 export const valueTypes = { bool: 7, string: 8, array: 9 } as const;
 
-/** Bytes of a number by its type in the metadata. */
+/** How many bytes a number has, by its type in the metadata. */
 export const numberBytes: ReadonlyMap<number, number> = new Map([
   [0, 1],
   [1, 1],

@@ -1,13 +1,13 @@
 /**
- * What of an ONNX file's messages is looked into, by the numbers of their fields. Source:
- * onnx/onnx.proto of ONNX 1.23. Fields that aren't named here are bytes to us.
+ * The messages and fields of an ONNX file that are read, by field numbers. Any other field is only
+ * hashed. Source: onnx/onnx.proto of ONNX 1.23.
  */
 export interface MessageKind {
-  /** Messages inside it that are looked into. */
+  /** Fields that hold a message which is read too. */
   readonly children: Readonly<Record<number, MessageName>>;
   /**
-   * Who made it, and notes for people: producer_name and producer_version, doc_string,
-   * metadata_props.
+   * Fields that name the producer or hold notes for people: producer_name and producer_version,
+   * doc_string, metadata_props. They are not hashed.
    */
   readonly notes: readonly number[];
 }
@@ -42,7 +42,10 @@ export const messages: Readonly<Record<MessageName, MessageKind>> = {
 export const modelFields = { opsetImport: 8, graph: 7 } as const;
 export const graphFields = { initializer: 5, input: 11, output: 12 } as const;
 
-/** Fields of TensorProto. `typed` hold data as numbers of their kind instead of raw bytes. */
+/**
+ * Fields of TensorProto. Those in `typed` hold the data as numbers of that type instead of as raw
+ * bytes.
+ */
 export const tensorFields = {
   dims: 1,
   dataType: 2,
@@ -53,12 +56,12 @@ export const tensorFields = {
   typed: [4, 5, 6, 7, 10, 11],
 } as const;
 
-/** `data_location` of a tensor whose data lies in another file. */
+/** The value of `data_location` where a tensor's data are in another file. */
 export const external = 1;
 
 /**
- * TensorProto.DataType by its number: the name that safetensors has for it, where it has one, and
- * the bits of an element.
+ * TensorProto.DataType by number: its name, that of safetensors where it has one, and the bits of
+ * an element.
  */
 export const dataTypes: Readonly<Record<number, readonly [dtype: string, bits: number | undefined]>> = {
   1: ['F32', 32],
@@ -68,7 +71,7 @@ export const dataTypes: Readonly<Record<number, readonly [dtype: string, bits: n
   5: ['I16', 16],
   6: ['I32', 32],
   7: ['I64', 64],
-  // Texts have no raw form.
+  // Texts can't be raw data, so they have no size.
   8: ['STRING', undefined],
   9: ['BOOL', 8],
   10: ['F16', 16],

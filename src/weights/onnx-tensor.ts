@@ -9,22 +9,22 @@ export interface TensorProto {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Bytes of its data, where these are raw; undefined for texts. */
+  /** How many bytes its data have as raw data. Undefined for texts. */
   readonly bytes: number | undefined;
-  /** Where `raw_data` stand. */
+  /** Where its `raw_data` are in the file, if it has any. */
   readonly raw: DataRange | undefined;
-  /** `external_data`, where the data lie in another file. */
+  /** Its `external_data`, where the data are in another file. */
   readonly external: ReadonlyMap<string, string> | undefined;
-  /** Whether it holds its data as numbers (`float_data` and its kin). */
+  /** Whether it holds its data as numbers (`float_data` and the like). */
   readonly isTyped: boolean;
 }
 
-/** More dimensions than any tensor has. */
+/** No tensor has more dimensions. */
 const maxRank = 64;
 
 /**
- * Reads a TensorProto up to `end`, and checks that its data have the length that type and
- * dimensions ask for.
+ * Reads a TensorProto that ends at `end`. Checks that its raw data have the length that its type
+ * and dimensions need.
  */
 export function readTensorProto(reader: ProtobufFields, end: number): TensorProto {
   const { fault } = reader;
@@ -68,7 +68,7 @@ function readDims(reader: ProtobufFields, field: Field, shape: number[]): void {
   }
 }
 
-/** `key` and `value` of a StringStringEntryProto. */
+/** Reads a StringStringEntryProto: `key` and `value`. */
 function readEntry(reader: ProtobufFields, field: Field, entries: Map<string, string>): void {
   const texts = new Map<number, string>();
   for (const part of reader.fieldsIn(field)) texts.set(part.number, reader.text(part));
@@ -108,8 +108,8 @@ function checkData({ name, bytes, raw, external: elsewhere, isTyped }: TensorPro
 }
 
 /**
- * Where the external data of a tensor stand: in a file of the model, in the folder of the .onnx or
- * below it (onnx's docs/ExternalData.md). Undefined where it has none.
+ * Where a tensor's external data are. The file must belong to the model, and be in the folder of
+ * the .onnx or below it (onnx's docs/ExternalData.md). Undefined where the tensor has none.
  */
 export function externalPlace(
   { name, bytes = 0, external: entries }: TensorProto,

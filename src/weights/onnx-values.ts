@@ -2,8 +2,8 @@ import { dataTypes } from './onnx-schema.ts';
 import type { Field, ProtobufFields } from './protobuf-fields.ts';
 
 /**
- * An input or output of a graph. A dimension that has a name instead of a size, or neither, is that
- * name or null.
+ * An input or output of a graph. A dimension is a number; a name, if it is given by name; or null,
+ * if nothing is known of it.
  */
 export interface OnnxValue {
   readonly name: string;
@@ -11,7 +11,7 @@ export interface OnnxValue {
   readonly dimensions: readonly (number | string | null)[] | null;
 }
 
-/** Name, type and dimensions of a ValueInfoProto; sequences and maps have no type here. */
+/** Reads a ValueInfoProto: name, type and dimensions. Sequences and maps get no type. */
 export function readValue(reader: ProtobufFields, field: Field): OnnxValue {
   reader.keep(field);
   let value: OnnxValue = { name: '', dtype: null, dimensions: null };

@@ -1,12 +1,15 @@
 import type { FileWindow } from './file-window.ts';
 import type { Fault } from './weights-file.ts';
 
-/** How a field's value is written (protobuf's wire types; groups are long out of use). */
+/**
+ * How a field's value is written: protobuf's wire types. Groups are missing, since they have long
+ * been out of use.
+ */
 const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 /**
- * A field of a message: `end` is the first byte behind its value, which begins where the window
- * stands.
+ * A field of a message. Its value begins at the window's position, and `end` is the first byte
+ * after it.
  */
 export interface Field {
   readonly number: number;
@@ -15,19 +18,19 @@ export interface Field {
 }
 
 export interface FieldLimits {
-  /** Fields in the whole file. */
+  /** Most fields in the whole file. */
   readonly fields: number;
-  /** Bytes of one value that is kept in memory, and of all of them together. */
+  /** Most bytes of one value that is kept in memory, and of all values together. */
   readonly keptAtOnce: number;
   readonly kept: number;
 }
 
 const maxVarintBytes = 10;
 const maxFieldNumber = 2 ** 29 - 1;
-/** What an object in memory takes beside its bytes. */
+/** Memory that a kept value takes besides its bytes. */
 const objectBytes = 8;
 
-/** Reads protobuf's fields from a file, one after the other, and what they hold. */
+/** Reads protobuf's fields, and what they hold, from a file, one after the other. */
 export class ProtobufFields {
   readonly window: FileWindow;
   readonly fault: Fault;
@@ -43,7 +46,10 @@ export class ProtobufFields {
     this.#keptLeft = limits.kept;
   }
 
-  /** The fields up to `end`. Whatever is read of a value, the next field is found behind it. */
+  /**
+   * The fields up to `end`. The caller may read all of a value, part of it or nothing: the next
+   * field is found in any case.
+   */
   *fields(end: number): Generator<Field> {
     const { window } = this;
     while (window.position < end) {
@@ -69,7 +75,7 @@ export class ProtobufFields {
     return this.varint(field.end);
   }
 
-  /** Numbers that may be packed into one field. */
+  /** The numbers of a repeated field, which may be packed into one value. */
   *numbers(field: Field): Generator<number> {
     if (field.wire !== wire.bytes) yield this.number(field);
     else while (this.window.position < field.end) yield this.varint(field.end);
@@ -80,13 +86,13 @@ export class ProtobufFields {
     return this.window.text(end - begin);
   }
 
-  /** Where the bytes of a field that is no number stand. */
+  /** Where the bytes of a text, a message or raw data are. Throws where the field is a number. */
   bytesOf(field: Field): { readonly begin: number; readonly end: number } {
     if (field.wire !== wire.bytes) throw this.fault(`its field ${field.number} should not be a number`);
     return { begin: this.window.position, end: field.end };
   }
 
-  /** Call before something of a field is kept in memory. */
+  /** Counts a value that is about to be kept in memory. Throws where that would be too much. */
   keep(field: Field): void {
     const bytes = field.end - this.window.position;
     this.#keptLeft -= bytes + objectBytes;
@@ -95,7 +101,7 @@ export class ProtobufFields {
     }
   }
 
-  /** A whole number that isn't negative; one beyond 2^53 is not exact any more. */
+  /** A whole number that isn't negative. Above 2^53 it is not exact. */
   varint(end: number): number {
     let value = 0;
     for (let byte = 0; byte < maxVarintBytes && this.window.position < end; byte++) {

@@ -5,10 +5,12 @@ import type { FileWindow } from './file-window.ts';
 import { numberBytes, tensorTypes, valueTypes } from './gguf-types.ts';
 import { elementsOf, type Fault, faultIn, type PlacedTensor, type ReadableFile, readThrough } from './weights-file.ts';
 
-/** What a GGUF file says of one key. Of arrays only the length is kept. */
+/** What a GGUF file says for one key. Of arrays only the length is kept. */
 export interface GgufValue {
   readonly value: number | string | boolean | { readonly length: number };
-  /** Of type and value as they stand in the file, which knows one form of each. */
+  /**
+   * Digest of type and value as they are in the file. The format has only one way to write them.
+   */
   readonly sha256: Sha256;
 }
 
@@ -19,7 +21,7 @@ export interface GgufFile {
 }
 
 const maxKeyBytes = 64 * 1024;
-/** Longer texts (chat templates, licences) are hashed, and not kept. */
+/** Longer texts (chat templates, licences) are only hashed. */
 const keptTextBytes = 4096;
 const maxArrayDepth = 8;
 const maxRank = 8;
@@ -27,8 +29,8 @@ const defaultAlignment = 32;
 
 /**
  * Reads a GGUF file without its weights (docs/gguf.md of ggml, versions 2 and 3, little-endian).
- * Tensors follow each other in the order in which they are described, each padded to the alignment,
- * as llama.cpp demands. Throws AircherError `invalid` with the path.
+ * Tensor data must follow each other in the order of the descriptions, each padded to the
+ * alignment: llama.cpp demands it. Throws AircherError `invalid` with the path.
  */
 export async function readGguf(file: ReadableFile): Promise<GgufFile> {
   const fault = faultIn(file, 'GGUF');
@@ -40,7 +42,7 @@ class GgufReader {
   readonly #path: string;
   readonly #fault: Fault;
   #valuesLeft: number = limits.modelJsonValues;
-  /** Bytes of keys, names and texts that may still be kept in memory. */
+  /** How many bytes of keys, names and texts may still be kept in memory. */
   #keptLeft: number = limits.headerBytes;
   #hash: Hash = startHash();
 
@@ -86,7 +88,7 @@ class GgufReader {
       names.add(name);
       const rank = window.u32();
       if (rank > maxRank) throw this.#fault(`${said} has ${rank} dimensions`);
-      // The file has the fastest dimension first.
+      // The file lists the fastest dimension first, we list it last.
       const shape = Array.from({ length: rank }, () => window.u64()).reverse();
       const type = window.u32();
       const [dtype, elements, bytes] = tensorTypes.get(type) ?? [];
@@ -137,7 +139,7 @@ class GgufReader {
     return numberOf(this.#hashed(bytes), type);
   }
 
-  /** Answers with the number of elements. */
+  /** Hashes an array. Returns the number of its elements. */
   #array(depth: number): number {
     if (depth > maxArrayDepth) throw this.#fault(`arrays of its metadata are nested more than ${maxArrayDepth} deep`);
     const type = this.#hashed(4).readUInt32LE();
@@ -184,7 +186,7 @@ class GgufReader {
     return bytes;
   }
 
-  /** At most a window's. */
+  /** Takes so many bytes, at most what a window holds, and hashes them. */
   #hashed(bytes: number): Buffer {
     const taken = this.#window.take(bytes);
     this.#hash.update(taken);

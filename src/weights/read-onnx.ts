@@ -15,31 +15,34 @@ import {
 
 export interface OnnxFile {
   readonly format: 'onnx';
-  /** Tensors whose data stand as raw bytes in this file or another. */
+  /** Tensors whose data are raw bytes, in this file or another. */
   readonly tensors: readonly PlacedTensor[];
-  /** Initializers that hold their data as numbers, which makes them a part of the graph. */
+  /** Initializers that hold their data as numbers. These data are hashed with the graph. */
   readonly typed: readonly Pick<PlacedTensor, 'name' | 'dtype' | 'shape'>[];
-  /** Version of each set of operators, by its domain; `''` is ONNX's own. */
+  /** The version of each operator set, by its domain. `''` is ONNX's own. */
   readonly opsets: Readonly<Record<string, number>>;
-  /** Without those that are initializers. */
+  /** Inputs of the graph, without those that are initializers. */
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
   /**
-   * Digest of the graph: everything but the initializers in `tensors` and what is noted for people;
-   * in the file's order.
+   * Digest of the graph: everything in the file, in its order, but notes for people and the data of
+   * `tensors`.
    */
   readonly graph: Sha256;
 }
 
-/** Deepest nesting: a loop in a loop is a graph in a node's attribute, and so on. */
+/**
+ * A graph may be in an attribute of a node (a loop), which may hold a graph again. Deeper than this
+ * it is refused.
+ */
 const maxDepth = 64;
 
 const fieldLimits = { fields: limits.headerValues, keptAtOnce: 64 * 1024, kept: limits.headerBytes };
 
 /**
- * Reads an ONNX file without its weights: a walk over protobuf's fields (onnx/onnx.proto), in a
- * small window. `files` are the model's files, of which external data must be one. Throws
- * AircherError `invalid` with the path.
+ * Reads an ONNX file without its weights: walks over protobuf's fields (onnx/onnx.proto) through a
+ * small buffer. `files`: the model's files; external data must be one of them. Throws AircherError
+ * `invalid` with the path.
  */
 export async function readOnnx(file: ReadableFile, files: ReadonlyMap<string, ReadableFile>): Promise<OnnxFile> {
   const fault = faultIn(file, 'ONNX');
@@ -88,7 +91,9 @@ class GraphWalk {
     };
   }
 
-  /** Hashes a message, but for its notes; `isMain` is true in the model's own graph. */
+  /**
+   * Hashes a message without its notes. `isMain`: it is the model's own graph, not one inside it.
+   */
   #message(kind: MessageName, end: number, depth: number, isMain: boolean): void {
     const reader = this.#reader;
     if (depth > maxDepth) throw reader.fault(`graphs are nested more than ${maxDepth} deep`);
@@ -112,7 +117,7 @@ class GraphWalk {
     }
   }
 
-  /** Reads what is told of the model, and goes back to where the field begins. */
+  /** Reads what the facts need from a field, then goes back to its beginning. */
   #look(field: Field, kind: MessageName, isMain: boolean): void {
     const reader = this.#reader;
     const begin = reader.window.position;
@@ -122,7 +127,7 @@ class GraphWalk {
     reader.window.position = begin;
   }
 
-  /** Hashes a field with its length, so that nothing else has the same bytes. */
+  /** Hashes a field. Its length is hashed too, so that no other fields give the same bytes. */
   #leaf(field: Field): void {
     const { window } = this.#reader;
     const length = field.end - window.position;
@@ -131,8 +136,8 @@ class GraphWalk {
   }
 
   /**
-   * Raw initializers are weights, all other tensors a part of the graph, but for data of theirs
-   * that lie in another file.
+   * Adds a raw initializer to the weights. Any other tensor is hashed with the graph, but without
+   * data that are in another file: those are weights too.
    */
   #tensor(field: Field, isInitializer: boolean): void {
     const reader = this.#reader;
@@ -166,10 +171,10 @@ class GraphWalk {
   }
 }
 
-/** Ends a message in what is hashed: no field has the number 0. */
+/** Marks the end of a message in what is hashed. No field has the number 0. */
 const messageEnd = Buffer.alloc(4);
 
-/** Number and kind of a field, and of bytes their length. */
+/** Number and wire type of a field; with `length`, that too. */
 function startOf(field: Field, length?: number): Buffer {
   const start = Buffer.alloc(length === undefined ? 4 : 12);
   start.writeUInt32LE(field.number * 8 + field.wire);

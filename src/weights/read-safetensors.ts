@@ -5,8 +5,8 @@ import { readFully } from '../core/read-files.ts';
 import { lengthBytes, parseHeader, type SafetensorsHeader } from './safetensors-header.ts';
 
 /**
- * Reads and checks the header of a safetensors file, and nothing behind it. Throws AircherError
- * `invalid` with the path.
+ * Reads and checks the header of a safetensors file. The tensor data are not read. Throws
+ * AircherError `invalid` with the path.
  */
 export async function readHeader(path: string): Promise<SafetensorsHeader> {
   const handle = await open(path);

@@ -5,7 +5,7 @@ import { readHeader } from './read-safetensors.ts';
 import type { SafetensorsHeader } from './safetensors-header.ts';
 import type { PlacedTensor, ReadableFile } from './weights-file.ts';
 
-/** A safetensors file as the others are read. */
+/** A safetensors file, in the same form as ONNX and GGUF files. */
 export interface SafetensorsFile {
   readonly format: 'safetensors';
   readonly header: SafetensorsHeader;
@@ -15,16 +15,16 @@ export interface SafetensorsFile {
 export type WeightsFile = SafetensorsFile | OnnxFile | GgufFile;
 
 /**
- * The format of a weights file by its name; undefined for other files, and for shards' indexes and
- * external data.
+ * The format of a weights file, by its name. Undefined for other files, and for indexes of shards
+ * and external data, which belong to a weights file.
  */
 export function weightFormatOf(path: string): WeightFormat | undefined {
   return weightFormats.find((format) => path.endsWith(`.${format}`));
 }
 
 /**
- * Reads what a weights file says of its tensors, and no weights. `files` are those of the model, of
- * which external data must be one. Throws AircherError `invalid` with the path.
+ * Reads what a weights file says about its tensors, not the weights. `files`: the model's files;
+ * external data must be one of them. Throws AircherError `invalid` with the path.
  */
 export async function readWeights(
   file: ReadableFile,

@@ -6,11 +6,14 @@ import { type AircherError, invalidError } from '../core/errors.ts';
 import { dtypeBits } from './dtypes.ts';
 import { elementsOf } from './weights-file.ts';
 
-/** The header's length stands before it as an unsigned little-endian integer of so many bytes. */
+/**
+ * The header's length comes first in the file: an unsigned little-endian integer of so many bytes.
+ */
 export const lengthBytes = 8;
 
 /**
- * Deepest nesting of a header: file → tensor → shape. Members that nobody knows may nest a little.
+ * Deepest nesting of a header. It needs three levels (file, tensor, shape); members of later
+ * versions may need some more.
  */
 const maxHeaderDepth = 16;
 
@@ -18,7 +21,7 @@ export interface Tensor {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Bytes from the start of the tensor data; `end` is the first byte behind the tensor. */
+  /** Counted from the start of the tensor data. `end` is the first byte after the tensor. */
   readonly begin: number;
   readonly end: number;
 }
@@ -32,9 +35,9 @@ export interface SafetensorsHeader {
 }
 
 /**
- * Reads a header (the JSON behind the eight length bytes) and checks it against the size of its
- * file. Rules: the README of huggingface/safetensors, and what its reader refuses. `file` names it
- * in messages. Throws AircherError `invalid`.
+ * Reads a header (the JSON after the eight length bytes) and checks it against the size of its
+ * file. The rules are in the README of huggingface/safetensors, and in what its reader refuses.
+ * `file`: its name for messages. Throws AircherError `invalid`.
  */
 export function parseHeader(json: Uint8Array, fileSize: number, file = 'safetensors header'): SafetensorsHeader {
   if (json[0] !== 0x7b) throw invalid(file, 'the header does not start with {');
@@ -95,8 +98,8 @@ function readTensor(name: string, value: unknown, file: string): Tensor {
 }
 
 /**
- * Bytes of a tensor; undefined where the count overflows on the way, or elements below a byte don't
- * fill the last one.
+ * Bytes of a tensor. Undefined where the number is too large to be exact, or where elements smaller
+ * than a byte don't fill the last byte.
  */
 function byteLength(shape: readonly number[], bits: number): number | undefined {
   const total = (elementsOf(shape) ?? Number.NaN) * bits;
@@ -104,11 +107,11 @@ function byteLength(shape: readonly number[], bits: number): number | undefined 
 }
 
 /**
- * Tensors follow each other without gap or overlap, from the first byte of the data to the last one
- * of the file.
+ * Checks that the tensors follow each other without gap or overlap, from the first byte of the data
+ * to the end of the file.
  */
 function checkOffsets(tensors: readonly Tensor[], dataBytes: number, file: string): void {
-  // Empty tensors stand before the one that begins where they do.
+  // An empty tensor begins where another one does, so it is sorted before that one.
   const ordered = [...tensors].sort((a, b) => a.begin - b.begin || a.end - b.end);
   let covered = 0;
   for (const { name, begin, end } of ordered) {

@@ -3,10 +3,7 @@ import { compareBytes } from '../contract/names.ts';
 import { type AircherError, invalidError } from '../core/errors.ts';
 import { FileWindow } from './file-window.ts';
 
-/**
- * A tensor, and the bytes that hold its data: `begin` to before `end` in `file`, a path in the
- * model.
- */
+/** A tensor and where its data are: from `begin` to before `end` in `file`, a path in the model. */
 export interface PlacedTensor {
   readonly name: string;
   readonly dtype: string;
@@ -16,20 +13,20 @@ export interface PlacedTensor {
   readonly end: number;
 }
 
-/** Bytes of a file that hold tensors; `end` is the first byte behind them. */
+/** A part of a file that holds tensor data. `end` is the first byte after it. */
 export interface DataRange {
   readonly begin: number;
   readonly end: number;
 }
 
-/** A file of a model, as its reader needs it. */
+/** A file of a model: its path there, and where to read it. */
 export interface ReadableFile {
   readonly path: string;
   readonly absolutePath: string;
   readonly sizeBytes: number;
 }
 
-/** Makes errors that name the file that is read. */
+/** Makes an error that names the file which is read. */
 export type Fault = (fact: string, hint?: string) => AircherError;
 
 export function faultIn(file: ReadableFile, format: string): Fault {
@@ -48,7 +45,7 @@ export async function readThrough<T>(file: ReadableFile, fault: Fault, read: (wi
   }
 }
 
-/** Elements of a tensor of this shape; undefined where the count overflows. */
+/** Number of elements of a tensor of this shape. Undefined where it is too large to be exact. */
 export function elementsOf(shape: readonly number[]): number | undefined {
   let elements = 1;
   for (const size of shape) {
@@ -59,9 +56,9 @@ export function elementsOf(shape: readonly number[]): number | undefined {
 }
 
 /**
- * The ranges that these tensors take in each file, in its order; what two of them share stands
- * there once, and empty tensors take none. Throws what `fault` makes where ranges overlap in any
- * other way.
+ * The parts of each file that these tensors take, in the file's order. Two tensors may share the
+ * same part, which is then listed once. Empty tensors take none. Any other overlap throws an error
+ * made by `fault`.
  */
 export function rangesByFile(tensors: Iterable<PlacedTensor>, fault: Fault): Map<string, readonly DataRange[]> {
   const byFile = new Map<string, PlacedTensor[]>();

@@ -5,7 +5,7 @@ import { type Sha256, sha256 } from '../../core/hashing.ts';
 import { freeLarge } from './free-large.ts';
 import type { Mirror } from './mirror.ts';
 
-/** One place that a chunk's bytes belong to. */
+/** One place in a file where a chunk's bytes belong. */
 export interface Place {
   /** Its number in `index.chunks`. */
   readonly chunk: number;
@@ -14,35 +14,38 @@ export interface Place {
   readonly offset: number;
 }
 
-/** A distinct chunk: fetched or copied once, written to every place that has the same bytes. */
+/**
+ * A chunk that is needed. Chunks with the same bytes are one chunk with several places: it is
+ * fetched or copied once, and written to each place.
+ */
 export interface Chunk {
   readonly sha256: Sha256;
   readonly length: number;
   readonly archiveOffset: number;
   readonly archiveLength: number;
-  /** In archive order; the first one is where it is fetched from. */
+  /** In archive order. The chunk is fetched from the first one. */
   readonly places: readonly [Place, ...Place[]];
   /**
-   * `local`: being copied or checked on this machine. `asked`: a worker reads it. `arrived`: being
+   * `local`: being looked for on this machine. `asked`: a worker reads it. `arrived`: it is being
    * checked and written.
    */
   state: 'local' | 'missing' | 'asked' | 'arrived' | 'done';
-  /** Two workers read it; see `RangeQueue.takeAgain`. */
+  /** Two workers read it (`RangeQueue.takeAgain`). */
   askedTwice: boolean;
   /** How often a mirror sent it wrong. */
   readonly wrong: Map<Mirror, number>;
 }
 
 /**
- * The chunks of the wanted files, in archive order. tar structure is none of them, since files are
- * written without it.
+ * The chunks of the wanted files, in archive order. Headers and padding of tar are not among them:
+ * files are written without them.
  */
 export function chunksOf(index: ChunkIndex, paths?: ReadonlySet<string>): Chunk[] {
   const chunks = new Map<string, Chunk & { readonly places: [Place, ...Place[]] }>();
   for (const [chunk, [archiveOffset, archiveLength, file, offset, length, sha256]] of index.chunks.entries()) {
     if (file === structure || paths?.has(index.files[file]!.path) === false) continue;
-    // The length is part of the identity, so that a false digest can't lend one chunk's length to
-    // another.
+    // The length is part of the key. Else an index with a false digest could give one chunk the
+    // length of another.
     const key = `${sha256} ${length}`;
     const place = { chunk, file, offset };
     const known = chunks.get(key);
@@ -69,8 +72,8 @@ export function isChunk(chunk: Chunk, bytes: Uint8Array): boolean {
 }
 
 /**
- * The chunk's bytes out of what a mirror sent; or, where they aren't the chunk's, what is wrong
- * with them.
+ * The chunk's bytes, decompressed from what a mirror sent. Or what is wrong, if they aren't the
+ * chunk's.
  */
 export async function decodeSlice(
   chunk: Chunk,

@@ -15,25 +15,28 @@ import { judgeFailure, judgeWrongBytes, type MirrorsAtWork, mirrorsFailed } from
 import { pathsIn } from './transfer-directory.ts';
 import type { TransferRequest } from './types.ts';
 
-/** Wrong archives after which a mirror is given up. */
+/** After so many wrong archives a mirror is given up. */
 const mostWrong = 2;
-/** Read, hashed and written at once. */
+/** How much is read, hashed and written at a time. */
 const pieceBytes = 1 << 20;
 
-/** The archive so far: an append-only file, and the hash of what is in it. */
+/**
+ * The part of the archive that is here: a file that is only appended to, and the hash of its
+ * content.
+ */
 interface PartialArchive {
   readonly handle: FileHandle;
   hash: Hash;
   size: number;
-  /** Who sent it; undefined stands for an earlier run. */
+  /** The mirrors that sent it. Undefined stands for an earlier run. */
   readonly senders: Set<Mirror | undefined>;
 }
 
 /**
- * The whole archive by one resumable GET, one mirror after the other where one fails, checked
- * against its sha256: the way of releases without an index, whose parts can't be checked alone. It
- * lies in the staging directory afterwards, where the disk must have room for `bytesAfterwards`
- * more. Throws `remote`, `integrity`, `machine`, `interrupted`.
+ * Fetches the whole archive by one GET that can be resumed, and checks its sha256. Where a mirror
+ * fails, the next one goes on. Used for releases without an index, since their parts can't be
+ * checked one by one. The archive is in the staging directory afterwards. `bytesAfterwards`: disk
+ * space that is needed besides it. Throws `remote`, `integrity`, `machine`, `interrupted`.
  */
 export async function fetchArchive(
   request: TransferRequest,
@@ -78,8 +81,8 @@ async function openPartial(path: string, sizeBytes: number, context: RunContext)
 async function complete(archive: PartialArchive, request: TransferRequest, work: MirrorsAtWork): Promise<void> {
   const { entry } = request;
   /**
-   * It was wrong once: from then on nobody continues what another one sent, so that it shows who is
-   * to blame.
+   * The archive was wrong once. From then on each mirror sends all of it by itself, so that it is
+   * clear who sends wrong bytes.
    */
   let alone = false;
   for (;;) {
@@ -117,7 +120,7 @@ async function startAfresh(archive: PartialArchive): Promise<void> {
   archive.senders.clear();
 }
 
-/** The one that can be asked soonest; those that never sent wrong bytes first. */
+/** The mirror to ask next: the one that may be asked soonest, those that sent wrong bytes last. */
 function nextMirror(mirrors: readonly Mirror[]): Mirror | undefined {
   const now = performance.now();
   const rank = (mirror: Mirror): number => Number(mirror.doubtful) * 1e9 + Math.max(0, mirror.restUntil - now);
@@ -154,7 +157,7 @@ async function fetchFrom(
       pace: http.pace,
       onData(data) {
         mirror.bytes += data.length;
-        // A server without ranges sends again what is there already.
+        // A server that knows no ranges also sends what is here already: skip that.
         const known = Math.max(0, Math.min(archive.size + waitingBytes - position, data.length));
         position += data.length;
         if (position > size)

@@ -20,8 +20,8 @@ export interface LoadedIndex {
 }
 
 /**
- * The chunk index that the manifest's entry names, from the caller, the staging directory, or one
- * mirror after the other; undefined where the entry names none. Its size and sha256 are the
+ * The chunk index that the manifest's entry names: from the caller, from the staging directory, or
+ * from a mirror. Undefined where the entry names none. It is checked: size and sha256 are the
  * entry's, it is well formed, and it describes the entry's archive and files. Throws `invalid`,
  * `integrity`, `remote`.
  */
@@ -43,17 +43,18 @@ export async function loadIndex(
   if (known !== undefined) return parsed(request, Buffer.from(known));
   const bytes = await download(request, http, context, matches);
   const index = parsed(request, bytes);
-  // Torn by a kill, it doesn't match, and is fetched again; whatever lies there makes room.
+  // If a kill cuts this off, the file won't match, and is fetched again. Something else may lie at
+  // this path: remove it.
   await removeTree(staged);
   await writeFile(staged, bytes);
   return index;
 }
 
-/** When a mirror hasn't sent the index after so long, the next one is asked as well. */
+/** If a mirror hasn't sent the index after so long, the next one is asked as well. */
 const patienceMs = 1500;
 /**
- * How often each mirror is asked: one that has just been changed may say for a moment that it has
- * nothing, or send a page.
+ * How often each mirror is asked. A mirror that is just being updated may answer 404, or with a web
+ * page, for a moment.
  */
 const rounds = 3;
 
@@ -79,10 +80,10 @@ async function download(
     } catch (error) {
       if (signal.aborted || !(error instanceof AircherError)) throw error;
       const { code, details, message } = error;
-      // More bytes than declared are wrong bytes.
+      // `invalid`: it sent more bytes than the manifest declares, so they are wrong too.
       mirror.note(code === 'integrity' || code === 'invalid' ? 'wrong-bytes' : 'failing', message);
       announce(mirror, message, context);
-      // Who didn't answer at all has been asked several times.
+      // A mirror that gave no answer at all was already asked several times by `http.document`.
       if (code === 'remote' && details.reason !== 'status') asking = asking.filter((other) => other !== mirror);
       throw error;
     }
@@ -104,7 +105,7 @@ async function download(
   return index;
 }
 
-/** Parsed strictly, and the same release as the entry. */
+/** Parses the index, and checks that it is of the same release as the entry. */
 function parsed(request: TransferRequest, bytes: Buffer): LoadedIndex {
   const { model } = request;
   const file = `${model} index`;

@@ -15,33 +15,34 @@ import {
 } from './set-mirror-aside.ts';
 import { readRange, type Worker } from './worker.ts';
 
-/** How often it is looked for workers that are late, and mirrors that have rested. */
+/** How often to look for late workers, and for mirrors that have paused long enough. */
 const lookMs = 250;
 /**
- * A worker that has received nothing for so long is late; and one that, this long after it began,
- * is so many times slower than the median.
+ * A worker is late if it has received nothing for so long. It is also late if, at least so long
+ * after its start, its rate is less than the median rate divided by `slowFactor`.
  */
 const lateMs = 3000;
 const slowFactor = 4;
-/** So long the preferred mirror may take to begin before the next one is asked as well. */
+/** If the preferred mirror hasn't begun to answer after so long, the next one is asked as well. */
 const headStartMs = 1000;
 /**
- * Chunks between arrival and disk at once. More than the thread pool works on only cost memory, and
- * are lost by a kill.
+ * So many chunks may be between network and disk at once. The thread pool works on no more at a
+ * time, so more would only take memory, and be lost by a kill.
  */
 const mostArrived = 6;
 
 export interface RangeWork extends MirrorsAtWork {
   readonly queue: RangeQueue;
-  /** Takes a chunk's bytes, which are right. */
+  /** Writes a chunk's bytes, which have been checked. */
   readonly store: (chunk: Chunk, bytes: Uint8Array) => Promise<void>;
   /** A chunk came from a mirror, and is stored. */
   readonly onChunk: (chunk: Chunk) => void;
 }
 
 /**
- * Fetches every chunk of the queue: workers take ranges from it until it is empty. Then what is
- * late is asked for once more, and whoever is first counts.
+ * Fetches every chunk of the queue. Workers take ranges from the queue until it is empty. Then the
+ * ranges of late workers are asked for once more, from another mirror where there is one. Whichever
+ * answer comes first counts.
  */
 export class RangeFetcher {
   readonly #work: RangeWork;
@@ -57,8 +58,8 @@ export class RangeFetcher {
   }
 
   /**
-   * Throws `remote` or `integrity` when no mirror is left for a chunk, errors of this machine,
-   * `interrupted`.
+   * Runs until every chunk is stored. Throws `remote` or `integrity` when no mirror is left for a
+   * chunk, `interrupted`, and errors of this machine.
    */
   async run(): Promise<void> {
     const { signal } = this.#work;
@@ -78,13 +79,16 @@ export class RangeFetcher {
     if (this.#failure) throw this.#failure.error;
   }
 
-  /** For faults outside of the network: a disk error of the local work. */
+  /** Ends the run with an error from elsewhere, such as a full disk. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.look();
   }
 
-  /** Gives work to workers, where there is some. To be called when the queue has changed. */
+  /**
+   * Starts workers where there is work, a mirror may be asked and a connection is free; ends the
+   * run when all is done. Call it whenever the queue or a mirror has changed.
+   */
   look(): void {
     const { queue, mirrors, http } = this.#work;
     if (this.#failure || queue.finished) {
@@ -121,8 +125,8 @@ export class RangeFetcher {
   }
 
   /**
-   * Once more what a silent worker, or a very slow one, should have brought; from another mirror,
-   * where there is one.
+   * What a late worker should have brought, to be asked for once more. Not from the same mirror, if
+   * there is another.
    */
   #takeLate(mirror: Mirror, ready: readonly Mirror[], now: number): Range | undefined {
     const { http, queue, onEvent } = this.#work;
@@ -133,7 +137,7 @@ export class RangeFetcher {
       const { bytes, startedAt, lastByteAt, mirror: late } = worker;
       const silence = now - lastByteAt;
       const rate = rateOf(worker, now);
-      // Whoever is held is slow by our own doing.
+      // Silence is negative while we hold a worker back: then it is slow by our own doing.
       const isSlow = !isLimited && silence >= 0 && now - startedAt >= lateMs && rate * slowFactor < median;
       if (silence < lateMs && !isSlow) continue;
       if (late === mirror && ready.length > 1) continue;
@@ -168,7 +172,7 @@ export class RangeFetcher {
         http,
         onSlice: (chunk, slice, location) => this.#receive(worker, chunk, slice, location),
         onAnswer: (isWhole) => {
-          // The mirror's other workers wait for its first answer.
+          // The mirror gets more workers only after its first answer.
           queueMicrotask(() => this.look());
           return !isWhole || this.#readWhole(worker);
         },
@@ -191,8 +195,8 @@ export class RangeFetcher {
   }
 
   /**
-   * The mirror sends all of the archive, or the file, instead of a range: that is read where nobody
-   * else has the bytes.
+   * The mirror sends the whole archive, or file, instead of a range. Whether to read it: only if no
+   * other mirror has the bytes.
    */
   #readWhole({ mirror, range }: Worker): boolean {
     const { mirrors, queue } = this.#work;
@@ -205,8 +209,8 @@ export class RangeFetcher {
   }
 
   /**
-   * A promise while too many chunks wait for the processor or the disk: then the connection is
-   * held.
+   * Takes a chunk that has arrived. Where too many wait for the processor or the disk, it returns a
+   * promise: until it resolves, nothing more is read from the connection.
    */
   #receive(worker: Worker, chunk: Chunk, slice: Buffer, { format }: Location): Promise<void> | undefined {
     if (chunk.state !== 'asked') return undefined;
@@ -216,7 +220,8 @@ export class RangeFetcher {
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
         this.#arrived--;
-        // As many as there is room for: each brings a chunk or more before it is held again.
+        // Let as many workers go on as there is room for. Each brings at least one chunk before it
+        // has to wait again.
         const room = this.#arrived === 0 ? this.#waiting.length : Math.max(0, mostArrived - this.#arrived);
         for (const resume of this.#waiting.splice(0, room)) resume();
         if (this.#arrived === 0) this.look();
@@ -245,7 +250,7 @@ export class RangeFetcher {
     await store(chunk, bytes);
     queue.finish(chunk);
     onChunk(chunk);
-    // Workers that bring nothing but what others brought have nothing to do any more.
+    // A worker whose remaining chunks have all come from other workers can stop.
     for (const worker of this.#workers) {
       const rest = worker.range.chunks.slice(worker.next);
       if (rest.length > 0 && rest.every(({ state }) => state === 'done')) this.#cancel(worker);
@@ -263,8 +268,8 @@ export class RangeFetcher {
 }
 
 /**
- * One, until the mirror has shown that it answers as it should; one more for each time that it is
- * silent.
+ * How many workers a mirror may have. One until its first good answer, and one more each time it
+ * has been silent for `lateMs`.
  */
 function mostWorkers(mirror: Mirror, now: number): number {
   if (mirror.whole) return 1;

@@ -1,14 +1,20 @@
-/** Far larger than what Node takes from its pool of small buffers, which other data shares. */
+/**
+ * Buffers below some KB come from a pool that Node shares between them. One of this size never
+ * does.
+ */
 const ownBytes = 256 * 1024;
-/** What a decoder's buffer may have beyond its content. */
+/** A decoder's buffer may be this much longer than its content. */
 const slackBytes = 4096;
-/** Too large for that pool too; a buffer of exactly the bytes' length is theirs alone. */
+/**
+ * Too large for that pool as well. If such a buffer is exactly as long as the bytes, nothing else
+ * is in it.
+ */
 const readBytes = 16 * 1024;
 
 /**
- * Gives the memory of bytes that nobody uses any more back at once, where Node can (from 21): the
- * collector would let a hundred megabytes of such buffers gather first. Leaves bytes alone that may
- * share their buffer with others.
+ * Gives memory that is no longer used back at once, where Node can do that (from 21 on). The
+ * garbage collector would let hundreds of megabytes of such buffers pile up first. Does nothing
+ * where the bytes may share their buffer with others.
  */
 export function freeLarge(bytes: Uint8Array): void {
   const { buffer } = bytes;
@@ -16,9 +22,8 @@ export function freeLarge(bytes: Uint8Array): void {
 }
 
 /**
- * The same for what was read from a connection: tens of thousands of buffers, each used for a
- * moment. Node's parser still has this one while its bytes are handed on, so it goes with the next
- * tick.
+ * The same for bytes read from a connection: tens of thousands of buffers, each used for a moment.
+ * Node's parser still uses the buffer while it hands the bytes on, so it is freed on the next tick.
  */
 export function freeRead(bytes: Uint8Array): void {
   const { buffer } = bytes;

@@ -7,14 +7,14 @@ import { hasSize, readFully } from '../../core/read-files.ts';
 import { type Chunk, isChunk } from './chunk.ts';
 import type { ChunkCopy, FileRecord, ReuseSource, TransferRequest } from './types.ts';
 
-/** Chunks read at once. */
+/** How many chunks are read at a time. */
 const readsAtOnce = 3;
-/** Repositories and snapshots of a Hugging Face cache that are looked into at most. */
+/** At most so many repositories, and snapshots of each, are looked into in a Hugging Face cache. */
 const mostEntries = 2000;
 
 /**
- * Where chunks may be copied from on this machine, by the number of their first place. The bytes
- * are checked when they are copied.
+ * Where on this machine each chunk may be copied from, by the number of the chunk's first place.
+ * Nothing is read here; the bytes are checked when they are copied.
  */
 export async function findCopies(
   request: TransferRequest,
@@ -41,8 +41,8 @@ export async function findCopies(
 }
 
 /**
- * Looks chunks up in one installed version: by chunk where its index is known, and by whole files
- * of the same sha256.
+ * Looks chunks up in one installed version: by their digest where that version's index is known,
+ * else in a file that has the same sha256 as the wanted one.
  */
 function copiesOf(source: ReuseSource): (chunk: Chunk, index: ChunkIndex) => ChunkCopy | undefined {
   const chunks = new Map<string, ChunkCopy>();
@@ -64,9 +64,9 @@ function copiesOf(source: ReuseSource): (chunk: Chunk, index: ChunkIndex) => Chu
 }
 
 /**
- * Files of a Hugging Face cache (`hub/models--<org>--<name>/{blobs,snapshots/<revision>}`, the
- * layout of huggingface_hub) that may be the ones wanted: blobs of LFS files are named by their
- * sha256; others are found by name and size. By the wanted file's path.
+ * Files of a Hugging Face cache that may be the wanted ones, by the wanted file's path. The layout
+ * is huggingface_hub's: `hub/models--<org>--<name>/{blobs,snapshots/<revision>}`. Blobs of LFS
+ * files are named by their sha256; other files are found by name and size.
  */
 async function findInHuggingFaceCache(
   cache: string,
@@ -94,26 +94,27 @@ async function findInHuggingFaceCache(
 async function list(directory: string): Promise<string[]> {
   return readdir(directory).then(
     (names) => names.sort(),
-    // Another program's cache: whatever is wrong with it, it is of no use then.
+    // It is another program's cache. If it can't be read, it is just of no use.
     () => [],
   );
 }
 
 export interface LocalWork {
   readonly chunks: readonly Chunk[];
-  /** Places said to hold their bytes already, and how they are read. */
+  /** Places that an interrupted run says it has written, and how to read them. */
   readonly staged: ReadonlySet<number>;
   readonly readStaged: (file: number, length: number, offset: number) => Promise<Buffer>;
   readonly copies: ReadonlyMap<number, readonly ChunkCopy[]>;
   readonly signal: AbortSignal | undefined;
-  /** Takes a chunk's bytes, which are right; `inPlace`: places that have them. */
+  /** Writes a chunk's bytes, which have been checked. `inPlace`: places that hold them already. */
   readonly store: (chunk: Chunk, bytes: Uint8Array, inPlace: ReadonlySet<number>) => Promise<void>;
-  /** Nothing on this machine has it, whatever was said. */
+  /** No place on this machine has the chunk, though some were said to. */
   readonly onMissing: (chunk: Chunk) => void;
 }
 
 /**
- * Checks what is in place, and copies what an installed version has: by the chunks' digests alone.
+ * Finds chunks on this machine: checks what an interrupted run has written, and copies from
+ * installed versions. Only a chunk's digest decides whether bytes are right.
  */
 export async function takeLocalChunks(work: LocalWork): Promise<void> {
   await mapConcurrently(work.chunks, readsAtOnce, async (chunk) => {
@@ -133,7 +134,7 @@ export async function takeLocalChunks(work: LocalWork): Promise<void> {
   });
 }
 
-/** Whatever can't be read isn't there. */
+/** A copy's bytes. Undefined where it can't be read or isn't the chunk. */
 async function readCopy(chunk: Chunk, { file, offset }: ChunkCopy): Promise<Uint8Array | undefined> {
   const handle = await open(file, 'r').catch(() => undefined);
   if (handle === undefined) return undefined;

@@ -4,7 +4,7 @@ import { leave } from '../../http/read-body.ts';
 import { hostOf, isFinal, type RemoteReason, remoteReason } from '../../http/remote-error.ts';
 import { isRateLimit, retryAfterMs } from '../../http/retry-after.ts';
 
-/** What a mirror did wrong, as a word for programs and reports. */
+/** What a mirror did wrong: a word for programs and reports. */
 export type FaultKind =
   | RemoteReason
   | 'wrong-bytes'
@@ -19,8 +19,8 @@ export type FaultKind =
   | 'expired';
 
 /**
- * How a fault is answered: ask again after a pause, wait as long as the mirror says, don't ask for
- * the same again, or for nothing.
+ * What to do after a fault. `retry`: ask again after a pause. `wait`: wait as long as the mirror
+ * says. `refused`: don't ask for the same again. `never`: don't ask this mirror for anything again.
  */
 export type FaultRemedy = 'retry' | 'wait' | 'refused' | 'never';
 
@@ -39,8 +39,8 @@ export class MirrorFaultError extends Error {
 }
 
 /**
- * An error of a request as a fault of its mirror; anything that isn't the mirror's doing is thrown
- * on.
+ * Turns a request's error into a fault of the mirror. An error that isn't the mirror's doing is
+ * thrown.
  */
 export function toFault(error: unknown): MirrorFaultError {
   if (error instanceof MirrorFaultError) return error;
@@ -50,7 +50,7 @@ export function toFault(error: unknown): MirrorFaultError {
   return new MirrorFaultError(reason, message, isFinal(error as AircherError) ? 'never' : 'retry');
 }
 
-/** What an answer of neither 200 nor 206 stands for. */
+/** The fault that a status other than 200 and 206 means. */
 export function statusFault({ status, headers, url }: HttpResponse): MirrorFaultError {
   const message = `${hostOf(url)}: status ${status}`;
   const waitMs = retryAfterMs(headers);
@@ -73,15 +73,15 @@ export function endsTooEarly(host: string): MirrorFaultError {
 }
 
 export interface Asked {
-  /** First byte, and the one behind the last; undefined: the whole. */
+  /** First byte, and the byte after the last one. Undefined: the whole resource. */
   readonly range: readonly [start: number, end: number] | undefined;
   /** Bytes of the whole resource. */
   readonly size: number;
 }
 
 /**
- * Where the body begins and ends in the resource: what was asked for, or the whole. Throws
- * MirrorFaultError where status and headers are of anything else.
+ * Which part of the resource the body is: the range that was asked for, or the whole. Throws
+ * MirrorFaultError where status or headers say anything else.
  */
 export function checkAnswer(response: HttpResponse, asked: Asked): readonly [start: number, end: number] {
   const answer = spanOf(response, asked);
@@ -112,8 +112,8 @@ function spanOf(response: HttpResponse, { range, size }: Asked): readonly [numbe
       : fault('wrong-length', `sends ${length} bytes instead of ${span[1] - span[0]} (status ${status})`);
   }
   const encoding = headers['content-encoding'] ?? 'identity';
-  // Some servers call a .tar.gz gzip'd content and send it as it is; then its length is right, and
-  // the digests tell.
+  // Some servers label a .tar.gz as gzip-encoded and send it as it is. Then its length is right,
+  // and the digests will tell.
   if (length === undefined && encoding !== 'identity')
     return fault('protocol', `sends ${encoding} that was not asked for`);
   return span;

@@ -17,11 +17,11 @@ export interface Location {
   readonly size: number;
   readonly offset: number;
   readonly length: number;
-  /** How the bytes there become the chunk; `tar`: they are it. */
+  /** How the bytes there are compressed. `tar`: they aren't. */
   readonly format: ArchiveFormat;
 }
 
-/** An answer that is what was asked for, and which bytes of the resource it has. */
+/** A good answer, and which part of the resource it is. */
 export interface Opened {
   readonly response: HttpResponse;
   readonly span: readonly [start: number, end: number];
@@ -34,41 +34,44 @@ interface Address {
 
 /** Connections to one host at once. */
 const mostConnections = 8;
-/** So many bytes that were right make up for one failure. */
+/** So many right bytes make up for one failure. */
 const bytesPerStrike = 256 * 1024;
 
 /**
- * One place to fetch from, and what this run has learnt about it. What follows from that:
+ * One place to fetch from, and what this run knows about it. What is done about faults is in
  * `set-mirror-aside.ts`.
  */
 export class Mirror {
   readonly name: string;
   readonly host: string;
-  /** Of the archive; of the first file, where it has the files themselves instead. */
+  /** URL of the archive. Of a mirror that has single files (`raw`), URL of the first. */
   readonly url: string;
-  /** It has the files themselves instead of the archive. */
+  /** It has the model's files instead of an archive. */
   readonly raw: boolean;
-  /** Where a chunk lies there. */
+  /** Where a chunk is at this mirror. Undefined where it hasn't got it. */
   readonly locate: (chunk: Chunk) => Location | undefined;
 
-  /** Set when it isn't asked again in this run. */
+  /** Set once the mirror was given up: it isn't asked again in this run. */
   gone: { readonly kind: FaultKind; readonly message: string } | undefined;
   /**
-   * It doesn't answer ranges as it should: only the whole is asked for, and where nobody else has
-   * the bytes.
+   * It doesn't answer requests for ranges properly. So it is only asked for the whole resource, and
+   * only where no other mirror has the bytes.
    */
   whole = false;
-  /** It sent wrong bytes: asked only where no other can help. */
+  /** It has sent wrong bytes. It is asked only where no other mirror can help. */
   doubtful = false;
-  /** Not asked before this time (`performance.now()`). */
+  /** It isn't asked before this time (`performance.now()`). */
   restUntil = 0;
-  /** When it was last judged: what requests older than that meet is the same trouble. */
+  /**
+   * When its last failure was counted. Requests that began before that failed for the same reason,
+   * and don't count again.
+   */
   judgedAt = 0;
-  /** Failures that no right bytes have made up for. */
+  /** Failures, less what right bytes have made up for. */
   strikes = 0;
-  /** At most so many connections at once. */
+  /** It may have so many connections at once. */
   connections = mostConnections;
-  /** When it was first asked, and whether it has ever answered with what was asked for. */
+  /** When it was first asked, and whether it has ever given a good answer. */
   askedAt: number | undefined;
   answered = false;
   announced = false;
@@ -88,9 +91,9 @@ export class Mirror {
   }
 
   /**
-   * GET of a resource or a range of it, directly from where an earlier answer was redirected to.
-   * Archives have longer to begin than other answers: a proxy may read all of it first, in search
-   * of viruses. Throws as `Http.request`, and MirrorFaultError.
+   * GETs a resource or a range of it. If an earlier request was redirected, it asks at that address
+   * directly. Archives have longer to begin than other answers: a proxy may first read all of it in
+   * search of viruses. Throws as `Http.request`, and MirrorFaultError.
    */
   async open(http: Http, url: string, asked: Asked, signal: AbortSignal | undefined): Promise<Opened> {
     const address = this.#addresses.get(url) ?? { url };
@@ -104,7 +107,7 @@ export class Mirror {
       signal,
     });
     if (direct !== undefined && ![200, 206].includes(response.status)) {
-      // Signed addresses expire; that is their way, and no fault.
+      // A signed address has expired. That is normal, and no fault of the mirror.
       leave(response.body);
       if (this.#resolved.get(url) === direct) this.#resolved.delete(url);
       return this.open(http, url, asked, signal);
@@ -116,8 +119,8 @@ export class Mirror {
   }
 
   /**
-   * For a private repository at GitHub, whose public URLs answer 404: the API's address from now
-   * on.
+   * Public URLs of a private GitHub repository answer 404. Looks up the address at GitHub's API and
+   * uses it from then on. Returns whether there is one.
    */
   async findByApi(http: Http, url: string, signal: AbortSignal | undefined): Promise<boolean> {
     if (this.#addresses.has(url)) return false;
@@ -127,7 +130,7 @@ export class Mirror {
     return true;
   }
 
-  /** Bytes that it brought are right. */
+  /** Counts bytes that it sent and that were right. */
   credit(bytes: number): void {
     this.strikes = Math.max(0, this.strikes - bytes / bytesPerStrike);
   }
@@ -161,15 +164,15 @@ export function connectionsTo(mirrors: readonly Mirror[], http: Http): number {
 type Preference = Pick<TransferRequest, 'mirrorOrder' | 'entry'>;
 
 /**
- * The kinds of hosts in the order to ask them: the user's wish, then the release's primary, then
- * the others.
+ * The kinds of hosts in the order in which to ask them: as the user wishes, then the release's
+ * primary, then the others.
  */
 function orderedKinds({ mirrorOrder = [], entry }: Preference): HostKind[] {
   const wished = [...mirrorOrder, entry.primary, ...hostKinds];
   return [...new Set(wished)].filter((kind): kind is HostKind => hostKinds.some((known) => known === kind));
 }
 
-/** The mirrors of one artifact, in the order to ask them. */
+/** The mirrors of one artifact, in the order in which to ask them. */
 export function mirrorsAt(
   urls: ManifestModel['download_urls'],
   preference: Preference,
@@ -185,7 +188,8 @@ export function mirrorsAt(
 }
 
 /**
- * Every mirror of a model's chunks: the archive's, and last the raw files of those who have them.
+ * All mirrors that have a model's chunks: first those with the archive, then those with single
+ * files.
  */
 export function chunkMirrors(request: Preference, index: ChunkIndex, http: Http): Mirror[] {
   const { format, size_bytes: size } = index.archive;

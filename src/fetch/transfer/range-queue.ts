@@ -4,27 +4,30 @@ import { mayServe } from './set-mirror-aside.ts';
 
 const largestRange = 8 * 1024 * 1024;
 const smallestRange = 1024 * 1024;
-/** Several, so that a slow worker holds up little at the end. */
+/** Each worker gets several ranges, so that a slow one has little left to do at the end. */
 const rangesPerWorker = 3;
 /**
- * Bytes that are fetched and thrown away rather than paying for another request: headers and
- * padding of tar.
+ * A gap of at most so many bytes between two chunks is fetched and thrown away: that costs less
+ * than another request. Such gaps are headers and padding of tar.
  */
 const bridgeBytes = 4 * 1024;
 
-/** What one request is for: neighbouring chunks of one resource, in ascending order. */
+/** What one request asks for: neighbouring chunks of one resource, in ascending order. */
 export interface Range {
   readonly chunks: Chunk[];
 }
 
-/** The missing chunks, handed out in ranges. Every change of hands happens here. */
+/**
+ * Hands out the missing chunks in ranges. Only this class gives chunks to workers and takes them
+ * back.
+ */
 export class RangeQueue {
   readonly #chunks: readonly Chunk[];
   readonly #rangeBytes: number;
   #firstUndone = 0;
   #undone: number;
 
-  /** Chunks in archive order, for so many workers. */
+  /** `chunks` in archive order. `workers`: how many there will be. */
   constructor(chunks: readonly Chunk[], workers: number) {
     const bytes = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? chunk.archiveLength : 0), 0);
     this.#chunks = chunks;
@@ -44,7 +47,7 @@ export class RangeQueue {
     while (this.#chunks[this.#firstUndone]?.state === 'done') this.#firstUndone++;
   }
 
-  /** The chunks that aren't there yet. */
+  /** The chunks that aren't stored yet. */
   *undone(): Generator<Chunk> {
     for (let at = this.#firstUndone; at < this.#chunks.length; at++) {
       const chunk = this.#chunks[at]!;
@@ -53,8 +56,8 @@ export class RangeQueue {
   }
 
   /**
-   * The next range that the mirror may serve; all of a resource, where the mirror only sends it
-   * whole.
+   * The next range that the mirror may serve. If the mirror only sends whole resources, all missing
+   * chunks of the resource.
    */
   take(mirror: Mirror): Range | undefined {
     return rangeOf(
@@ -67,8 +70,8 @@ export class RangeQueue {
   }
 
   /**
-   * What a slow worker's range still lacks, once more from this mirror: whichever comes first
-   * counts.
+   * What a late worker's range still lacks, to be read from this mirror too. Whichever copy comes
+   * first counts.
    */
   takeAgain(slow: Range, mirror: Mirror): Range | undefined {
     const late = slow.chunks.filter((chunk) => chunk.state === 'asked' && !chunk.askedTwice);
@@ -78,8 +81,8 @@ export class RangeQueue {
   }
 
   /**
-   * The server sends the whole resource, whatever was asked for: every missing chunk of it comes
-   * along.
+   * The server sends the whole resource instead of the range. So all missing chunks of that
+   * resource will come, and are added to the range.
    */
   widen({ chunks }: Range, mirror: Mirror): void {
     const { url } = mirror.locate(chunks[0]!)!;
@@ -91,7 +94,7 @@ export class RangeQueue {
     chunks.sort((a, b) => mirror.locate(a)!.offset - mirror.locate(b)!.offset);
   }
 
-  /** What a worker didn't bring is missing again, but for what others still read. */
+  /** What a worker didn't bring is missing again, unless another worker still reads it. */
   giveBack(range: Range, others: Iterable<Range>): void {
     const elsewhere = new Set([...others].flatMap(({ chunks }) => chunks));
     for (const chunk of range.chunks) {
@@ -106,10 +109,7 @@ export class RangeQueue {
   }
 }
 
-/**
- * The first of the chunks that the mirror may serve, and those after it as long as they belong
- * together.
- */
+/** The first chunk that the mirror may serve, and those after it that belong to the same range. */
 function rangeOf(
   candidates: Iterable<Chunk>,
   mirror: Mirror,
@@ -130,7 +130,7 @@ function rangeOf(
   return first && { chunks };
 }
 
-/** Whether one request had better bring both. */
+/** Whether the gap between them is small enough for one request. */
 export function areNeighbours(before: Location, after: Location): boolean {
   const gap = after.offset - (before.offset + before.length);
   return before.url === after.url && gap >= 0 && gap <= bridgeBytes;

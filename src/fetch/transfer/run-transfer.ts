@@ -15,9 +15,9 @@ import { pathsIn, readJournal, startJournal } from './transfer-directory.ts';
 import type { FileRecord, TransferPlan, TransferReport } from './types.ts';
 
 /**
- * Does what the plan says. Afterwards `<staging>/files` holds the wanted files, each sha256
- * checked, flushed. A run that was killed, or failed, is continued by planning and running again
- * with the same staging directory. Throws `remote`, `integrity`, `machine`, `interrupted`.
+ * Does what the plan says. Afterwards `<staging>/files` holds the wanted files, each with its
+ * sha256 checked, and flushed. To continue after a kill or a failure, plan and run again with the
+ * same staging directory. Throws `remote`, `integrity`, `machine`, `interrupted`.
  */
 export async function runTransfer(plan: TransferPlan, http: Http, context: RunContext = {}): Promise<TransferReport> {
   const { index } = plan;
@@ -39,7 +39,8 @@ async function unpackWhole({ request }: TransferPlan, http: Http, context: RunCo
 }
 
 /**
- * Checks what is in place, copies what is on this machine, fetches the rest, all at the same time.
+ * Checks what is in place, copies what is on this machine and fetches the rest, all at the same
+ * time.
  */
 async function transferChunks(
   { request, copies }: TransferPlan,
@@ -117,8 +118,8 @@ function bytesToWrite(files: Iterable<FileRecord>, chunks: readonly Chunk[], sta
 }
 
 /**
- * Tells how much of what has to come over the network is there: checked chunks only, so that it
- * never runs backwards.
+ * Reports how many of the bytes to fetch have come. Only checked chunks count, so the number never
+ * goes back.
  */
 function progressOf(model: string, chunks: readonly Chunk[], { onEvent }: RunContext) {
   let total = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? chunk.archiveLength : 0), 0);
@@ -131,7 +132,7 @@ function progressOf(model: string, chunks: readonly Chunk[], { onEvent }: RunCon
       done += chunk.archiveLength;
       tell();
     },
-    /** A chunk must come from a mirror after all. */
+    /** A chunk that was thought to be on this machine has to be fetched. */
     expect(chunk: Chunk): void {
       total += chunk.archiveLength;
     },

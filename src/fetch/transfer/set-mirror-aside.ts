@@ -6,17 +6,21 @@ import type { Mirror } from './mirror.ts';
 import { type FaultKind, type MirrorFaultError, toFault } from './mirror-faults.ts';
 
 /**
- * Failures after which a mirror is given up, unless right bytes made up for them (`Mirror.credit`).
+ * After so many failures a mirror is given up. Right bytes make up for some of them
+ * (`Mirror.credit`).
  */
 const mostStrikes = 4;
-/** Wrong chunks after which a mirror is given up, and wrong copies of one chunk. */
+/**
+ * After so many wrong chunks a mirror is given up. After so many wrong copies of one chunk, it
+ * isn't asked for that chunk.
+ */
 const mostWrong = 8;
 const mostWrongOfChunk = 2;
 const longestDelayMs = 10_000;
 
 export interface MirrorsAtWork extends RunContext {
   readonly http: Http;
-  /** All of this transfer. */
+  /** All mirrors of this transfer. */
   readonly mirrors: readonly Mirror[];
 }
 
@@ -24,13 +28,14 @@ export interface FailedRequest {
   readonly mirror: Mirror;
   readonly url: string;
   readonly startedAt: number;
-  /** A range was asked for. */
+  /** Whether a range was asked for. */
   readonly ranged: boolean;
 }
 
 /**
- * What follows from a failed request: a rest, no ranges any more, or that the mirror isn't asked
- * again. The one rule for ranges and whole archives. Throws what isn't the mirror's fault.
+ * Decides what follows from a failed request: a pause, no more ranges from this mirror, or giving
+ * it up. The rule is the same for ranges and for whole archives. Throws what isn't the mirror's
+ * fault.
  */
 export async function judgeFailure(request: FailedRequest, error: unknown, work: MirrorsAtWork): Promise<void> {
   const { mirror, url, startedAt, ranged } = request;
@@ -42,25 +47,27 @@ export async function judgeFailure(request: FailedRequest, error: unknown, work:
   mirror.note(kind, message);
   if (remedy === 'refused' && ranged && !mirror.answered) askForWhole(mirror, message, work);
   else if (remedy === 'never' || (remedy === 'refused' && !ranged)) giveUp(mirror, fault, work);
-  // Requests that fail together met one and the same trouble.
+  // Requests that ran at the same time failed for the same reason, so only the first failure
+  // counts.
   else if (startedAt >= mirror.judgedAt) strike(mirror, fault, work);
 }
 
 /**
- * A mirror that refuses or bungles ranges: the whole is asked for, where nobody else has the bytes.
+ * For a mirror that can't answer requests for ranges: from now on it is asked for the whole, and
+ * only where no other mirror has the bytes.
  */
 export function askForWhole(mirror: Mirror, message: string, work: MirrorsAtWork): void {
   mirror.whole = true;
   if (work.mirrors.some((other) => other !== mirror && isClean(other))) announce(mirror, message, work);
 }
 
-/** It sent something else than the chunk. */
+/** The mirror sent something other than the chunk. */
 export function judgeWrongChunk(mirror: Mirror, chunk: Chunk, fact: string, work: MirrorsAtWork): void {
   chunk.wrong.set(mirror, (chunk.wrong.get(mirror) ?? 0) + 1);
   judgeWrongBytes(mirror, fact, mostWrong, work);
 }
 
-/** It sent wrong bytes, and may do so fewer than `most` times. */
+/** The mirror sent wrong bytes. After `most` times it is given up. */
 export function judgeWrongBytes(mirror: Mirror, fact: string, most: number, work: MirrorsAtWork): void {
   const message = `${mirror.host}: sends wrong bytes (${fact})`;
   mirror.note('wrong-bytes', message);
@@ -76,8 +83,8 @@ export function mayServe(mirror: Mirror, chunk: Chunk): boolean {
 }
 
 /**
- * Mirrors to ask, the preferred ones first: the clean ones; the others only for what none of those
- * has.
+ * The mirrors to ask now, preferred ones first. Mirrors with faults are asked only for what no
+ * mirror without faults has.
  */
 export function mirrorsToAsk(mirrors: readonly Mirror[], canHelp: (mirror: Mirror) => boolean): readonly Mirror[] {
   const present = mirrors.filter((mirror) => !mirror.gone);
@@ -85,7 +92,8 @@ export function mirrorsToAsk(mirrors: readonly Mirror[], canHelp: (mirror: Mirro
   const tier = tiers.find((some) => some.some(canHelp)) ?? [];
   const now = performance.now();
   const ready = tier.filter((mirror) => mirror.restUntil <= now);
-  // The same host's raw files are more bytes: they are for when its archive can't be had.
+  // A host's single files are more bytes than its archive. So they are used only where the archive
+  // can't be had.
   return ready.filter(({ raw, host }) => !raw || !ready.some((other) => !other.raw && other.host === host));
 }
 
@@ -94,12 +102,12 @@ export function isClean({ gone, doubtful, whole }: Mirror): boolean {
 }
 
 /**
- * A pause, and fewer connections from then on. Where another mirror can be asked, that is setting
- * it aside.
+ * Counts a failure: the mirror gets a pause, and fewer connections from then on. If another mirror
+ * can be asked meanwhile, the user is told that this one is set aside.
  */
 function strike(mirror: Mirror, fault: MirrorFaultError, work: MirrorsAtWork): void {
   const { retryDelayMs, maxRetryAfterMs } = work.http.settings;
-  // After so much patience, one is as much as two.
+  // Such a failure took long to notice, so it counts as two.
   mirror.strikes += fault.kind === 'timeout' || fault.kind === 'slow' ? 2 : 1;
   const backoff = Math.min(longestDelayMs, retryDelayMs * 2 ** (mirror.strikes - 1)) * (0.75 + Math.random() / 2);
   const delayMs = fault.waitMs ?? backoff;
@@ -121,7 +129,7 @@ function giveUp(mirror: Mirror, { kind, message }: MirrorFaultError, work: Mirro
   announce(mirror, message, work);
 }
 
-/** Tells it once. */
+/** Tells the user that the mirror is set aside, once. */
 export function announce(mirror: Mirror, reason: string, { onEvent }: RunContext): void {
   if (mirror.announced) return;
   mirror.announced = true;
@@ -129,8 +137,8 @@ export function announce(mirror: Mirror, reason: string, { onEvent }: RunContext
 }
 
 /**
- * The error when no mirror is left: `integrity` where every one sent wrong bytes, else `remote`; it
- * names each one and its fault.
+ * The error when no mirror is left. It names each mirror and its fault. `integrity` where all of
+ * them sent wrong bytes, else `remote`.
  */
 export function mirrorsFailed(mirrors: readonly Mirror[]): AircherError {
   const reasons = mirrors.map((mirror) => ({ mirror, ...reasonOf(mirror) }));
@@ -151,8 +159,8 @@ export function mirrorsFailed(mirrors: readonly Mirror[]): AircherError {
 }
 
 /**
- * Why it is of no use: that it sends wrong bytes, whatever else it does; else what it was given up
- * for, or what came last.
+ * Why the mirror is of no use: that it sends wrong bytes, if it ever did; else why it was given up;
+ * else its last fault.
  */
 function reasonOf({ gone, faults }: Mirror): { readonly kind: FaultKind | undefined; readonly message: string } {
   const wrong = faults.get('wrong-bytes');

@@ -4,14 +4,14 @@ import type { Sha256 } from '../../core/hashing.ts';
 import { readFileIfThere } from '../../core/read-files.ts';
 import { makeDirectory, removeTree } from '../../core/write-files.ts';
 
-/** What lies in the directory of a transfer under way. */
+/** Paths in the directory of an unfinished transfer. */
 export interface TransferPaths {
   /** The files of the version, as they will be installed. */
   readonly files: string;
   readonly index: string;
   /**
-   * Which chunks are written: a line that names the index, then one 32-bit number a chunk, in this
-   * machine's byte order.
+   * Tells which chunks have been written. A line that names the index, then a 32-bit number for
+   * each chunk, in this machine's byte order.
    */
   readonly journal: string;
   /** The archive, where there is no index. */
@@ -28,8 +28,8 @@ export function pathsIn(directory: string): TransferPaths {
 }
 
 /**
- * Chunks that an interrupted run says it wrote; undefined where its journal is of another index, or
- * none is there. A hint only.
+ * The chunks that an interrupted run says it has written. They must be checked. Undefined where
+ * there is no journal, or one of another index.
  */
 export async function readJournal({ journal }: TransferPaths, indexSha256: Sha256): Promise<Set<number> | undefined> {
   const bytes = await readFileIfThere(journal);
@@ -39,7 +39,7 @@ export async function readJournal({ journal }: TransferPaths, indexSha256: Sha25
   return new Set(new Uint32Array(Uint8Array.from(numbers).buffer));
 }
 
-/** Which chunks are written, for the next run. */
+/** Notes which chunks have been written, for the next run. */
 export interface Journal {
   /** Returns at once. */
   add(chunk: number): void;
@@ -47,8 +47,9 @@ export interface Journal {
 }
 
 /**
- * Begins a journal with the chunks that are there. It is written anew, so that what a kill cut off
- * doesn't shift what follows; where none are there, files of another release are removed.
+ * Starts a journal with the chunks that are there. It is written anew, since a kill may have cut
+ * off its last number, and all later ones would be misread. Where no chunks are there, files of
+ * another release are removed.
  */
 export async function startJournal(
   { files, journal }: TransferPaths,
@@ -65,7 +66,7 @@ export async function startJournal(
   await last;
   return {
     add(chunk) {
-      // A journal that can't be written costs another fetch after a kill, nothing else.
+      // If the journal can't be written, a run after a kill fetches more. Nothing else is lost.
       last = last.then(() => handle.write(numbersOf([chunk]))).catch(() => {});
     },
     async close() {

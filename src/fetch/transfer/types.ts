@@ -10,8 +10,8 @@ export interface FileRecord {
 }
 
 /**
- * An installed version (or any directory with a model's files) from which chunks may be copied.
- * Nothing in it is trusted.
+ * An installed version, or any directory with a model's files, from which chunks may be copied.
+ * Whatever is in it is checked before it is used.
  */
 export interface ReuseSource {
   readonly directory: string;
@@ -25,24 +25,26 @@ export interface TransferRequest {
   readonly model: string;
   readonly entry: ManifestModel;
   /**
-   * Directory of this transfer's work in progress, made where it is missing. One process at a time.
+   * Directory for this transfer's unfinished work. It is made if it is missing. Only one process
+   * may use it at a time.
    */
   readonly staging: string;
   readonly reuse: readonly ReuseSource[];
   /**
-   * Paths of the files that are wanted; default: all. Others come along only where the whole
-   * archive is unpacked.
+   * Paths of the wanted files. Default: all. Where the whole archive has to be unpacked, other
+   * files may come along.
    */
   readonly paths?: ReadonlySet<string> | undefined;
   /**
-   * Kinds of mirrors in the order of preference; else the entry's `primary` first, then the others.
+   * Kinds of mirrors in the order of preference. Default: the entry's `primary`, then the others.
    */
   readonly mirrorOrder?: readonly string[] | undefined;
   /**
-   * The Hugging Face cache (`…/huggingface/hub`), whose identical files are copied after hashing.
+   * The Hugging Face cache (`…/huggingface/hub`). Identical files in it are copied, after their
+   * chunks were hashed.
    */
   readonly huggingFaceCache?: string | undefined;
-  /** The index's bytes, where they are known; used if their sha256 is the entry's. */
+  /** The index's bytes, if the caller has them. They are used if their sha256 is the entry's. */
   readonly indexBytes?: Uint8Array | undefined;
 }
 
@@ -65,14 +67,14 @@ export interface ChunkCopy {
 }
 
 export interface TransferReport {
-  /** Body bytes from the network, those in vain included; the index not counted. */
+  /** Bytes of bodies from the network, including those that were of no use; without the index. */
   readonly bytesFetched: number;
   readonly bytesCopied: number;
-  /** What an interrupted run had left, and was right. */
+  /** Bytes that an interrupted run had left, and that were right. */
   readonly bytesResumed: number;
   readonly mirrors: readonly MirrorReport[];
-  /** Every wanted file, which now lies under `<staging>/files`, sha256 checked. */
+  /** Every wanted file. They are under `<staging>/files`, with their sha256 checked. */
   readonly files: readonly FileRecord[];
-  /** The index's bytes, to be kept for later updates; undefined where the release has none. */
+  /** The index's bytes, to be kept for later updates. Undefined where the release has no index. */
   readonly indexBytes: Buffer | undefined;
 }

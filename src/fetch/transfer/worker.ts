@@ -7,33 +7,42 @@ import { endsTooEarly, noRanges } from './mirror-faults.ts';
 import type { Range } from './range-queue.ts';
 
 /**
- * A body that ends at most this far behind the last chunk is read to its end, so that the
+ * If a body ends at most so many bytes after the last wanted chunk, it is read to the end. Then the
  * connection can be used again.
  */
 const politeTailBytes = 64 * 1024;
 
-/** One connection to one mirror, at work on one range. */
+/** A connection to a mirror that reads a range. */
 export interface Worker {
   readonly mirror: Mirror;
   readonly range: Range;
   readonly abort: AbortController;
   readonly startedAt: number;
-  /** A plain GET of the whole resource is made. */
+  /** It asks for the whole resource, by a plain GET. */
   readonly whole: boolean;
-  /** The chunk that arrives, by its place in the range. */
+  /** The chunk that is arriving: its position in the range. */
   next: number;
   bytes: number;
-  /** When it last received something, or would have if we had let it; at first, its beginning. */
+  /**
+   * When it last received something. While we make it wait, the time when it may go on. At first,
+   * its start.
+   */
   lastByteAt: number;
-  /** Ended by ourselves: its end is no fault. */
+  /** We ended it ourselves, so its end is no fault. */
   cancelled: boolean;
 }
 
 export interface WorkerOptions {
   readonly http: Http;
-  /** Gets every complete slice, which belongs to it then; a promise holds the connection. */
+  /**
+   * Called with every complete chunk as it was sent; the buffer is the callee's then. Until a
+   * returned promise resolves, nothing more is read from the connection.
+   */
   readonly onSlice: (chunk: Chunk, slice: Buffer, location: Location) => Promise<void> | undefined;
-  /** An answer begins: of the range, or of the whole in its place. False: it isn't read. */
+  /**
+   * Called when an answer begins: with the range, or with the whole resource instead. If it returns
+   * false, the answer isn't read.
+   */
   readonly onAnswer: (isWhole: boolean) => boolean;
 }
 
@@ -70,7 +79,7 @@ export async function readRange(worker: Worker, { http, onSlice, onAnswer }: Wor
         const location = mirror.locate(chunk)!;
         const skip = location.offset + filled - position;
         if (chunk.state === 'done' || skip < 0) {
-          // Another worker was faster.
+          // Another worker has brought this chunk already.
           worker.next++;
           filled = 0;
           slice = undefined;

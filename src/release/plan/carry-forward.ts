@@ -16,12 +16,15 @@ export function isYanked(config: ReleaseConfig, model: string, version: string):
   return (config.yanked ?? []).some((yank) => yank.model === model && yank.version === version);
 }
 
-/** All versions of a model that were ever published, as its entry tells. */
+/** All versions of a model that were ever published, by its manifest entry. */
 export function publishedVersionsOf(entry: ManifestModel): readonly string[] {
   return [entry.version, ...(entry.published_versions ?? []).map((published) => published.version)];
 }
 
-/** A prerelease stands in for another prerelease only, as long as there is anything else. */
+/**
+ * The newest version that isn't yanked. If the newest of all versions is stable, a prerelease
+ * counts only where no stable version is left.
+ */
 export function newestNotYanked(config: ReleaseConfig, model: string, versions: readonly string[]): string | undefined {
   const sorted = [...versions].sort(semver.rcompare);
   const good = sorted.filter((version) => !isYanked(config, model, version));
@@ -30,15 +33,18 @@ export function newestNotYanked(config: ReleaseConfig, model: string, versions: 
   return (isStable(sorted[0]) ? good.find(isStable) : undefined) ?? good[0];
 }
 
-/** A published entry that stands for itself in the new release, or why it doesn't. */
+/**
+ * Whether a published entry can be carried forward: then the entry for the new manifest. Else why
+ * it can't.
+ */
 export type CarryVerdict =
   | { readonly carry: true; readonly entry: ManifestModel; readonly reason: string }
   | { readonly carry: false; readonly reason: string };
 
 /**
- * Whether a published entry of the same version stands for itself in the new release: it lists its
- * files and its index, and every configured target that can hold the model has it, at the address
- * that release.json gives. What it names at other addresses is left out.
+ * Whether the published entry of an unchanged version is carried forward into the new release. It
+ * is if it lists its files and its index, and if every configured target that can hold the model
+ * has it, at the address that follows from release.json. Other addresses in it are left out.
  */
 export function carryVerdict(
   config: ReleaseConfig,
@@ -85,8 +91,8 @@ export function carryVerdict(
 }
 
 /**
- * Where the Hub has each file by itself, as far as the entry says so at the address that
- * release.json gives.
+ * The Hub's address of each file of the model, or undefined for a file that the entry doesn't list
+ * at the address that follows from release.json.
  */
 function rawFileUrls(
   config: ReleaseConfig,
@@ -100,7 +106,7 @@ function rawFileUrls(
   });
 }
 
-/** An earlier version with those addresses of its manifest that release.json gives. */
+/** An earlier version, with only those addresses of its manifest that follow from release.json. */
 function atConfigured(config: ReleaseConfig, published: PublishedVersion): PublishedVersion {
   const { release, manifest } = published;
   const urls = fileUrls(config, configuredKinds(config), release, 'manifest.json');
@@ -110,9 +116,9 @@ function atConfigured(config: ReleaseConfig, published: PublishedVersion): Publi
 }
 
 /**
- * The manifest entry of an earlier version, from the manifest that published it, which is trusted
- * by its digest alone. Throws `remote` where no target and no local copy has it, `integrity` where
- * what they have is something else.
+ * The manifest entry of an earlier version. It is read from the manifest that published that
+ * version, and trusted because of its digest. Throws `remote` where no target and no local copy has
+ * a manifest with that digest, `invalid` where it doesn't offer the version.
  */
 export async function findPublishedEntry(
   model: string,
@@ -131,7 +137,7 @@ export async function findPublishedEntry(
   if (entry?.version !== version) {
     throw new AircherError('invalid', `the manifest of ${published.release} does not offer ${model} ${version}`);
   }
-  // What was published before it; what came after stays known through the manifest that yanked it.
+  // All other versions stay listed, also those that were published later.
   return {
     ...entry,
     published_versions: mergePublished(previous, publishedManifest(base), config).filter(
@@ -140,7 +146,7 @@ export async function findPublishedEntry(
   };
 }
 
-/** A release, and where its manifest is. */
+/** A release's tag, and digest, size and addresses of its manifest. */
 export type PublishedManifest = Pick<PublishedVersion, 'release' | 'manifest'>;
 
 function publishedManifest({ tag, bytes, sha256: digest, downloadUrls }: PublishedRelease): PublishedManifest {
@@ -148,8 +154,8 @@ function publishedManifest({ tag, bytes, sha256: digest, downloadUrls }: Publish
 }
 
 /**
- * The published versions of a model as the next release lists them: the last entry itself, and
- * those it lists.
+ * The published versions of a model for the next manifest: the last entry's own version, and those
+ * that it lists.
  */
 export function mergePublished(
   previous: ManifestModel,
