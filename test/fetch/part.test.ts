@@ -448,6 +448,14 @@ test('lists tell what each of the weights takes on disk, not the size of the arc
   );
   const one = await world.run(['list', '--remote', '--weights', 'onnx']);
   assert.deepEqual(one.stdout.split('\n').slice(1).length, 1);
+  for (const [asked, size] of [
+    ['all', sizeOf(whole)],
+    ['default', sizes['model.safetensors']],
+  ] as const) {
+    const [, row, ...more] = (await world.run(['list', '--remote', '--weights', asked])).stdout.split('\n');
+    assert.ok(row?.includes(`  ${formatBytes(size)}  `), row);
+    assert.deepEqual(more, []);
+  }
 
   await world.manager().install('alpha', { weights: 'all' });
   await world.release('1.1.0', { alpha: { ...threeWeights, version: '1.1.0' } });
@@ -464,7 +472,7 @@ test('list --weights with a name that no model knows is exit 2, with the list; a
     assert.deepEqual([unknown.exitCode, unknown.stdout], [2, ''], unknown.stderr);
     assert.match(
       unknown.stderr,
-      /has weights "nonsense".*\n.*default, all, .*fp16\/model\.safetensors.*onnx\/model\.onnx/,
+      /has weights "nonsense".*\n.*There are: default, all, .*fp16\/model\.safetensors.*onnx\/model\.onnx/,
     );
     const none = await world.run(['list', ...where, '--weights', 'gguf']);
     assert.deepEqual([none.exitCode, none.stdout], [0, '']);

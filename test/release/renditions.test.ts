@@ -176,6 +176,12 @@ test('plan tells of each of the weights whether indices stay valid, as far as it
   assert.match(told, /^alpha, model\.safetensors \(default\): `pack` will tell$/m);
   assert.match(told, /^alpha, onnx\/model_fp16\.onnx: gone/m);
 
+  await workspace.writeModel('alpha', { seed: 1, files: { 'moved.onnx': graph(3) } });
+  const moved = unread.map((one) => ({ ...one, space_change: 'unknown' }));
+  assert.deepEqual(sorted((await plan())[0]), sorted(moved), 'it may be the one that is gone');
+  await rm(workspace.path('models/alpha/moved.onnx'));
+  await workspace.writeModel('alpha', { seed: 1, files: { [onnx]: graph(2) } });
+
   await workspace.json(['release', '--dry-run']);
   const packed = [kept, { path: onnx, space_change: 'changes' }, { path: fp16, space_change: 'gone' }];
   assert.deepEqual(sorted((await plan())[0]), sorted(packed), 'these files were packed here');

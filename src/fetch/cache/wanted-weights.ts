@@ -41,11 +41,9 @@ export function wantedOf(model: VersionOfModel, asked: string | undefined, kept:
 export function refuseUnknownWeights(entries: readonly ManifestModel[], asked: string): void {
   const known = entries.flatMap(({ weights = [] }) => weights.map(({ path }) => path));
   if (isWord(asked) || weightFormats.some((format) => format === asked) || known.includes(asked)) return;
-  const shown = [...new Set(known)].sort().slice(0, 20);
-  throw usageError(
-    `No model here has weights ${JSON.stringify(asked)}.`,
-    `Name others: ${['default', 'all', ...weightFormats, ...shown].join(', ')}${known.length > 20 ? ', …' : ''}.`,
-  );
+  const paths = [...new Set(known)].sort();
+  const shown = ['default', 'all', ...weightFormats, ...paths.slice(0, 20), ...(paths.length > 20 ? ['…'] : [])];
+  throw usageError(`No model has weights ${JSON.stringify(asked)}.`, `There are: ${shown.join(', ')}.`);
 }
 
 /**

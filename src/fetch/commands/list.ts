@@ -1,5 +1,5 @@
 import { formatBytes } from '../../core/format.ts';
-import type { ListedVersion, OfferedModel } from '../api.ts';
+import type { ListedVersion, OfferedModel, OfferedWeights } from '../api.ts';
 import { listInstalled, listOffered } from '../operations/list-models.ts';
 import type { Columns } from '../render/output.ts';
 import type { Command } from './command.ts';
@@ -38,15 +38,15 @@ function withWeights(weights: string | undefined): string {
   return weights === undefined ? '' : ` with the weights ${weights}`;
 }
 
-/** What can be installed of a model: `weights` are undefined where the manifest names none. */
+/** What can be installed of a model, and its size. `weights` are undefined where there are none. */
 type Rendition = Omit<OfferedModel, 'weights'> & { readonly weights: string | undefined };
 
-/** A row for each of the weights, of those that are asked for. */
-function renditionsOf(model: OfferedModel, asked = 'all'): readonly Rendition[] {
-  const meant = ['all', 'default'].includes(asked)
-    ? model.weights
-    : model.weights.filter(({ path, format }) => [path, format].includes(asked));
-  if (meant.length === 0) return [{ ...model, weights: undefined }];
+/** A row for each of the weights that are asked for; without `asked`, for all of them. */
+function renditionsOf(model: OfferedModel, asked: string | undefined): readonly Rendition[] {
+  const isMeant = ({ path, format, default: isDefault }: OfferedWeights): boolean =>
+    asked === undefined || [path, format].includes(asked) || (isDefault && asked === 'default');
+  const meant = model.weights.filter(isMeant);
+  if (meant.length === 0) return [{ ...model, weights: asked }];
   return meant.map(({ path, default: isDefault, size_bytes, space }) => ({
     ...{ ...model, size_bytes, space },
     weights: isDefault ? `${path} (default)` : path,

@@ -3,6 +3,7 @@ import type { ManifestModel } from '../../contract/manifest.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { weightsAfter } from '../../model/version-rules.ts';
 import { describePlace, describeWeightsChanges, weightsChanges } from '../../model/weights-changes.ts';
+import { weightFormatOf } from '../../weights/read-weights.ts';
 import { readPackRecord } from '../pack/pack-record.ts';
 import { archiveForm, sourceState } from '../pack/source-state.ts';
 import type { Workspace } from '../workspace.ts';
@@ -11,7 +12,7 @@ import type { PlannedModel, PlannedWeights } from './plan-record.ts';
 /**
  * What becomes of each of the published weights where a model is packed, as far as that is known
  * without reading the files: all of it, where these very files were packed here before; else only
- * which paths are gone.
+ * which are gone for certain.
  */
 export async function plannedWeights(
   name: string,
@@ -26,12 +27,15 @@ export async function plannedWeights(
   if (record !== undefined && record.made_from === state) {
     return weightsChanges(previous, weightsAfter(previous, record));
   }
+  const { weights = [] } = previous;
   const here = new Set(files.map(({ path }) => path));
-  return (previous.weights ?? []).map(({ path, default: isDefault }) => ({
-    path,
-    ...(isDefault && { default: isDefault }),
-    space_change: here.has(path) ? 'unknown' : 'gone',
-  }));
+  const known = new Set(previous.files?.map(({ path }) => path));
+  const hasNew = files.some(({ path }) => weightFormatOf(path) !== undefined && !known.has(path));
+  return weights.map(({ path, default: isDefault, space }) => {
+    // Others may have its space, and another default is compared with this one.
+    const mayGoOn = hasNew || isDefault || weights.some((other) => other.space === space && here.has(other.path));
+    return { path, ...(isDefault && { default: isDefault }), space_change: mayGoOn ? 'unknown' : 'gone' };
+  });
 }
 
 /**
