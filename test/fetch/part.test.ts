@@ -498,7 +498,10 @@ test('what check-updates and --plan advise brings the update, when it is copied'
     [['check-updates', 'alpha', '--quiet', '--exit-code'], undefined],
     [['update', '--all', '--plan'], 'update --all'],
     [['update', 'alpha', '--plan', '--same-space', ...again], `update alpha --same-space ${again.join(' ')}`],
-    [['check-updates', 'alpha', '--weights', spaced], `update alpha --weights '${spaced}'`],
+    [
+      ['check-updates', 'alpha', '--verbose', '--progress', 'text', '--weights', spaced],
+      `update alpha --weights '${spaced}'`,
+    ],
   ] as const) {
     const { stderr } = await world.run(args);
     assert.equal(/To install: (.*)$/m.exec(stderr)?.[1], advice, stderr);

@@ -47,7 +47,7 @@ export function adviseUpdate(updates: number, { names, options, output }: Comman
 }
 
 /** Options that don't belong into the advice: what was looked at here, and how it was shown. */
-const ofThisCall = new Set(['all', 'plan', 'exit-code', 'json', 'quiet', 'verbose', 'no-color']);
+const ofThisCall = new Set(['all', 'plan', 'exit-code', 'json', 'quiet', 'verbose', 'progress', 'no-color']);
 
 /** As a shell takes it for one word. */
 function shellWord(text: string): string {
