@@ -58,7 +58,12 @@ const entry = (version: string, text: string, digit: string): ManifestModel => (
     space: space(digit),
   },
   files: [{ path: 'modules.json', size_bytes: 1, sha256: space('a') }],
+  weights: [
+    { ...weights, path: 'model.safetensors', format: 'safetensors', default: true, space: space(digit) },
+    { ...weights, path: text, format: 'onnx', space: space('3') },
+  ],
 });
+const weights = { files: [], size_bytes: 1, dtypes: {} };
 
 function notes(text: string, { first = false } = {}): string {
   const before = entry('1.0.0', `${text} before`, '1');
@@ -90,7 +95,7 @@ describe('hostile texts in the documents of a release', () => {
       const front = /^---\n([\s\S]*?)\n---\n/.exec(card(text))?.[1] ?? '';
       for (const version of ['1.1', '1.2'] as const) {
         const { pipeline_tag, tags, license } = parse(front, { version });
-        assert.deepEqual([pipeline_tag, tags.length], ['sentence-similarity', 5], name);
+        assert.deepEqual([pipeline_tag, tags.length], ['sentence-similarity', 6], name);
         assert.equal(typeof license, 'string', name);
       }
     }
@@ -149,6 +154,10 @@ describe('hostile texts in a CI job', () => {
         source_bytes: 1,
         targets: ['mirror'],
         reason: text,
+        weights: [
+          { path: text, space_change: 'gone' },
+          { path: text, default: true, was: text, space_change: 'unknown' },
+        ],
       };
       await job.planned({ tag: 'models-v1.0.0', base: null, models: [model], dropped: [] } as unknown as Plan, {});
       await job.verified({
@@ -159,7 +168,7 @@ describe('hostile texts in a CI job', () => {
       });
       await job.ended(new AircherError('remote', `x ${text}`, { hint: text }));
       const { br = 0, ...found } = elementsOf(await summary());
-      assert.deepEqual(found, { h2: 3, table: 2, thead: 2, tbody: 2, tr: 4, th: 9, td: 9, ul: 1, li: 1 }, name);
+      assert.deepEqual(found, { h2: 3, table: 2, thead: 2, tbody: 2, tr: 4, th: 9, td: 9, ul: 2, li: 3 }, name);
       assert.ok(br <= 2 * text.split('\n').length, name);
       assert.doesNotMatch(await summary(), steering, name);
     }

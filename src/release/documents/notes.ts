@@ -9,11 +9,12 @@ import { toolVersion } from '../../core/tool-version.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import { sizeOnDisk } from '../../fetch/cache/wanted-weights.ts';
 import { changeKind, contentOf } from '../../model/version-rules.ts';
-import { describePlace, describeWeightsChanges, weightsChanges } from '../../model/weights-changes.ts';
+import { describeWeightsChanges, weightsChanges } from '../../model/weights-changes.ts';
 import { sourceRevision } from '../plan/generation-time.ts';
 import type { Plan, PlannedModel } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
 import { checking, installing } from './notes-for-users.ts';
+import { indicesToRebuild, listed, type NotedModel, renditions, spaceCell } from './notes-on-weights.ts';
 import type { WrittenManifest } from './write-manifest.ts';
 
 export const notesName = 'RELEASE_NOTES.md';
@@ -84,13 +85,6 @@ export function composeNotes(
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
 
-interface Row {
-  readonly planned: PlannedModel;
-  readonly entry: ManifestModel;
-  /** What readers of these notes have: the entry of the release that these notes count from. */
-  readonly before: ManifestModel | null;
-}
-
 /** The release that the notes count from; null for the first one that users see. */
 function releaseBefore(plan: Plan): string | null {
   return plan.users === undefined ? (plan.base?.tag ?? null) : plan.users.tag;
@@ -108,31 +102,26 @@ function droppedModels(plan: Plan): readonly string[] {
   return Object.keys(plan.users.models).filter((name) => !offered.has(name));
 }
 
-function isChanged({ planned, entry, before }: Row): boolean {
+function isChanged({ planned, entry, before }: NotedModel): boolean {
   return planned.action === 'pack' || before?.version !== entry.version || planned.previous_release !== undefined;
 }
 
-function summary(plan: Plan, rows: readonly Row[]): string {
+function summary(plan: Plan, rows: readonly NotedModel[]): string {
   const changed = rows.filter(isChanged).length;
   const last = releaseBefore(plan);
   const since = last === null ? 'The first release.' : `Since ${last}:`;
   const counts = [`${plural(changed, 'model')} new or changed`, `${rows.length - changed} carried forward`];
   const dropped = droppedModels(plan).length;
   if (dropped > 0) counts.push(`${dropped} no longer offered`);
-  const rebuild = rows.flatMap((row) => {
-    const { name } = row.planned;
-    const { kept, lost } = weightsOfIndices(row);
-    if (lost.length === 0) return spaceChange(row) === 'changed' ? [name] : [];
-    return kept.length === 0 ? [name] : lost.map((place) => `${name}'s ${place}`);
-  });
+  const rebuild = rows.flatMap(indicesToRebuild);
   const warning =
     rebuild.length === 0
       ? ''
-      : `\n\n> **Indices built with ${list(rebuild)} must be rebuilt:** the embedding space changed, and vectors of the old and the new version must not be compared.`;
+      : `\n\n> **Indices built with ${listed(rebuild)} must be rebuilt:** the embedding space changed, and vectors of the old and the new version must not be compared.`;
   return `${since} ${counts.join(', ')}.${warning}`;
 }
 
-function modelTable(rows: readonly Row[]): string {
+function modelTable(rows: readonly NotedModel[]): string {
   const lines = rows.map((row) => {
     const { entry, planned } = row;
     const cells = [
@@ -155,34 +144,7 @@ function modelTable(rows: readonly Row[]): string {
   ].join('\n');
 }
 
-function spaceCell(row: Row): string {
-  const { kept, lost } = weightsOfIndices(row);
-  if (kept.length > 0 && lost.length > 0) {
-    return `same for ${list(kept)}, **changed for ${list(lost)}: rebuild indices**`;
-  }
-  return { changed: '**changed: rebuild indices**', same: 'same', new: 'new', unknown: 'unknown' }[spaceChange(row)];
-}
-
-/** Of models with several weights: which there are, how large each is, and which comes unasked. */
-function renditions(rows: readonly Row[]): string {
-  const lines = rows.flatMap(({ planned, entry }) => {
-    const { weights = [] } = entry;
-    if (weights.length < 2) return [];
-    const each = weights.map(({ path, default: isDefault }) => {
-      const size = formatBytes(sizeOnDisk(entry, [path]));
-      return `${markdownText(path)} (${size}${isDefault ? ', the default' : ''})`;
-    });
-    return [
-      `- **${planned.name}**: ${each.join(', ')}; the archive with all of them has ${formatBytes(entry.size_bytes)}`,
-    ];
-  });
-  if (lines.length === 0) return '';
-  const how =
-    '`install` fetches the default weights, or those that `--weights PATH` names, with tokenizer and configs:';
-  return [how, '', ...lines].join('\n');
-}
-
-function changeCell({ planned, entry, before }: Row): string {
+function changeCell({ planned, entry, before }: NotedModel): string {
   const previous = before?.version;
   if (previous === undefined) return 'new';
   if (previous === entry.version) return planned.action === 'carry' ? `as in ${entry.release}` : 'now on more mirrors';
@@ -190,27 +152,7 @@ function changeCell({ planned, entry, before }: Row): string {
   return `${semver.diff(previous, entry.version)}, was ${previous}`;
 }
 
-/** The weights that readers may have indices of: those whose indices stay valid, and the others. */
-function weightsOfIndices({ entry, before }: Row): {
-  readonly kept: readonly string[];
-  readonly lost: readonly string[];
-} {
-  const changes = before === null ? [] : weightsChanges(before, entry.weights);
-  const those = (...wanted: readonly string[]): readonly string[] =>
-    changes.filter((one) => wanted.includes(one.space_change)).map((one) => markdownText(describePlace(one)));
-  return { kept: those('same'), lost: those('changes', 'gone') };
-}
-
-type SpaceChange = 'changed' | 'same' | 'new' | 'unknown';
-
-function spaceChange({ entry, before }: Row): SpaceChange {
-  if (before === null) return 'new';
-  const space = before.embedding?.space;
-  if (space === undefined || entry.embedding?.space === undefined) return 'unknown';
-  return space === entry.embedding.space ? 'same' : 'changed';
-}
-
-function changes(plan: Plan, rows: readonly Row[]): string {
+function changes(plan: Plan, rows: readonly NotedModel[]): string {
   const last = releaseBefore(plan);
   if (last === null) {
     const described = rows.filter((row) => row.entry.changes !== undefined);
@@ -229,7 +171,7 @@ function changes(plan: Plan, rows: readonly Row[]): string {
   return [`## Changes since ${last}`, '', ...lines].join('\n');
 }
 
-function changeLines({ planned, entry, before: previous }: Row): readonly string[] {
+function changeLines({ planned, entry, before: previous }: NotedModel): readonly string[] {
   if (previous === null) {
     return [`- **${planned.name} ${entry.version}** is new${told(entry) || '.'}`];
   }
@@ -258,8 +200,4 @@ function yanks(config: ReleaseConfig): string {
     '',
     ...lines,
   ].join('\n');
-}
-
-function list(names: readonly string[]): string {
-  return names.length < 2 ? (names[0] ?? '') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
