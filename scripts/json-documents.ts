@@ -86,17 +86,44 @@ const listed = object({
   weights_path: maybe(text),
   path: text,
 });
+const offeredWeights = object({
+  path: text,
+  format: one(weightFormats),
+  default: flag,
+  size_bytes: number,
+  space: sha256,
+});
 const offered = object({
   ...installed,
   installed: maybe(text),
   size_bytes: number,
   ...facts,
-  weights: list(object({ path: text, format: one(weightFormats), default: flag, size_bytes: number, space: sha256 })),
+  weights: list(offeredWeights),
   commercial_use: maybe(flag),
   quality_score: maybe(number),
   max_tokens: maybe(number),
   earlier: texts,
   yanked: maybe(text),
+});
+const info = object({
+  ...installed,
+  tag: maybe(text),
+  size_bytes: number,
+  ...facts,
+  commercial_use: maybe(flag),
+  allow_code: maybe(flag),
+  max_tokens: maybe(number),
+  pooling: maybe(text),
+  normalized: maybe(flag),
+  similarity: maybe(text),
+  prompts: maybe(z.record(text, text)),
+  weights: list(offeredWeights),
+  changes: maybe(text),
+  history: list(object({ version: text, tag: text, space: maybe(sha256) })),
+  hub_source: maybe(text),
+  mirrors: texts,
+  yanked: maybe(text),
+  here: list(listed),
 });
 const updatePlan = object({
   ...installed,
@@ -331,6 +358,7 @@ export const jsonDocuments = {
   ),
   'model list': models(listed),
   'model list --remote': object({ tag: maybe(text), models: list(offered) }),
+  'model info': info,
   'model path': object({ ...installed, space: maybe(sha256), path: text, weights_path: maybe(text), files: texts }),
   'model check-updates': models(updateStatus),
   'model update': models(update),

@@ -205,6 +205,25 @@ test('install --dry-run tells licence and bytes, and leaves nothing installed', 
   assert.equal((await call(world, 'install', '--from', world.root, '--dry-run')).exitCode, 2);
 });
 
+test('info tells versions with their spaces, weights, and what is here; without a source, what is installed', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0', space: 'a'.repeat(64) } });
+  await call(world, 'install', 'alpha');
+  await world.release('1.1.0', { alpha: { version: '1.1.0', space: 'b'.repeat(64) } });
+  const { stdout } = await call(world, 'info', 'alpha');
+  assert.match(stdout, /^model +alpha 1\.1\.0, of models-v1\.1\.0$/m);
+  assert.match(stdout, /^licence +Apache-2\.0$/m);
+  assert.match(stdout, /^weights +model\.safetensors \(default\), .* on disk, space [0-9a-f]{12}$/m);
+  assert.match(stdout, /^earlier +1\.0\.0, another space: its indices must be rebuilt$/m);
+  assert.match(stdout, /^here +1\.0\.0 \(in use\): /m);
+  assert.match((await call(world, 'show', 'alpha@1.0.0')).stdout, /^model +alpha 1\.0\.0, of models-v1\.0\.0$/m);
+  await world.mirror.close();
+  const without = await call(world, 'info', 'alpha', '--manifest', `${world.mirror.url}/other.json`);
+  assert.equal(without.exitCode, 0, without.stderr);
+  assert.match(without.stdout, /^model +alpha 1\./m);
+  assert.equal((await call(world, 'info', 'nope')).exitCode, 3);
+});
+
 test('every command has help with examples that its own command line accepts', async (t) => {
   const world = await createWorld(t);
   const overview = await call(world, 'help');

@@ -90,7 +90,15 @@ test('every command of the client prints with --json what its schema says', asyn
   await run('install alpha');
   await run('unpin alpha');
   await world.release('1.1.0', { alpha: { version: '1.1.0', retrained: [1] } });
-  for (const line of ['list --remote', 'list', 'path alpha', 'install alpha', 'check-updates', 'update alpha --plan'])
+  for (const line of [
+    'list --remote',
+    'list',
+    'info alpha',
+    'path alpha',
+    'install alpha',
+    'check-updates',
+    'update alpha --plan',
+  ])
     await run(line);
   for (const line of ['update --all', 'verify', 'check-license', 'doctor', 'rollback alpha', 'update alpha'])
     await run(line);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type * as z from 'zod/mini';
 import type { jsonDocuments } from '../../scripts/json-documents.ts';
 import type * as api from '../../src/fetch/api.ts';
+import type { ModelInfo } from '../../src/fetch/operations/describe-model.ts';
 import type { InstallPlan } from '../../src/fetch/operations/plan-install.ts';
 import type { SignReport } from '../../src/release/documents/sign-release.ts';
 import type { ProveReport } from '../../src/release/prove/prove-models.ts';
@@ -28,6 +29,7 @@ interface Reports {
   'model install --dry-run': api.Models<InstallPlan>;
   'model list': api.Models<api.ListedVersion>;
   'model list --remote': api.Offer;
+  'model info': ModelInfo;
   'model path': api.EnsuredModel;
   'model check-updates': api.Models<api.UpdateStatus>;
   'model update': api.Models<api.UpdateReport>;

@@ -4,6 +4,7 @@ import type { Command, OptionSpecs } from './command.ts';
 import { completionCommand } from './completion.ts';
 import { doctorCommand } from './doctor.ts';
 import { exportCommand } from './export.ts';
+import { infoCommand } from './info.ts';
 import { installCommand } from './install.ts';
 import { listCommand } from './list.ts';
 import { pathCommand } from './path.ts';
@@ -35,6 +36,7 @@ export const globalOptions: OptionSpecs = {
 /** Every command, in the order of the help. */
 export const commands: readonly Command[] = [
   listCommand,
+  infoCommand,
   pathCommand,
   installCommand,
   checkUpdatesCommand,
