@@ -96,6 +96,12 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
   },
   { name: 'HF_HUB_OFFLINE', readBy: client, meaning: 'the same, where it is `1`, `on`, `yes` or `true`' },
   {
+    name: 'AIRCHER_MIRROR_TOKEN',
+    readBy: client,
+    meaning: 'a bearer token, sent to the hosts of the manifest sources only',
+  },
+  { name: 'NETRC', readBy: client, meaning: 'file with logins and passwords by host, instead of `~/.netrc`' },
+  {
     name: 'AIRCHER_ALLOW_HTTP',
     readBy: client,
     meaning: 'allow plain `http:` to other machines; without it only to this one',

@@ -10,6 +10,7 @@ import { type CacheLayout, cacheLayout } from './cache/layout.ts';
 import { locateCache } from './cache/locate.ts';
 import { type Preferences, readPreferences } from './cache/preferences.ts';
 import { huggingFaceCacheOf, isHubOffline, keptToken } from './hugging-face-home.ts';
+import { mirrorCredentials } from './mirror-credentials.ts';
 import { parseRate } from './parse-rate.ts';
 
 /** A client's settings, all known, and the network, made when it is first needed. */
@@ -45,24 +46,26 @@ export function createClient(options: ClientOptions = {}): Client {
   const layoutOf = (name: string): CacheLayout => cacheLayout(locateCache({ namespace: name, cacheDir, env }));
   const layout = layoutOf(namespace ?? defaultNamespace);
   const hasDirectory = Boolean(cacheDir || env.AIRCHER_CACHE_DIR);
+  const sources = options.manifestSources ?? words(env.AIRCHER_MANIFEST_URL) ?? baked.manifest_sources;
   const offline = options.offline ?? (isSet(env.AIRCHER_OFFLINE) || isHubOffline(env));
   let http: Promise<Http> | undefined;
   let opened: Http | undefined;
   const open = async (): Promise<Http> => {
     const { limitRate, connections } = await readPreferences(layout);
-    opened = createHttp({
+    const settings = {
       ...httpOptionsOf(env),
       limitRate: parseRate(options.limitRate) ?? limitRate,
       connections: options.connections ?? connections,
       ...options.http,
-    });
+    };
+    opened = createHttp(settings, mirrorCredentials(env, sources));
     return opened;
   };
   return {
     layout,
     namespace,
     namespacesFile: hasDirectory ? undefined : join(layoutOf(defaultNamespace).state, 'namespaces.json'),
-    sources: options.manifestSources ?? words(env.AIRCHER_MANIFEST_URL) ?? baked.manifest_sources,
+    sources,
     sourcesAreNamed: options.manifestSources !== undefined,
     publicKeys: options.publicKeys ?? words(env.AIRCHER_PUBLIC_KEY) ?? baked.public_keys,
     offline,

@@ -10,7 +10,7 @@ import { proxyChooser } from './proxies.ts';
 import { leave } from './read-body.ts';
 import { hostOf, networkError } from './remote-error.ts';
 import { isRateLimit } from './retry-after.ts';
-import { createTokens, tokenVariables } from './tokens.ts';
+import { type Credential, createTokens } from './tokens.ts';
 
 const maxRedirects = 10;
 const redirects = [301, 302, 303, 307, 308];
@@ -26,8 +26,11 @@ function withoutCredentials(headers: HttpRequest['headers'] = {}): Readonly<Reco
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'));
 }
 
-/** The client of this room. Throws `usage` for options that make no sense. */
-export function createHttp(options: HttpOptions = {}): Http {
+/**
+ * The client of this room. `credentials`: for other hosts than GitHub's and the Hub's. Throws
+ * `usage` for options that make no sense.
+ */
+export function createHttp(options: HttpOptions = {}, credentials: readonly Credential[] = []): Http {
   const connectTimeoutMs = options.connectTimeoutMs ?? 15_000;
   const settings: HttpSettings = {
     connections: Math.max(1, options.connections ?? 16),
@@ -44,7 +47,7 @@ export function createHttp(options: HttpOptions = {}): Http {
   const { allowInsecure = false, extraCertificates, userAgent = 'aircher-models' } = options;
   const hosts = createHosts(options);
   const proxyOf = proxyChooser(options);
-  const tokens = createTokens(options, hosts);
+  const tokens = createTokens(options, hosts, credentials);
   const connections = createConnections({ ...settings, extraCertificates });
 
   /** One hop. Where its token is refused, once more without. */
@@ -52,8 +55,12 @@ export function createHttp(options: HttpOptions = {}): Http {
     const headers = { 'user-agent': userAgent, accept: '*/*', 'accept-encoding': 'identity', ...request.headers };
     const proxy = proxyOf(url);
     const asked: Asked = { ...request, headers, proxy, mayBeLocal };
-    const token = tokens.kindOf(url);
-    const body = await connections.ask(url, { ...asked, headers: { ...headers, ...tokens.headersOf(token) } });
+    const token = tokens.of(url);
+    const { authorization } = token ?? {};
+    const body = await connections.ask(url, {
+      ...asked,
+      headers: { ...headers, ...(authorization && { authorization }) },
+    });
     const { statusCode: status = 0, socket } = body;
     const local = isMachineHost(url.hostname) || (!proxy && isMachineAddress(socket.remoteAddress ?? ''));
     const through = url.protocol === 'http:' ? proxy?.name : undefined;
@@ -69,7 +76,7 @@ export function createHttp(options: HttpOptions = {}): Http {
     if (tokens.drop(token)) {
       warn(request, {
         file: url.host,
-        message: `refuses ${tokenVariables[token]} (status ${status}), and answers without it`,
+        message: `refuses ${token.name} (status ${status}), and answers without it`,
         hint: 'Renew the token, or unset it.',
       });
     }
@@ -117,7 +124,7 @@ export function createHttp(options: HttpOptions = {}): Http {
       hasGithubToken: Boolean(options.githubToken),
       place: hosts.place,
       pace,
-      tokenFor: (url) => tokens.kindOf(new URL(url)),
+      tokenFor: (url) => tokens.of(new URL(url))?.name,
       proxyFor: (url) => proxyOf(new URL(url))?.url.host,
       namedBy: ({ local }, events = context) => clientFor(local, events),
       document: (url, asked) => getDocument(client, url, { ...context, ...asked }),

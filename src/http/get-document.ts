@@ -8,7 +8,6 @@ import type { DocumentRequest, Http, HttpDocument, HttpResponse } from './http-c
 import { leave, readBody } from './read-body.ts';
 import { hostOf, isFinal, isMissing, networkError, seconds, showUrl } from './remote-error.ts';
 import { isRateLimit, retryAfterMs } from './retry-after.ts';
-import { tokenVariables } from './tokens.ts';
 
 /** See `Http.document`. */
 export async function getDocument(http: Http, url: string, request: DocumentRequest): Promise<HttpDocument> {
@@ -87,13 +86,13 @@ function statusError(response: HttpResponse): AircherError {
   if ((status === 401 || status === 403) && !limited) {
     return refusedToken
       ? conflictError(
-          `${shown}: ${host} refuses ${tokenVariables[refusedToken]} (status ${status})`,
+          `${shown}: ${host} refuses ${refusedToken.name} (status ${status})`,
           'Renew the token: it may have expired, or not reach this repository.',
           { details },
         )
       : conflictError(
           `${shown}: access denied (status ${status})`,
-          'For a private repository set HF_TOKEN or GITHUB_TOKEN to a token that may read it.',
+          'For a private repository set HF_TOKEN or GITHUB_TOKEN to a token that may read it; for a mirror AIRCHER_MIRROR_TOKEN, or its password in ~/.netrc.',
           { details },
         );
   }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { HostKind } from '../contract/fields.ts';
 import type { RunContext } from '../core/events.ts';
 import type { ProxyOptions } from './proxies.ts';
-import type { TokenKind } from './tokens.ts';
+import type { Credential } from './tokens.ts';
 
 /**
  * How the client reaches the network. Every value is given by the executable or the library's
@@ -97,7 +97,7 @@ export interface HttpResponse {
   /** The proxy that the answer may be of, as words for messages: that of plain http. */
   readonly through: string | undefined;
   /** The token that the host refuses by this status; without it, it gives no better answer. */
-  readonly refusedToken: TokenKind | undefined;
+  readonly refusedToken: Credential | undefined;
 }
 
 export interface DocumentRequest extends RunContext {
@@ -160,7 +160,7 @@ export interface Http {
    */
   pace(bytes: number): number;
   /** Which token, if any, goes with a request to this URL: for `doctor`. Never the token itself. */
-  tokenFor(url: string): TokenKind | undefined;
+  tokenFor(url: string): string | undefined;
   /** The proxy that a request to this URL takes, without its password. */
   proxyFor(url: string): string | undefined;
   /** Base of GitHub's API, without a final slash. */

@@ -2,32 +2,40 @@ import { isBelow, isLoopback } from './allowed-addresses.ts';
 import type { Hosts } from './hosts.ts';
 import type { HttpOptions } from './http-client.ts';
 
-export type TokenKind = 'github' | 'huggingface';
-
-/** The variables that the tokens come from, for messages. */
-export const tokenVariables: Readonly<Record<TokenKind, string>> = { github: 'GITHUB_TOKEN', huggingface: 'HF_TOKEN' };
-
-export interface Tokens {
-  /** Which token goes with a request to this URL, if any. */
-  kindOf(url: URL): TokenKind | undefined;
-  headersOf(kind: TokenKind | undefined): Readonly<Record<string, string>>;
-  /** Its host answers only without it: it isn't sent again. False where that was known. */
-  drop(kind: TokenKind): boolean;
+/** What a host knows somebody by. */
+export interface Credential {
+  /** The variable or file that it comes from, for messages. */
+  readonly name: string;
+  /** Value of the header `authorization`. */
+  readonly authorization: string;
+  isFor(url: URL): boolean;
 }
 
-/** Which token goes where: each to its own host's address, and below it, alone. */
-export function createTokens(options: HttpOptions, hosts: Hosts): Tokens {
-  const tokens = new Map<TokenKind, string>();
-  if (options.githubToken) tokens.set('github', options.githubToken);
-  if (options.huggingFaceToken) tokens.set('huggingface', options.huggingFaceToken);
-  const bases = { github: hosts.githubApiUrl, huggingface: hosts.huggingFaceEndpoint };
+export interface Tokens {
+  /** What goes with a request to this URL, if anything. */
+  of(url: URL): Credential | undefined;
+  /** Its host answers only without it: it isn't sent again. False where that was known. */
+  drop(token: Credential): boolean;
+}
+
+/**
+ * Which token goes where: each to its own host's address, and below it, alone; then `others`, the
+ * first that fits.
+ */
+export function createTokens(options: HttpOptions, hosts: Hosts, others: readonly Credential[]): Tokens {
+  const bearer = (name: string, token: string | undefined, base: string): readonly Credential[] =>
+    token ? [{ name, authorization: `Bearer ${token}`, isFor: (url) => isBelow(url, base) }] : [];
+  const tokens = new Set([
+    ...bearer('GITHUB_TOKEN', options.githubToken, hosts.githubApiUrl),
+    ...bearer('HF_TOKEN', options.huggingFaceToken, hosts.huggingFaceEndpoint),
+    ...others,
+  ]);
   return {
-    kindOf(url) {
+    of(url) {
       // A token in clear text to another machine is given away.
       if (url.protocol === 'http:' && !isLoopback(url.hostname) && !options.allowInsecure) return undefined;
-      return [...tokens.keys()].find((kind) => isBelow(url, bases[kind]));
+      return [...tokens].find((token) => token.isFor(url));
     },
-    headersOf: (kind) => ({ ...(kind && { authorization: `Bearer ${tokens.get(kind)}` }) }),
-    drop: (kind) => tokens.delete(kind),
+    drop: (token) => tokens.delete(token),
   };
 }

@@ -51,6 +51,7 @@ test('the table of environment variables names those that the code reads, and no
     'src/cli/read-environment.ts',
     'src/fetch/client.ts',
     'src/fetch/hugging-face-home.ts',
+    'src/fetch/mirror-credentials.ts',
     'src/fetch/cache/locate.ts',
     'src/http/proxies.ts',
   ]) {

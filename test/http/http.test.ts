@@ -43,7 +43,7 @@ test('a token goes to its own host only, and not along a redirect to another', a
   );
   assert.ok(other.seen.length === 2 && other.seen.every(({ headers }) => headers.authorization === undefined));
   assert.ok(hub.seen.every(({ headers }) => headers['accept-encoding'] === 'identity'));
-  assert.equal(client.tokenFor(`${hub.url}/x`), 'huggingface');
+  assert.equal(client.tokenFor(`${hub.url}/x`), 'HF_TOKEN');
 });
 
 for (const [name, location] of [

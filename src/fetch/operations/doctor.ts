@@ -126,7 +126,7 @@ async function diagnoseNetwork(client: Client, hosts: Set<string>, context: RunC
         `status ${status}`,
         `${Math.round(performance.now() - startedAt)} ms`,
         proxy && `through ${proxy}`,
-        token && `with the ${token} token`,
+        token && `with ${token}`,
         status === 200 && 'no ranges: updates fetch whole archives there',
       ].filter(Boolean);
       return [finding(what, status === 206 || status === 200 ? 'ok' : 'failed', detail.join(', '))];

@@ -1,4 +1,5 @@
 import { keptToken } from '../hugging-face-home.ts';
+import { netrcOf } from '../mirror-credentials.ts';
 import type { TextStream } from './output.ts';
 
 /**
@@ -45,12 +46,24 @@ export function clientSecrets(
   const addresses = addressNames.flatMap((name) => [env[name], env[name.toLowerCase()]]);
   const words = [...argv, ...addresses.flatMap((text) => text?.split(/\s+/) ?? [])];
   return [
-    ...[env.HF_TOKEN, keptToken(env)?.token.trim(), env.GITHUB_TOKEN, env.GH_TOKEN],
+    ...netrcOf(env).flatMap(({ authorization }) => secretsOf(authorization)),
+    ...[env.AIRCHER_MIRROR_TOKEN, env.HF_TOKEN, keptToken(env)?.token.trim(), env.GITHUB_TOKEN, env.GH_TOKEN],
     ...words.flatMap((word) => {
       // By pattern, for what is no proper URL is quoted in an error.
       const password = /:\/\/[^/?#\s]*?:([^@\s]+)@/.exec(word)?.[1];
       const query = /^https?:[^?#]*\?([^#]+)/i.exec(word)?.[1];
       return [password, query];
     }),
+  ];
+}
+
+/** The header's value, and the password that it is made of. */
+function secretsOf(authorization: string): readonly string[] {
+  const [, value = ''] = authorization.split(' ');
+  return [
+    value,
+    Buffer.from(value, 'base64')
+      .toString()
+      .replace(/^[^:]*:/, ''),
   ];
 }

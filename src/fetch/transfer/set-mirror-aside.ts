@@ -149,7 +149,7 @@ export function mirrorsFailed(mirrors: readonly Mirror[]): AircherError {
   const remedy = wrong
     ? 'Tell the maintainer of this release'
     : denied
-      ? 'For a private repository set HF_TOKEN or GITHUB_TOKEN'
+      ? 'For a private repository set HF_TOKEN or GITHUB_TOKEN, for a mirror AIRCHER_MIRROR_TOKEN'
       : 'Try again later';
   return new AircherError(
     wrong ? 'integrity' : 'remote',
