@@ -80,6 +80,11 @@ const limitMeanings: Readonly<Record<keyof typeof limits, string>> = {
   filesPerModel: 'files in one model',
   pathBytes: 'longest path of a file, in UTF-8 bytes',
   pathPartBytes: 'longest part of such a path',
+  vectorsBytes: 'largest file of reference vectors; what an embed command may print',
+  referenceTexts: 'reference texts of one model',
+  referenceTextLength: 'longest reference text, in UTF-16 units',
+  referenceTextsBytes: 'largest file of reference texts',
+  dimensions: 'numbers in one vector',
   sizeBytes: 'largest size of anything (what a JSON number holds exactly)',
 };
 

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { chunkIndexSchema } from '../src/contract/chunk-index-schema.ts';
 import { manifestModelSchema, manifestSchema } from '../src/contract/manifest.ts';
+import { referenceVectorsSchema } from '../src/contract/reference-vectors.ts';
 import { releaseConfigSchema } from '../src/contract/release-config.ts';
 import { jsonDocuments, jsonParts } from './json-documents.ts';
 import { jsonKeys } from './json-keys.ts';
@@ -9,6 +10,7 @@ const documents = {
   release: { schema: releaseConfigSchema, title: 'release.json: what aircher-models releases' },
   manifest: { schema: manifestSchema, title: 'manifest.json: what a release offers' },
   index: { schema: chunkIndexSchema, title: 'Chunk index of a seekable tarball' },
+  vectors: { schema: referenceVectorsSchema, title: 'Reference vectors of a model' },
 } as const;
 
 const draft = { target: 'draft-2020-12', unrepresentable: 'any' } as const;

@@ -46,6 +46,16 @@ export const limits = {
   pathBytes: 1024,
   /** Longest part of such a path between slashes, in UTF-8 bytes: what common file systems take. */
   pathPartBytes: 255,
+  /** Largest file of reference vectors, and what an embed command may print. */
+  vectorsBytes: 64 * 1024 * 1024,
+  /** Reference texts of one model, each repetition with a prompt counted. */
+  referenceTexts: 1000,
+  /** Longest reference text, in UTF-16 units. */
+  referenceTextLength: 64 * 1024,
+  /** Largest file of reference texts. */
+  referenceTextsBytes: 16 * 1024 * 1024,
+  /** Numbers in one vector. */
+  dimensions: 65_536,
   /** Largest size that JSON numbers hold exactly. */
   sizeBytes: Number.MAX_SAFE_INTEGER,
 } as const;

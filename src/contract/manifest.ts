@@ -56,6 +56,14 @@ export const fingerprintsSchema = z.looseObject({
   architecture: fingerprint,
 });
 
+const spaceEvidenceSchema = z.looseObject({
+  /** The version in which the space began; `sha256` is of its reference vectors. */
+  origin: z.looseObject({ version: versionField, release: tagField, sha256: sha256Field }),
+  /** The largest over all texts and all weights that were embedded. */
+  max_cosine_distance: z.number().check(z.gte(0, 'must not be negative'), z.lte(2, 'must be at most 2')),
+  texts: countField,
+});
+
 const publishedVersionSchema = z.looseObject({
   version: versionField,
   release: tagField,
@@ -79,6 +87,8 @@ const modelFields = z.looseObject({
   format: z.optional(archiveFormatField),
   release: z.optional(tagField),
   index: z.optional(remoteDocument),
+  /** Reference vectors (`reference-vectors.ts`). */
+  reference: z.optional(remoteDocument),
   files: z.optional(fileListOf(manifestFile)),
   weights: z.optional(weightsField),
   tensors: z.optional(
@@ -86,6 +96,8 @@ const modelFields = z.looseObject({
   ),
   embedding: z.optional(embeddingSchema),
   fingerprints: z.optional(fingerprintsSchema),
+  /** Why `space` is an older version's although fingerprints differ: measured on its vectors. */
+  space_evidence: z.optional(spaceEvidenceSchema),
   source: z.optional(z.looseObject({ huggingface: z.string(), revision: z.string() })),
   published_versions: z.optional(z.array(publishedVersionSchema)),
 });
@@ -119,6 +131,7 @@ export type ManifestWeights = Readonly<NonNullable<ManifestModel['weights']>[num
 export type ManifestFile = Readonly<z.infer<typeof manifestFile>>;
 export type Embedding = Readonly<z.infer<typeof embeddingSchema>>;
 export type Fingerprints = Readonly<z.infer<typeof fingerprintsSchema>>;
+export type SpaceEvidence = Readonly<z.infer<typeof spaceEvidenceSchema>>;
 export type PublishedVersion = Readonly<z.infer<typeof publishedVersionSchema>>;
 
 export const manifestVersion = '1.0.0';
