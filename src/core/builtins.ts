@@ -1,3 +1,4 @@
+import type * as ChildProcess from 'node:child_process';
 import type * as Crypto from 'node:crypto';
 import type * as Dns from 'node:dns';
 import type * as Http from 'node:http';
@@ -14,6 +15,9 @@ import type * as Zlib from 'node:zlib';
  * them each time, also from a bundle.
  */
 export const builtins = {
+  get childProcess(): typeof ChildProcess {
+    return process.getBuiltinModule('node:child_process');
+  },
   get crypto(): typeof Crypto {
     return process.getBuiltinModule('node:crypto');
   },

@@ -7,9 +7,9 @@ import { execa } from 'execa';
 import { readEnvironment } from '../../src/cli/read-environment.ts';
 import type { AircherError } from '../../src/core/errors.ts';
 import { sha256 } from '../../src/core/hashing.ts';
+import { runCommand } from '../../src/core/run-command.ts';
 import { requirePackRecord } from '../../src/release/pack/pack-record.ts';
 import { requireProof } from '../../src/release/prove/proof.ts';
-import { runCommand } from '../../src/release/prove/run-command.ts';
 import type { Workspace } from '../../src/release/workspace.ts';
 import { createReleaseWorkspace, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
 

@@ -3,6 +3,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AircherError, integrityError } from '../../core/errors.ts';
 import { hashFile } from '../../core/hashing.ts';
+import { runCommand } from '../../core/run-command.ts';
 import { removeTree, temporaryName } from '../../core/write-files.ts';
 import { readContent } from '../../targets/file-content.ts';
 import type { LoadedConfig } from '../load-config.ts';
@@ -10,7 +11,6 @@ import { type PackedFile, type PackRecord, requirePackRecord } from '../pack/pac
 import { type Plan, packedModels } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
 import { type Proof, proofPath, writeProof } from './proof.ts';
-import { runCommand } from './run-command.ts';
 
 export interface ProveReport {
   readonly models: readonly { readonly name: string; readonly version: string; readonly file_count: number }[];
