@@ -42,10 +42,11 @@ export async function runCommand(command: readonly string[], options: CommandOpt
   const child = builtins.childProcess.spawn(program, args, {
     cwd: directory,
     env: environment,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     detached: process.platform !== 'win32',
     windowsHide: true,
   });
+  const [stdout, stderr] = [child.stdout!, child.stderr!];
   let stopped: string | undefined;
   const stop = (why: string): void => {
     stopped ??= why;
@@ -55,18 +56,18 @@ export async function runCommand(command: readonly string[], options: CommandOpt
   signal?.addEventListener('abort', onAbort, { once: true });
   const limit = setTimeout(() => stop(`not done after ${formatDuration(limitMs / 1000)}`), limitMs);
   // It needn't read what it is given.
-  child.stdin.on('error', () => {});
-  child.stdin.end(input);
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(input);
   const output = growingBuffer(maxOutputBytes ?? 0);
   let said = Buffer.alloc(0);
   const say = (piece: Buffer): void => {
     said = Buffer.concat([said, piece]).subarray(-saidBytes);
   };
-  child.stdout.on('data', (piece: Buffer) => {
+  stdout.on('data', (piece: Buffer) => {
     if (maxOutputBytes === undefined) say(piece);
     else if (!output.add(piece)) stop(`printed more than ${formatBytes(maxOutputBytes)}`);
   });
-  child.stderr.on('data', say);
+  stderr.on('data', say);
   let drained: NodeJS.Timeout | undefined;
   const ended = await new Promise<string | undefined>((resolve) => {
     child.once('error', (error) => resolve(`could not be started (${systemErrorCode(error) ?? error.message})`));
@@ -74,8 +75,8 @@ export async function runCommand(command: readonly string[], options: CommandOpt
       killGroup(child.pid);
       // Who left the group may hold the pipes open for as long as it likes.
       drained = setTimeout(() => {
-        child.stdout.destroy();
-        child.stderr.destroy();
+        stdout.destroy();
+        stderr.destroy();
       }, drainMs);
     });
     child.once('close', (code, killedBy) => {
