@@ -4,6 +4,7 @@ import { manifestSchema } from '../src/contract/manifest.ts';
 import { releaseConfigSchema } from '../src/contract/release-config.ts';
 import { weightFormats } from '../src/contract/weights-field.ts';
 import { planSchema } from '../src/release/plan/plan-record.ts';
+import { measuredChangeSchema } from '../src/release/prove/measured-change.ts';
 
 /**
  * Every document that a command prints with `--json`, by the command. Keys have one type and one
@@ -329,7 +330,16 @@ export const jsonDocuments = {
   plan: planSchema,
   stage: models(staged),
   pack: models(packed),
-  prove: object({ models: list(object({ ...installed, file_count: number })), check: nullable(texts) }),
+  prove: object({
+    models: list(
+      object({
+        ...installed,
+        file_count: number,
+        reference: maybe(object({ texts: number, weights: texts, measured: maybe(measuredChangeSchema) })),
+      }),
+    ),
+    check: nullable(texts),
+  }),
   manifest: manifestSchema,
   checksums: object({ checksums: list(object({ name: text, sha256 })) }),
   notes: object({ notes: text }),

@@ -6,6 +6,7 @@ import { writeChecksums } from '../release/documents/write-checksums.ts';
 import { manifestPath, readManifest, writeManifest } from '../release/documents/write-manifest.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { requirePlan } from '../release/plan/plan-record.ts';
+import { takePublishedVectors } from '../release/prove/published-vectors.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 
 /** `manifest`, `checksums` and `notes`: the documents of a release, from what is packed. */
@@ -16,7 +17,9 @@ export function manifestCommands(program: Command, dependencies: CommandDependen
     .action(async (_options: object, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
-      const written = await writeManifest(loaded, await requirePlan(loaded, workspace), workspace);
+      const plan = await requirePlan(loaded, workspace);
+      await takePublishedVectors(loaded, plan, await dependencies.targets(loaded.config, workspace), workspace);
+      const written = await writeManifest(loaded, plan, workspace);
       await writeClientBundle(loaded.config, workspace);
       printResult(command, dependencies, written.manifest, () => `${written.sha256}  ${manifestPath(workspace)}`);
     });

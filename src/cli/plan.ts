@@ -8,6 +8,7 @@ import { announcedKeyProblems } from '../release/plan/key-continuity.ts';
 import type { Plan } from '../release/plan/plan-record.ts';
 import { type PlanOptions, planRelease } from '../release/plan/plan-release.ts';
 import { describePlannedWeights } from '../release/plan/planned-weights.ts';
+import { describeChange } from '../release/prove/measured-change.ts';
 import { type CommandDependencies, printResult, questionPatience, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 
@@ -105,6 +106,9 @@ function describePlan(plan: Plan): string {
   ];
   const weights = describePlannedWeights(plan.models);
   if (weights.length > 0) lines.push('', ...weights);
+  lines.push(
+    ...plan.models.flatMap(({ name, measured }) => (measured ? [`${name}: ${describeChange(measured)}`] : [])),
+  );
   if (plan.dropped.length > 0) lines.push(`no longer offered: ${plan.dropped.join(', ')}`);
   return lines.join('\n');
 }

@@ -17,11 +17,16 @@ export function indexName(model: string, format?: ArchiveFormat): string {
   return `${archiveName(model, format)}.index.json`;
 }
 
+export function vectorsName(model: string): string {
+  return `${model}.vectors.json`;
+}
+
 /** What a manifest promises of a model, beside its files one by one: the archive first. */
 export function artifactsOf(model: string, entry: ManifestModel): readonly Artifact[] {
-  const { size_bytes, sha256, download_urls, format, index } = entry;
+  const { size_bytes, sha256, download_urls, format, index, reference } = entry;
   return [
     { name: archiveName(model, format), size_bytes, sha256, download_urls },
     ...(index ? [{ ...index, name: indexName(model, format) }] : []),
+    ...(reference ? [{ ...reference, name: vectorsName(model) }] : []),
   ];
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Problem, throwProblems } from '../core/errors.ts';
 import { hostKinds, maxTagLength } from './fields.ts';
-import { isObject } from './json-values.ts';
+import { isObject, objectOf } from './json-values.ts';
 import { limits } from './limits.ts';
 import { modelNameFault } from './names.ts';
 import { jsonPath, problemsOf } from './problems-of.ts';
@@ -10,6 +10,7 @@ import {
   hubSource,
   modelConfigSchema,
   type ReleaseConfig,
+  referenceConfig,
   releaseConfigSchema,
 } from './release-config.ts';
 import { parseStrictJson } from './strict-json.ts';
@@ -72,6 +73,11 @@ function wholeFileProblems(json: Readonly<Record<string, unknown>>, file: string
       add(['models', name], `differs from ${JSON.stringify(other)} in case only`, 'Rename one of them.');
     }
     seen.set(name.toLowerCase(), name);
+    const { keep_space: keeps, reference } = objectOf(json.models[name]);
+    if (keeps === true && reference === undefined) {
+      const hint = 'Add "reference" with the command that embeds texts.';
+      add(['models', name, 'keep_space'], 'needs "reference": only vectors tell that the space is the same', hint);
+    }
   }
   return problems;
 }
@@ -92,6 +98,9 @@ function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   if (path[0] === 'models' && path.length === 2) return Object.keys(modelConfigSchema._zod.def.shape);
   if (path[0] === 'models' && path[2] === 'source') {
     return [...Object.keys(directorySource._zod.def.shape), ...Object.keys(hubSource._zod.def.shape)];
+  }
+  if (path[0] === 'models' && path[2] === 'reference' && path.length === 3) {
+    return Object.keys(referenceConfig._zod.def.shape);
   }
   const section = releaseConfigSchema._zod.def.shape[String(path[0]) as keyof ReleaseConfig];
   let node: unknown = section;

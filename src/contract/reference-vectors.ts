@@ -37,23 +37,21 @@ export interface VectorSet {
 
 const vectorsVersion = 1;
 
-export function vectorsName(model: string): string {
-  return `${model}.vectors.json`;
-}
-
 export const toleranceField = z.number().check(z.gte(0, 'must be from 0 to 1'), z.lte(1, 'must be from 0 to 1'));
 
-const textIdField = z.string().check(
-  z.minLength(1, 'must not be empty'),
-  z.maxLength(200, 'must have at most 200 characters'),
-  z.refine((text) => steeringCharacter(text) === undefined, 'has a character that is not seen'),
-);
+/** Shown to people. */
+const shownText = (most: number) =>
+  z.string().check(
+    z.minLength(1, 'must not be empty'),
+    z.maxLength(most, `must have at most ${most} characters`),
+    z.refine((text) => steeringCharacter(text) === undefined, 'has a character that is not seen'),
+  );
 
 /** Reference texts, as files of texts have them, too. */
 export const referenceTextsField = z
   .array(
     z.looseObject({
-      id: textIdField,
+      id: shownText(200),
       text: z.string().check(z.maxLength(limits.referenceTextLength, 'is too long')),
       prompt: z._default(z.nullable(z.string().check(z.maxLength(200))), null),
     }),
@@ -78,7 +76,7 @@ export const referenceVectorsSchema = z.looseObject({
         weights: z.string(),
         space: sha256Field,
         tolerance: toleranceField,
-        runtime: z.optional(z.string().check(z.maxLength(maxRuntimeLength))),
+        runtime: z.optional(shownText(maxRuntimeLength)),
         /** Base64 of float32, little-endian, row by row. */
         vectors: z.string(),
       }),

@@ -11,6 +11,7 @@ import {
   urlField,
   versionField,
 } from './fields.ts';
+import { toleranceField } from './reference-vectors.ts';
 
 /** The schema of `manifests/release.json` (docs/formats.md). Unknown keys are errors. */
 
@@ -52,6 +53,19 @@ function isSpdxExpression(text: string): boolean {
   }
 }
 
+const commandField = z.array(nonEmpty).check(z.minLength(1, 'must name a program'));
+
+/** How reference vectors are made. */
+export const referenceConfig = z.strictObject({
+  /** Speaks the embed protocol (`embed-protocol.ts`); runs in the working directory. */
+  command: commandField,
+  /** A file of texts instead of the built-in ones, relative to the working directory. */
+  texts: z.optional(nonEmpty),
+  tolerance: z.optional(toleranceField),
+  /** Renditions beside the default that get vectors of their own, by path. */
+  weights: z.optional(z.record(z.string(), z.strictObject({ tolerance: z.optional(toleranceField) }))),
+});
+
 export const directorySource = z.strictObject({
   /** Relative to the working directory. */
   directory: nonEmpty,
@@ -73,6 +87,9 @@ export const modelConfigSchema = z.strictObject({
   /** The weights that are installed where none are asked for: a path in the model. */
   default_weights: z.optional(nonEmpty),
   allow_code: z.optional(z.boolean()),
+  reference: z.optional(referenceConfig),
+  /** Keep the last version's space if the vectors of the one in which it began come out equal. */
+  keep_space: z.optional(z.boolean()),
 });
 
 /** GitHub's API has a name of its own, which begins like this on every installation of theirs. */
@@ -128,7 +145,7 @@ export const releaseConfigSchema = z.strictObject({
       expires_in_days: z.optional(z.int().check(z.gte(1, 'must be at least 1'), z.lte(3650, 'must be at most 3650'))),
     }),
   ),
-  check: z.optional(z.array(nonEmpty).check(z.minLength(1, 'must name a program'))),
+  check: z.optional(commandField),
   yanked: z.optional(z.array(z.strictObject({ model: modelNameField, version: versionField, reason: nonEmpty }))),
   /** Names are checked by `parseReleaseConfig`, so that a bad one hides no problem of its model. */
   models: z.record(z.string(), modelConfigSchema),
@@ -137,5 +154,8 @@ export const releaseConfigSchema = z.strictObject({
 export type ReleaseConfig = Readonly<z.infer<typeof releaseConfigSchema>>;
 export type ModelConfig = Readonly<z.infer<typeof modelConfigSchema>>;
 
+export type ReferenceConfig = Readonly<z.infer<typeof referenceConfig>>;
+
+export const defaultTolerance = 1e-4;
 export const defaultLargeModelBytes = 104_857_600;
 export const defaultHubEndpoint = 'https://huggingface.co';

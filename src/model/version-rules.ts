@@ -20,12 +20,14 @@ export interface ModelContent {
   readonly files: readonly IndexedFile[];
   /** With their spaces. Left out where these aren't known yet. */
   readonly weights?: readonly ManifestWeights[] | undefined;
+  /** The space stays by measured vectors, whatever the fingerprints. */
+  readonly space_kept?: boolean;
 }
 
 /** A manifest entry in the form that the version rules compare. */
 export function contentOf(entry: ManifestModel): ModelContent {
-  const { version, fingerprints = {}, embedding = {}, files = [], weights } = entry;
-  return { version, fingerprints, embedding, files, weights };
+  const { version, fingerprints = {}, embedding = {}, files = [], weights, space_evidence } = entry;
+  return { version, fingerprints, embedding, files, weights, space_kept: space_evidence !== undefined };
 }
 
 export interface Change {
@@ -56,7 +58,7 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
   const need = (bump: Bump): void => {
     if (bumps.indexOf(bump) > bumps.indexOf(needed)) needed = bump;
   };
-  for (const name of parts) need(name === 'weights' ? 'minor' : 'major');
+  for (const name of parts) need(name === 'weights' || next.space_kept ? 'minor' : 'major');
   for (const change of next.weights === undefined ? [] : weightsChanges(previous, next.weights)) {
     // What changed in the default is told by the fingerprints above.
     if (change.default || change.space_change === 'new') continue;
@@ -84,21 +86,26 @@ export function changeKind(previous: ManifestModel, next: Omit<ModelContent, 've
 
 /**
  * The weights of a new version with their embedding spaces. A space is the previous version's where
- * all files are equal, or where all of the default's fingerprints are. Otherwise it is the one
- * computed from this version's fingerprints.
+ * all files are equal but those of other weights, or where all of the default's fingerprints are.
+ * Otherwise it is the one computed from this version's fingerprints.
  */
 export function weightsAfter(
   previous: ManifestModel | null,
   next: Pick<ModelContent, 'fingerprints' | 'files'> & { readonly weights: readonly ManifestWeights[] },
 ): readonly ManifestWeights[] {
   const before = previous?.fingerprints ?? {};
-  const sameFiles = changedFiles(previous?.files, next.files)?.length === 0;
+  const changed = changedFiles(previous?.files, next.files);
   const sameDefault = fingerprintNames.every(
     (name) => before[name] !== undefined && before[name] === next.fingerprints[name],
   );
   return next.weights.map((one) => {
-    const old = previous?.weights?.find(({ path }) => path === one.path)?.space;
-    const kept = sameFiles ? old : one.default && sameDefault ? previous?.embedding?.space : undefined;
+    const old = previous?.weights?.find(({ path }) => path === one.path);
+    const others = new Set(
+      [...(previous?.weights ?? []), ...next.weights].flatMap(({ path, files }) => (path === one.path ? [] : files)),
+    );
+    const own = new Set([...(old?.files ?? []), ...one.files]);
+    const sameFiles = changed?.every((path) => others.has(path) && !own.has(path));
+    const kept = sameFiles ? old?.space : one.default && sameDefault ? previous?.embedding?.space : undefined;
     return kept === undefined ? one : { ...one, space: kept };
   });
 }

@@ -13,6 +13,7 @@ import { stageModels } from './pack/stage-models.ts';
 import { announcedKeyProblems } from './plan/key-continuity.ts';
 import { type PlanOptions, planRelease } from './plan/plan-release.ts';
 import { proveModels } from './prove/prove-models.ts';
+import { takePublishedVectors } from './prove/published-vectors.ts';
 import { type PublishOptions, type PublishReport, publishRelease } from './publish/publish-release.ts';
 import { type VerifyReport, verifyRelease } from './verify/verify-release.ts';
 import type { Workspace } from './workspace.ts';
@@ -42,10 +43,14 @@ export async function runRelease(
   const staged = await step('stage', () => stageModels(loaded, plan, workspace));
   // Tarballs, chunk indexes, pack records.
   await step('pack', () => packModels(loaded, staged, workspace));
-  // What was packed unpacks to the same files, and the maintainer's own check agrees with them.
+  // What was packed unpacks to the same files; their reference vectors; the maintainer's own check
+  // agrees with them.
   await step('prove', () => proveModels(loaded, plan, workspace));
-  // manifest.json, under the version rules.
-  const written = await step('manifest', () => writeManifest(loaded, plan, workspace));
+  // manifest.json, under the version rules, with vectors that hosts have already.
+  const written = await step('manifest', async () => {
+    await takePublishedVectors(loaded, plan, targets, workspace);
+    return await writeManifest(loaded, plan, workspace);
+  });
   // aircher.mjs with this release's sources and keys, checksums.sha256, notes and the Hub's model
   // card.
   await step('checksums', async () => {

@@ -100,6 +100,13 @@ export interface InspectedFile {
   readonly downloads: number | undefined;
 }
 
+export interface DocumentOptions {
+  /** Default: `limits.manifestBytes`. */
+  readonly maxBytes?: number;
+  /** Also of a release that isn't public yet. */
+  readonly staged?: boolean;
+}
+
 /** What a target has of one tag. */
 export interface TargetInspection {
   readonly state: 'absent' | 'draft' | 'public';
@@ -125,11 +132,8 @@ export interface Target {
   list(context: RunContext): Promise<readonly ListedRelease[]>;
   /** What clients read here to find the newest release. */
   pointer(context: RunContext): Promise<Pointer>;
-  /**
-   * A document of a public release, such as its manifest: at most `limits.manifestBytes`; undefined
-   * where it isn't there.
-   */
-  readDocument(tag: string, name: string, context: RunContext): Promise<Buffer | undefined>;
+  /** A document of a release, such as its manifest; undefined where it isn't there. */
+  readDocument(tag: string, name: string, context: RunContext, options?: DocumentOptions): Promise<Buffer | undefined>;
   /**
    * Read-only: everything that would stop the release here, found before the first byte is sent.
    */

@@ -100,6 +100,7 @@ const hostile: Readonly<Record<string, readonly [string, string]>> = {
     `{"weights":"m","space":"${digest}","tolerance":0,"vectors":"AACAPwAAAAAAAAA/AAAAwA=="},
      {"weights":"m","space":"${digest}","tolerance":0,"vectors":"AACAPwAAAAAAAAA/AAAAwA=="}`,
   ],
+  'a runtime that steers a terminal': ['numpy 2', '\\u202e'],
   'a runtime without end': ['numpy 2', 'x'.repeat(501)],
 };
 

@@ -13,26 +13,30 @@ type Inputs = Readonly<Record<string, unknown>>;
 export async function uploadArtifact(inputs: Inputs, workplace: string, store: string): Promise<void> {
   const name = String(inputs.name);
   const lines = String(inputs.path).trim().split(/\s+/);
-  const [path, ...others] = lines.filter((line) => !line.startsWith('!'));
-  if (path === undefined || others.length > 0) throw new Error(`one path is understood, not ${String(inputs.path)}`);
+  const paths = lines.filter((line) => !line.startsWith('!'));
   const left = lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
   if ((await names(store)).includes(name) && inputs.overwrite !== true) throw new Error(`artifact ${name} exists`);
   const target = join(store, name);
   await rm(target, { recursive: true, force: true });
   await mkdir(target, { recursive: true });
+  // With several paths the action keeps what is below the nearest directory above all of them.
+  const bases = new Set(paths.map((path) => picomatch.scan(path).base));
+  if (bases.size !== 1) throw new Error(`paths below one directory are understood, not ${String(inputs.path)}`);
+  for (const path of paths) await uploadPath(path, left, workplace, target);
+  if ((await names(target)).length === 0) throw new Error(`no files were found at ${paths.join(', ')}`);
+}
+
+async function uploadPath(path: string, left: readonly string[], workplace: string, target: string): Promise<void> {
   const { base, glob } = picomatch.scan(path);
   const source = join(workplace, base);
   const matches = picomatch(path);
   const wanted = (place: string): boolean =>
     !left.includes(place) && !place.split('/').some((part) => part.startsWith('.')) && (glob === '' || matches(place));
-  if ((await stat(source)).isFile()) await cp(source, join(target, basename(base)));
-  else {
-    for (const entry of await readdir(source, { recursive: true, withFileTypes: true })) {
-      const from = join(entry.parentPath, entry.name);
-      if (entry.isFile() && wanted(relative(workplace, from))) await cp(from, join(target, relative(source, from)));
-    }
+  if ((await stat(source)).isFile()) return cp(source, join(target, basename(base)));
+  for (const entry of await readdir(source, { recursive: true, withFileTypes: true })) {
+    const from = join(entry.parentPath, entry.name);
+    if (entry.isFile() && wanted(relative(workplace, from))) await cp(from, join(target, relative(source, from)));
   }
-  if ((await names(target)).length === 0) throw new Error(`no files were found at ${path}`);
 }
 
 /**

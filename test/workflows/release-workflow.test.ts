@@ -4,6 +4,7 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { modelConfig } from '../fixtures/release-workspace.ts';
+import { tinyModelFiles } from '../fixtures/tiny-model.ts';
 import { createModelRepository } from './model-repository.ts';
 import { identityToken, type StepMoment, type WorkflowReport } from './run-workflow.ts';
 
@@ -14,6 +15,12 @@ import { identityToken, type StepMoment, type WorkflowReport } from './run-workf
 const everyStep = process.env.AIRCHER_TEST_EVERY_STEP === '1';
 const verifyStep = 'verify / Download and hash every byte from every host';
 const skip = process.platform === 'win32' && 'the release workflow runs on Linux';
+
+/** Differs from the tiny model's in a way that its embed command doesn't look at. */
+const sameNetwork = `${JSON.stringify({
+  ...JSON.parse(tinyModelFiles().get('config.json')!.toString()),
+  hidden_act: 'gelu_new',
+})}\n`;
 
 describe('the release workflow', { skip }, () => {
   it('as two packing jobs and a publishing job it makes the same bytes as one local release, and leaks no secret', async (t) => {
@@ -154,6 +161,46 @@ describe('the release workflow', { skip }, () => {
       assert.match(report.log, /^::error::plan\.json or a pack record changed after it was packed/m);
     }
     assert.deepEqual(await repository.mirror('replaced'), {});
+  });
+
+  it('vectors go from the proving job to the release, and into its next version what they are measured by', async (t) => {
+    const mirror = { base_url: 'http://127.0.0.1:9', directory: '../mirror', probe: false };
+    const reference = { command: ['node', 'embed.mjs'] };
+    const models = (version: string, changes: object = {}) => ({
+      alpha: modelConfig('alpha', version, { reference, ...changes }),
+      beta: modelConfig('beta'),
+    });
+    const repository = await createModelRepository(t, { models: models('1.0.0') });
+    const { workspace } = repository;
+    await cp(new URL('../fixtures/embed-command.mjs', import.meta.url), workspace.path('embed.mjs'));
+    await repository.commit();
+    await repository.releaseLocally('local');
+    const hostile = await repository.runWorkflow('vectors', {
+      meddle: async ({ job, step, when, directory }) => {
+        if (job !== 'prove' || step !== 'actions/upload-artifact' || when !== 'after') return;
+        const path = join(directory, '../artifacts/proof-alpha/alpha.vectors.json');
+        await writeFile(path, (await readFile(path, 'utf8')).replace('"model": "alpha"', '"model": "gamma"'));
+      },
+    });
+    assert.equal(hostile.steps.at(-1), 'release / Manifest', hostile.log);
+    assert.match(hostile.log, /alpha\.vectors\.json is not of alpha 1\.0\.0 as it is packed and to be proved now/);
+    const report = await repository.runWorkflow('vectors');
+    assert.equal(report.jobs.release?.result, 'success', report.log);
+    assert.deepEqual(await repository.mirror('vectors'), await repository.mirror('local'));
+
+    const { signing } = (await workspace.readJson('manifests/release.json')) as { signing: object };
+    await workspace.writeModel('alpha', { seed: 1, dtype: 'F16' });
+    await workspace.configure({ release: '1.1.0', mirror, signing, models: models('1.1.0', { keep_space: true }) });
+    await repository.commit();
+    const refused = await repository.runWorkflow('vectors');
+    assert.equal(refused.steps.at(-1), 'prove / Prove', refused.log);
+    assert.match(refused.log, /the space of alpha 1\.0\.0 can't be kept: over 24 texts/);
+    await workspace.writeModel('alpha', { seed: 1, files: { 'config.json': sameNetwork } });
+    await repository.commit();
+    const kept = await repository.runWorkflow('vectors');
+    assert.equal(kept.jobs.release?.result, 'success', kept.log);
+    const manifest = await readFile(repository.mirrorPath('vectors', 'manifest.json'), 'utf8');
+    assert.match(manifest, /"space_evidence": \{\s+"origin": \{\s+"version": "1\.0\.0"/);
   });
 
   it('with nothing to pack, the packing jobs are skipped and the release goes on', async (t) => {

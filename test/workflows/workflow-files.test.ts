@@ -116,6 +116,7 @@ describe('the workflows', () => {
       plan: ['GITHUB_TOKEN', 'HF_TOKEN'],
       stage: ['HF_TOKEN'],
       pack: ['HF_TOKEN'],
+      manifest: ['GITHUB_TOKEN', 'HF_TOKEN'],
       sign: signing,
       publish: ['GITHUB_TOKEN', 'HF_TOKEN'],
       verify: ['GITHUB_TOKEN', 'HF_TOKEN'],

@@ -1,3 +1,5 @@
+import { vectorsName } from '../../contract/artifacts.ts';
+import type { DownloadUrls } from '../../contract/fields.ts';
 import type { Manifest, ManifestModel } from '../../contract/manifest.ts';
 import type { Sha256 } from '../../core/hashing.ts';
 
@@ -67,6 +69,7 @@ function modelComponent(name: string, entry: ManifestModel): BillComponent {
   const { version, license, source, embedding, tensors } = entry;
   const ref = `${name}@${version}`;
   const hashes = [hash(entry.sha256)];
+  const { reference } = entry;
   return {
     type: 'machine-learning-model',
     'bom-ref': ref,
@@ -75,9 +78,7 @@ function modelComponent(name: string, entry: ManifestModel): BillComponent {
     hashes,
     ...(license === undefined ? {} : { licenses: [{ expression: license }] }),
     ...(source === undefined ? {} : { pedigree: { ancestors: [hubComponent(source)] } }),
-    externalReferences: Object.values(entry.download_urls)
-      .filter((url) => typeof url === 'string')
-      .map((url) => ({ type: 'distribution', url, hashes })),
+    externalReferences: distributions(entry.download_urls, hashes),
     modelCard: { modelParameters: { task: 'feature-extraction' } },
     properties: properties({
       release: entry.release,
@@ -86,13 +87,33 @@ function modelComponent(name: string, entry: ManifestModel): BillComponent {
       'embedding:dimensions': embedding?.dimensions,
       'tensors:parameters': tensors?.parameters,
     }),
-    components: (entry.files ?? []).map((file) => ({
-      type: 'file',
-      'bom-ref': `${ref}/${file.path}`,
-      name: file.path,
-      hashes: [hash(file.sha256)],
-    })),
+    components: [
+      ...(entry.files ?? []).map((file) => ({
+        type: 'file' as const,
+        'bom-ref': `${ref}/${file.path}`,
+        name: file.path,
+        hashes: [hash(file.sha256)],
+      })),
+      ...(reference === undefined ? [] : [referenceComponent(name, ref, reference)]),
+    ],
   };
+}
+
+/** Beside the model's files, of which it is none. */
+function referenceComponent(
+  model: string,
+  ref: string,
+  { sha256, download_urls: urls }: NonNullable<ManifestModel['reference']>,
+): BillComponent {
+  const hashes = [hash(sha256)];
+  const name = vectorsName(model);
+  return { type: 'data', 'bom-ref': `${ref}#${name}`, name, hashes, externalReferences: distributions(urls, hashes) };
+}
+
+function distributions(urls: DownloadUrls, hashes: readonly BillHash[]): BillComponent['externalReferences'] {
+  return Object.values(urls)
+    .filter((url) => typeof url === 'string')
+    .map((url) => ({ type: 'distribution', url, hashes }));
 }
 
 /**

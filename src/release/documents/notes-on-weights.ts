@@ -4,6 +4,7 @@ import { markdownText } from '../../core/markdown.ts';
 import { sizeOnDisk } from '../../fetch/cache/wanted-weights.ts';
 import { describePlace, weightsChanges } from '../../model/weights-changes.ts';
 import type { PlannedModel } from '../plan/plan-record.ts';
+import type { MeasuredChange } from '../prove/measured-change.ts';
 
 /** A model in the notes. */
 export interface NotedModel {
@@ -11,6 +12,7 @@ export interface NotedModel {
   readonly entry: ManifestModel;
   /** What readers of these notes have: the entry of the release that these notes count from. */
   readonly before: ManifestModel | null;
+  readonly measured?: MeasuredChange | undefined;
 }
 
 /** What must be rebuilt: indices of a model, or, where some stay valid, of these weights of it. */

@@ -12,6 +12,7 @@ import { changeKind, contentOf } from '../../model/version-rules.ts';
 import { describeWeightsChanges, weightsChanges } from '../../model/weights-changes.ts';
 import { sourceRevision } from '../plan/generation-time.ts';
 import type { Plan, PlannedModel } from '../plan/plan-record.ts';
+import { describeChange, type MeasuredChange, measuredChange } from '../prove/measured-change.ts';
 import type { Workspace } from '../workspace.ts';
 import { checking, installing } from './notes-for-users.ts';
 import { indicesToRebuild, listed, type NotedModel, renditions, spaceCell } from './notes-on-weights.ts';
@@ -29,7 +30,9 @@ export async function writeNotes(
   written: WrittenManifest,
   workspace: Workspace,
 ): Promise<string> {
-  const notes = composeNotes(config, plan, written.manifest.models, await provenance(workspace));
+  const measured: Record<string, MeasuredChange | undefined> = {};
+  for (const planned of plan.models) measured[planned.name] = await measuredChange(planned, workspace);
+  const notes = composeNotes(config, plan, written.manifest.models, await provenance(workspace), measured);
   await writeFileAtomically(join(workspace.out, notesName), notes);
   return notes;
 }
@@ -65,9 +68,11 @@ export function composeNotes(
   plan: Plan,
   models: Readonly<Record<string, ManifestModel>>,
   madeBy: string,
+  measured: Readonly<Record<string, MeasuredChange | undefined>> = {},
 ): string {
   const rows = plan.models.map((planned) => ({
     planned,
+    measured: measured[planned.name],
     entry: models[planned.name]!,
     before: entryBefore(plan, planned),
   }));
@@ -171,7 +176,7 @@ function changes(plan: Plan, rows: readonly NotedModel[]): string {
   return [`## Changes since ${last}`, '', ...lines].join('\n');
 }
 
-function changeLines({ planned, entry, before: previous }: NotedModel): readonly string[] {
+function changeLines({ planned, entry, before: previous, measured }: NotedModel): readonly string[] {
   if (previous === null) {
     return [`- **${planned.name} ${entry.version}** is new${told(entry) || '.'}`];
   }
@@ -182,7 +187,16 @@ function changeLines({ planned, entry, before: previous }: NotedModel): readonly
   if (changed.length > 0) lines.push(`  - changed: ${markdownText(changed.join('; '))}`);
   const weights = weightsChanges(previous, entry.weights);
   if (weights.length > 1) lines.push(...describeWeightsChanges(weights).map((line) => `  - ${markdownText(line)}`));
+  if (measured) lines.push(`  - ${markdownText(describeChange(measured))}`);
+  if (entry.space_evidence && entry.embedding?.space === previous.embedding?.space)
+    lines.push(`  - ${evidence(entry)}`);
   return lines;
+}
+
+/** Why indices stay valid although fingerprints changed. */
+function evidence({ space_evidence: kept }: ManifestModel): string {
+  const { origin, texts, max_cosine_distance: distance } = kept!;
+  return `indices stay valid: the reference vectors of ${origin.version} come out within ${distance.toPrecision(2)} (1 − cosine, ${plural(texts, 'text')})`;
 }
 
 /** What the maintainer says of a version. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { indexName } from '../../contract/artifacts.ts';
+import { indexName, vectorsName } from '../../contract/artifacts.ts';
 import type { HostKind } from '../../contract/fields.ts';
 import {
   formatManifest,
@@ -15,14 +15,16 @@ import { type Sha256, sha256 } from '../../core/hashing.ts';
 import { readFileIfThere } from '../../core/read-files.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import { defaultWeights } from '../../model/fingerprints.ts';
-import { contentOf, versionProblems, weightsAfter } from '../../model/version-rules.ts';
+import { contentOf, versionProblems } from '../../model/version-rules.ts';
 import { configuredKinds, fileUrl, fileUrls } from '../addresses.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import { type PackRecord, requirePackRecord } from '../pack/pack-record.ts';
 import { mergePublished } from '../plan/carry-forward.ts';
 import { formatTime } from '../plan/generation-time.ts';
 import type { Plan, PlannedModel } from '../plan/plan-record.ts';
+import { decideSpaces } from '../prove/decide-spaces.ts';
 import { requireProof } from '../prove/proof.ts';
+import { type ProvedVectors, requireVectors } from '../prove/vectors-of-model.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** `manifest.json` as it was written. */
@@ -111,8 +113,10 @@ async function manifestEntry(
 ): Promise<ManifestModel> {
   if (planned.action === 'carry') return planned.entry!;
   const record = await requirePackRecord(planned.name, planned.version, workspace);
-  await requireProof(record, config.check, workspace);
-  const entry = packedEntry(config, plan, planned, record);
+  const model = config.models[planned.name]!;
+  await requireProof(record, { check: config.check, reference: model.reference?.command }, workspace);
+  const proved = model.reference && (await requireVectors(model, record, planned.previous, workspace));
+  const entry = packedEntry(config, plan, planned, record, proved);
   if (planned.previous) {
     const place = { file: workspace.configFile, path: jsonPath(['models', planned.name, 'version']) };
     problems.push(...versionProblems(planned.previous, contentOf(entry), place));
@@ -120,10 +124,16 @@ async function manifestEntry(
   return entry;
 }
 
-function packedEntry(config: ReleaseConfig, plan: Plan, planned: PlannedModel, record: PackRecord): ManifestModel {
+function packedEntry(
+  config: ReleaseConfig,
+  plan: Plan,
+  planned: PlannedModel,
+  record: PackRecord,
+  proved: ProvedVectors | undefined,
+): ManifestModel {
   const model = config.models[planned.name]!;
   const { facts, archive, index } = record;
-  const weights = weightsAfter(planned.previous, record);
+  const { weights, evidence } = proved?.spaces ?? decideSpaces(record, planned.previous);
   const chosen = defaultWeights(facts.weights);
   const urls = (name: string, kinds: readonly HostKind[] = planned.targets) => fileUrls(config, kinds, plan.tag, name);
   const rawFiles = config.huggingface?.raw_files === true && planned.targets.includes('huggingface');
@@ -145,6 +155,15 @@ function packedEntry(config: ReleaseConfig, plan: Plan, planned: PlannedModel, r
       sha256: index.sha256,
       download_urls: urls(indexName(planned.name, archive.format)),
     },
+    ...(proved === undefined
+      ? {}
+      : {
+          reference: {
+            size_bytes: proved.size_bytes,
+            sha256: proved.sha256,
+            download_urls: urls(vectorsName(planned.name)),
+          },
+        }),
     files: record.files.map((file) => ({
       ...file,
       ...(rawFiles
@@ -155,6 +174,7 @@ function packedEntry(config: ReleaseConfig, plan: Plan, planned: PlannedModel, r
     ...(chosen === undefined ? {} : { tensors: { ...chosen.tensors, dtypes: { ...chosen.tensors.dtypes } } }),
     embedding: { ...facts.embedding, space: defaultWeights(weights)?.space },
     fingerprints: record.fingerprints,
+    ...(evidence === undefined ? {} : { space_evidence: evidence }),
     ...('huggingface' in planned.source ? { source: planned.source } : {}),
     ...publishedBefore(config, plan, planned),
   };

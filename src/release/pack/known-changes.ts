@@ -23,6 +23,7 @@ const otherContent = 'changed';
 export async function knownVersionProblems(
   staged: StagedModel,
   place: { readonly file: string; readonly path: string },
+  keepSpace: boolean,
   context: RunContext,
 ): Promise<readonly Problem[]> {
   const { planned, files, facts } = staged;
@@ -43,6 +44,8 @@ export async function knownVersionProblems(
   const content = {
     ...contentOf(previous),
     weights: undefined,
+    // Whether it stays is measured when the model is packed.
+    space_kept: keepSpace,
     version: planned.version,
     embedding: { ...facts.embedding },
     fingerprints: {

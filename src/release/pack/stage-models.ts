@@ -10,6 +10,7 @@ import { stageHubSources } from '../hub-source/stage-sources.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import { type Plan, type PlannedModel, packedModels } from '../plan/plan-record.ts';
 import { listModel } from '../plan/source-listing.ts';
+import { referenceProblems } from '../prove/reference-problems.ts';
 import type { Workspace } from '../workspace.ts';
 import { changedSinceCarried } from './changed-source.ts';
 import { knownVersionProblems } from './known-changes.ts';
@@ -67,7 +68,8 @@ async function stageModel(
   // The facts are of use only where nothing is wrong.
   if (!problems.some(({ level }) => level === 'error')) {
     const place = { file: configFile, path: jsonPath(['models', planned.name, 'version']) };
-    problems.push(...(await knownVersionProblems(staged, place, workspace)));
+    problems.push(...(await referenceProblems(planned.name, model, staged.facts, workspace)));
+    problems.push(...(await knownVersionProblems(staged, place, model.keep_space ?? false, workspace)));
   }
   return { staged, problems };
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import semver from 'semver';
-import { archiveName, indexName } from '../../contract/artifacts.ts';
+import { archiveName, artifactsOf, indexName, vectorsName } from '../../contract/artifacts.ts';
+import type { DownloadUrls } from '../../contract/fields.ts';
 import { type Manifest, type ManifestModel, type PublishedVersion, parseManifest } from '../../contract/manifest.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError } from '../../core/errors.ts';
@@ -58,10 +59,9 @@ export function carryVerdict(
   }
   const bytes = files.reduce((sum, file) => sum + file.size_bytes, 0);
   const wanted = routeModel(config, bytes, files.length);
-  const urls = fileUrls(config, wanted.targets, tag, archiveName(model, entry.format));
-  const indexUrls = fileUrls(config, wanted.targets, tag, indexName(model, entry.format));
-  const missing = wanted.targets.filter(
-    (kind) => entry.download_urls[kind] !== urls[kind] || index.download_urls[kind] !== indexUrls[kind],
+  const urlsOf = (name: string): DownloadUrls => fileUrls(config, wanted.targets, tag, name);
+  const missing = wanted.targets.filter((kind) =>
+    artifactsOf(model, entry).some(({ name, download_urls: urls }) => urls[kind] !== urlsOf(name)[kind]),
   );
   if (missing.length > 0) {
     const known = configuredKinds(config).length === missing.length ? 'any configured target' : missing.join(' and ');
@@ -76,9 +76,10 @@ export function carryVerdict(
   const carried: ManifestModel = {
     ...others,
     release: tag,
-    download_urls: urls,
+    download_urls: urlsOf(archiveName(model, entry.format)),
     ...(wanted.primary === undefined ? {} : { primary: wanted.primary }),
-    index: { ...index, download_urls: indexUrls },
+    index: { ...index, download_urls: urlsOf(indexName(model, entry.format)) },
+    ...(entry.reference && { reference: { ...entry.reference, download_urls: urlsOf(vectorsName(model)) } }),
     files: files.map(({ download_urls: _urls, ...file }, place) => ({
       ...file,
       ...(rawUrls[place] === undefined ? {} : { download_urls: { huggingface: rawUrls[place] } }),

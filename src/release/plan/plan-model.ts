@@ -8,6 +8,7 @@ import { weightsChanges } from '../../model/weights-changes.ts';
 import type { RemoteTuning } from '../../targets/remote.ts';
 import type { Target } from '../../targets/target.ts';
 import type { LoadedConfig } from '../load-config.ts';
+import { keepSpaceProblems } from '../prove/reference-problems.ts';
 import type { Workspace } from '../workspace.ts';
 import type { CarriedFiles } from './carried-files.ts';
 import {
@@ -218,7 +219,7 @@ async function planPacked(
     return { planned: undefined, problems: listing.problems };
   const bytes = listing.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const route = routeModel(config, bytes, listing.files.length);
-  const problems = [...listing.problems];
+  const problems = [...listing.problems, ...keepSpaceProblems(name, model, previous, workspace)];
   if (route.primary === undefined) {
     problems.push({
       level: 'error',

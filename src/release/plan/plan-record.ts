@@ -11,6 +11,7 @@ import { AircherError, systemErrorCode } from '../../core/errors.ts';
 import type { Sha256 } from '../../core/hashing.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import type { LoadedConfig } from '../load-config.ts';
+import { type MeasuredChange, measuredChangeSchema } from '../prove/measured-change.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** What a new version means for an index that was made with these weights. */
@@ -48,6 +49,8 @@ export interface PlannedModel {
   readonly weights: readonly PlannedWeights[];
   /** The release of that manifest, where it isn't the base: the base had dropped the model. */
   readonly previous_release?: Omit<NonNullable<Plan['base']>, 'public_keys' | 'keys_of'>;
+  /** Where `prove` has run already: how far its vectors are from the last version's. */
+  readonly measured?: MeasuredChange;
 }
 
 /** `plan.json`: what is decided, and the message between the machines of one release. */
@@ -136,6 +139,7 @@ export const planSchema = z.strictObject({
       previous_release: z.optional(
         z.strictObject({ tag: z.string(), size_bytes: z.int(), sha256: z.string(), kinds: z.array(kind) }),
       ),
+      measured: z.optional(measuredChangeSchema),
     }),
   ),
   dropped: z.array(z.string()),

@@ -7,6 +7,8 @@ import type { RemoteTuning } from '../../targets/remote.ts';
 import type { Target } from '../../targets/target.ts';
 import { releaseTag } from '../addresses.ts';
 import type { LoadedConfig } from '../load-config.ts';
+import { fetchEarlierVectors } from '../prove/earlier-vectors.ts';
+import { measuredChange } from '../prove/measured-change.ts';
 import { findBase } from '../published/find-base.ts';
 import type { Workspace } from '../workspace.ts';
 import { carriedFiles } from './carried-files.ts';
@@ -89,8 +91,16 @@ export async function planRelease(
     models,
     dropped: baseModels.filter((name) => !models.some((model) => model.name === name)).sort(compareBytes),
   };
-  await writePlan(plan, workspace);
-  return plan;
+  await fetchEarlierVectors(loaded, plan, targets, workspace);
+  const measured = await Promise.all(
+    models.map(async (model) => {
+      const change = await measuredChange(model, workspace).catch(() => undefined);
+      return change === undefined ? model : { ...model, measured: change };
+    }),
+  );
+  const whole = { ...plan, models: measured };
+  await writePlan(whole, workspace);
+  return whole;
 }
 
 /**

@@ -11,8 +11,8 @@ import type { PackRecord } from '../pack/pack-record.ts';
 import type { Workspace } from '../workspace.ts';
 
 /**
- * `<model>.proof.json`: what was packed unpacks by its index, and release.json's check agreed with
- * it.
+ * `<model>.proof.json`: what was packed unpacks by its index, and release.json's commands agreed
+ * with it.
  */
 export interface Proof {
   readonly proof_version: 1;
@@ -21,6 +21,14 @@ export interface Proof {
   readonly archive_sha256: Sha256;
   /** The command that agreed; null where release.json has none. */
   readonly check: readonly string[] | null;
+  /** The command that embedded the reference texts; null where release.json has none. */
+  readonly reference: readonly string[] | null;
+}
+
+/** What release.json wants run on a packed model. */
+export interface ProofCommands {
+  readonly check: readonly string[] | undefined;
+  readonly reference: readonly string[] | undefined;
 }
 
 const proofSchema = z.strictObject({
@@ -29,6 +37,7 @@ const proofSchema = z.strictObject({
   version: z.string(),
   archive_sha256: sha256Field,
   check: z.nullable(z.array(z.string())),
+  reference: z.nullable(z.array(z.string())),
 });
 
 /** Whoever could run code beside the proof could write anything in its place. */
@@ -38,23 +47,27 @@ export function proofPath(workspace: Workspace, model: string): string {
   return join(workspace.out, `${model}.proof.json`);
 }
 
-export async function writeProof(record: PackRecord, check: Proof['check'], workspace: Workspace): Promise<void> {
-  const { model, version, archive } = record;
-  const proof: Proof = { proof_version: 1, model, version, archive_sha256: archive.sha256, check };
-  await writeFileAtomically(proofPath(workspace, model), `${JSON.stringify(proof, null, 2)}\n`);
+function proofOf({ model, version, archive }: PackRecord, { check, reference }: ProofCommands): Proof {
+  return {
+    proof_version: 1,
+    ...{ model, version, archive_sha256: archive.sha256 },
+    check: check ?? null,
+    reference: reference ?? null,
+  };
+}
+
+export async function writeProof(record: PackRecord, commands: ProofCommands, workspace: Workspace): Promise<void> {
+  const proof = proofOf(record, commands);
+  await writeFileAtomically(proofPath(workspace, record.model), `${JSON.stringify(proof, null, 2)}\n`);
 }
 
 /**
- * Throws `invalid` unless the proof is there, and is of this packed model and of the check that
+ * Throws `invalid` unless the proof is there, and is of this packed model and of the commands that
  * release.json has now. In CI it comes from a machine where code of others ran, so nothing of it
  * goes on.
  */
-export async function requireProof(
-  record: PackRecord,
-  check: readonly string[] | undefined,
-  workspace: Workspace,
-): Promise<void> {
-  const { model, version, archive } = record;
+export async function requireProof(record: PackRecord, commands: ProofCommands, workspace: Workspace): Promise<void> {
+  const { model, version } = record;
   const file = proofPath(workspace, model);
   const fail = (message: string): never => {
     throw new AircherError('invalid', message, {
@@ -68,8 +81,8 @@ export async function requireProof(
   if (json === undefined) return fail(`${file} is not there: ${model} is not proved`);
   const { success, data } = z.safeParse(proofSchema, json);
   if (!success) return fail(`${file} is not a proof of this version`);
-  const expected: Proof = { proof_version: 1, model, version, archive_sha256: archive.sha256, check: check ?? null };
-  if (!isDeepStrictEqual(data, expected)) fail(`${file} is not of ${model} ${version} as it is packed and checked now`);
+  if (!isDeepStrictEqual(data, proofOf(record, commands)))
+    fail(`${file} is not of ${model} ${version} as it is packed and checked now`);
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { ReferenceVectors } from '../../contract/reference-vectors.ts';
 import { AircherError, integrityError } from '../../core/errors.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { runCommand } from '../../core/run-command.ts';
@@ -10,10 +11,24 @@ import type { LoadedConfig } from '../load-config.ts';
 import { type PackedFile, type PackRecord, requirePackRecord } from '../pack/pack-record.ts';
 import { type Plan, packedModels } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
+import { modelEnvironment, type UnpackedModel } from './embed-texts.ts';
+import { type MeasuredChange, measuredChange } from './measured-change.ts';
 import { type Proof, proofPath, writeProof } from './proof.ts';
+import { vectorsPath } from './vectors-file.ts';
+import { makeVectors } from './vectors-of-model.ts';
 
 export interface ProveReport {
-  readonly models: readonly { readonly name: string; readonly version: string; readonly file_count: number }[];
+  readonly models: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly file_count: number;
+    /** Where release.json has a "reference" for it: how many texts, and with which weights. */
+    readonly reference?: {
+      readonly texts: number;
+      readonly weights: readonly string[];
+      readonly measured?: MeasuredChange | undefined;
+    };
+  }[];
   /** The command of release.json that agreed with every model; null where it has none. */
   readonly check: Proof['check'];
 }
@@ -23,31 +38,42 @@ const commandLimitMs = 30 * 60_000;
 
 /**
  * Unpacks every packed model by its chunk index, as a client would, holds each file against the
- * pack record, runs release.json's `check` command on the directory, and writes
- * `<model>.proof.json`. It needs no manifest and no secret: what runs here is code that others
- * wrote. Throws `integrity` where an artifact isn't what was packed, and `invalid` where the
- * command fails.
+ * pack record, makes its reference vectors (`<model>.vectors.json`), runs release.json's `check`
+ * command on the directory, and writes `<model>.proof.json`. It needs no manifest and no secret:
+ * what runs here is code that others wrote. Throws `integrity` where an artifact isn't what was
+ * packed, and `invalid` where a command fails, or a space can't be kept.
  */
 export async function proveModels(
   { config }: LoadedConfig,
   plan: Plan,
   workspace: Workspace,
-  limitMs: number = commandLimitMs,
+  limitMs?: number,
 ): Promise<ProveReport> {
   const models: ProveReport['models'][number][] = [];
-  for (const { name, version } of packedModels(plan, workspace)) {
-    await rm(proofPath(workspace, name), { recursive: true, force: true });
+  for (const planned of packedModels(plan, workspace)) {
+    const { name, version } = planned;
+    const model = config.models[name]!;
+    for (const stale of [proofPath(workspace, name), vectorsPath(name, workspace)]) {
+      await rm(stale, { recursive: true, force: true });
+    }
     const record = await requirePackRecord(name, version, workspace);
     const place = temporaryName(join(workspace.out, name));
+    let vectors: ReferenceVectors | undefined;
     try {
       const path = join(place, name);
       await unpack(record, path, workspace);
+      if (model.reference) vectors = await makeVectors(model, record, planned.previous, path, workspace, limitMs);
       if (config.check) await runCheck(config.check, { name, version, path }, workspace, limitMs);
     } finally {
       await removeTree(place);
     }
-    await writeProof(record, config.check ?? null, workspace);
-    models.push({ name, version, file_count: record.files.length });
+    await writeProof(record, { check: config.check, reference: model.reference?.command }, workspace);
+    const reference = vectors && {
+      texts: vectors.texts.length,
+      weights: vectors.sets.map(({ weights }) => weights),
+      measured: await measuredChange(planned, workspace),
+    };
+    models.push({ name, version, file_count: record.files.length, ...(reference ? { reference } : {}) });
     workspace.onEvent?.({ type: 'done', task: 'prove', subject: name });
   }
   return { models, check: config.check ?? null };
@@ -100,19 +126,13 @@ function notWhatWasPacked(artifact: string, file?: string): AircherError {
 
 async function runCheck(
   command: readonly string[],
-  model: { readonly name: string; readonly version: string; readonly path: string },
+  model: UnpackedModel,
   workspace: Workspace,
-  limitMs: number,
+  limitMs: number = commandLimitMs,
 ): Promise<void> {
   const { failure, said } = await runCommand(command, {
     directory: workspace.directory,
-    // The command is the maintainer's own, but it has no business with tokens and signing keys.
-    environment: {
-      ...workspace.environment.subprocess,
-      MODEL_NAME: model.name,
-      MODEL_VERSION: model.version,
-      MODEL_DIR: model.path,
-    },
+    environment: modelEnvironment(model, workspace),
     limitMs,
     signal: workspace.signal,
   });

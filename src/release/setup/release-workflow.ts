@@ -66,7 +66,7 @@ ${runOnModels(`${command} stage`)}
       - uses: ${actions.uploadArtifact}
         with:
           name: plan
-          path: release/plan.json
+          path: release
           if-no-files-found: error
           overwrite: true
           retention-days: 1
@@ -144,8 +144,8 @@ ${runOnModels(`${command} pack`)}
           cd release
           echo "packed=$(sha256sum plan.json *.pack.json | sha256sum)" >> "$GITHUB_OUTPUT"
 
-  # Runs release.json's check, and so code that others wrote: without secrets or rights, and what it hands on is believed to say yes
-  # or no, nothing else.
+  # Runs the commands of release.json, and so code that others wrote: without secrets or rights, and what it hands on is believed to
+  # say yes or no, and to be vectors, nothing else.
   prove:
     name: prove \${{ matrix.group }}
     needs: [plan, digests]
@@ -176,7 +176,9 @@ ${runOnModels(`${command} prove`)}
       - uses: ${actions.uploadArtifact}
         with:
           name: proof-\${{ matrix.group }}
-          path: release/*.proof.json
+          path: |
+            release/*.proof.json
+            release/*.vectors.json
           if-no-files-found: error
           overwrite: true
           retention-days: 1
@@ -221,10 +223,14 @@ ${firstSteps(setup)}
           pattern: proof-*
           path: proofs
           merge-multiple: true
-      - name: Take the proofs, and nothing else that came with them
+      - name: Take the proofs and vectors, and nothing else that came with them
         if: needs.pack.result == 'success'
-        run: mv proofs/*.proof.json release
+        run: find proofs -maxdepth 1 -type f '(' -name '*.proof.json' -o -name '*.vectors.json' ')' -exec mv {} release ';'
+      # Looks whether a host has vectors of this release already, in a draft too.
       - name: Manifest
+        env:
+          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
+          HF_TOKEN: \${{ secrets.HF_TOKEN }}
         run: ${command} manifest
       - name: Checksums
         run: ${command} checksums

@@ -95,14 +95,15 @@ export function createGithubTarget(options: GithubTargetOptions): Target {
         return { name: 'newest tag', tag: newest?.tag };
       }),
 
-    readDocument: (tag, name, context) =>
+    readDocument: (tag, name, context, { maxBytes = limits.manifestBytes, staged = false } = {}) =>
       run(context, async (api) => {
-        if (settings.token === undefined) return readPublicFile(api, tag, name, limits.manifestBytes);
-        const { published } = await findReleases(api, tag);
-        if (published === undefined) return undefined;
-        const asset = (await api.assets(published.id)).find((candidate) => candidate.name === name);
+        if (settings.token === undefined) return readPublicFile(api, tag, name, maxBytes);
+        const { published, draft } = await findReleases(api, tag);
+        const release = published ?? (staged ? draft : undefined);
+        if (release === undefined) return undefined;
+        const asset = (await api.assets(release.id)).find((candidate) => candidate.name === name);
         if (asset === undefined || asset.state !== 'uploaded') return undefined;
-        return readAsset(api, asset, limits.manifestBytes);
+        return readAsset(api, asset, maxBytes);
       }),
 
     preflight: (release, context) =>

@@ -1,3 +1,4 @@
+import { artifactsOf } from '../../contract/artifacts.ts';
 import type { Manifest } from '../../contract/manifest.ts';
 
 /** Files at the root that every release has or may have. */
@@ -19,8 +20,8 @@ const rootFiles = [
 export function layoutOf(manifest: Manifest): ReadonlySet<string> {
   const paths = new Set(rootFiles);
   for (const [name, model] of Object.entries(manifest.models)) {
-    const archive = `${name}.${model.format ?? 'tar.gz'}`;
-    paths.add(archive).add(`${archive}.index.json`).add(`${name}.safetensors`);
+    for (const artifact of artifactsOf(name, model)) paths.add(artifact.name);
+    paths.add(`${name}.safetensors`);
     for (const { path } of model.files ?? []) paths.add(`${name}/${path}`);
   }
   return paths;

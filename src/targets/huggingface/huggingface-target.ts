@@ -91,7 +91,11 @@ export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Targ
         return { name: 'main', tag: manifest?.release };
       }),
 
-    readDocument: (tag, name, context) => run(context, (api) => api.file(tag, name, limits.manifestBytes)),
+    readDocument: (tag, name, context, { maxBytes = limits.manifestBytes, staged = false } = {}) =>
+      run(context, async (api) => {
+        const found = await api.file(tag, name, maxBytes);
+        return found ?? (staged ? await api.file(branchOf(tag), name, maxBytes) : undefined);
+      }),
 
     preflight: (release, context) => run(context, (api) => preflightHub(api, release, { place, allowPrivate }, cache)),
 

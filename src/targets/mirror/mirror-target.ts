@@ -64,7 +64,7 @@ export function createMirrorTarget(options: MirrorOptions): Target {
     },
     list: () => listReleases(directory, tagPrefix),
     pointer: () => readPointer(directory),
-    readDocument: (tag, name) => readDocument(directory, tag, name),
+    readDocument: (tag, name, _context, { maxBytes } = {}) => readDocument(directory, tag, name, maxBytes),
     preflight: (release) => preflight(directory, release),
     missing: (release, context) => missingFiles(directory, release.tag, apart(release.files).others, context),
     upload: (release, context) => writeFiles(directory, release, apart(release.files).others, context),
@@ -103,9 +103,14 @@ async function listReleases(directory: string, tagPrefix: string): Promise<reado
   return found.sort((a, b) => semver.rcompare(a.version, b.version));
 }
 
-async function readDocument(directory: string, tag: string, name: string): Promise<Buffer | undefined> {
+async function readDocument(
+  directory: string,
+  tag: string,
+  name: string,
+  maxBytes: number = limits.manifestBytes,
+): Promise<Buffer | undefined> {
   const root = join(directory, tag);
-  return (await isDirectory(root)) ? readOrdinary(join(root, name), limits.manifestBytes) : undefined;
+  return (await isDirectory(root)) ? readOrdinary(join(root, name), maxBytes) : undefined;
 }
 
 async function readPointer(directory: string): Promise<Pointer> {
