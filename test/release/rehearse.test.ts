@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { describe, it, type TestContext } from 'node:test';
 import { namedFaults, parseFault, rulesOf } from '../../src/release/rehearse/named-faults.ts';
 import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
+import { embed } from './vectors-scene.ts';
 
 const everywhere = {
   github: { repository: 'acme/models' },
@@ -17,6 +18,7 @@ interface Report {
   readonly ok: boolean;
   readonly faults: readonly { readonly name: string; readonly hits: number }[];
   readonly differences: readonly string[];
+  readonly directory?: string;
   readonly installs: readonly {
     readonly name: string;
     readonly version: string;
@@ -51,6 +53,23 @@ function giver(report: Report, model: string): string | undefined {
 }
 
 describe('rehearse', () => {
+  it('makes reference vectors too, on all hosts, and says that a kept space is not measured', async (t) => {
+    const workspace = await workspaceFor(t);
+    const reference = { command: embed() };
+    await workspace.configure({
+      ...everywhere,
+      models: { alpha: modelConfig('alpha', '1.0.0', { reference, keep_space: true }) },
+    });
+    const { exitCode, report, stderr } = await rehearse(workspace, '--keep');
+    assert.equal(exitCode, 0, stderr);
+    assert.match(report.differences.join('\n'), /"keep_space" of alpha isn't tried/);
+    t.after(() => rm(report.directory!, { recursive: true, force: true }));
+    const found = (await readdir(report.directory!, { recursive: true })).filter((path) =>
+      path.endsWith('alpha.vectors.json'),
+    );
+    assert.ok(found.length >= 2, found.join(' '));
+  });
+
   it('releases to stand-ins and installs as a user does: the small model from GitHub, the large one from the Hub', async (t) => {
     const workspace = await workspaceFor(t);
     const before = await readdir(workspace.directory, { recursive: true });

@@ -41,6 +41,10 @@ export async function setScene(
     const names = withdrawn.map((yank) => `${yank.model} ${yank.version}`).join(', ');
     differences.push(`${names} counts as not yanked: empty hosts have no earlier version to go back to.`);
   }
+  const kept = Object.entries(config.models).flatMap(([name, model]) => (model.keep_space ? [name] : []));
+  if (kept.length > 0) {
+    differences.push(`"keep_space" of ${kept.join(', ')} isn't tried: empty hosts have no version to measure by.`);
+  }
   const out = join(directory, 'release');
   await mkdir(out, { recursive: true });
   const staged = join(workspace.out, '.sources');
