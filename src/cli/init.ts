@@ -7,7 +7,7 @@ export function initCommand(program: Command, dependencies: CommandDependencies)
   program
     .command('init')
     .description(
-      'release.json, its schema, the workflows and .gitignore lines for a new repository; overwrites nothing without --update',
+      'release.json, its schema, the workflows, scripts/embed.py and .gitignore lines for a new repository; overwrites nothing without --update',
     )
     .option('--github <owner/name>', "GitHub repository of the releases (that of git's remote origin)")
     .option('--no-github', 'no releases at GitHub')
@@ -36,6 +36,7 @@ function describeInit({ files, diff, config, package: origin }: InitReport, conf
   const steps = [
     `Describe your models in ${configFile}; \`aircher-models plan\` says what would be released.`,
     'Before the first push, see that CI gets the models too. A source on the Hub (`"source": { "huggingface", "revision" }`) is fetched there. A directory must be in the repository: `git lfs install && git lfs track "models/**"`, then commit it with .gitattributes. If it lies elsewhere, add a step that brings it to the jobs plan and pack.',
+    'That users can check what the model does for them: `"reference": { "command": ["python3", "scripts/embed.py"] }` in each model (for sentence-transformers; change the script as you need).',
     'To sign releases: `aircher-models keygen --key-dir DIR`, and its public key goes into release.json.',
     `Secrets of the repository, those that you need: ${secretsOf(config).join(', ')}.`,
     ...(config.mirror

@@ -85,6 +85,7 @@ describe('init', () => {
       '.github/workflows/release-models.yml': 'kept',
       '.github/workflows/check-models.yml': 'kept',
       '.github/workflows/drift.yml': 'written',
+      'scripts/embed.py': 'kept',
       '.gitignore': 'extended',
     });
     assert.equal(await readFile(path('.github/workflows/release-models.yml'), 'utf8'), own);

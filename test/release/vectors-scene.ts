@@ -20,6 +20,7 @@ export interface VectorChanges {
   /** Undefined for none; by default the embed command of the fixtures. */
   readonly reference?: object | undefined;
   readonly keep_space?: boolean;
+  readonly default_weights?: string;
   /** Keys of release.json beside the models. */
   readonly top?: object;
 }

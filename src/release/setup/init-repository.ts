@@ -11,6 +11,7 @@ import { missingSigning } from '../published/own-record.ts';
 import type { Workspace } from '../workspace.ts';
 import { checkWorkflow } from './check-workflow.ts';
 import { driftWorkflow } from './drift-workflow.ts';
+import { embedScript } from './embed-script.ts';
 import { type PackageOrigin, requirePackage } from './installed-package.ts';
 import { releaseWorkflow } from './release-workflow.ts';
 import { type Change, showChanges } from './show-changes.ts';
@@ -52,7 +53,7 @@ const ignored = ['/release/', '/mirror/', 'aircher.key', 'node_modules/'];
 
 /**
  * Makes what a repository needs to release models: release.json with its schema for editors, the
- * workflows, lines of .gitignore. Overwrites nothing, but for what `update` is asked to. Throws
+ * workflows, a script that embeds for "reference", lines of .gitignore. Overwrites nothing, but for what `update` is asked to. Throws
  * `usage` where no target is known, or an option isn't valid; `invalid` where package-lock.json
  * doesn't name aircher-models.
  */
@@ -83,6 +84,7 @@ export async function initRepository(options: InitOptions, workspace: Workspace)
   const signing = options.update ? await missingSigning(config, workspace) : undefined;
   await put(workspace.configFile, signing ? withSigning(text.toString(), signing) : text.toString(), true);
   for (const [path, content] of generated) await put(path, content, options.update ?? false);
+  await put('scripts/embed.py', embedScript, false);
   files.push({ path: '.gitignore', state: await extendIgnored(join(workspace.directory, '.gitignore'), ignored) });
   return { files, diff: await showChanges(updated, workspace), config, package: origin };
 }
