@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, styleText } from 'node:util';
@@ -11,11 +11,12 @@ import { type TinyModelOptions, writeTinyModel } from '../test/fixtures/tiny-mod
 import { buildClientPackage } from './build-client-package.ts';
 import { writeGguf } from './quickstart/gguf-rendition.ts';
 import { copyModel, type Retrained, retrainLastLayers, statedLicence } from './quickstart/own-model.ts';
+import { writeStaticModel } from './quickstart/static-model.ts';
 
 /**
- * `npm run quickstart [-- --source DIR]`: the main job end to end, on this machine alone: two
- * models are released to a mirror, installed over HTTP, one is retrained, released again and
- * updated; a rehearsal publishes to GitHub and the Hub. Everything it makes is in ./quickstart.
+ * `npm run quickstart [-- --source DIR]`: the main job end to end, on this machine alone: three
+ * models are released to a mirror, one of them with reference vectors, and installed over HTTP; one
+ * is retrained, released again and updated; a rehearsal publishes to GitHub and the Hub. Everything it makes is in ./quickstart.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const values = readOptions();
@@ -53,26 +54,33 @@ async function main(): Promise<void> {
 
 async function tell(mirror: StaticMirror): Promise<void> {
   const own = values.source === undefined ? undefined : resolve(values.source);
-  heading('1. Two models, and a release.json that names them');
+  heading('1. Three models, and a release.json that names them');
   await writeTinyModel(join(place, 'models/tiny-embedder'), small);
   await writeGguf(join(place, 'models/tiny-embedder'), 'tiny-embedder-bf16.gguf', small);
   if (own === undefined) await writeTinyModel(join(place, 'models/base-embedder'), large);
   else await copyModel(own, join(place, 'models/base-embedder'));
+  await writeStaticModel(join(place, 'models/static-embedder'));
+  await mkdir(join(place, 'scripts'));
+  await copyFile(join(root, 'scripts/quickstart/embed.mjs'), join(place, 'scripts/embed.mjs'));
   await writeReleaseConfig(mirror.url, '1.0.0', 'First version.');
   say(
     `models/tiny-embedder (${await sizeOf('models/tiny-embedder')}), models/base-embedder (${await sizeOf('models/base-embedder')}${own ? `, a copy of ${basename(own)}` : ''})`,
+  );
+  say(
+    `models/static-embedder (${await sizeOf('models/static-embedder')}); scripts/embed.mjs embeds with it, so that its release has reference vectors`,
   );
 
   heading('2. The maintainer cuts models-v1.0.0');
   await maintainer('release');
 
-  heading('3. A user fetches the client, and installs both models, of one the GGUF file alone');
+  heading('3. A user fetches the client, and installs the models, of one the GGUF file alone');
   const client = join(place, 'aircher.mjs');
   const answer = await fetch(`${mirror.url}/models-v1.0.0/aircher.mjs`);
   await writeFile(client, Buffer.from(await answer.arrayBuffer()));
   await user('list', '--remote');
   const full = await bytesServed(mirror, () => user('install', 'base-embedder'));
   await user('install', 'tiny-embedder', '--weights', 'gguf');
+  await user('install', 'static-embedder');
   say('Of tiny-embedder only the GGUF file came, with tokenizer and configs; model.safetensors stayed where it was.');
   const installed = (await user('path', 'base-embedder')).trim();
   await compare(join(place, 'models/base-embedder'), installed);
@@ -81,7 +89,7 @@ async function tell(mirror: StaticMirror): Promise<void> {
   heading(`4. ${retrained.what} of base-embedder retrained; models-v1.1.0 is cut`);
   await writeReleaseConfig(mirror.url, '1.1.0', `${retrained.what} retrained.`);
   await maintainer('release');
-  say('tiny-embedder did not change: its entry is carried forward, and nothing of it was packed or uploaded.');
+  say('The others did not change: their entries are carried forward, and nothing of them was packed or uploaded.');
 
   heading('5. The user looks for updates, and takes them');
   await user('check-updates');
@@ -145,6 +153,10 @@ async function writeReleaseConfig(url: string, version: string, baseChanges: str
     models: {
       'tiny-embedder': model('tiny-embedder', '1.0.0', 'First version.'),
       'base-embedder': { ...model('base-embedder', version, baseChanges), ...licence },
+      'static-embedder': {
+        ...model('static-embedder', '1.0.0', 'First version.'),
+        reference: { command: [process.execPath, 'scripts/embed.mjs'] },
+      },
     },
   };
   await mkdir(join(place, 'manifests'), { recursive: true });
