@@ -16,7 +16,8 @@ import { writeStaticModel } from './quickstart/static-model.ts';
 /**
  * `npm run quickstart [-- --source DIR]`: the main job end to end, on this machine alone: three
  * models are released to a mirror, one of them with reference vectors, and installed over HTTP; one
- * is retrained, released again and updated; a rehearsal publishes to GitHub and the Hub. Everything it makes is in ./quickstart.
+ * is retrained, released again and updated; a rehearsal publishes to GitHub and the Hub. Everything
+ * it makes is in ./quickstart.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const values = readOptions();

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { safetensorsFile } from '../../test/fixtures/tiny-model.ts';
 
 /**
- * Writes a model of sentence-transformers' kind StaticEmbedding: a vector for each word, their mean,
- * length 1. Its words are those of our README; its vectors are made up.
+ * Writes a model of sentence-transformers' kind StaticEmbedding: a vector for each word, their
+ * mean, length 1. Its words are those of our README; its vectors are made up.
  */
 export async function writeStaticModel(directory: string): Promise<void> {
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');

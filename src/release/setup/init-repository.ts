@@ -53,9 +53,9 @@ const ignored = ['/release/', '/mirror/', 'aircher.key', 'node_modules/'];
 
 /**
  * Makes what a repository needs to release models: release.json with its schema for editors, the
- * workflows, a script that embeds for "reference", lines of .gitignore. Overwrites nothing, but for what `update` is asked to. Throws
- * `usage` where no target is known, or an option isn't valid; `invalid` where package-lock.json
- * doesn't name aircher-models.
+ * workflows, a script that embeds for "reference", lines of .gitignore. Overwrites nothing, but for
+ * what `update` is asked to. Throws `usage` where no target is known, or an option isn't valid;
+ * `invalid` where package-lock.json doesn't name aircher-models.
  */
 export async function initRepository(options: InitOptions, workspace: Workspace): Promise<InitReport> {
   const existing = await readFileIfThere(resolve(workspace.directory, workspace.configFile));
