@@ -216,13 +216,13 @@ const packed = object({
   ...installed,
   archive: object({ ...artifact, format: text }),
   index: object(artifact),
-  space: sha256,
+  space: maybe(sha256),
   weights: list(
     object({
       path: text,
       default: maybe(z.literal(true)),
       was: maybe(text),
-      space_change: one(['same', 'changes', 'gone', 'new']),
+      space_change: one(['same', 'changes', 'gone', 'new', 'unknown']),
     }),
   ),
 });

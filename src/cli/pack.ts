@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { formatBytes } from '../core/format.ts';
 import { defaultWeights } from '../model/fingerprints.ts';
 import { weightsAfter } from '../model/version-rules.ts';
-import { describeWeightsChanges, weightsChanges } from '../model/weights-changes.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { packModels } from '../release/pack/pack-models.ts';
 import { stageModels } from '../release/pack/stage-models.ts';
 import { requirePlan } from '../release/plan/plan-record.ts';
+import { describePlannedChange, weightsByFingerprints } from '../release/plan/planned-weights.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 import { formatTable } from './table.ts';
 
@@ -24,8 +24,11 @@ export function packCommand(program: Command, dependencies: CommandDependencies)
         const { model: name, version, archive, index } = record;
         const previous = plan.models.find((planned) => planned.name === name)?.previous ?? null;
         const weights = weightsAfter(previous, record);
-        const changes = previous === null ? [] : weightsChanges(previous, weights);
-        return { name, version, archive, index, space: defaultWeights(weights)?.space, weights: changes };
+        const keeps = loaded.config.models[name]?.keep_space;
+        const changes = previous === null ? [] : weightsByFingerprints(previous, record, keeps);
+        const isKnown = changes.every((one) => !one.default || one.space_change !== 'unknown');
+        const space = isKnown ? defaultWeights(weights)?.space : undefined;
+        return { name, version, archive, index, ...(space === undefined ? {} : { space }), weights: changes };
       });
       printResult(command, dependencies, { models }, () =>
         models.length === 0
@@ -36,7 +39,7 @@ export function packCommand(program: Command, dependencies: CommandDependencies)
                 models.map(({ archive }) => [archive.name, formatBytes(archive.size_bytes), archive.sha256]),
               ),
               ...models.flatMap(({ name, weights }) =>
-                describeWeightsChanges(weights).map((line) => `${name}/${line}`),
+                weights.map((one) => `${name}/${describePlannedChange(one, 'prove')}`),
               ),
             ].join('\n'),
       );

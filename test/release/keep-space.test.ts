@@ -38,6 +38,10 @@ describe('keep_space', () => {
     const first = await entryOf(workspace);
     await shift(workspace, 1e-4);
     await configure(workspace, { release: '1.1.0', keep_space: true });
+    await workspace.json(['plan']);
+    const { models } = (await workspace.json(['pack'])) as { models: { space?: string; weights: object[] }[] };
+    const unknown = { path: 'model.safetensors', default: true, space_change: 'unknown' };
+    assert.deepEqual([models[0]?.space, models[0]?.weights], [undefined, [unknown]], 'vectors must tell');
     await workspace.json(['release']);
     const entry = await entryOf(workspace);
     assert.notEqual(entry.fingerprints?.weights, first.fingerprints?.weights);
@@ -53,7 +57,9 @@ describe('keep_space', () => {
       /indices stay valid: the reference vectors of 1\.0\.0 come out within .*\(1 − cosine, 24 texts\)/,
     );
     assert.match(notes, /largest distance of vectors from those of 1\.0\.0, over 24 texts: model\.safetensors /);
-    assert.match((await workspace.run(['plan'])).stdout, /alpha: largest distance of vectors from those of 1\.0\.0/);
+    const plan = (await workspace.run(['plan'])).stdout;
+    assert.match(plan, /alpha: largest distance of vectors from those of 1\.0\.0/);
+    assert.match(plan, /alpha, model\.safetensors \(default\): indices stay valid/);
     assert.equal((await vectorsAt(workspace)).sets[0]?.space, first.embedding?.space);
 
     // What comes after with the same fingerprints goes on having the evidence.

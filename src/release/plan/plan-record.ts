@@ -20,7 +20,7 @@ export interface PlannedWeights {
   readonly path: string;
   readonly default?: true;
   readonly was?: string;
-  /** `unknown`: the file is there, and only packing tells what is in it. */
+  /** `unknown`: only packing tells what is in the file, or vectors whether the space is kept. */
   readonly space_change: 'same' | 'changes' | 'gone' | 'new' | 'unknown';
 }
 

@@ -4,8 +4,9 @@ import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { weightsAfter } from '../../model/version-rules.ts';
 import { describePlace, describeWeightsChanges, weightsChanges } from '../../model/weights-changes.ts';
 import { weightFormatOf } from '../../weights/read-weights.ts';
-import { readPackRecord } from '../pack/pack-record.ts';
+import { type PackRecord, readPackRecord } from '../pack/pack-record.ts';
 import { archiveForm, sourceState } from '../pack/source-state.ts';
+import { requireVectors } from '../prove/vectors-of-model.ts';
 import type { Workspace } from '../workspace.ts';
 import type { PlannedModel, PlannedWeights } from './plan-record.ts';
 
@@ -25,7 +26,11 @@ export async function plannedWeights(
   const record = await readPackRecord(name, workspace).catch(() => undefined);
   const state = record && (await sourceState(name, files, record.facts.weights, archiveForm(config, workspace)));
   if (record !== undefined && record.made_from === state) {
-    return weightsChanges(previous, weightsAfter(previous, record));
+    const model = config.models[name];
+    const proved =
+      model?.reference && (await requireVectors(model, record, previous, workspace).catch(() => undefined));
+    if (proved) return weightsChanges(previous, proved.spaces.weights);
+    return weightsByFingerprints(previous, record, model?.keep_space);
   }
   const { weights = [] } = previous;
   const here = new Set(files.map(({ path }) => path));
@@ -39,6 +44,20 @@ export async function plannedWeights(
 }
 
 /**
+ * The same of a packed model, before it is proved: whether a space that is to be kept is, vectors
+ * must tell.
+ */
+export function weightsByFingerprints(
+  previous: ManifestModel,
+  record: PackRecord,
+  keepSpace = false,
+): readonly PlannedWeights[] {
+  return weightsChanges(previous, weightsAfter(previous, record)).map((one) =>
+    keepSpace && one.space_change === 'changes' ? { ...one, space_change: 'unknown' } : one,
+  );
+}
+
+/**
  * Lines about models that had weights before. Where nothing is known yet of one, a line says so.
  */
 export function describePlannedWeights(models: readonly PlannedModel[]): readonly string[] {
@@ -47,13 +66,15 @@ export function describePlannedWeights(models: readonly PlannedModel[]): readonl
     if (weights.every(({ space_change }) => space_change === 'unknown')) {
       return [`${name}: \`pack\` will tell whether indices stay valid`];
     }
-    const lines = weights.map(({ space_change, ...place }) =>
-      space_change === 'unknown'
-        ? `${describePlace(place)}: \`pack\` will tell`
-        : describeWeightsChanges([{ ...place, space_change }]).join(),
-    );
-    return lines.map((line) => `${name}, ${line}`);
+    return weights.map((one) => `${name}, ${describePlannedChange(one, 'pack')}`);
   });
+}
+
+/** `onnx/model.onnx: indices must be rebuilt`; where it is unknown, the step that will tell. */
+export function describePlannedChange({ space_change, ...place }: PlannedWeights, step: string): string {
+  return space_change === 'unknown'
+    ? `${describePlace(place)}: \`${step}\` will tell`
+    : describeWeightsChanges([{ ...place, space_change }]).join();
 }
 
 function isSame({ space_change }: PlannedWeights): boolean {
