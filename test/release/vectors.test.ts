@@ -8,8 +8,10 @@ import type { AircherError } from '../../src/core/errors.ts';
 import { sha256 } from '../../src/core/hashing.ts';
 import { loadConfig } from '../../src/release/load-config.ts';
 import { requirePackRecord } from '../../src/release/pack/pack-record.ts';
+import { embedTexts } from '../../src/release/prove/embed-texts.ts';
 import { requireVectors } from '../../src/release/prove/vectors-of-model.ts';
 import { onnxFile, tensor } from '../fixtures/onnx-file.ts';
+import { createReleaseWorkspace } from '../fixtures/release-workspace.ts';
 import { configure, embed, entryOf, insideOf, refused, vectorsAt, vectorsScene } from './vectors-scene.ts';
 
 describe('reference vectors in a release', () => {
@@ -166,6 +168,38 @@ describe('the command that embeds', () => {
       await refused(workspace, ['manifest'], /alpha is not proved/);
     });
   }
+
+  it('is ended at its limit', { timeout: 120_000 }, async (t) => {
+    const workspace = await createReleaseWorkspace(t);
+    const model = {
+      name: 'alpha',
+      version: '1.0.0',
+      path: workspace.path('models/alpha'),
+      weights: 'model.safetensors',
+    };
+    const embedding = { kind: 'dense', max_tokens: null, pooling: null, similarity: null } as const;
+    const facts = { ...model, embedding: { ...embedding, prompts: {}, default_prompt_name: null } };
+    const texts = [{ id: 'a', text: 'x'.repeat(500_000), prompt: null }];
+    await assert.rejects(embedTexts(embed('never'), texts, facts, insideOf(workspace), 1500), {
+      code: 'invalid',
+      message: 'embedding with alpha 1.0.0, model.safetensors failed (not done after 2 s)',
+    });
+  });
+
+  it('that embeds the same model in another way than before is told', async (t) => {
+    const workspace = await vectorsScene(t);
+    await workspace.json(['release']);
+    await configure(workspace, { release: '1.0.1', reference: { command: embed('noise', '0.5') } });
+    await writeFile(workspace.path('models/alpha/README.md'), '---\nlicense: apache-2.0\n---\nOther words.\n');
+    for (const step of ['plan', 'pack']) await workspace.json([step]);
+    const normal = await workspace.run(['prove']);
+    assert.match(normal.stderr, /the model normalises/, 'so much noise is another length');
+    await configure(workspace, { release: '1.0.1', reference: { command: embed('noise', '0.005'), tolerance: 1e-6 } });
+    await workspace.json(['plan']);
+    const { exitCode, stderr } = await workspace.run(['prove']);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /alpha does what 1\.0\.0 did, by its fingerprints, but its vectors are up to [\d.e-]+ away/);
+  });
 
   it('gets the model and its weights by name, and no secret', { skip: process.platform === 'win32' }, async (t) => {
     const command = ['sh', '-c', 'env > seen; exec "$0" "$@"', ...embed()];

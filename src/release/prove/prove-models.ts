@@ -3,6 +3,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ReferenceVectors } from '../../contract/reference-vectors.ts';
 import { AircherError, integrityError } from '../../core/errors.ts';
+import { warn } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { runCommand } from '../../core/run-command.ts';
 import { removeTree, temporaryName } from '../../core/write-files.ts';
@@ -12,7 +13,7 @@ import { type PackedFile, type PackRecord, requirePackRecord } from '../pack/pac
 import { type Plan, packedModels } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
 import { modelEnvironment, type UnpackedModel } from './embed-texts.ts';
-import { type MeasuredChange, measuredChange } from './measured-change.ts';
+import { contradictionProblem, type MeasuredChange, measuredChange } from './measured-change.ts';
 import { type Proof, proofPath, writeProof } from './proof.ts';
 import { vectorsPath } from './vectors-file.ts';
 import { makeVectors } from './vectors-of-model.ts';
@@ -68,10 +69,13 @@ export async function proveModels(
       await removeTree(place);
     }
     await writeProof(record, { check: config.check, reference: model.reference?.command }, workspace);
+    const measured = vectors && (await measuredChange(planned, workspace));
+    const contradiction = measured && contradictionProblem(record, planned.previous, vectors, measured);
+    if (contradiction) warn(workspace, { file: workspace.configFile, ...contradiction });
     const reference = vectors && {
       texts: vectors.texts.length,
       weights: vectors.sets.map(({ weights }) => weights),
-      measured: await measuredChange(planned, workspace),
+      measured,
     };
     models.push({ name, version, file_count: record.files.length, ...(reference ? { reference } : {}) });
     workspace.onEvent?.({ type: 'done', task: 'prove', subject: name });
