@@ -51,7 +51,7 @@ const shownText = (most: number) =>
 export const referenceTextsField = z
   .array(
     z.looseObject({
-      id: shownText(200),
+      id: shownText(500),
       text: z.string().check(z.maxLength(limits.referenceTextLength, 'is too long')),
       prompt: z._default(z.nullable(z.string().check(z.maxLength(200))), null),
     }),

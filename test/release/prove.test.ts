@@ -4,14 +4,13 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
-import { readEnvironment } from '../../src/cli/read-environment.ts';
 import type { AircherError } from '../../src/core/errors.ts';
 import { sha256 } from '../../src/core/hashing.ts';
 import { runCommand } from '../../src/core/run-command.ts';
 import { requirePackRecord } from '../../src/release/pack/pack-record.ts';
 import { requireProof } from '../../src/release/prove/proof.ts';
-import type { Workspace } from '../../src/release/workspace.ts';
 import { createReleaseWorkspace, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
+import { insideOf } from './vectors-scene.ts';
 
 const skip = process.platform === 'win32' && 'process groups and shell scripts';
 
@@ -95,14 +94,7 @@ describe('prove', () => {
     const workspace = await packed(t);
     await workspace.json(['prove']);
     const path = workspace.path('release/alpha.proof.json');
-    const here: Workspace = {
-      configFile: 'manifests/release.json',
-      out: workspace.path('release'),
-      directory: workspace.directory,
-      environment: readEnvironment({}),
-      offline: false,
-      models: undefined,
-    };
+    const here = insideOf(workspace);
     const record = await requirePackRecord('alpha', '1.0.0', here);
     const refused = async (said: RegExp): Promise<void> =>
       await assert.rejects(
