@@ -3,8 +3,7 @@ import { hostKinds } from '../src/contract/fields.ts';
 import { manifestSchema } from '../src/contract/manifest.ts';
 import { releaseConfigSchema } from '../src/contract/release-config.ts';
 import { weightFormats } from '../src/contract/weights-field.ts';
-import { planSchema } from '../src/release/plan/plan-record.ts';
-import { measuredChangeSchema } from '../src/release/prove/measured-change.ts';
+import { measuredChangeSchema, planSchema } from '../src/release/plan/plan-record.ts';
 
 /**
  * Every document that a command prints with `--json`, by the command. Keys have one type and one

@@ -3,8 +3,7 @@ import { formatBytes } from '../../core/format.ts';
 import { markdownText } from '../../core/markdown.ts';
 import { sizeOnDisk } from '../../fetch/cache/wanted-weights.ts';
 import { describePlace, weightsChanges } from '../../model/weights-changes.ts';
-import type { PlannedModel } from '../plan/plan-record.ts';
-import type { MeasuredChange } from '../prove/measured-change.ts';
+import type { MeasuredChange, PlannedModel } from '../plan/plan-record.ts';
 
 /** A model in the notes. */
 export interface NotedModel {

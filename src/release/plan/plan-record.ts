@@ -11,7 +11,6 @@ import { AircherError, systemErrorCode } from '../../core/errors.ts';
 import type { Sha256 } from '../../core/hashing.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import type { LoadedConfig } from '../load-config.ts';
-import { type MeasuredChange, measuredChangeSchema } from '../prove/measured-change.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** What a new version means for an index that was made with these weights. */
@@ -23,6 +22,18 @@ export interface PlannedWeights {
   /** `unknown`: only packing tells what is in the file, or vectors whether the space is kept. */
   readonly space_change: 'same' | 'changes' | 'gone' | 'new' | 'unknown';
 }
+
+/**
+ * How far a version's vectors are from those of the last published version (`from`): how many texts
+ * both were tried on, and for the weights that both embedded them with, the largest 1 − cosine.
+ */
+export const measuredChangeSchema = z.strictObject({
+  from: z.string(),
+  texts: z.int(),
+  weights: z.array(z.strictObject({ path: z.string(), max_cosine_distance: z.number() })),
+});
+
+export type MeasuredChange = Readonly<z.infer<typeof measuredChangeSchema>>;
 
 /** One model of a plan. */
 export interface PlannedModel {

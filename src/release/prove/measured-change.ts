@@ -1,4 +1,3 @@
-import * as z from 'zod/mini';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { jsonPath } from '../../contract/problems-of.ts';
 import type { ReferenceVectors } from '../../contract/reference-vectors.ts';
@@ -6,23 +5,11 @@ import type { Problem } from '../../core/errors.ts';
 import { defaultWeights } from '../../model/fingerprints.ts';
 import { weightsAfter } from '../../model/version-rules.ts';
 import type { PackRecord } from '../pack/pack-record.ts';
-import type { PlannedModel } from '../plan/plan-record.ts';
+import type { MeasuredChange, PlannedModel } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
 import { compareVectors } from './compare-vectors.ts';
 import { lastVectors, readEarlierVectors } from './earlier-vectors.ts';
 import { readVectors } from './vectors-file.ts';
-
-/**
- * How far a version's vectors are from those of the last published version (`from`): how many texts
- * both were tried on, and for the weights that both embedded them with, the largest 1 − cosine.
- */
-export const measuredChangeSchema = z.strictObject({
-  from: z.string(),
-  texts: z.int(),
-  weights: z.array(z.strictObject({ path: z.string(), max_cosine_distance: z.number() })),
-});
-
-export type MeasuredChange = Readonly<z.infer<typeof measuredChangeSchema>>;
 
 /**
  * Of the vectors that `prove` wrote for a planned model; undefined where it wrote none yet, or
