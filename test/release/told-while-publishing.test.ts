@@ -11,7 +11,7 @@ describe('what a maintainer is told of a publication', () => {
     const run = await scene.start(['release']);
     assert.equal(run.exitCode, 0, String(run.stderr));
     for (const host of ['github', 'huggingface', 'mirror']) {
-      assert.match(String(run.stderr), new RegExp(`^ {2}${host}: \\d+ files to send, [\\d.]+ KB$`, 'm'));
+      assert.match(String(run.stderr), new RegExp(`^ {2}${host}: \\d+ files to send, [\\d.]+ [KM]B$`, 'm'));
       assert.match(String(run.stderr), new RegExp(`^ {2}${host}: alpha\\.tar\\.gz, [\\d.]+ KB$`, 'm'));
     }
     assert.ok(!String(run.stderr).includes('\u001b'));
