@@ -1,4 +1,4 @@
-import { artifactsOf } from '../../contract/artifacts.ts';
+import { artifactsOf, indexName } from '../../contract/artifacts.ts';
 import type { Manifest } from '../../contract/manifest.ts';
 
 /** Files at the root that every release has or may have. */
@@ -21,7 +21,8 @@ export function layoutOf(manifest: Manifest): ReadonlySet<string> {
   const paths = new Set(rootFiles);
   for (const [name, model] of Object.entries(manifest.models)) {
     for (const artifact of artifactsOf(name, model)) paths.add(artifact.name);
-    paths.add(`${name}.safetensors`);
+    // A manifest needn't tell of its indexes.
+    paths.add(indexName(name, model.format)).add(`${name}.safetensors`);
     for (const { path } of model.files ?? []) paths.add(`${name}/${path}`);
   }
   return paths;
