@@ -157,7 +157,7 @@ function exitCodeTable(): string {
   const rows: (readonly [number, string, string])[] = [
     [0, '', 'done'],
     ...Object.entries(exitCodes).map(([code, exit]) => [exit, `\`${code}\``, codeMeanings[code as ErrorCode]] as const),
-    [exitUpdatesFound, '', '`check-updates --exit-code` found updates'],
+    [exitUpdatesFound, '', '`check-updates --exit-code` found updates, `lock --check` other versions'],
     [exitLicenseForbids, '', '`check-license --commercial` found a licence that forbids it'],
   ];
   return table(

@@ -175,6 +175,22 @@ const verification = object({
     }),
   ),
 });
+const locked = object({
+  name: text,
+  from: maybe(text),
+  to: text,
+  tag: text,
+  wanted: texts,
+  space: maybe(sha256),
+  space_change: maybe(spaceChange),
+});
+const lockStatus = object({
+  ...installed,
+  tag: text,
+  status: one(['update', 'up-to-date', 'withdrawn', 'not-offered']),
+  available: maybe(text),
+  yanked: maybe(text),
+});
 const versionSwitch = { name: text, from: text, to: text, pinned: flag, ...spaceChanges };
 const prunable = object({
   kind: one(['version', 'partial-download', 'leftover']),
@@ -365,6 +381,8 @@ export const jsonDocuments = {
   'model install --dry-run': models(
     object({ ...installed, license: maybe(text), commercial_use: maybe(flag), plan: maybe(updatePlan) }),
   ),
+  'model lock': models(locked),
+  'model lock --check': models(lockStatus),
   'model list': models(listed),
   'model list --remote': object({ tag: maybe(text), models: list(offered) }),
   'model info': info,

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { chunkIndexSchema } from '../src/contract/chunk-index-schema.ts';
+import { lockFileSchema } from '../src/contract/lock-file.ts';
 import { manifestModelSchema, manifestSchema } from '../src/contract/manifest.ts';
 import { referenceVectorsSchema } from '../src/contract/reference-vectors.ts';
 import { releaseConfigSchema } from '../src/contract/release-config.ts';
@@ -9,6 +10,7 @@ import { jsonKeys } from './json-keys.ts';
 const documents = {
   release: { schema: releaseConfigSchema, title: 'release.json: what aircher-models releases' },
   manifest: { schema: manifestSchema, title: 'manifest.json: what a release offers' },
+  lock: { schema: lockFileSchema, title: 'models.lock: exactly which models a project uses' },
   index: { schema: chunkIndexSchema, title: 'Chunk index of a seekable tarball' },
   vectors: { schema: referenceVectorsSchema, title: 'Reference vectors of a model' },
 } as const;

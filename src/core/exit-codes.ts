@@ -12,7 +12,7 @@ export const exitCodes: Readonly<Record<ErrorCode, number>> = {
   interrupted: 130,
 };
 
-/** `check-updates --exit-code` found updates. */
+/** `check-updates --exit-code` found updates, `lock --check` other versions. */
 export const exitUpdatesFound = 10;
 /** `check-license --commercial` found a licence that forbids it. */
 export const exitLicenseForbids = 11;

@@ -36,6 +36,7 @@ const shapes = {
     offline: flag,
     release: text,
     allowDowngrade: flag,
+    lock: text,
     limitRate: z.optional(rateField),
     connections: count,
     http: anything,

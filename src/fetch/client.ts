@@ -10,6 +10,7 @@ import { type CacheLayout, cacheLayout } from './cache/layout.ts';
 import { locateCache } from './cache/locate.ts';
 import { type Preferences, readPreferences } from './cache/preferences.ts';
 import { huggingFaceCacheOf, isHubOffline, keptToken } from './hugging-face-home.ts';
+import type { ModelsLock } from './lock/read-lock.ts';
 import { mirrorCredentials } from './mirror-credentials.ts';
 import { parseRate } from './parse-rate.ts';
 
@@ -30,6 +31,8 @@ export interface Client {
   readonly offline: boolean;
   readonly release: string | undefined;
   readonly allowDowngrade: boolean;
+  /** Where one is given: what it says is installed, and nothing else. */
+  readonly lock: ModelsLock | undefined;
   /** `…/huggingface/hub`, where identical files may lie already. */
   readonly huggingFaceCache: string | undefined;
   /** Throws `remote` where the client is offline. */
@@ -39,14 +42,15 @@ export interface Client {
   close(): void;
 }
 
-export function createClient(options: ClientOptions = {}): Client {
+export function createClient(options: ClientOptions = {}, lock?: ModelsLock): Client {
   const env = options.env ?? {};
-  const namespace = options.namespace ?? baked.namespace;
+  const namespace = lock?.content.namespace ?? options.namespace ?? baked.namespace;
   const { cacheDir } = options;
   const layoutOf = (name: string): CacheLayout => cacheLayout(locateCache({ namespace: name, cacheDir, env }));
   const layout = layoutOf(namespace ?? defaultNamespace);
   const hasDirectory = Boolean(cacheDir || env.AIRCHER_CACHE_DIR);
-  const sources = options.manifestSources ?? words(env.AIRCHER_MANIFEST_URL) ?? baked.manifest_sources;
+  const sources =
+    options.manifestSources ?? lock?.content.sources ?? words(env.AIRCHER_MANIFEST_URL) ?? baked.manifest_sources;
   const offline = options.offline ?? (isSet(env.AIRCHER_OFFLINE) || isHubOffline(env));
   let http: Promise<Http> | undefined;
   let opened: Http | undefined;
@@ -67,10 +71,11 @@ export function createClient(options: ClientOptions = {}): Client {
     namespacesFile: hasDirectory ? undefined : join(layoutOf(defaultNamespace).state, 'namespaces.json'),
     sources,
     sourcesAreNamed: options.manifestSources !== undefined,
-    publicKeys: options.publicKeys ?? words(env.AIRCHER_PUBLIC_KEY) ?? baked.public_keys,
+    publicKeys: options.publicKeys ?? lock?.content.public_keys ?? words(env.AIRCHER_PUBLIC_KEY) ?? baked.public_keys,
     offline,
     release: options.release,
     allowDowngrade: options.allowDowngrade ?? false,
+    lock,
     huggingFaceCache: huggingFaceCacheOf(env),
     http: async () => {
       if (offline) {

@@ -58,7 +58,8 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
       (help ? stdout : stderr).write(text);
       return help ? 0 : exitCodes.usage;
     }
-    client = (await openClient(clientOptions(parsed.options, env), { signal })).client;
+    const lock = await command.lockFile?.(parsed.options);
+    client = (await openClient({ ...clientOptions(parsed.options, env), lock }, { signal })).client;
     await healCache(client.layout);
     const exitCode = await command.run({
       ...parsed,
@@ -136,7 +137,7 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
   }
   const progress = options.progress?.at(-1) ?? 'text';
   if (!['text', 'json'].includes(progress)) throw usageError(`--progress ${progress} is neither text nor json.`);
-  if ((options.weights?.length ?? 0) > 1) {
+  if ((options.weights?.length ?? 0) > 1 && command?.name !== 'lock') {
     throw usageError('--weights is given more than once.', 'Call once for each, or take all: --weights all');
   }
   return { help, command, models: command === undefined ? [] : parseOperands(command, operands), options };

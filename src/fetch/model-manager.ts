@@ -28,6 +28,7 @@ import { checkOptions } from './check-options.ts';
 import { type Client, createClient } from './client.ts';
 import { findOnDisk, installFrom } from './install/install-from.ts';
 import { installVersion } from './install/install-version.ts';
+import { installLocked } from './lock/install-locked.ts';
 import { findManifest } from './manifests/find-manifest.ts';
 import { resolveModel } from './manifests/resolve-model.ts';
 import { isPlaced, openClient } from './open-client.ts';
@@ -56,6 +57,8 @@ export class ModelManager {
     checkOptions('client', options);
     if (options.http !== undefined) checkOptions('http', options.http);
     this.#options = options;
+    // A lock file is read when it is needed.
+    if (options.lock !== undefined) return;
     const client = createClient(options);
     // Else the cache is known only when the sources are.
     if (isPlaced(client)) this.#client = client;
@@ -100,6 +103,11 @@ export class ModelManager {
    */
   async install(name: string, options: EnsureOptions = {}): Promise<InstallReport> {
     const client = await this.#open('version', options);
+    if (client.lock !== undefined) {
+      const { version: range, ...how } = options;
+      const locked = { ...how, range, makeCurrent: 'newer' } as const;
+      return describeInstall(client.layout, await installLocked(client, client.lock, name, locked));
+    }
     const resolved = await resolveModel(client, await findManifest(client, options), name, options.version, options);
     return describeInstall(client.layout, await installVersion(client, resolved, { ...options, makeCurrent: 'newer' }));
   }
@@ -111,6 +119,10 @@ export class ModelManager {
    */
   async installFrom(name: string, from: string, options: WeightsOptions = {}): Promise<EnsuredModel> {
     const client = await this.#open('weights', options);
+    if (client.lock !== undefined) {
+      const locked = { ...options, from, makeCurrent: 'newer' } as const;
+      return describeInstalled(client.layout, await installLocked(client, client.lock, name, locked));
+    }
     const [model] = await findOnDisk(client, from, [name], options);
     if (model === undefined) throw invalidError(`${from} has no ${name}.`);
     return describeInstalled(client.layout, await installFrom(client, model, options));

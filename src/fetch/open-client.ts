@@ -2,8 +2,10 @@ import { usageError } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
 import { showSource } from '../http/remote-error.ts';
 import type { ClientOptions } from './api.ts';
+import { baked } from './baked.ts';
 import { readNamespaces } from './cache/namespaces.ts';
 import { type Client, createClient } from './client.ts';
+import { readLock } from './lock/read-lock.ts';
 import { askSources, newestGood } from './manifests/ask-sources.ts';
 import { directoryName, noteNamespace } from './manifests/remember-manifest.ts';
 import { newTrust, readRootKeys } from './manifests/trust.ts';
@@ -21,10 +23,12 @@ export interface OpenedClient {
  * Makes a client, and finds its cache: by the options, else by the namespace of its sources'
  * manifest, so that all clients of one publisher share a cache. Which that is was noted when the
  * sources were last used; sources that are new here are asked once. Throws `usage` where no source
- * is named and those of several publishers were used.
+ * is named and those of several publishers were used, and as `readLock`.
  */
 export async function openClient(options: ClientOptions, context: RunContext): Promise<OpenedClient> {
-  const client = createClient(options);
+  const { lock: path, namespace: named = baked.namespace } = options;
+  const lock = path === undefined ? undefined : await readLock(path, named);
+  const client = createClient(options, lock);
   if (isPlaced(client)) return { client, settled: true };
   const namespace = await findNamespace(client, client.namespacesFile ?? '', context);
   if (!namespace) return { client, settled: namespace === '' || client.sources.length === 0 };

@@ -126,6 +126,11 @@ export function trustedCommentFault(comment: string): string | undefined {
   return undefined;
 }
 
+/** Whether a trusted comment, as we write it, names this release. */
+export function commentNamesRelease(trustedComment: string, tag: string): boolean {
+  return trustedComment.split('\t').includes(`release:${tag}`);
+}
+
 /** What the signature is over: the message itself, or its BLAKE2b-512. */
 export function signedBytes(message: Uint8Array, prehashed: boolean): Uint8Array {
   return prehashed ? builtins.crypto.createHash('blake2b512').update(message).digest() : message;

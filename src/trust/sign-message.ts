@@ -16,10 +16,6 @@ export function trustedCommentOf(
   return facts.flatMap(([name, value]) => (value === undefined ? [] : [`${name}:${value}`])).join('\t');
 }
 
-export function commentNamesRelease(trustedComment: string, tag: string): boolean {
-  return trustedComment.split('\t').includes(`release:${tag}`);
-}
-
 /**
  * The text of a signature file over `message`, for `minisign -V` and `verifySignature`. The same
  * input makes the same bytes. `legacy` signs the message itself instead of its hash, as minisign

@@ -100,6 +100,9 @@ test('every command of the client prints with --json what its schema says', asyn
     'update alpha --plan',
   ])
     await run(line);
+  const lock = world.path('models.lock');
+  for (const line of [`lock alpha --lock ${lock}`, `lock --check --lock ${lock}`, `lock --update --lock ${lock}`])
+    await run(line);
   for (const line of ['update --all', 'verify', 'check-license', 'doctor', 'rollback alpha', 'update alpha'])
     await run(line);
   for (const line of ['pin alpha@1.1.0', 'unpin alpha', `export alpha --to ${world.path('exported')}`]) await run(line);

@@ -41,6 +41,7 @@ function documentName(args: readonly string[]): string {
   if (command === 'status' && next !== undefined && !next.startsWith('--')) return 'status TAG';
   if (command === 'model list' && args.includes('--remote')) return 'model list --remote';
   if (command === 'model install' && args.includes('--dry-run')) return 'model install --dry-run';
+  if (command === 'model lock' && args.includes('--check')) return 'model lock --check';
   if (command === 'model update' && args.includes('--plan')) return 'model update --plan';
   return command;
 }

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import type * as z from 'zod/mini';
 import type { jsonDocuments } from '../../scripts/json-documents.ts';
 import type * as api from '../../src/fetch/api.ts';
+import type { LockStatus } from '../../src/fetch/lock/check-lock.ts';
+import type { LockReport } from '../../src/fetch/lock/lock-models.ts';
 import type { ModelInfo } from '../../src/fetch/operations/describe-model.ts';
 import type { InstallPlan } from '../../src/fetch/operations/plan-install.ts';
 import type { SignReport } from '../../src/release/documents/sign-release.ts';
@@ -27,6 +29,8 @@ interface Reports {
   'status TAG': ReleaseStatus;
   'model install': api.Models<api.InstallReport>;
   'model install --dry-run': api.Models<InstallPlan>;
+  'model lock': api.Models<LockReport>;
+  'model lock --check': api.Models<LockStatus>;
   'model list': api.Models<api.ListedVersion>;
   'model list --remote': api.Offer;
   'model info': ModelInfo;

@@ -1,5 +1,6 @@
 import type { RunContext } from '../../core/events.ts';
 import type { Client } from '../client.ts';
+import { defaultLockPath } from '../lock/read-lock.ts';
 import type { Output } from '../render/output.ts';
 import type { ModelReference } from './model-reference.ts';
 
@@ -21,6 +22,9 @@ export const otherWeightsOptions: OptionSpecs = {
   '--weights PATH|FORMAT|all': 'these weights, or default, instead of those that are wanted of the version in use',
 };
 
+/** Of the commands that have to do with a lock file. */
+export const lockOptions: OptionSpecs = { '--lock FILE': `the lock file; default ${defaultLockPath}` };
+
 /** One `aircher model …` command: how it is called, what it says of itself, what it does. */
 export interface Command {
   readonly name: string;
@@ -36,6 +40,8 @@ export interface Command {
   /** What the command does, by what stands behind its name. */
   readonly examples: Readonly<Record<string, string>>;
   readonly options?: OptionSpecs;
+  /** The lock file that the client goes by, where these options name one. */
+  lockFile?(options: OptionValues): Promise<string | undefined>;
   /** Answers with the exit code where that isn't 0. */
   run(call: CommandCall): Promise<number | undefined>;
 }

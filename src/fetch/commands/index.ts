@@ -7,6 +7,7 @@ import { exportCommand } from './export.ts';
 import { infoCommand } from './info.ts';
 import { installCommand } from './install.ts';
 import { listCommand } from './list.ts';
+import { lockCommand } from './lock.ts';
 import { pathCommand } from './path.ts';
 import { pinCommand, unpinCommand } from './pin.ts';
 import { pruneCommand } from './prune.ts';
@@ -39,6 +40,7 @@ export const commands: readonly Command[] = [
   infoCommand,
   pathCommand,
   installCommand,
+  lockCommand,
   checkUpdatesCommand,
   updateCommand,
   verifyCommand,

@@ -3,6 +3,7 @@ import { formatBytes } from '../../core/format.ts';
 import type { InstallReport } from '../api.ts';
 import { readInstalled, recordOf } from '../cache/installed.ts';
 import { findOnDisk, installFrom } from '../install/install-from.ts';
+import { defaultLockPath } from '../lock/read-lock.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { spaceChanges } from '../operations/describe-changes.ts';
@@ -10,7 +11,7 @@ import { describeInstall } from '../operations/describe-install.ts';
 import { eachModel } from '../operations/each-model.ts';
 import { makePresent } from '../operations/make-present.ts';
 import { type InstallPlan, planInstall } from '../operations/plan-install.ts';
-import { type Command, type CommandCall, weightsOptions } from './command.ts';
+import { type Command, type CommandCall, lockOptions, weightsOptions } from './command.ts';
 import { type ModelReference, refuseVersion } from './model-reference.ts';
 import { tellInstalled, tellSpace } from './tell.ts';
 
@@ -25,19 +26,31 @@ export const installCommand: Command = {
     '--from /media/usb/models': 'everything that `export` or a mirror’s folder has, without a network',
     '--from ~/Downloads/gte-large.tar.gz': 'a tarball, with the release’s manifest.json beside it',
     "'gte-large@^1.0.0' --limit-rate 5MB": 'the newest 1.x, at 5 MB a second',
+    '--frozen': 'all that models.lock has, and exactly that',
   },
   options: {
     ...weightsOptions,
     '--from DIR-or-FILE': 'from a folder or a tarball, without a network',
     '--dry-run': 'show licence and bytes, install nothing',
+    '--frozen': 'what the lock file says; no manifest source is asked',
+    ...lockOptions,
+  },
+  async lockFile({ frozen, lock }) {
+    if (frozen === undefined && lock !== undefined) throw usageError('--lock goes with --frozen.');
+    return frozen && (lock?.at(-1) ?? defaultLockPath);
   },
   async run(call) {
     const { client, models, names, options, output, context } = call;
     const from = options.from?.at(-1);
     const weights = options.weights?.at(-1);
-    if (from !== undefined) {
-      if (options['dry-run'])
-        throw usageError('--dry-run goes with a network alone.', 'Leave out --from, or --dry-run.');
+    const isFrozen = client.lock !== undefined;
+    if (options['dry-run'] && (from !== undefined || isFrozen)) {
+      throw usageError(
+        '--dry-run goes with a network alone.',
+        `Leave out ${isFrozen ? '--frozen' : '--from'}, or --dry-run.`,
+      );
+    }
+    if (from !== undefined && !isFrozen) {
       models.forEach(refuseVersion);
       const found = await findOnDisk(client, from, names, context);
       const reports = await eachModel(found, context, async (model) => {
@@ -48,12 +61,14 @@ export const installCommand: Command = {
       output.document({ models: reports });
       return;
     }
-    if (models.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
+    const all = Object.keys(client.lock?.content.models ?? {}).map((name) => ({ name, range: undefined }));
+    const wanted = models.length > 0 ? models : all;
+    if (wanted.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
     let good: Promise<GoodManifest> | undefined;
     const manifest = (): Promise<GoodManifest> => (good ??= findManifest(client, context));
     const reports = options['dry-run']
-      ? await eachModel(models, context, (model) => showPlan(call, model, manifest))
-      : await eachModel(models, context, (model) => install(call, model, manifest));
+      ? await eachModel(wanted, context, (model) => showPlan(call, model, manifest))
+      : await eachModel(wanted, context, (model) => install(call, model, manifest));
     output.document({ models: reports });
   },
 };
@@ -84,7 +99,12 @@ async function install(
 ): Promise<InstallReport> {
   const before = await readInstalled(client.layout, name);
   const previous = recordOf(before, before?.current);
-  const how = { ...context, weights: options.weights?.at(-1), makeCurrent: 'newer' } as const;
+  const how = {
+    ...context,
+    weights: options.weights?.at(-1),
+    from: options.from?.at(-1),
+    makeCurrent: 'newer',
+  } as const;
   const installation = await makePresent(client, name, range, manifest, how);
   const { version, record, wanted, current } = installation;
   const report = describeInstall(client.layout, installation);

@@ -9,7 +9,7 @@ import { fileSize, isFile, readBoundedFile } from '../../core/read-files.ts';
 import { isDirectory } from '../cache/installed.ts';
 import type { Wanted } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
-import type { GoodManifest } from '../manifests/good-manifest.ts';
+import type { KnownManifest } from '../manifests/good-manifest.ts';
 import { localManifests } from '../manifests/local-manifests.ts';
 import { modelEntry, type ResolvedModel } from '../manifests/resolve-model.ts';
 import { warnIfWithdrawn, withdrawalBy } from '../manifests/withdrawal.ts';
@@ -29,7 +29,7 @@ export async function findOnDisk(
   context: RunContext,
 ): Promise<readonly ModelOnDisk[]> {
   const isFolder = await isDirectory(from);
-  if (!isFolder && !(await isFile(from))) throw invalidError(`${from} is neither a folder nor a file that is there.`);
+  if (!isFolder && !(await isFile(from))) throw notThere(from);
   const manifests = await localManifests(client, isFolder ? from : dirname(from), context);
   if (manifests.length === 0) {
     throw invalidError(
@@ -37,13 +37,25 @@ export async function findOnDisk(
       'Put its manifest.json (and .minisig) beside it, or name it by --manifest FILE.',
     );
   }
-  const found = isFolder
-    ? await findInFolder(from, manifests, names)
-    : [await findArchive(from, manifests, names, context)];
-  return found.map((piece) => {
+  return (await findPieces(from, manifests, names, context)).map((piece) => {
     const { name, version } = piece.resolved;
     return { ...piece, name, yanked: manifests.map((good) => withdrawalBy(good, name, version)).find(Boolean) };
   });
+}
+
+async function findPieces(
+  from: string,
+  manifests: readonly KnownManifest[],
+  names: readonly string[],
+  context: RunContext,
+): Promise<readonly Piece[]> {
+  if (await isDirectory(from)) return findInFolder(from, manifests, names);
+  if (await isFile(from)) return [await findArchive(from, manifests, names, context)];
+  throw notThere(from);
+}
+
+function notThere(from: string): AircherError {
+  return invalidError(`${from} is neither a folder nor a file that is there.`);
 }
 
 /**
@@ -59,9 +71,20 @@ export async function installFrom(
   const { weights, ...context } = options;
   const { resolved, archive, folder } = model;
   warnIfWithdrawn(model.name, resolved.version, model.yanked, context);
-  const fill = archive ? fillFromArchive(model, archive, context) : fillFromFolder(model, context);
+  const fill = fillFromPiece(model, context);
   const kept = archive ? undefined : await weightsIn(folder, resolved);
   return installVersion(client, resolved, { ...context, makeCurrent: 'newer', weights, kept, fill });
+}
+
+/**
+ * What brings a model from a disk, by an entry that is known already; looked for there when it is
+ * needed. Throws `invalid` where the disk doesn't have it.
+ */
+export function fillFrom(from: string, known: KnownManifest, name: string, context: RunContext): FillStaging {
+  return async (...staging) => {
+    const [piece] = await findPieces(from, [known], [name], context);
+    return fillFromPiece(piece!, context)(...staging);
+  };
 }
 
 /** Which weights the folder has all files of; undefined where it has none. */
@@ -91,7 +114,7 @@ export interface ModelOnDisk extends Piece {
 
 async function findInFolder(
   from: string,
-  manifests: readonly GoodManifest[],
+  manifests: readonly KnownManifest[],
   names: readonly string[],
 ): Promise<Piece[]> {
   const wanted = names.length > 0 ? names : manifests.flatMap((good) => Object.keys(good.manifest.models));
@@ -118,7 +141,7 @@ async function findInFolder(
 
 async function findArchive(
   from: string,
-  manifests: readonly GoodManifest[],
+  manifests: readonly KnownManifest[],
   names: readonly string[],
   context: RunContext,
 ): Promise<Piece> {
@@ -156,7 +179,7 @@ function wrongArchive(
   );
 }
 
-function resolvedFrom(good: GoodManifest, name: string): ResolvedModel {
+function resolvedFrom(good: KnownManifest, name: string): ResolvedModel {
   const entry = modelEntry(good, name);
   return { name, version: entry.version, entry, from: good };
 }
@@ -203,6 +226,10 @@ async function hashArchive(
   const found = await hashFile(path, { signal: context.signal, onBytes });
   context.onEvent?.({ type: 'done', task: 'verify', subject });
   return found.sha256;
+}
+
+function fillFromPiece(piece: Piece, context: RunContext): FillStaging {
+  return piece.archive ? fillFromArchive(piece, piece.archive, context) : fillFromFolder(piece, context);
 }
 
 function fillFromArchive({ resolved, isChecked, folder }: Piece, archive: string, context: RunContext): FillStaging {

@@ -9,7 +9,7 @@ import { showSource } from '../../http/remote-error.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
 import { list } from '../cache/records.ts';
-import type { GoodManifest } from './good-manifest.ts';
+import type { GoodManifest, KnownManifest } from './good-manifest.ts';
 
 /** What is remembered with the newest manifest that was accepted. */
 export interface AcceptedState {
@@ -73,7 +73,8 @@ export async function writeAccepted(layout: CacheLayout, found: GoodManifest, st
  * Keeps a manifest's bytes and signature under their digest, as long as an installed version or the
  * newest acceptance names it.
  */
-export async function keepManifest(layout: CacheLayout, good: GoodManifest): Promise<void> {
+export async function keepManifest(layout: CacheLayout, good: KnownManifest): Promise<void> {
+  if (good.bytes === undefined) return;
   const path = manifestPath(layout, good.sha256);
   if (good.signature) await writeFileAtomically(`${path}.minisig`, good.signature);
   if (!(await exists(path))) await writeFileAtomically(path, good.bytes);

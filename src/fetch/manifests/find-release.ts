@@ -8,27 +8,29 @@ import type { Client } from '../client.ts';
 import { fetchRelease, tagPrefixOf } from '../sources/fetch-release.ts';
 import { checkExpiry } from './check-expiry.ts';
 import { releaseVersion } from './compare-releases.ts';
-import { firstGood, type GoodManifest } from './good-manifest.ts';
-import { openManifest, readTrust } from './trust.ts';
+import { firstGood, type GoodManifest, type KnownManifest } from './good-manifest.ts';
+import { newTrust, openManifest, readRootKeys, readTrust } from './trust.ts';
 
 /**
  * The manifest of a release named by tag or version (`newest` is undefined where there are
  * prereleases only). One that the newest manifest lists is trusted by the digest there, and its own
  * age, expiry and keys don't count; any other (a prerelease) must be signed like a new one, where
- * keys are trusted.
+ * keys are trusted. `locked`: somebody knows its digest, so that its age doesn't count, and the keys
+ * that were given are those of its time.
  */
 export async function findRelease(
   client: Client,
   newest: GoodManifest | undefined,
   release: string,
   context: RunContext,
+  locked = false,
 ): Promise<GoodManifest> {
   if (newest !== undefined && names(release, newest.manifest.release)) return newest;
   for (const model of Object.values(newest?.manifest.models ?? {})) {
     const published = model.published_versions?.find((version) => names(release, version.release));
     if (newest && published) return fetchPublished(client, newest, published, context);
   }
-  return fetchUnlisted(client, tagPrefixOf(newest?.manifest.release), release, context);
+  return fetchUnlisted(client, tagPrefixOf(newest?.manifest.release), release, context, locked);
 }
 
 /**
@@ -37,7 +39,7 @@ export async function findRelease(
  */
 export async function fetchPublished(
   client: Client,
-  newest: GoodManifest,
+  newest: KnownManifest,
   published: PublishedVersion,
   context: RunContext,
 ): Promise<GoodManifest> {
@@ -62,9 +64,10 @@ async function fetchUnlisted(
   tagPrefix: string | undefined,
   release: string,
   context: RunContext,
+  locked: boolean,
 ): Promise<GoodManifest> {
   const http = await client.http();
-  const trust = await readTrust(client, {});
+  const trust = locked ? newTrust(await readRootKeys(client.publicKeys)) : await readTrust(client, {});
   const ask = async (source: string): Promise<GoodManifest> => {
     const found = openManifest(client, trust, await fetchRelease(source, release, { http, tagPrefix, ...context }));
     const { release: itself } = found.manifest;
@@ -73,7 +76,7 @@ async function fetchUnlisted(
     if (itself !== undefined && !names(release, itself)) {
       throw integrityError(`${found.url}: the manifest is of ${itself}, not of ${release}`);
     }
-    checkExpiry(found.manifest);
+    if (!locked) checkExpiry(found.manifest);
     return found;
   };
   return firstGood(

@@ -3,10 +3,11 @@ import { AircherError, type Problem, toAircherError } from '../../core/errors.ts
 import type { RunContext } from '../../core/events.ts';
 import { isMissing } from '../../http/remote-error.ts';
 
-/** A manifest that may be relied on. */
-export interface GoodManifest {
+/** A manifest that may be relied on, or what a lock file has of one. */
+export interface KnownManifest {
   readonly manifest: Manifest;
-  readonly bytes: Buffer;
+  /** Undefined where a lock file has it: then `manifest` holds no more than one entry. */
+  readonly bytes: Buffer | undefined;
   readonly sha256: string;
   readonly signature: Buffer | undefined;
   /** Where it was: a URL or a file. */
@@ -22,6 +23,10 @@ export interface GoodManifest {
    * newer one.
    */
   readonly unconfirmed?: AircherError;
+}
+
+export interface GoodManifest extends KnownManifest {
+  readonly bytes: Buffer;
 }
 
 /**

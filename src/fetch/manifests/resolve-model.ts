@@ -5,7 +5,7 @@ import { integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Client } from '../client.ts';
 import { fetchPublished } from './find-release.ts';
-import type { GoodManifest } from './good-manifest.ts';
+import type { KnownManifest } from './good-manifest.ts';
 import { warnIfWithdrawn, withdrawalBy } from './withdrawal.ts';
 
 /** One version of one model that can be had, and its entry. */
@@ -14,7 +14,7 @@ export interface ResolvedModel {
   readonly version: string;
   readonly entry: ManifestModel;
   /** The manifest that the entry is from. */
-  readonly from: GoodManifest;
+  readonly from: KnownManifest;
 }
 
 /**
@@ -25,7 +25,7 @@ export interface ResolvedModel {
  */
 export async function resolveModel(
   client: Client,
-  good: GoodManifest,
+  good: KnownManifest,
   name: string,
   range: string | undefined,
   context: RunContext,
@@ -41,14 +41,30 @@ export async function resolveModel(
   throw integrityError(`${from.url}: has ${name} ${old.version} instead of ${version}`);
 }
 
-/**
- * The version that an update goes to; undefined where the model, or each of its versions, isn't
- * offered any more.
- */
-export function newestOffered(good: GoodManifest, name: string): string | undefined {
+/** What is offered in the place of a version. */
+export interface OfferedInstead {
+  /** `update`: `available` takes its place. Whatever else it is: the version stays. */
+  readonly status: 'update' | 'up-to-date' | 'withdrawn' | 'not-offered';
+  /**
+   * The newest version in the range; undefined where the model, or each such version, isn't offered
+   * any more.
+   */
+  readonly available: string | undefined;
+  /** Why the version was withdrawn, where it was. */
+  readonly yanked: string | undefined;
+}
+
+/** A version that is offered and newer takes the place of another; of a withdrawn one, any does. */
+export function offeredInstead(good: KnownManifest, name: string, version: string, range?: string): OfferedInstead {
   const { models } = good.manifest;
   const entry = Object.hasOwn(models, name) ? models[name] : undefined;
-  return entry && choose(good, name, entry, undefined)?.version;
+  const available = entry && choose(good, name, entry, range)?.version;
+  const yanked = withdrawalBy(good, name, version);
+  if (available !== undefined && (semver.gt(available, version) || (available !== version && yanked !== undefined))) {
+    return { status: 'update', available, yanked };
+  }
+  const status = yanked !== undefined ? 'withdrawn' : available === undefined ? 'not-offered' : 'up-to-date';
+  return { status, available, yanked };
 }
 
 /**
@@ -56,7 +72,7 @@ export function newestOffered(good: GoodManifest, name: string): string | undefi
  * where none fits.
  */
 function choose(
-  good: GoodManifest,
+  good: KnownManifest,
   name: string,
   entry: ManifestModel,
   range: string | undefined,
@@ -74,7 +90,7 @@ function choose(
  * A model's entry. Throws `invalid`, naming the nearest model, where the manifest has none of that
  * name.
  */
-export function modelEntry(good: GoodManifest, name: string): ManifestModel {
+export function modelEntry(good: KnownManifest, name: string): ManifestModel {
   const { models } = good.manifest;
   const entry = Object.hasOwn(models, name) ? models[name] : undefined;
   if (entry !== undefined) return entry;
@@ -93,7 +109,7 @@ function listed(names: readonly string[]): string {
   return names.slice(0, mostListed).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-function nothingFits(good: GoodManifest, name: string, entry: ManifestModel, range: string | undefined): never {
+function nothingFits(good: KnownManifest, name: string, entry: ManifestModel, range: string | undefined): never {
   const reason = (version: string): string | undefined => withdrawalBy(good, name, version);
   if (range === undefined) {
     throw invalidError(

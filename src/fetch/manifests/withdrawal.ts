@@ -1,6 +1,6 @@
 import type { Manifest } from '../../contract/manifest.ts';
 import { type RunContext, warn } from '../../core/events.ts';
-import type { GoodManifest } from './good-manifest.ts';
+import type { KnownManifest } from './good-manifest.ts';
 
 /** Why a version of a model was withdrawn; undefined where the manifest doesn't say that it was. */
 export function withdrawal({ yanked }: Pick<Manifest, 'yanked'>, name: string, version: string): string | undefined {
@@ -11,7 +11,11 @@ export function withdrawal({ yanked }: Pick<Manifest, 'yanked'>, name: string, v
  * The same by a manifest that may have been asked for by name: then what the newest one says counts
  * too.
  */
-export function withdrawalBy(good: GoodManifest, name: string, version: string): string | undefined {
+export function withdrawalBy(
+  good: Pick<KnownManifest, 'manifest' | 'withdrawnSince'>,
+  name: string,
+  version: string,
+): string | undefined {
   return withdrawal(good.manifest, name, version) ?? withdrawal({ yanked: good.withdrawnSince }, name, version);
 }
 

@@ -1,12 +1,10 @@
-import * as semver from '../../contract/versions.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { SpaceChanges, UpdateOptions, UpdateStatus } from '../api.ts';
 import { absentFiles, type InstalledModel } from '../cache/installed.ts';
 import { type Wanted, wantedOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
-import { newestOffered, type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
-import { withdrawalBy } from '../manifests/withdrawal.ts';
+import { offeredInstead, type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
 import { spaceChanges } from './describe-changes.ts';
 import { currentRecord } from './select-installed.ts';
 
@@ -42,11 +40,9 @@ export async function decideUpdate(
   const { name, current } = model;
   const record = currentRecord(model);
   const { entry, wanted: kept } = record;
-  const yanked = withdrawalBy(good, name, current);
-  const available = newestOffered(good, name);
-  const known = { available, yanked };
+  const { status: standing, ...known } = offeredInstead(good, name, current);
+  const { available } = known;
   const sameSpaces = spaceChanges(entry, entry, { wanted: kept, kept });
-  const isNewer = available !== undefined && semver.gt(available, current);
   if (available === current && weights !== undefined) {
     const wanted = wantedOf({ name, version: current, entry }, weights, kept);
     if (absentFiles(record, wanted).length > 0) {
@@ -54,9 +50,8 @@ export async function decideUpdate(
       return { ...known, status: 'update', next, wanted, space: sameSpaces };
     }
   }
-  if (available === undefined || !(isNewer || (available !== current && yanked !== undefined))) {
-    const status = yanked !== undefined ? 'withdrawn' : available === undefined ? 'not-offered' : 'up-to-date';
-    return { ...known, status, next: undefined, wanted: kept, space: sameSpaces };
+  if (available === undefined || standing !== 'update') {
+    return { ...known, status: standing, next: undefined, wanted: kept, space: sameSpaces };
   }
   const next = await resolveModel(client, good, name, available, context);
   const { pins } = await client.preferences();

@@ -2,6 +2,7 @@ import { type RunContext, warn } from '../../core/events.ts';
 import { incompleteFiles } from '../cache/installed.ts';
 import type { Client } from '../client.ts';
 import { type Installation, type InstallOptions, installedTarget, installVersion } from '../install/install-version.ts';
+import { installLocked } from '../lock/install-locked.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';
 import { findWanted } from './find-installed.ts';
@@ -10,15 +11,17 @@ import { findWanted } from './find-installed.ts';
  * Makes a model present, with the weights that are asked for: the version that is wanted here
  * (`findWanted`), repaired where files of it are missing or cut, brought back where it is gone;
  * where none is, the newest in the range that `manifest` offers. A release that is named
- * (`client.release`) decides alone. Throws as `findWanted`, `resolveModel`, `installVersion`.
+ * (`client.release`) decides alone, and so does a lock file, whose models may lie in `from`. Throws
+ * as `findWanted`, `resolveModel`, `installLocked`, `installVersion`.
  */
 export async function makePresent(
   client: Client,
   name: string,
   range: string | undefined,
   manifest: () => Promise<GoodManifest>,
-  options: RunContext & Pick<InstallOptions, 'makeCurrent' | 'weights'>,
+  options: RunContext & Pick<InstallOptions, 'makeCurrent' | 'weights'> & { readonly from?: string | undefined },
 ): Promise<Installation> {
+  if (client.lock !== undefined) return installLocked(client, client.lock, name, { ...options, range });
   const { makeCurrent, weights, ...context } = options;
   const wanted = client.release === undefined ? await findWanted(client, name, range, context) : undefined;
   const record = wanted?.record;

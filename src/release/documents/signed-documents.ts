@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { AircherError } from '../../core/errors.ts';
 import { readFileIfThere } from '../../core/read-files.ts';
-import { parsePublicKey, verifySignature } from '../../trust/minisign.ts';
-import { commentNamesRelease } from '../../trust/sign-message.ts';
+import { commentNamesRelease, parsePublicKey, verifySignature } from '../../trust/minisign.ts';
 import type { Workspace } from '../workspace.ts';
 import { checksumsName } from './write-checksums.ts';
 import type { WrittenManifest } from './write-manifest.ts';

@@ -4,13 +4,13 @@ import { AircherError } from '../../core/errors.ts';
 import { type Sha256, sha256 } from '../../core/hashing.ts';
 import type { PublishedTag } from '../../targets/target.ts';
 import {
+  commentNamesRelease,
   type PublicKey,
   parsePublicKey,
   parseSignature,
   signsTrustedComment,
   verifySignature,
 } from '../../trust/minisign.ts';
-import { commentNamesRelease } from '../../trust/sign-message.ts';
 import { countingKeys, namesKeys } from './counting-keys.ts';
 import type { ManifestCopy } from './holders.ts';
 

@@ -1,0 +1,87 @@
+import { parseChecksums } from '../../contract/checksums.ts';
+import { hostKinds } from '../../contract/fields.ts';
+import { limits } from '../../contract/limits.ts';
+import type { LockedClient } from '../../contract/lock-file.ts';
+import { integrityError, toAircherError } from '../../core/errors.ts';
+import { type RunContext, warn } from '../../core/events.ts';
+import type { Http } from '../../http/http-client.ts';
+import { commentNamesRelease, parsePublicKey, verifySignature } from '../../trust/minisign.ts';
+import type { Client } from '../client.ts';
+import type { GoodManifest } from '../manifests/good-manifest.ts';
+import { readTrust } from '../manifests/trust.ts';
+
+const clientName = 'aircher.mjs';
+const checksumsName = 'checksums.sha256';
+
+/**
+ * Where the release's client lies, and its digest by the release's checksums.sha256: signed by the
+ * manifest's keys, where there are any, and of this manifest. Undefined, with a warning, where no
+ * host has it.
+ */
+export async function findClientFile(
+  client: Client,
+  good: GoodManifest,
+  context: RunContext,
+): Promise<LockedClient | undefined> {
+  const { release = '' } = good.manifest;
+  const urls = siblingUrls(good, clientName);
+  const faults: string[] = [];
+  const { roots, announced } = await readTrust(client, context);
+  const keys = announced.length > 0 ? announced : roots;
+  for (const kind of hostKinds) {
+    const url = siblingUrls(good, checksumsName)[kind];
+    if (url === undefined) continue;
+    try {
+      const http = (await client.http()).namedBy(good, context);
+      const sha256 = await digestFrom(http, http.place(url, kind), good, keys, context);
+      return { release, sha256, download_urls: urls };
+    } catch (error) {
+      context.signal?.throwIfAborted();
+      faults.push(toAircherError(error).message);
+    }
+  }
+  const message = `its ${clientName} is not locked: ${faults.join('; ') || 'no host is known'}`;
+  warn(context, { file: good.url, message });
+  return undefined;
+}
+
+async function digestFrom(
+  http: Http,
+  url: string,
+  good: GoodManifest,
+  keys: readonly string[],
+  context: RunContext,
+): Promise<string> {
+  const get = async (address: string, maxBytes: number): Promise<Buffer> =>
+    (await http.document(address, { maxBytes, ...context })).bytes;
+  const bytes = await get(url, limits.manifestBytes);
+  if (keys.length > 0) {
+    const signature = await get(`${url}.minisig`, limits.signatureBytes);
+    const { trustedComment } = verifySignature(bytes, signature.toString(), keys.map(parsePublicKey));
+    if (!commentNamesRelease(trustedComment, good.manifest.release ?? '')) {
+      throw integrityError(`${url} is signed for another release`);
+    }
+  }
+  const sums = parseChecksums(bytes.toString(), url);
+  const sumOf = (name: string): string | undefined => sums.find((sum) => sum.name === name)?.sha256;
+  if (sumOf('manifest.json') !== good.sha256) throw integrityError(`${url} is of another manifest`);
+  const found = sumOf(clientName);
+  if (found === undefined) throw integrityError(`${url} names no ${clientName}`);
+  return found;
+}
+
+/**
+ * The addresses of a file of the manifest's release, by kind: beside its archives, or where those
+ * of an older release stand, under its own tag.
+ */
+function siblingUrls({ manifest }: GoodManifest, name: string): LockedClient['download_urls'] {
+  const { release = '', models } = manifest;
+  const found = hostKinds.flatMap((kind) => {
+    for (const { download_urls: urls, release: own = release } of Object.values(models)) {
+      const [before, behind] = urls[kind]?.split(`/${own}/`) ?? [];
+      if (before !== undefined && behind !== undefined) return [[kind, `${before}/${release}/${name}`]];
+    }
+    return [];
+  });
+  return Object.fromEntries(found);
+}

@@ -1,0 +1,130 @@
+import { formatLockFile, type LockedModel, type LockFile } from '../../contract/lock-file.ts';
+import { invalidError } from '../../core/errors.ts';
+import { type RunContext, warn } from '../../core/events.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
+import { showSource } from '../../http/remote-error.ts';
+import type { SpaceChange } from '../api.ts';
+import { type Wanted, wantedOf, weightsOf } from '../cache/wanted-weights.ts';
+import type { Client } from '../client.ts';
+import { findManifest } from '../manifests/find-manifest.ts';
+import type { GoodManifest } from '../manifests/good-manifest.ts';
+import { directoryName } from '../manifests/remember-manifest.ts';
+import { offeredInstead, resolveModel } from '../manifests/resolve-model.ts';
+import { readTrust } from '../manifests/trust.ts';
+import { spaceChanges } from '../operations/describe-changes.ts';
+import { findClientFile } from './find-client-file.ts';
+import { lockedModel, type ModelsLock } from './read-lock.ts';
+
+/** A model as it is locked now. */
+export interface LockReport {
+  readonly name: string;
+  /** The version that was locked before, where one was. */
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly tag: string;
+  readonly wanted: Wanted;
+  readonly space: string | undefined;
+  /** Of the weights that were locked before; undefined where none were. */
+  readonly space_change: SpaceChange | undefined;
+}
+
+/**
+ * Writes into the lock file at `path` the newest versions in the ranges, with `weights` (default:
+ * those that are locked, else the release's default). What else the file has stays. Where one model
+ * fails, nothing is written. Throws as `findManifest`, `resolveModel` and `wantedOf`, and `invalid`
+ * where the manifest names no namespace or release.
+ */
+export async function lockModels(
+  client: Client,
+  path: string,
+  models: readonly { readonly name: string; readonly range: string | undefined }[],
+  { weights = [], ...context }: RunContext & { readonly weights?: readonly string[] | undefined },
+): Promise<readonly LockReport[]> {
+  const good = await findManifest(client, context);
+  const locked: Record<string, LockedModel> = {};
+  for (const { name, range } of models) {
+    locked[name] = await lockOne(client, good, name, { range, weights, kept: before(client, name)?.weights }, context);
+  }
+  return writeLock(client, path, good, locked, context);
+}
+
+/**
+ * Does the same for models that are locked (default: all), in the ranges that they were locked with.
+ * A version never goes back, but from a withdrawn one.
+ */
+export async function updateLock(
+  client: Client,
+  { path, content }: ModelsLock,
+  names: readonly string[],
+  context: RunContext,
+): Promise<readonly LockReport[]> {
+  const good = await findManifest(client, context);
+  const locked: Record<string, LockedModel> = {};
+  for (const name of names.length > 0 ? names : Object.keys(content.models)) {
+    const known = lockedModel({ path, content }, name);
+    const { range, weights: kept, entry } = known;
+    const { status, available, yanked } = offeredInstead(good, name, entry.version, range);
+    // The same version may be listed by a newer release by now.
+    const isListed = status === 'update' || available === entry.version;
+    locked[name] = isListed ? await lockOne(client, good, name, { range, weights: [], kept }, context) : known;
+    if (status === 'update' || status === 'up-to-date') continue;
+    const fact = yanked === undefined ? 'is not offered any more' : `was withdrawn: ${yanked}`;
+    warn(context, { file: `${name}@${entry.version}`, message: `${fact}. It stays locked` });
+  }
+  return writeLock(client, path, good, locked, context);
+}
+
+async function lockOne(
+  client: Client,
+  good: GoodManifest,
+  name: string,
+  { range, weights, kept }: { range: string | undefined; weights: readonly string[]; kept: Wanted | undefined },
+  context: RunContext,
+): Promise<LockedModel> {
+  const resolved = await resolveModel(client, good, name, range, context);
+  const { entry, from } = resolved;
+  const asked = [...new Set(weights.flatMap((one) => wantedOf(resolved, one)))];
+  const wanted = asked.length > 0 ? asked : wantedOf(resolved, undefined, kept);
+  return {
+    range,
+    release: from.manifest.release ?? missing(from.url, 'release'),
+    manifest_sha256: from.sha256,
+    weights: [...wanted],
+    space: weightsOf(entry, wanted[0] ?? '')?.space ?? entry.embedding?.space,
+    entry,
+  };
+}
+
+async function writeLock(
+  client: Client,
+  path: string,
+  good: GoodManifest,
+  locked: Readonly<Record<string, LockedModel>>,
+  context: RunContext,
+): Promise<readonly LockReport[]> {
+  const { roots, announced } = await readTrust(client, context);
+  const content: LockFile = {
+    lock_version: 1,
+    namespace: directoryName(good.manifest) || missing(good.url, 'namespace'),
+    sources: client.sources.map(showSource),
+    // Keys that a manifest announced take the place of those that it was signed by.
+    public_keys: [...(announced.length > 0 ? announced : roots)],
+    client: await findClientFile(client, good, context),
+    models: { ...client.lock?.content.models, ...locked },
+  };
+  await writeFileAtomically(path, formatLockFile(content));
+  return Object.entries(locked).map(([name, { entry, release: tag, weights: wanted, space }]): LockReport => {
+    const old = before(client, name);
+    const space_change = old && spaceChanges(old.entry, entry, { wanted, kept: old.weights }).space_change;
+    return { name, from: old?.entry.version, to: entry.version, tag, wanted, space, space_change };
+  });
+}
+
+/** What was locked of a model when the command began. */
+function before({ lock }: Client, name: string): LockedModel | undefined {
+  return lock && Object.hasOwn(lock.content.models, name) ? lock.content.models[name] : undefined;
+}
+
+function missing(url: string, what: string): never {
+  throw invalidError(`${url}: names no ${what}, so that nothing of it can be locked.`, 'Tell whoever publishes it.');
+}
