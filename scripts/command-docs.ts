@@ -130,7 +130,7 @@ function describeClientCommand(command: ClientCommand): string[] {
     `### \`aircher model ${`${command.name} ${command.operands}`.trim()}\``,
     sentence(command.summary),
     command.aliases === undefined ? '' : `Also: ${command.aliases.map((alias) => `\`${alias}\``).join(', ')}.`,
-    command.details ?? '',
+    command.details === undefined ? '' : wrapped(command.details),
     command.options === undefined ? '' : specList(command.options),
     `\`\`\`text\n${lines.join('\n')}\n\`\`\``,
   ];

@@ -197,9 +197,9 @@ export interface ClientOptions {
   /** Accept an older manifest than the newest seen so far. */
   readonly allowDowngrade?: boolean | undefined;
   /**
-   * Path of a lock file (`models.lock`). `ensureModel`, `install` and `installFrom` then make present
-   * exactly what it says of a model, and ask no manifest source. Its namespace, and where no others
-   * are given its sources and keys, are the client's.
+   * Path of a lock file (`models.lock`). `ensureModel`, `install` and `installFrom` then make
+   * present exactly what it says of a model, and ask no manifest source. Its namespace, and where
+   * no others are given its sources and keys, are the client's.
    */
   readonly lock?: string | undefined;
   /** Bytes a second, or a text such as `'5MB'`. Default: the preferences file. */

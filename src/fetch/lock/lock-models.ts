@@ -49,8 +49,8 @@ export async function lockModels(
 }
 
 /**
- * Does the same for models that are locked (default: all), in the ranges that they were locked with.
- * A version never goes back, but from a withdrawn one.
+ * Does the same for models that are locked (default: all), in the ranges that they were locked
+ * with. A version never goes back, but from a withdrawn one.
  */
 export async function updateLock(
   client: Client,

@@ -15,8 +15,8 @@ import { newTrust, openManifest, readRootKeys, readTrust } from './trust.ts';
  * The manifest of a release named by tag or version (`newest` is undefined where there are
  * prereleases only). One that the newest manifest lists is trusted by the digest there, and its own
  * age, expiry and keys don't count; any other (a prerelease) must be signed like a new one, where
- * keys are trusted. `locked`: somebody knows its digest, so that its age doesn't count, and the keys
- * that were given are those of its time.
+ * keys are trusted. `locked`: somebody knows its digest, so that its age doesn't count, and the
+ * keys that were given are those of its time.
  */
 export async function findRelease(
   client: Client,
