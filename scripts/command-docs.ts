@@ -2,7 +2,7 @@ import type { Command as CommanderCommand, Option } from 'commander';
 import type { CommandDependencies } from '../src/cli/dependencies.ts';
 import { createProgram } from '../src/cli/program.ts';
 import type { ErrorCode } from '../src/core/errors.ts';
-import { exitCodes, exitLicenseForbids, exitUpdatesFound } from '../src/core/exit-codes.ts';
+import { exitCodes, exitUpdatesFound } from '../src/core/exit-codes.ts';
 import type { Command as ClientCommand, OptionSpecs } from '../src/fetch/commands/command.ts';
 import { commands, globalOptions } from '../src/fetch/commands/index.ts';
 import { namedFaults } from '../src/release/rehearse/named-faults.ts';
@@ -150,6 +150,7 @@ const codeMeanings: Readonly<Record<ErrorCode, string>> = {
   remote: 'a remote failed after retries, or is needed while offline',
   conflict: 'conflict or rights: published with other content, locked, token missing or without rights',
   machine: 'this machine: disk full, no permission, read-only',
+  license: 'a licence that the policy refuses ([what to do](client.md#licences))',
   interrupted: 'interrupted (Ctrl-C, SIGTERM); running the same command again goes on',
 };
 
@@ -158,7 +159,6 @@ function exitCodeTable(): string {
     [0, '', 'done'],
     ...Object.entries(exitCodes).map(([code, exit]) => [exit, `\`${code}\``, codeMeanings[code as ErrorCode]] as const),
     [exitUpdatesFound, '', '`check-updates --exit-code` found updates, `lock --check` other versions'],
-    [exitLicenseForbids, '', '`check-license --commercial` found a licence that forbids it'],
   ];
   return table(
     ['exit', 'error code', 'means'],

@@ -22,7 +22,17 @@ const texts = list(text);
 const one = z.enum;
 const target = z.enum(hostKinds);
 const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
-const code = one(['unexpected', 'usage', 'invalid', 'integrity', 'remote', 'conflict', 'machine', 'interrupted']);
+const code = one([
+  'unexpected',
+  'usage',
+  'invalid',
+  'integrity',
+  'remote',
+  'conflict',
+  'machine',
+  'license',
+  'interrupted',
+]);
 
 const problem = object({
   level: one(['error', 'warning']),
@@ -82,6 +92,7 @@ const listed = object({
   pinned: flag,
   size_bytes: number,
   ...facts,
+  accepted_licenses: texts,
   wanted: texts,
   weights_path: maybe(text),
   path: text,
@@ -205,6 +216,8 @@ const license = object({
   license: maybe(text),
   commercial_use: maybe(flag),
   license_path: maybe(text),
+  accepted_licenses: texts,
+  refused: maybe(text),
 });
 const finding = object({ what: text, status: one(['ok', 'warning', 'failed']), detail: text, hint: maybe(text) });
 

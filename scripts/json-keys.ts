@@ -3,6 +3,7 @@
  * lists equal.
  */
 export const jsonKeys: Readonly<Record<string, string>> = {
+  accepted_licenses: 'ids of licences that the user accepted for it',
   action: 'what the release does with the model: packs it, or carries the published entry forward',
   algorithm: 'of `hex`',
   allow_code: 'the model holds program code that loaders may run',
@@ -135,6 +136,7 @@ export const jsonKeys: Readonly<Record<string, string>> = {
   reason: 'why a model is packed or carried, or a version withdrawn',
   reference: 'the reference vectors of a model; left out where it has none',
   refill: 'hosts that were rebuilt, and need not have `base`',
+  refused: 'why the licence policy refuses it; left out where it does not',
   release: "the release's version",
   release_traffic: 'to and from each stand-in while releasing',
   releases: 'every release of any target, newest first',

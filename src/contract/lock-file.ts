@@ -10,6 +10,7 @@ import {
   tagField,
 } from './fields.ts';
 import { objectOf } from './json-values.ts';
+import { licensePolicySchema } from './license-policy.ts';
 import { limits } from './limits.ts';
 import { manifestModelSchema } from './manifest.ts';
 import { problemsOf } from './problems-of.ts';
@@ -27,6 +28,7 @@ const lockedModelSchema = z.strictObject({
   weights: z.array(z.string()).check(z.minLength(1, 'must not be empty')),
   /** Of the first of these weights. */
   space: z.optional(sha256Field),
+  accepted_licenses: z.optional(z.array(z.string())),
   entry: manifestModelSchema,
 });
 
@@ -42,6 +44,7 @@ export const lockFileSchema = z.strictObject({
   namespace: z.string().check(z.regex(namespacePattern, 'must be a namespace: 1 to 64 of a-z 0-9 . _ -')),
   sources: z.array(z.string()),
   public_keys: z.array(publicKeyField),
+  licenses: z.optional(licensePolicySchema),
   client: z.optional(lockedClientSchema),
   models: z.record(modelNameField, lockedModelSchema),
 });
@@ -69,7 +72,8 @@ export function parseLockFile(bytes: Uint8Array, file: string): LockFile {
   }
   const result = z.safeParse(lockFileSchema, json, { reportInput: true });
   if (result.success) return result.data;
-  const known = (path: readonly PropertyKey[]): readonly string[] =>
-    Object.keys([lockFileSchema, lockedClientSchema, lockedModelSchema][Math.min(path.length, 2)]!._zod.def.shape);
+  const inside = { client: lockedClientSchema, licenses: licensePolicySchema, models: lockedModelSchema };
+  const known = ([key]: readonly PropertyKey[]): readonly string[] =>
+    Object.keys((inside[key as keyof typeof inside] ?? lockFileSchema)._zod.def.shape);
   throw problemsError('invalid', `${file}: not a valid lock file`, problemsOf(result.error.issues, file, known));
 }

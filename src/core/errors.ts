@@ -8,6 +8,7 @@
  * - `remote`: a remote failed after retries, or is needed while offline
  * - `conflict`: published with other content, locked, token missing or without rights
  * - `machine`: disk full, no permission, read-only file system
+ * - `license`: a model's licence that the policy refuses
  * - `interrupted`: cancelled by a signal
  */
 export type ErrorCode =
@@ -18,6 +19,7 @@ export type ErrorCode =
   | 'remote'
   | 'conflict'
   | 'machine'
+  | 'license'
   | 'interrupted';
 
 /** One finding about one place, of which a check may report many in one run. */
@@ -76,6 +78,7 @@ export const integrityError = errorOf('integrity');
 export const remoteError = errorOf('remote');
 export const conflictError = errorOf('conflict');
 export const machineError = errorOf('machine');
+export const licenseError = errorOf('license');
 
 /**
  * `true` where `error` is an AircherError, of any copy of this class (packages and bundled apps

@@ -9,13 +9,12 @@ export const exitCodes: Readonly<Record<ErrorCode, number>> = {
   remote: 5,
   conflict: 6,
   machine: 7,
+  license: 11,
   interrupted: 130,
 };
 
 /** `check-updates --exit-code` found updates, `lock --check` other versions. */
 export const exitUpdatesFound = 10;
-/** `check-license --commercial` found a licence that forbids it. */
-export const exitLicenseForbids = 11;
 
 export function exitCodeOf(error: unknown): number {
   return exitCodes[toAircherError(error).code];

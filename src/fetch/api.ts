@@ -87,7 +87,7 @@ export declare class ModelManager {
   /** Writes into `to` what `installFrom` needs on a machine without a network. */
   export(name: string, to: string, options?: EnsureOptions): Promise<ExportReport>;
 
-  /** Licences of what is installed. */
+  /** Licences of what is installed, and what the policy says of them. */
   checkLicenses(names?: readonly string[]): Promise<Models<LicenseReport>>;
 
   /** What works and what doesn't. */
@@ -128,6 +128,7 @@ export declare function isAircherError(error: unknown, code?: ErrorCode): error 
  * - `remote`: a remote failed after retries, or is needed while offline
  * - `conflict`: token missing or without rights, or something else stands in the place
  * - `machine`: disk full, no permission, read-only file system
+ * - `license`: a model's licence that the policy refuses
  * - `interrupted`: cancelled by a signal
  */
 export type ErrorCode =
@@ -138,6 +139,7 @@ export type ErrorCode =
   | 'remote'
   | 'conflict'
   | 'machine'
+  | 'license'
   | 'interrupted';
 
 /** One finding about one place, of which a check may report many in one run. */
@@ -202,6 +204,11 @@ export interface ClientOptions {
    * no others are given its sources and keys, are the client's.
    */
   readonly lock?: string | undefined;
+  /**
+   * Ids of licences (`CC-BY-NC-4.0`) that are accepted though the policy of the preferences or of the
+   * lock file refuses them; kept with what is installed.
+   */
+  readonly acceptLicenses?: readonly string[] | undefined;
   /** Bytes a second, or a text such as `'5MB'`. Default: the preferences file. */
   readonly limitRate?: number | string | undefined;
   /** Connections at once. Default: the preferences file. */
@@ -443,6 +450,8 @@ export interface ListedVersion {
   /** On disk. */
   readonly size_bytes: number;
   readonly license: string | undefined;
+  /** Licences that were accepted for it; none where nobody was asked. */
+  readonly accepted_licenses: readonly string[];
   readonly dimensions: number | undefined;
   /** What was asked for: `default`, `all`, paths of weights. */
   readonly wanted: readonly string[];
@@ -655,6 +664,9 @@ export interface LicenseReport {
   readonly commercial_use: boolean | undefined;
   /** The licence's text, where the model brings it. */
   readonly license_path: string | undefined;
+  readonly accepted_licenses: readonly string[];
+  /** Why the policy refuses it; undefined where it doesn't, or there is none. */
+  readonly refused: string | undefined;
 }
 
 export interface DoctorReport {

@@ -37,6 +37,7 @@ const shapes = {
     release: text,
     allowDowngrade: flag,
     lock: text,
+    acceptLicenses: texts,
     limitRate: z.optional(rateField),
     connections: count,
     http: anything,

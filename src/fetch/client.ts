@@ -31,6 +31,8 @@ export interface Client {
   readonly offline: boolean;
   readonly release: string | undefined;
   readonly allowDowngrade: boolean;
+  /** Ids of licences that the user accepts, whatever policies say. */
+  readonly acceptLicenses: readonly string[];
   /** Where one is given: what it says is installed, and nothing else. */
   readonly lock: ModelsLock | undefined;
   /** `…/huggingface/hub`, where identical files may lie already. */
@@ -75,6 +77,7 @@ export function createClient(options: ClientOptions = {}, lock?: ModelsLock): Cl
     offline,
     release: options.release,
     allowDowngrade: options.allowDowngrade ?? false,
+    acceptLicenses: options.acceptLicenses ?? [],
     lock,
     huggingFaceCache: huggingFaceCacheOf(env),
     http: async () => {

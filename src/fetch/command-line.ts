@@ -189,6 +189,7 @@ function clientOptions(options: OptionValues, env: CommandEnvironment['env']): C
     release: options.release?.at(-1),
     offline: options.offline ? true : undefined,
     allowDowngrade: options['allow-downgrade'] !== undefined,
+    acceptLicenses: options['accept-license'],
     limitRate: rate,
     connections: numberOption(options, 'connections', 64),
     http: { userAgent: `aircher/${toolVersion}`, ...(options['allow-http'] && { allowInsecure: true }) },

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { type HostKind, hostKinds, modelNameField, versionField } from '../../contract/fields.ts';
+import { type LicensePolicy, licensePolicySchema } from '../../contract/license-policy.ts';
 import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
 import { problemsError, toAircherError } from '../../core/errors.ts';
@@ -18,7 +19,10 @@ const preferencesSchema = z.strictObject({
   connections: z.optional(
     z.int('must be a whole number').check(z.gte(1, 'must be at least 1'), z.lte(64, 'must be at most 64')),
   ),
+  licenses: z.optional(licensePolicySchema),
 });
+
+type PreferencesFile = z.infer<typeof preferencesSchema>;
 
 /** `config/model-preferences.json`. */
 export interface Preferences {
@@ -57,23 +61,37 @@ export async function readPreferences(layout: CacheLayout): Promise<Preferences>
  * current one, too.
  */
 export async function readPins(layout: CacheLayout, context: RunContext): Promise<Preferences['pins']> {
+  const pins = await readAlone(layout, 'pins', context).catch(() => undefined);
+  return Object.assign(Object.create(null), pins);
+}
+
+/**
+ * The licence policy alone, likewise. Where that can't be read, nobody knows what it refuses: throws
+ * `invalid`.
+ */
+export function readLicensePolicy(layout: CacheLayout, context: RunContext): Promise<LicensePolicy | undefined> {
+  return readAlone(layout, 'licenses', context);
+}
+
+async function readAlone<Key extends 'pins' | 'licenses'>(
+  layout: CacheLayout,
+  key: Key,
+  context: RunContext,
+): Promise<PreferencesFile[Key]> {
   try {
-    return (await readPreferences(layout)).pins;
+    return (await readContent(layout))[key];
   } catch (thrown) {
     const { code, message, hint, problems } = toAircherError(thrown);
     if (code !== 'invalid') throw thrown;
     const found = problems.length > 0 ? problems : [{ message, hint }];
     for (const problem of found) warn(context, problem);
-    return pinsAlone(await readFileIfThere(layout.preferences));
-  }
-}
-
-function pinsAlone(bytes: Buffer | undefined): Preferences['pins'] {
-  try {
-    const { pins } = z.parse(z.object({ pins: preferencesSchema.shape.pins }), JSON.parse(String(bytes)));
-    return Object.assign(Object.create(null), pins);
-  } catch {
-    return Object.create(null);
+    try {
+      const json = JSON.parse(String(await readFileIfThere(layout.preferences)));
+      const part: z.ZodMiniType = preferencesSchema.shape[key];
+      return z.parse(part, json[key]) as PreferencesFile[Key];
+    } catch {
+      throw thrown;
+    }
   }
 }
 
@@ -86,7 +104,7 @@ export async function writePin(layout: CacheLayout, name: string, version: strin
   await writeFileAtomically(layout.preferences, formatJson(content));
 }
 
-async function readContent(layout: CacheLayout): Promise<z.infer<typeof preferencesSchema>> {
+async function readContent(layout: CacheLayout): Promise<PreferencesFile> {
   const file = layout.preferences;
   const bytes = await readFileIfThere(file);
   if (bytes === undefined) return {};
@@ -96,6 +114,8 @@ async function readContent(layout: CacheLayout): Promise<z.infer<typeof preferen
   throw problemsError(
     'invalid',
     `${file} is not valid`,
-    problemsOf(result.error.issues, file, () => Object.keys(preferencesSchema._zod.def.shape)),
+    problemsOf(result.error.issues, file, ([inside]) =>
+      Object.keys((inside === 'licenses' ? licensePolicySchema : preferencesSchema)._zod.def.shape),
+    ),
   );
 }

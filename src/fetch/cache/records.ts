@@ -31,6 +31,8 @@ export interface InstallRecord {
   readonly local: boolean;
   /** What was asked for, at any time. An update brings it too. */
   readonly wanted: Wanted;
+  /** Licences that were accepted for it, against a policy or without one. */
+  readonly accepted_licenses?: readonly string[] | undefined;
   /** The files that are there. More may be wanted, where bringing them was interrupted. */
   readonly files: readonly InstalledFile[];
   /** The model's entry in the manifest that it was installed by. */

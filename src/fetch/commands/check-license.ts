@@ -1,4 +1,4 @@
-import { exitLicenseForbids } from '../../core/exit-codes.ts';
+import { exitCodes } from '../../core/exit-codes.ts';
 import { checkLicenses } from '../operations/check-licenses.ts';
 import type { Command } from './command.ts';
 import { showModels } from './show-models.ts';
@@ -6,20 +6,22 @@ import { showModels } from './show-models.ts';
 export const checkLicenseCommand: Command = {
   name: 'check-license',
   operands: '[NAME…]',
-  summary: 'licences of what is installed',
+  summary: 'licences of what is installed, and whether the policy allows them',
+  details: 'Exit code 11 where the policy of the preferences refuses one that nobody accepted.',
   examples: {
     '--commercial': 'for CI',
   },
-  options: { '--commercial': 'exit with 11 where a licence forbids commercial use' },
-  async run({ client, names, options, output }) {
-    const report = await checkLicenses(client, names);
+  options: { '--commercial': 'refuse those, too, that do not allow commercial use' },
+  async run({ client, names, options, output, context }) {
+    const more = options.commercial ? { commercial_only: true } : {};
+    const report = await checkLicenses(client, names, more, context);
     showModels(output, report, {
       VERSION: (model) => model.version,
       LICENCE: (model) => model.license,
       'COMMERCIAL USE': ({ commercial_use: allowed }) =>
         allowed ? 'allowed' : allowed === false ? 'FORBIDDEN' : 'not stated: read the licence',
+      REFUSED: (model) => model.refused,
     });
-    const forbidden = report.models.some((model) => model.commercial_use === false);
-    return options.commercial && forbidden ? exitLicenseForbids : 0;
+    return report.models.some((model) => model.refused !== undefined) ? exitCodes.license : 0;
   },
 };

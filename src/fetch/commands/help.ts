@@ -13,7 +13,7 @@ ${columns(Object.entries(globals))}
 More on one: ${program} help COMMAND. The word “model” may be left out.
 
 Exit codes: 0 done, 2 wrong usage, 3 invalid input or nothing of that name, 4 wrong bytes or signature, 5 a remote failed,
-6 conflict or rights, 7 this machine (disk, permissions), 130 interrupted.
+6 conflict or rights, 7 this machine (disk, permissions), 11 a licence that the policy refuses, 130 interrupted.
 `;
 }
 

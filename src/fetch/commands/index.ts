@@ -29,6 +29,7 @@ export const globalOptions: OptionSpecs = {
   '--connections N': 'connections at once at most',
   '--public-key KEY': 'accept only manifests signed by this minisign key (text or file); may be repeated',
   '--allow-downgrade': 'accept an older manifest than the newest seen',
+  '--accept-license ID': 'a licence that the policy would refuse; may be repeated',
   '--allow-http': 'allow plain http to other machines',
   '--cache-dir DIR': 'the cache; else AIRCHER_CACHE_DIR, else ~/.cache',
   '--no-color': 'no colours (as NO_COLOR)',

@@ -98,7 +98,7 @@ async function replaceFile(from: string, to: string): Promise<void> {
 /** Writes the record of a version, and keeps the manifest that it came with. */
 export async function recordVersion(
   layout: CacheLayout,
-  { name, version, entry, from }: ResolvedModel,
+  { name, version, entry, from, acceptedLicenses = [] }: ResolvedModel,
   { files, wanted }: Pick<VerifiedFiles, 'files' | 'wanted'>,
 ): Promise<InstallRecord> {
   const record: InstallRecord = {
@@ -110,6 +110,7 @@ export async function recordVersion(
     manifest_sha256: from.sha256,
     local: from.local,
     wanted,
+    ...(acceptedLicenses.length > 0 && { accepted_licenses: acceptedLicenses }),
     files,
     entry,
   };

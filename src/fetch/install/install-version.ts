@@ -25,6 +25,7 @@ import type { TransferReport } from '../transfer/types.ts';
 import { adoptOrSetAside, adoptVersion, isRight } from './adopt-directory.ts';
 import { addToVersion, commitVersion } from './commit-version.ts';
 import { planFiles } from './plan-files.ts';
+import { requireLicense } from './require-license.ts';
 import { openStaging, type Staging } from './staging.ts';
 
 export interface InstallOptions extends RunContext {
@@ -92,26 +93,30 @@ const maxRounds = 3;
 /**
  * Makes what is wanted of a version present: at once where it is, else by waiting for a process
  * that brings it, else by downloading it into a staging directory, every byte verified. A new
- * version appears by one rename; one that is there gains its missing files. Throws `remote`,
- * `integrity`, `machine`, `interrupted`, and as `wantedOf`; what was downloaded is kept for the
- * next try.
+ * version appears by one rename; one that is there gains its missing files. Throws `license`
+ * before anything is fetched, `remote`, `integrity`, `machine`, `interrupted`, and as `wantedOf`;
+ * what was downloaded is kept for the next try.
  */
 export async function installVersion(
   client: Client,
-  target: InstallTarget,
+  asked: InstallTarget,
   options: InstallOptions,
 ): Promise<Installation> {
   const { layout } = client;
-  const { name, version } = target;
+  const { name, version } = asked;
   await refuseOtherCase(layout, name);
-  const look = (model: InstalledModel | undefined) => whatIsThere(layout, target, model, options);
+  const look = (model: InstalledModel | undefined) => whatIsThere(layout, asked, model, options);
   for (let round = 1; ; round++) {
     const before = await readInstalled(layout, name);
     const there = await look(before);
     if (there.isComplete) {
       const { known: record, wanted } = there;
-      return settle(client, target, before, { record, wanted, outcome: 'present', transfer: undefined }, options);
+      return settle(client, asked, before, { record, wanted, outcome: 'present', transfer: undefined }, options);
     }
+    const target = {
+      ...asked,
+      acceptedLicenses: await requireLicense(client, { ...asked, entry: there.entry }, options),
+    };
     await prepareCache(layout);
     const isDone = async (): Promise<boolean> => (await look(await readInstalled(layout, name))).isComplete;
     const lock = await waitForModelLock(layout, name, isDone, options);

@@ -6,6 +6,7 @@ import { showSource } from '../../http/remote-error.ts';
 import type { SpaceChange } from '../api.ts';
 import { type Wanted, wantedOf, weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
+import { requireLicense } from '../install/require-license.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { directoryName } from '../manifests/remember-manifest.ts';
@@ -31,7 +32,7 @@ export interface LockReport {
 /**
  * Writes into the lock file at `path` the newest versions in the ranges, with `weights` (default:
  * those that are locked, else the release's default). What else the file has stays. Where one model
- * fails, nothing is written. Throws as `findManifest`, `resolveModel` and `wantedOf`, and `invalid`
+ * fails, nothing is written. Throws as `findManifest`, `resolveModel`, `wantedOf`, `requireLicense`, and `invalid`
  * where the manifest names no namespace or release.
  */
 export async function lockModels(
@@ -83,6 +84,7 @@ async function lockOne(
 ): Promise<LockedModel> {
   const resolved = await resolveModel(client, good, name, range, context);
   const { entry, from } = resolved;
+  const accepted = await requireLicense(client, resolved, context);
   const asked = [...new Set(weights.flatMap((one) => wantedOf(resolved, one)))];
   const wanted = asked.length > 0 ? asked : wantedOf(resolved, undefined, kept);
   return {
@@ -91,6 +93,7 @@ async function lockOne(
     manifest_sha256: from.sha256,
     weights: [...wanted],
     space: weightsOf(entry, wanted[0] ?? '')?.space ?? entry.embedding?.space,
+    ...(accepted.length > 0 && { accepted_licenses: [...accepted] }),
     entry,
   };
 }
@@ -109,6 +112,7 @@ async function writeLock(
     sources: client.sources.map(showSource),
     // Keys that a manifest announced take the place of those that it was signed by.
     public_keys: [...(announced.length > 0 ? announced : roots)],
+    licenses: client.lock?.content.licenses,
     client: await findClientFile(client, good, context),
     models: { ...client.lock?.content.models, ...locked },
   };

@@ -15,6 +15,8 @@ export interface ResolvedModel {
   readonly entry: ManifestModel;
   /** The manifest that the entry is from. */
   readonly from: KnownManifest;
+  /** Ids of licences that were accepted for it. */
+  readonly acceptedLicenses?: readonly string[];
 }
 
 /**

@@ -15,6 +15,7 @@ import type { Client } from '../client.ts';
 import { keepOnly } from '../install/commit-version.ts';
 import { copyFiles } from '../install/copy-files.ts';
 import { planFiles } from '../install/plan-files.ts';
+import { requireLicense } from '../install/require-license.ts';
 import { readKeptManifest } from '../manifests/accepted-manifest.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
@@ -43,6 +44,7 @@ export async function exportModel(
     ? await resolveInstalled(client, name, range, options)
     : await resolveOffered(client, name, range, options);
   const { version, entry, from, wanted } = resolved;
+  await requireLicense(client, resolved, context);
   const files = wantedFiles(entry, wanted);
   const manifest = join(to, 'manifest.json');
   const other = await readFileIfThere(manifest);

@@ -31,6 +31,7 @@ export async function listInstalled(client: Client, options: WeightsOptions = {}
         pinned: pins[name] === record.version,
         size_bytes: totalSize(record.files),
         license: record.entry.license,
+        accepted_licenses: record.accepted_licenses ?? [],
         dimensions: record.entry.embedding?.dimensions ?? undefined,
         wanted: record.wanted,
         ...describeWeights(client.layout, record, here),
