@@ -205,8 +205,8 @@ export interface ClientOptions {
    */
   readonly lock?: string | undefined;
   /**
-   * Ids of licences (`CC-BY-NC-4.0`) that are accepted though the policy of the preferences or of the
-   * lock file refuses them; kept with what is installed.
+   * Ids of licences (`CC-BY-NC-4.0`) that are accepted though the policy of the preferences or of
+   * the lock file refuses them; kept with what is installed.
    */
   readonly acceptLicenses?: readonly string[] | undefined;
   /** Bytes a second, or a text such as `'5MB'`. Default: the preferences file. */

@@ -66,8 +66,8 @@ export async function readPins(layout: CacheLayout, context: RunContext): Promis
 }
 
 /**
- * The licence policy alone, likewise. Where that can't be read, nobody knows what it refuses: throws
- * `invalid`.
+ * The licence policy alone, likewise. Where that can't be read, nobody knows what it refuses:
+ * throws `invalid`.
  */
 export function readLicensePolicy(layout: CacheLayout, context: RunContext): Promise<LicensePolicy | undefined> {
   return readAlone(layout, 'licenses', context);

@@ -115,7 +115,7 @@ export async function installVersion(
     }
     const target = {
       ...asked,
-      acceptedLicenses: await requireLicense(client, { ...asked, entry: there.entry }, options),
+      acceptedLicenses: await requireLicense(client, { ...asked, entry: there.entry }),
     };
     await prepareCache(layout);
     const isDone = async (): Promise<boolean> => (await look(await readInstalled(layout, name))).isComplete;

@@ -13,7 +13,10 @@ export interface LicenseRule {
 }
 
 /** What licences are held to: the policy of the preferences, and that of the lock file. */
-export async function licenseRules({ layout, lock }: Client, context: RunContext): Promise<readonly LicenseRule[]> {
+export async function licenseRules(
+  { layout, lock }: Client,
+  context: RunContext = {},
+): Promise<readonly LicenseRule[]> {
   const licenses = await readLicensePolicy(layout, context);
   return [
     ...(licenses ? [{ file: layout.preferences, policy: licenses }] : []),
@@ -22,14 +25,13 @@ export async function licenseRules({ layout, lock }: Client, context: RunContext
 }
 
 /**
- * Refuses a model whose licence a policy refuses, unless it was accepted: by the caller, in the lock
- * file, or for a version of the model that is installed. Answers with what was accepted. Throws
- * `license`.
+ * Refuses a model whose licence a policy refuses, unless it was accepted: by the caller, in the
+ * lock file, or for a version of the model that is installed. Answers with what was accepted.
+ * Throws `license`.
  */
 export async function requireLicense(
   client: Client,
   { name, version, entry }: { readonly name: string; readonly version: string; readonly entry: ManifestModel },
-  context: RunContext,
 ): Promise<readonly string[]> {
   const installed = await readInstalled(client.layout, name);
   const accepted = acceptedOf(entry, [
@@ -39,7 +41,7 @@ export async function requireLicense(
       ...(installed?.versions ?? []).flatMap((record) => record.accepted_licenses ?? []),
     ]),
   ]);
-  for (const { file, policy } of await licenseRules(client, context)) {
+  for (const { file, policy } of await licenseRules(client)) {
     const fault = licenseFault(entry, policy, accepted);
     if (fault === undefined) continue;
     const { license } = entry;

@@ -32,8 +32,8 @@ export interface LockReport {
 /**
  * Writes into the lock file at `path` the newest versions in the ranges, with `weights` (default:
  * those that are locked, else the release's default). What else the file has stays. Where one model
- * fails, nothing is written. Throws as `findManifest`, `resolveModel`, `wantedOf`, `requireLicense`, and `invalid`
- * where the manifest names no namespace or release.
+ * fails, nothing is written. Throws as `findManifest`, `resolveModel`, `wantedOf`,
+ * `requireLicense`, and `invalid` where the manifest names no namespace or release.
  */
 export async function lockModels(
   client: Client,
@@ -84,7 +84,7 @@ async function lockOne(
 ): Promise<LockedModel> {
   const resolved = await resolveModel(client, good, name, range, context);
   const { entry, from } = resolved;
-  const accepted = await requireLicense(client, resolved, context);
+  const accepted = await requireLicense(client, resolved);
   const asked = [...new Set(weights.flatMap((one) => wantedOf(resolved, one)))];
   const wanted = asked.length > 0 ? asked : wantedOf(resolved, undefined, kept);
   return {

@@ -6,8 +6,8 @@ import { licenseRules } from '../install/require-license.ts';
 import { selectInstalled } from './select-installed.ts';
 
 /**
- * The licences of installed models, every version, held to the policy that installs are held to, and
- * to `more`. No network.
+ * The licences of installed models, every version, held to the policy that installs are held to,
+ * and to `more`. No network.
  */
 export async function checkLicenses(
   client: Client,

@@ -44,7 +44,7 @@ export async function exportModel(
     ? await resolveInstalled(client, name, range, options)
     : await resolveOffered(client, name, range, options);
   const { version, entry, from, wanted } = resolved;
-  await requireLicense(client, resolved, context);
+  await requireLicense(client, resolved);
   const files = wantedFiles(entry, wanted);
   const manifest = join(to, 'manifest.json');
   const other = await readFileIfThere(manifest);
