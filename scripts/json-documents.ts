@@ -221,6 +221,21 @@ const license = object({
 });
 const finding = object({ what: text, status: one(['ok', 'warning', 'failed']), detail: text, hint: maybe(text) });
 
+const vectorsReport = object({
+  ...installed,
+  space: maybe(sha256),
+  weights_path: maybe(text),
+  reference_weights: text,
+  runtime: maybe(text),
+  reference_runtime: maybe(text),
+  ok: flag,
+  dimensions: number,
+  tolerance: number,
+  max_cosine_distance: nullable(number),
+  findings: list(finding),
+  vectors: list(object({ id: text, prompt: nullable(text), cosine_distance: nullable(number), ok: flag })),
+});
+
 // The maintainer's.
 
 const staged = object({
@@ -410,6 +425,7 @@ export const jsonDocuments = {
   'model prune': object({ dry_run: flag, bytes: number, items: list(prunable) }),
   'model remove': models(object({ name: text, versions: texts, bytes: number })),
   'model export': object({ directory: text, models: list(exported) }),
+  'model check-vectors': vectorsReport,
   'model check-license': models(license),
   'model completion': object({ shell: one(['bash', 'zsh']), script: text }),
   'model doctor': object({ findings: list(finding), hosts: texts }),

@@ -10,7 +10,7 @@
  * Installs a model where no installed version fits, for programs that need one model. The same as
  * `ModelManager`'s method.
  */
-export declare function ensureModel(name: string, options?: EnsureOptions & ClientOptions): Promise<EnsuredModel>;
+export declare function ensureModel(name: string, options?: EnsureModelOptions & ClientOptions): Promise<EnsuredModel>;
 
 /**
  * The models of one cache, and where new ones come from. Safe to use concurrently, in this process
@@ -30,7 +30,7 @@ export declare class ModelManager {
    * none is there, the newest version that satisfies `version` is installed. Weights that aren't
    * there yet are fetched. Never updates what is there.
    */
-  ensureModel(name: string, options?: EnsureOptions): Promise<EnsuredModel>;
+  ensureModel(name: string, options?: EnsureModelOptions): Promise<EnsuredModel>;
 
   /**
    * Installs the newest version that satisfies `version`, with `weights` (default: the release's
@@ -86,6 +86,13 @@ export declare class ModelManager {
 
   /** Writes into `to` what `installFrom` needs on a machine without a network. */
   export(name: string, to: string, options?: EnsureOptions): Promise<ExportReport>;
+
+  /**
+   * Has an installed model embed its reference texts by `embed`, and says whether the vectors are
+   * those that its maintainers got; where they aren't, what that usually means. No network, where
+   * the reference came with the model.
+   */
+  checkVectors(name: string, embed: Embed, options?: VectorsOptions): Promise<VectorsReport>;
 
   /** Licences of what is installed, and what the policy says of them. */
   checkLicenses(names?: readonly string[]): Promise<Models<LicenseReport>>;
@@ -333,6 +340,36 @@ export interface WeightsOptions extends RunContext {
 export interface EnsureOptions extends WeightsOptions {
   /** A semver range, such as `^1.2.0`; default: any version. */
   readonly version?: string | undefined;
+}
+
+/** One of a model's reference texts. */
+export interface ReferenceText {
+  readonly id: string;
+  readonly text: string;
+  /** A name among the model's prompts, to be put before the text; null for none. */
+  readonly prompt: string | null;
+}
+
+/**
+ * Embeds texts with a model: one vector a text, in their order, all of one length, as your program
+ * makes them.
+ */
+export type Embed = (
+  texts: readonly ReferenceText[],
+  model: EnsuredModel,
+) => readonly ArrayLike<number>[] | Promise<readonly ArrayLike<number>[]>;
+
+export interface VectorsOptions extends EnsureOptions {
+  /** What embeds, in your own words: `onnxruntime 1.20, cuda`. */
+  readonly runtime?: string | undefined;
+}
+
+export interface EnsureModelOptions extends VectorsOptions {
+  /**
+   * Checks the vectors as `checkVectors` does, once for each version, weights and `runtime`. Throws
+   * `integrity` where they differ; `details.report` has the report.
+   */
+  readonly check?: Embed | undefined;
 }
 
 export interface CheckUpdatesOptions extends WeightsOptions {
@@ -653,6 +690,39 @@ export interface ExportReport {
   /** Everything that was written, relative to the directory. */
   readonly files: readonly string[];
   readonly bytes_fetched: number;
+}
+
+/** A model's vectors in a runtime, held against its reference. */
+export interface VectorsReport {
+  readonly name: string;
+  readonly version: string;
+  readonly space: string | undefined;
+  readonly weights_path: string | undefined;
+  /** The weights whose reference it is: the default's, where these have none of their own. */
+  readonly reference_weights: string;
+  /** What embedded, in its own words. */
+  readonly runtime: string | undefined;
+  /** What made the reference. */
+  readonly reference_runtime: string | undefined;
+  /** All vectors are equal within `tolerance`, and as long as they should be. */
+  readonly ok: boolean;
+  readonly dimensions: number;
+  /** Largest distance (1 − cosine) that counts as equal. */
+  readonly tolerance: number;
+  /** Null where a vector has none: NaN in it, or other dimensions. */
+  readonly max_cosine_distance: number | null;
+  /**
+   * What is wrong, and what it usually means; `what` is `dimensions`, `nan`, `not-normalised`,
+   * `order`, `prompt`, `truncation`, `case`, `precision`, `texts` (some, without a pattern),
+   * `model` (pooling, weights or tokenizer), or `reference` for a remark on that.
+   */
+  readonly findings: readonly Finding[];
+  readonly vectors: readonly {
+    readonly id: string;
+    readonly prompt: string | null;
+    readonly cosine_distance: number | null;
+    readonly ok: boolean;
+  }[];
 }
 
 export interface LicenseReport {

@@ -4,11 +4,13 @@ import { problemsError } from '../core/errors.ts';
 import type {
   CheckUpdatesOptions,
   ClientOptions,
+  EnsureModelOptions,
   EnsureOptions,
   HttpOptions,
   PruneOptions,
   RunContext,
   UpdateOptions,
+  VectorsOptions,
   VerifyOptions,
   WeightsOptions,
 } from './api.ts';
@@ -69,6 +71,8 @@ const shapes = {
   context: {} satisfies Shape<RunContext>,
   weights: { weights: text } satisfies Shape<WeightsOptions>,
   version: { version: text, weights: text } satisfies Shape<EnsureOptions>,
+  vectors: { version: text, weights: text, runtime: text } satisfies Shape<VectorsOptions>,
+  ensure: { version: text, weights: text, runtime: text, check: anything } satisfies Shape<EnsureModelOptions>,
   checkUpdates: {
     names: texts,
     weights: text,

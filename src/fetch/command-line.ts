@@ -43,14 +43,15 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
   const mask = maskOf(clientSecrets(env, argv));
   const stdout = maskedStream(environment.stdout, mask);
   const stderr = maskedStream(environment.stderr, mask);
-  const verbose = argv.includes('--verbose');
-  const json = argv.includes('--json');
-  const quiet = argv.includes('--quiet');
-  const wantsEvents = /(^|\s)--progress[= ]json(\s|$)/.test(argv.join(' '));
+  const [own, behind] = splitAt(argv, '--');
+  const verbose = own.includes('--verbose');
+  const json = own.includes('--json');
+  const quiet = own.includes('--quiet');
+  const wantsEvents = /(^|\s)--progress[= ]json(\s|$)/.test(own.join(' '));
   const progress = wantsEvents ? createEventLines(stderr) : createProgress({ stderr, quiet, verbose });
   let client: Client | undefined;
   try {
-    const { help, command, ...parsed } = parseCommandLine(argv);
+    const { help, command, ...parsed } = parseCommandLine(own, behind);
     if (help || command === undefined) {
       const text = command
         ? commandHelp(program, command, globalOptions)
@@ -64,6 +65,8 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
     const exitCode = await command.run({
       ...parsed,
       client,
+      behind,
+      env,
       names: parsed.models.map(({ name }) => name),
       output: createOutput({ json, quiet, stdout, say: progress.say }),
       context: { signal, onEvent: progress.onEvent },
@@ -98,7 +101,7 @@ interface ParsedCommandLine {
 }
 
 /** Throws `usage`, naming the nearest command or option. */
-export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
+export function parseCommandLine(argv: readonly string[], behind: readonly string[] = []): ParsedCommandLine {
   const everyOption: OptionSpecs = Object.assign({}, globalOptions, ...commands.map((command) => command.options));
   const types = [...valuesOf(everyOption)].map(([option, value]) => {
     return [option.slice(2), { type: value === undefined ? 'boolean' : 'string' }] as const;
@@ -140,7 +143,19 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
   if ((options.weights?.length ?? 0) > 1 && command?.name !== 'lock') {
     throw usageError('--weights is given more than once.', 'Call once for each, or take all: --weights all');
   }
-  return { help, command, models: command === undefined ? [] : parseOperands(command, operands), options };
+  if (command === undefined) return { help, command, models: [], options };
+  // Else `--` only says that no options follow.
+  const more = command.operands.includes(' -- ') ? [] : behind;
+  return { help, command, models: parseOperands(command, [...operands, ...more]), options };
+}
+
+/** What stands before a word, and behind it. */
+function splitAt(
+  argv: readonly string[],
+  word: string,
+): readonly [before: readonly string[], behind: readonly string[]] {
+  const at = argv.indexOf(word);
+  return at === -1 ? [argv, []] : [argv.slice(0, at), argv.slice(at + 1)];
 }
 
 /** By option, what stands for its value; undefined for a flag. */
@@ -154,7 +169,8 @@ function valuesOf(options: OptionSpecs): ReadonlyMap<string, string | undefined>
 }
 
 function parseOperands(command: Command, operands: readonly string[]): readonly ModelReference[] {
-  const { name, operands: wanted } = command;
+  const { name } = command;
+  const [wanted = ''] = command.operands.split(' -- ');
   const most = wanted === '' ? 0 : wanted.includes('…') ? operands.length : 1;
   const tooFew = wanted.startsWith('NAME') && operands.length === 0;
   if (tooFew || operands.length > most) {

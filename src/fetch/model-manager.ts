@@ -1,9 +1,12 @@
+import { toVectors } from '../contract/embed-protocol.ts';
 import { invalidError } from '../core/errors.ts';
 import type {
   CheckUpdatesOptions,
   ClientOptions,
   DoctorReport,
+  Embed,
   EnsuredModel,
+  EnsureModelOptions,
   EnsureOptions,
   ExportReport,
   InstallReport,
@@ -19,6 +22,8 @@ import type {
   UpdateOptions,
   UpdateReport,
   UpdateStatus,
+  VectorsOptions,
+  VectorsReport,
   Verification,
   VerifyOptions,
   VersionSwitch,
@@ -44,6 +49,7 @@ import { makePresent } from './operations/make-present.ts';
 import { pinVersion, rollBack, unpinModel } from './operations/pin-versions.ts';
 import { updateModels } from './operations/update-models.ts';
 import { verifyModels } from './operations/verify-models.ts';
+import { checkOnce, checkVectors, type EmbedTexts } from './vectors/check-vectors.ts';
 
 /**
  * The models of one cache, and where new ones come from. Safe to use concurrently, in this process
@@ -89,12 +95,15 @@ export class ModelManager {
    * none is there, the newest version that satisfies `version` is installed. Weights that aren't
    * there yet are fetched. Never updates what is there.
    */
-  async ensureModel(name: string, options: EnsureOptions = {}): Promise<EnsuredModel> {
+  async ensureModel(name: string, options: EnsureModelOptions = {}): Promise<EnsuredModel> {
     options.signal?.throwIfAborted();
-    const client = await this.#open('version', options);
-    const manifest = () => findManifest(client, options);
-    const context = { ...options, makeCurrent: 'first' } as const;
-    return describeInstalled(client.layout, await makePresent(client, name, options.version, manifest, context));
+    const client = await this.#open('ensure', options);
+    const { version, weights, check, runtime, ...context } = options;
+    const manifest = () => findManifest(client, context);
+    const how = { ...context, weights, makeCurrent: 'first' } as const;
+    const installation = await makePresent(client, name, version, manifest, how);
+    if (check) await checkOnce(client, installation, embedBy(check, runtime), { ...context, runtime });
+    return describeInstalled(client.layout, installation);
   }
 
   /**
@@ -194,7 +203,18 @@ export class ModelManager {
     return exportModel(await this.#open('version', options), name, options.version, to, options);
   }
 
-  /** Licences of what is installed. */
+  /**
+   * Has an installed model embed its reference texts by `embed`, and says whether the vectors are
+   * those that its maintainers got; where they aren't, what that usually means. No network, where
+   * the reference came with the model.
+   */
+  async checkVectors(name: string, embed: Embed, options: VectorsOptions = {}): Promise<VectorsReport> {
+    const client = await this.#open('vectors', options);
+    const { runtime, ...how } = options;
+    return checkVectors(client, name, embedBy(embed, runtime), how);
+  }
+
+  /** Licences of what is installed, and what the policy says of them. */
   async checkLicenses(names?: readonly string[]): Promise<Models<LicenseReport>> {
     return checkLicenses(await this.#open('context', {}), names);
   }
@@ -211,12 +231,20 @@ export class ModelManager {
 }
 
 /** `new ModelManager(options).ensureModel(name, options)`, for programs that need one model. */
-export async function ensureModel(name: string, options: EnsureOptions & ClientOptions = {}): Promise<EnsuredModel> {
-  const { version, weights, signal, onEvent, ...client } = options;
+export async function ensureModel(
+  name: string,
+  options: EnsureModelOptions & ClientOptions = {},
+): Promise<EnsuredModel> {
+  const { version, weights, check, runtime, signal, onEvent, ...client } = options;
   const manager = new ModelManager(client);
   try {
-    return await manager.ensureModel(name, { version, weights, signal, onEvent });
+    return await manager.ensureModel(name, { version, weights, check, runtime, signal, onEvent });
   } finally {
     manager.close();
   }
+}
+
+/** A caller's function, whose answer is held to what it must be. */
+function embedBy(embed: Embed, runtime: string | undefined): EmbedTexts {
+  return async (texts, model) => ({ vectors: toVectors(await embed(texts, model), texts, 'embed'), runtime });
 }

@@ -45,6 +45,7 @@ interface Reports {
   'model prune': api.PruneReport;
   'model remove': api.Models<api.RemovalReport>;
   'model export': api.Models<api.ExportReport> & { directory: string };
+  'model check-vectors': api.VectorsReport;
   'model check-license': api.Models<api.LicenseReport>;
   'model doctor': api.DoctorReport;
 }

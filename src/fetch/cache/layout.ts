@@ -24,6 +24,8 @@ export interface CacheLayout {
   record(name: string, version: string): string;
   /** The chunk index that a version was installed by. */
   index(name: string, version: string): string;
+  /** The reference vectors of a version. */
+  vectors(name: string, version: string): string;
   /** Holds the version that `models/<name>` shall lead to. */
   intent(name: string): string;
   lock(name: string): string;
@@ -46,6 +48,7 @@ export function cacheLayout(root: string): CacheLayout {
     records: (name) => join(state, 'installed', name),
     record: (name, version) => join(state, 'installed', name, `${version}.json`),
     index: (name, version) => join(state, 'installed', name, `${version}.index`),
+    vectors: (name, version) => join(state, 'installed', name, `${version}.vectors`),
     intent: (name) => join(state, 'current', name),
     lock: (name) => join(root, 'locks', `${name}.lock`),
   };

@@ -14,6 +14,13 @@ export interface InstalledFile {
   readonly sha256: string;
 }
 
+/** By which weights (a path in the model) and runtime a version made the reference vectors. */
+export interface CheckedVectors {
+  readonly weights: string;
+  readonly runtime: string;
+  readonly checked_at: string;
+}
+
 /**
  * What is known of an installed version. A version is installed when its record and its directory
  * are both there.
@@ -35,6 +42,8 @@ export interface InstallRecord {
   readonly accepted_licenses?: readonly string[] | undefined;
   /** The files that are there. More may be wanted, where bringing them was interrupted. */
   readonly files: readonly InstalledFile[];
+  /** Runtimes whose vectors were held against the reference's, and are equal. */
+  readonly checked?: readonly CheckedVectors[] | undefined;
   /** The model's entry in the manifest that it was installed by. */
   readonly entry: ManifestModel;
 }
@@ -102,6 +111,7 @@ export async function readRecordedIndex(
 export async function removeRecord(layout: CacheLayout, name: string, version: string): Promise<void> {
   await rm(layout.record(name, version), { force: true });
   await rm(layout.index(name, version), { force: true });
+  await rm(layout.vectors(name, version), { force: true });
 }
 
 /** Versions of a model that have a record; in no order. */

@@ -32,7 +32,7 @@ export interface Command {
   readonly aliases?: readonly string[];
   /**
    * The models that it takes: none, one (`NAME`), one or more (`NAME…`), any number (`[NAME…]`);
-   * with `@` versions too.
+   * with `@` versions too. Behind ` -- `: what is no operand.
    */
   readonly operands: string;
   readonly summary: string;
@@ -53,6 +53,10 @@ export interface CommandCall {
   /** Their names. */
   readonly names: readonly string[];
   readonly options: OptionValues;
+  /** What stands behind `--`. */
+  readonly behind: readonly string[];
+  /** The process's variables. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly output: Output;
   readonly context: RunContext;
   /** Where the client's one file is, if it runs from that. */

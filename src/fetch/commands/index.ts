@@ -1,5 +1,6 @@
 import { checkLicenseCommand } from './check-license.ts';
 import { checkUpdatesCommand } from './check-updates.ts';
+import { checkVectorsCommand } from './check-vectors.ts';
 import type { Command, OptionSpecs } from './command.ts';
 import { completionCommand } from './completion.ts';
 import { doctorCommand } from './doctor.ts';
@@ -51,6 +52,7 @@ export const commands: readonly Command[] = [
   pruneCommand,
   removeCommand,
   exportCommand,
+  checkVectorsCommand,
   checkLicenseCommand,
   doctorCommand,
   completionCommand(() => commands, globalOptions),

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import { unpackArchive } from '../../archive/unpack-archive.ts';
-import { archiveName, indexName } from '../../contract/artifacts.ts';
+import { archiveName, indexName, vectorsName } from '../../contract/artifacts.ts';
 import { archiveFormats } from '../../contract/chunk-index.ts';
 import { type AircherError, integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
@@ -13,6 +13,7 @@ import type { KnownManifest } from '../manifests/good-manifest.ts';
 import { localManifests } from '../manifests/local-manifests.ts';
 import { modelEntry, type ResolvedModel } from '../manifests/resolve-model.ts';
 import { warnIfWithdrawn, withdrawalBy } from '../manifests/withdrawal.ts';
+import { readVectorsFile } from '../vectors/reference-file.ts';
 import { copyFiles } from './copy-files.ts';
 import { type FillStaging, type Installation, type InstallOptions, installVersion } from './install-version.ts';
 
@@ -237,21 +238,29 @@ function fillFromArchive({ resolved, isChecked, folder }: Piece, archive: string
     const { name, entry } = resolved;
     if (!isChecked) await checkArchive(archive, resolved, context);
     const files = await unpackArchive({ archive, model: name, entry, directory: staging.files }, context);
-    return { files, indexBytes: await readIndexBeside(folder, resolved) };
+    return { files, ...(await readBeside(folder, resolved)) };
   };
 }
 
 function fillFromFolder({ resolved, folder }: Piece, context: RunContext): FillStaging {
   return async (staging, files = []) => {
     await copyFiles(folder, files, staging.files, context);
-    return { files, indexBytes: await readIndexBeside(dirname(folder), resolved) };
+    return { files, ...(await readBeside(dirname(folder), resolved)) };
   };
 }
 
-/** The index is for later updates only; a wrong or missing one is gone without. */
-async function readIndexBeside(folder: string, resolved: ResolvedModel): Promise<Buffer | undefined> {
-  const { index } = resolved.entry;
-  const path = join(folder, indexName(resolved.name, resolved.entry.format));
+/**
+ * What is for later updates and checks only; a wrong or missing one is gone without.
+ */
+async function readBeside(
+  folder: string,
+  { name, entry }: ResolvedModel,
+): Promise<{ readonly indexBytes: Buffer | undefined; readonly vectorsBytes: Buffer | undefined }> {
+  const { index } = entry;
+  const path = join(folder, indexName(name, entry.format));
   const bytes = index && (await readBoundedFile(path, index.size_bytes).catch(() => undefined));
-  return bytes && sha256(bytes) === index.sha256 ? bytes : undefined;
+  return {
+    indexBytes: bytes && sha256(bytes) === index.sha256 ? bytes : undefined,
+    vectorsBytes: await readVectorsFile(join(folder, vectorsName(name)), { entry }),
+  };
 }

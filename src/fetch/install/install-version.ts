@@ -22,6 +22,7 @@ import type { Client } from '../client.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
 import type { TransferReport } from '../transfer/types.ts';
+import { bringVectorsFile, keepVectorsFile } from '../vectors/reference-file.ts';
 import { adoptOrSetAside, adoptVersion, isRight } from './adopt-directory.ts';
 import { addToVersion, commitVersion } from './commit-version.ts';
 import { planFiles } from './plan-files.ts';
@@ -56,6 +57,8 @@ export type FillStaging = (
 ) => Promise<{
   readonly files: readonly InstalledFile[];
   readonly indexBytes: Uint8Array | undefined;
+  /** Of the reference vectors, where there are any. */
+  readonly vectorsBytes?: Buffer | undefined;
   readonly transfer?: TransferReport;
 }>;
 
@@ -155,6 +158,7 @@ export async function installVersion(
       const record = known
         ? await addToVersion(layout, { ...known, files: [...known.files, ...whole] }, verified)
         : await commitVersion(layout, requireOffered(target), verified);
+      if (filled?.vectorsBytes) await keepVectorsFile(layout, target, filled.vectorsBytes);
       const outcome = damaged.length > 0 ? 'repaired' : known && absent.length === 0 ? 'present' : 'installed';
       const [report] = await Promise.all([
         settled(record, outcome, filled?.transfer),
@@ -228,8 +232,11 @@ function fillByTransfer(client: Client, target: InstallTarget, context: RunConte
   return async (staging, files, setAside) => {
     const http = (await client.http()).namedBy(target.from, context);
     const plan = await planFiles(client, target, { staging: staging.directory, files, setAside, ...context });
-    const transfer = await runTransfer(plan, http, context);
-    return { files: transfer.files, indexBytes: transfer.indexBytes, transfer };
+    const [transfer, vectorsBytes] = await Promise.all([
+      runTransfer(plan, http, context),
+      bringVectorsFile(client, target, context),
+    ]);
+    return { files: transfer.files, indexBytes: transfer.indexBytes, vectorsBytes, transfer };
   };
 }
 

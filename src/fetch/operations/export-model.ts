@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { archiveName, indexName } from '../../contract/artifacts.ts';
+import { archiveName, indexName, vectorsName } from '../../contract/artifacts.ts';
 import { limits } from '../../contract/limits.ts';
 import type { ManifestFile } from '../../contract/manifest.ts';
 import { conflictError, remoteError } from '../../core/errors.ts';
@@ -23,14 +23,16 @@ import { fetchArchive } from '../transfer/fetch-archive.ts';
 import { loadIndex } from '../transfer/fetch-index.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
 import { pathsIn } from '../transfer/transfer-directory.ts';
+import { bringVectorsFile } from '../vectors/reference-file.ts';
 import { findInstalled, findWanted } from './find-installed.ts';
 
 /**
  * Writes into a directory what `install --from` needs on a machine without a network: archive,
- * chunk index, manifest and its signatures. A folder of files instead of the archive where not all
- * of it is wanted, and, from an installed version, offline. Wanted are the weights that are asked
- * for, else what is wanted of the version that is used here, else the default. Several models of
- * one release may share the directory. Throws `conflict` where it has another release's manifest.
+ * chunk index, reference vectors, manifest and its signatures. A folder of files instead of the
+ * archive where not all of it is wanted, and, from an installed version, offline. Wanted are the
+ * weights that are asked for, else what is wanted of the version that is used here, else the
+ * default. Several models of one release may share the directory. Throws `conflict` where it has
+ * another release's manifest.
  */
 export async function exportModel(
   client: Client,
@@ -69,6 +71,7 @@ export async function exportModel(
     await writeFileAtomically(join(to, file), bytes);
   };
   await write(indexName(name, entry.format), brought.index);
+  await write(vectorsName(name), await bringVectorsFile(client, resolved, context));
   // That of minisign was checked with the manifest; others are for people.
   const signature = from.signature ?? (await fetchBeside(client, from.url, '.minisig', context));
   if (client.publicKeys.length > 0 && signature === undefined) {

@@ -1,0 +1,236 @@
+import type { ReferenceText } from '../../contract/embed-protocol.ts';
+import { cosineDistance, normDifference, normTolerance, vectorNorm } from '../../contract/vector-distance.ts';
+import { plural } from '../../core/format.ts';
+import type { Finding } from '../api.ts';
+
+/** One text: the vector that is expected, and the one that came. */
+interface Pair extends ReferenceText {
+  readonly expected: Float32Array;
+  readonly found: Float32Array;
+  /** 1 − cosine; NaN where there is none. */
+  readonly distance: number;
+  readonly isEqual: boolean;
+}
+
+export interface Diagnosis {
+  /** Of each text, in order. */
+  readonly pairs: readonly Pair[];
+  /** The largest; NaN where one has none. */
+  readonly maxDistance: number;
+  /** What is wrong, the likeliest reason first; where nothing is, what is worth a word. */
+  readonly findings: readonly Finding[];
+  readonly ok: boolean;
+}
+
+/**
+ * Holds vectors against the reference's, and says what the pattern of the differences usually
+ * means. All lists have the texts' order and length. `tolerance`: largest distance that counts as
+ * equal.
+ */
+export function diagnoseVectors(
+  texts: readonly ReferenceText[],
+  expected: readonly Float32Array[],
+  found: readonly Float32Array[],
+  tolerance: number,
+): Diagnosis {
+  const pairs = texts.map((text, at): Pair => {
+    const [should, is] = [expected[at]!, found[at]!];
+    const distance = cosineDistance(should, is);
+    return { ...text, expected: should, found: is, distance, isEqual: distance <= tolerance };
+  });
+  const wrong = pairs.filter(({ isEqual }) => !isEqual);
+  const maxDistance = Math.max(...pairs.map(({ distance }) => distance));
+  const findings = [...wholeFaults(pairs)];
+  const isMeasured = pairs.every(({ distance }) => !Number.isNaN(distance));
+  if (isMeasured && wrong.length > 0) findings.push(patternOf(pairs, wrong, tolerance));
+  const ok = findings.length === 0;
+  if (ok && isSlight(pairs)) findings.push(precision(pairs, 'ok'));
+  return { pairs, maxDistance, findings, ok };
+}
+
+function failed(what: string, detail: string, hint: string): Finding {
+  return { what, status: 'failed', detail, hint };
+}
+
+/** What is seen without a distance. */
+function wholeFaults(pairs: readonly Pair[]): readonly Finding[] {
+  const [{ expected, found }] = pairs as [Pair];
+  if (expected.length !== found.length) {
+    const isPart = pairs.every((pair) => cosineDistance(pair.expected.subarray(0, found.length), pair.found) < 1e-3);
+    return [
+      failed(
+        'dimensions',
+        `vectors of ${found.length} numbers came, and the model's have ${expected.length}${isPart ? `; they are the first ${found.length} of these` : ''}`,
+        isPart
+          ? 'The runtime cuts vectors (truncate_dim, dimensions). Take that out, or an index of the model’s own vectors can’t be used.'
+          : 'Another model was loaded, a module behind the first (Dense) is missing, or what came is not the pooled vector.',
+      ),
+    ];
+  }
+  const faults: Finding[] = [];
+  const nan = pairs.filter((pair) => pair.found.some(Number.isNaN));
+  if (nan.length > 0) {
+    faults.push(
+      failed(
+        'nan',
+        `NaN in the vectors of ${listed(nan, pairs)}`,
+        'Half precision (fp16) overflows in some models: use fp32 or bf16. NaN for empty or padded texts comes of an attention mask that is missing, or a division by a length of 0.',
+      ),
+    );
+  }
+  const isNormalised = pairs.every((pair) => normDifference(vectorNorm(pair.expected), 1) < normTolerance);
+  const longer = pairs.filter(
+    (pair) => normDifference(vectorNorm(pair.found), vectorNorm(pair.expected)) > normTolerance,
+  );
+  if (isNormalised && longer.length > 0) {
+    const norms = longer.map((pair) => vectorNorm(pair.found));
+    const range = `${Math.min(...norms).toPrecision(3)} to ${Math.max(...norms).toPrecision(3)}`;
+    faults.push(
+      failed(
+        'not-normalised',
+        `the model's vectors have the length 1; those of ${listed(longer, pairs)} have ${range}`,
+        'Divide each vector by its length (normalize_embeddings=True). Without, dot products aren’t cosines, and long texts win.',
+      ),
+    );
+  }
+  return faults;
+}
+
+/** What the pattern of the texts that differ tells; one finding. */
+function patternOf(pairs: readonly Pair[], wrong: readonly Pair[], tolerance: number): Finding {
+  const what = listed(wrong, pairs);
+  const among = (test: (pair: Pair) => boolean): boolean =>
+    wrong.every(test) && pairs.some((pair) => pair.isEqual && !test(pair));
+  if (isShuffled(pairs, wrong, tolerance)) {
+    return failed(
+      'order',
+      `the vectors of ${what} are right, and stand at other texts`,
+      'The runtime sorts texts by length, or gathers batches as they finish: put the vectors back into the order of the texts.',
+    );
+  }
+  const other = wrong.filter((pair) => isOfOtherPrompt(pair, pairs, tolerance));
+  if (other.length === wrong.length || among(({ prompt }) => prompt !== null)) {
+    return failed(
+      'prompt',
+      other.length === 0
+        ? `only texts with a prompt differ: ${what}`
+        : `the vectors of ${what} are those of the same texts with ${wrong.every(({ prompt }) => prompt) ? 'no prompt' : 'another prompt'}`,
+      'Put the model’s prompt before the text (encode(…, prompt_name=…)), the one that is asked for, and none where none is. The prompts stand in config_sentence_transformers.json.',
+    );
+  }
+  if (isCut(pairs, wrong)) {
+    return failed(
+      'truncation',
+      `only the longest texts differ: ${what}`,
+      'The runtime cuts texts at fewer or more tokens than the model does. Look at max_seq_length of the runtime, and at "truncation" in tokenizer.json, which some runtimes go by.',
+    );
+  }
+  if (among(isMarked)) {
+    return failed(
+      'case',
+      `only texts with upper-case letters or accents differ: ${what}`,
+      'The tokenizer lower-cases, or strips accents, where the model’s doesn’t, or doesn’t where that does. Load tokenizer.json as it is, with its normalizer.',
+    );
+  }
+  if (isSlight(pairs)) return precision(pairs, 'failed');
+  if (wrong.length < pairs.filter(({ expected }) => vectorNorm(expected) > 0).length / 2) {
+    return failed(
+      'texts',
+      `some texts differ: ${what}`,
+      'Compare the token ids of these texts with those of the model’s tokenizer.',
+    );
+  }
+  return failed(
+    'model',
+    `${what} differ, by ${distanceText(median(pairs))} in the middle`,
+    'Another pooling (the first token instead of the mean, or the mean over padding), other weights, or another tokenizer. The pooling stands in 1_Pooling/config.json, the weights to load in MODEL_WEIGHTS.',
+  );
+}
+
+function listed(some: readonly Pair[], all: readonly Pair[]): string {
+  if (some.length === all.length) return 'all texts';
+  const ids = some.slice(0, 6).map(({ id }) => id);
+  const more = some.length - ids.length;
+  return `${ids.join(', ')}${more > 0 ? ` and ${plural(more, 'other')}` : ''}`;
+}
+
+/** Each that differs has the vector of another one that differs, and no two of the same. */
+function isShuffled(pairs: readonly Pair[], wrong: readonly Pair[], tolerance: number): boolean {
+  const left = new Set(wrong);
+  return (
+    pairs.length > 1 &&
+    wrong.every(({ found }) => {
+      const owner = [...left].find(({ expected }) => cosineDistance(expected, found) <= tolerance);
+      return owner !== undefined && left.delete(owner);
+    })
+  );
+}
+
+/** It has the vector of the same text with another prompt, or none. */
+function isOfOtherPrompt({ text, prompt, found }: Pair, pairs: readonly Pair[], tolerance: number): boolean {
+  return pairs.some(
+    (pair) => pair.text === text && pair.prompt !== prompt && cosineDistance(pair.expected, found) <= tolerance,
+  );
+}
+
+/**
+ * Every text that differs is longer than each that doesn't: in characters, or in what most
+ * tokenizers make several tokens of (letters of other scripts, punctuation).
+ */
+function isCut(pairs: readonly Pair[], wrong: readonly Pair[]): boolean {
+  const right = pairs.filter(({ isEqual }) => isEqual);
+  if (right.length === 0) return false;
+  return [lengthOf, tokensOf].some((length) => Math.min(...wrong.map(length)) > Math.max(...right.map(length)));
+}
+
+function lengthOf({ text }: Pair): number {
+  return text.trim().length;
+}
+
+function tokensOf({ text }: Pair): number {
+  return text.match(/[A-Za-z0-9]+|[^\sA-Za-z0-9]/gu)?.length ?? 0;
+}
+
+/** It has an upper-case letter, or one with a mark. */
+function isMarked({ text }: Pair): boolean {
+  return text !== text.toLowerCase() || /\p{M}/u.test(text.normalize('NFD'));
+}
+
+/** Nearly all texts differ, and none by much: so arithmetic of fewer bits does. */
+function isSlight(pairs: readonly Pair[]): boolean {
+  const most = Math.max(...pairs.map(({ distance }) => distance));
+  const middle = median(pairs);
+  return most < mostOfPrecision && middle > leastOfPrecision && middle > most / 100;
+}
+
+/** Below, sums in another order differ, too. */
+const leastOfPrecision = 1e-8;
+const mostOfPrecision = 3e-2;
+
+/** Largest distances that were measured of all-MiniLM-L6-v2, with some room. */
+const precisions: readonly (readonly [name: string, distance: number])[] = [
+  ['half precision (fp16)', 1e-5],
+  ['bf16', 5e-4],
+  ['8 bits (int8)', mostOfPrecision],
+];
+
+function precision(pairs: readonly Pair[], status: 'ok' | 'failed'): Finding {
+  const most = Math.max(...pairs.map(({ distance }) => distance));
+  const [name] = precisions.find(([, limit]) => most <= limit)!;
+  const detail = `nearly all texts differ slightly, by ${distanceText(most)} at most: as ${name} does`;
+  if (status === 'ok') return { what: 'precision', status, detail };
+  return failed(
+    'precision',
+    detail,
+    'Weights or arithmetic of fewer bits than the reference’s. For an index that others share, load the default weights in fp32; a rendition of fewer bits is checked as itself by --weights.',
+  );
+}
+
+function median(pairs: readonly Pair[]): number {
+  const sorted = pairs.map(({ distance }) => distance).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
+export function distanceText(distance: number): string {
+  return Number.isNaN(distance) ? 'NaN' : distance.toPrecision(2);
+}

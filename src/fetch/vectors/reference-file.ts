@@ -1,0 +1,118 @@
+import { vectorsName } from '../../contract/artifacts.ts';
+import { limits } from '../../contract/limits.ts';
+import { parseReferenceVectors, type ReferenceVectors } from '../../contract/reference-vectors.ts';
+import { hasSystemCode, integrityError, invalidError, toAircherError } from '../../core/errors.ts';
+import { type RunContext, warn } from '../../core/events.ts';
+import { sha256 } from '../../core/hashing.ts';
+import { readBoundedFile } from '../../core/read-files.ts';
+import { writeFileAtomically } from '../../core/write-files.ts';
+import type { CacheLayout } from '../cache/layout.ts';
+import type { InstallRecord } from '../cache/records.ts';
+import type { Client } from '../client.ts';
+import type { InstallTarget } from '../install/install-version.ts';
+import { mirrorsAt } from '../transfer/mirror.ts';
+import { mirrorsFailed } from '../transfer/set-mirror-aside.ts';
+
+/** The entry of a model, and who it is. */
+type Declared = Pick<InstallTarget, 'name' | 'version' | 'entry'>;
+
+/**
+ * The reference vectors' file as it lies at `path`; undefined where the entry names none, or what
+ * lies there isn't it.
+ */
+export async function readVectorsFile(path: string, { entry }: Pick<Declared, 'entry'>): Promise<Buffer | undefined> {
+  const { reference } = entry;
+  if (reference === undefined || reference.size_bytes > limits.vectorsBytes) return undefined;
+  const bytes = await readBoundedFile(path, reference.size_bytes).catch(() => undefined);
+  return bytes && sha256(bytes) === reference.sha256 ? bytes : undefined;
+}
+
+/**
+ * Fetches that file; undefined where the entry names none. Asks one mirror after the other. Throws
+ * `remote`, `integrity`.
+ */
+export async function fetchVectorsFile(
+  client: Client,
+  { name, entry, from }: Pick<InstallTarget, 'name' | 'entry' | 'from'>,
+  context: RunContext,
+): Promise<Buffer | undefined> {
+  const { reference } = entry;
+  if (reference === undefined) return undefined;
+  const { size_bytes: maxBytes, sha256: expected, download_urls: urls } = reference;
+  if (maxBytes > limits.vectorsBytes) {
+    throw invalidError(`${name}: its reference vectors have ${maxBytes} bytes, more than ${limits.vectorsBytes}`);
+  }
+  const http = (await client.http()).namedBy(from, context);
+  const { mirrors: mirrorOrder } = await client.preferences();
+  const mirrors = mirrorsAt(urls, { entry, mirrorOrder }, http);
+  for (const mirror of mirrors) {
+    try {
+      const { bytes } = await http.document(mirror.url, { ...context, maxBytes });
+      if (sha256(bytes) === expected) return bytes;
+      mirror.note('wrong-bytes', `${mirror.host}: ${vectorsName(name)} has another sha256 than the manifest says`);
+    } catch (error) {
+      context.signal?.throwIfAborted();
+      const { code, message } = toAircherError(error);
+      mirror.note(code === 'invalid' ? 'wrong-bytes' : 'failing', message);
+    }
+  }
+  throw mirrorsFailed(mirrors);
+}
+
+/**
+ * The file that is kept, else fetched. It is for checks alone, so a model without it is installed
+ * all the same: where it can't be had, that is a warning.
+ */
+export async function bringVectorsFile(
+  client: Client,
+  target: Pick<InstallTarget, 'name' | 'version' | 'entry' | 'from'>,
+  context: RunContext,
+): Promise<Buffer | undefined> {
+  const { name, version } = target;
+  const kept = await readVectorsFile(client.layout.vectors(name, version), target);
+  if (kept !== undefined || client.offline) return kept;
+  return fetchVectorsFile(client, target, context).catch((error: unknown) => {
+    context.signal?.throwIfAborted();
+    const message = `its reference vectors can’t be had: ${toAircherError(error).message}`;
+    warn(context, { file: `${name}@${version}`, message });
+    return undefined;
+  });
+}
+
+/** Keeps the file with the version, where that can be written. */
+export async function keepVectorsFile(layout: CacheLayout, { name, version }: Declared, bytes: Buffer): Promise<void> {
+  await writeFileAtomically(layout.vectors(name, version), bytes).catch((error: unknown) => {
+    if (!hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT')) throw error;
+  });
+}
+
+/**
+ * The reference vectors of an installed version: those that are kept with it, else fetched. Throws
+ * `invalid` where its release has none, and as `fetchVectorsFile`.
+ */
+export async function referenceVectors(
+  client: Client,
+  record: InstallRecord,
+  context: RunContext,
+): Promise<ReferenceVectors> {
+  const { model: name, version, entry } = record;
+  const path = client.layout.vectors(name, version);
+  let bytes = await readVectorsFile(path, record);
+  if (bytes === undefined) {
+    bytes = await fetchVectorsFile(client, { name, entry, from: record }, context);
+    if (bytes !== undefined) await keepVectorsFile(client.layout, { name, version, entry }, bytes);
+  }
+  if (bytes === undefined) {
+    throw invalidError(
+      `${name} ${version} has no reference vectors.`,
+      'Its maintainers can add them to the next version: "reference" in release.json.',
+    );
+  }
+  const reference = parseReferenceVectors(bytes, vectorsName(name));
+  const isSame = reference.model === name && reference.version === version && reference.archive_sha256 === entry.sha256;
+  if (isSame) return reference;
+  throw integrityError(
+    `${vectorsName(name)}: is of ${reference.model} ${reference.version}, or of another archive of it`,
+    'The release contradicts itself. Tell its maintainer.',
+  );
+}
