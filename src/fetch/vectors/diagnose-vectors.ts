@@ -118,18 +118,18 @@ function patternOf(pairs: readonly Pair[], wrong: readonly Pair[], tolerance: nu
       'Put the model’s prompt before the text (encode(…, prompt_name=…)), the one that is asked for, and none where none is. The prompts stand in config_sentence_transformers.json.',
     );
   }
+  if (isOfLetters(pairs, wrong)) {
+    return failed(
+      'case',
+      `only texts with upper-case letters or accents differ: ${what}`,
+      'The tokenizer lower-cases, or strips accents, where the model’s doesn’t, or doesn’t where that does. Load tokenizer.json as it is, with its normalizer.',
+    );
+  }
   if (isCut(pairs, wrong)) {
     return failed(
       'truncation',
       `only the longest texts differ: ${what}`,
       'The runtime cuts texts at fewer or more tokens than the model does. Look at max_seq_length of the runtime, and at "truncation" in tokenizer.json, which some runtimes go by.',
-    );
-  }
-  if (among(isMarked)) {
-    return failed(
-      'case',
-      `only texts with upper-case letters or accents differ: ${what}`,
-      'The tokenizer lower-cases, or strips accents, where the model’s doesn’t, or doesn’t where that does. Load tokenizer.json as it is, with its normalizer.',
     );
   }
   if (isSlight(pairs)) return precision(pairs, 'failed');
@@ -140,12 +140,23 @@ function patternOf(pairs: readonly Pair[], wrong: readonly Pair[], tolerance: nu
       'Compare the token ids of these texts with those of the model’s tokenizer.',
     );
   }
-  return failed(
-    'model',
-    `${what} differ, by ${distanceText(median(pairs))} in the middle`,
-    'Another pooling (the first token instead of the mean, or the mean over padding), other weights, or another tokenizer. The pooling stands in 1_Pooling/config.json, the weights to load in MODEL_WEIGHTS.',
-  );
+  const middle = median(pairs);
+  const fact = `${what} differ, by ${distanceText(middle)} in the middle`;
+  return middle < nothingInCommon
+    ? failed(
+        'pooling',
+        fact,
+        'Another pooling (the first token instead of the mean, a mean over padding), weights of very few bits, or else other weights. The pooling stands in 1_Pooling/config.json.',
+      )
+    : failed(
+        'weights',
+        `${fact}: they have nothing in common with the model's`,
+        'Other weights, layers that were not loaded (loaders fill them with random numbers), or another tokenizer; else another pooling. What to load stands in MODEL_WEIGHTS.',
+      );
 }
+
+/** Vectors of other texts are as far apart. */
+const nothingInCommon = 0.8;
 
 function listed(some: readonly Pair[], all: readonly Pair[]): string {
   if (some.length === all.length) return 'all texts';
@@ -174,26 +185,25 @@ function isOfOtherPrompt({ text, prompt, found }: Pair, pairs: readonly Pair[], 
 }
 
 /**
- * Every text that differs is longer than each that doesn't: in characters, or in what most
- * tokenizers make several tokens of (letters of other scripts, punctuation).
+ * Texts that differ are longer than those that don't, but for a few: how many tokens a text has is
+ * known by its words, letters of other scripts and punctuation only roughly.
  */
 function isCut(pairs: readonly Pair[], wrong: readonly Pair[]): boolean {
-  const right = pairs.filter(({ isEqual }) => isEqual);
-  if (right.length === 0) return false;
-  return [lengthOf, tokensOf].some((length) => Math.min(...wrong.map(length)) > Math.max(...right.map(length)));
-}
-
-function lengthOf({ text }: Pair): number {
-  return text.trim().length;
+  const right = pairs.filter(({ isEqual }) => isEqual).map(tokensOf);
+  const longer = wrong.map(tokensOf).map((tokens) => right.filter((other) => other < tokens).length);
+  return right.length > 0 && longer.reduce((sum, count) => sum + count, 0) >= 0.95 * wrong.length * right.length;
 }
 
 function tokensOf({ text }: Pair): number {
   return text.match(/[A-Za-z0-9]+|[^\sA-Za-z0-9]/gu)?.length ?? 0;
 }
 
-/** It has an upper-case letter, or one with a mark. */
-function isMarked({ text }: Pair): boolean {
-  return text !== text.toLowerCase() || /\p{M}/u.test(text.normalize('NFD'));
+/** Only texts with upper-case letters or marks differ, and most of those with the one or the other. */
+function isOfLetters(pairs: readonly Pair[], wrong: readonly Pair[]): boolean {
+  const isUpper = ({ text }: Pair): boolean => text !== text.toLowerCase();
+  const isMarked = ({ text }: Pair): boolean => /\p{M}/u.test(text.normalize('NFD'));
+  const most = (test: (pair: Pair) => boolean): boolean => wrong.filter(test).length > 0.7 * pairs.filter(test).length;
+  return wrong.every((pair) => isUpper(pair) || isMarked(pair)) && (most(isUpper) || most(isMarked));
 }
 
 /** Nearly all texts differ, and none by much: so arithmetic of fewer bits does. */
@@ -232,5 +242,5 @@ function median(pairs: readonly Pair[]): number {
 }
 
 export function distanceText(distance: number): string {
-  return Number.isNaN(distance) ? 'NaN' : distance.toPrecision(2);
+  return String(Number(distance.toPrecision(2)));
 }
