@@ -712,9 +712,9 @@ export interface VectorsReport {
   /** Null where a vector has none: NaN in it, or other dimensions. */
   readonly max_cosine_distance: number | null;
   /**
-   * What is wrong, and what it usually means; `what` is `dimensions`, `nan`, `not-normalised`,
-   * `order`, `prompt`, `truncation`, `case`, `precision`, `texts` (some, without a pattern),
-   * `model` (pooling, weights or tokenizer), or `reference` for a remark on that.
+   * What is wrong, and what it usually means. `what` is `dimensions`, `nan`, `not-normalised`,
+   * `order`, `prompt`, `case`, `truncation`, `precision`, `pooling`, `weights`, `texts` (some,
+   * without a pattern), or `reference` for a remark on that.
    */
   readonly findings: readonly Finding[];
   readonly vectors: readonly {

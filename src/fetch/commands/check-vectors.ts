@@ -48,7 +48,8 @@ function tellVectors(report: VectorsReport, output: Output): void {
     `${plural(vectors.length, 'text')}: ${vectors.length - wrong.length} equal, ${wrong.length} not; largest distance ${most}, allowed ${distanceText(tolerance)}`,
   );
   output.print('');
-  if (wrong.length > 0) {
+  // Vectors of other dimensions have no distances.
+  if (wrong.some(({ cosine_distance: distance }) => distance !== null) || wrong.length < vectors.length) {
     output.table(wrong.slice(0, mostListed), {
       TEXT: ({ id }) => id,
       PROMPT: ({ prompt }) => prompt ?? undefined,

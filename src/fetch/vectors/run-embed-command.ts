@@ -1,7 +1,7 @@
 import { relative, sep } from 'node:path';
 import { embedLimitMs, formatEmbedRequest, parseEmbedAnswer } from '../../contract/embed-protocol.ts';
 import { limits } from '../../contract/limits.ts';
-import { AircherError, invalidError, isAircherError } from '../../core/errors.ts';
+import { invalidError, isAircherError } from '../../core/errors.ts';
 import { runCommand } from '../../core/run-command.ts';
 import type { EmbedTexts } from './check-vectors.ts';
 
@@ -12,13 +12,17 @@ export interface EmbedCommandOptions {
   readonly limitMs?: number;
 }
 
+const shownBytes = 60;
+const form =
+  'It must print { "vectors": [[…], …], "runtime": "…" } and nothing else, a vector for each text; what people read goes to stderr.';
+
 /**
  * Embeds by a command of the user, in the working directory: the embed protocol of
  * docs/formats.md. Throws `invalid` where it fails, doesn't end, or prints something else.
  */
 export function embedByCommand(command: readonly string[], options: EmbedCommandOptions): EmbedTexts {
   const { environment, signal, limitMs = embedLimitMs } = options;
-  const [program = ''] = command;
+  const line = command.join(' ');
   return async (texts, { name, version, path, weights_path: weights = path }) => {
     const { failure, said, output } = await runCommand(command, {
       directory: '.',
@@ -36,14 +40,15 @@ export function embedByCommand(command: readonly string[], options: EmbedCommand
     });
     const words = said === '' ? '' : `\n${said}`;
     if (failure !== undefined) {
-      throw invalidError(`${command.join(' ')}: ${failure}.${words}`, 'Nothing could be compared. Mend the command.');
+      throw invalidError(`${line}: ${failure}.${words}`, 'Nothing could be compared. Mend the command.');
     }
     try {
-      return parseEmbedAnswer(output, texts, program);
+      return parseEmbedAnswer(output, texts, line);
     } catch (error) {
-      if (!isAircherError(error) || words === '') throw error;
-      const { code, message, hint } = error;
-      throw new AircherError(code, `${message}${words}`, { hint, cause: error });
+      if (!isAircherError(error)) throw error;
+      const begins = JSON.stringify(output.toString('utf8', 0, shownBytes));
+      const more = output.length > shownBytes ? '…' : '';
+      throw invalidError(`${error.message}. It printed ${begins}${more}${words}`, form, { cause: error });
     }
   };
 }
