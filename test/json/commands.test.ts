@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { jsonDocuments } from '../../scripts/json-documents.ts';
 import { runCli } from '../../src/cli/run-cli.ts';
 import { runModelCommand } from '../../src/fetch/command-line.ts';
+import { program, vectorWorld } from '../fetch/vector-scene.ts';
 import { createWorld } from '../fetch/world.ts';
 import { lockPackage } from '../fixtures/lock-package.ts';
 import { createReleaseWorkspace } from '../fixtures/release-workspace.ts';
@@ -68,12 +69,14 @@ test('every command of aircher-models prints with --json what its schema says', 
 test('every command of the client prints with --json what its schema says', async (t) => {
   const world = await createWorld(t);
   const checked = new Set<string>();
-  const run = async (line: string, exitCode = 0): Promise<void> => {
-    const args = line.split(' ');
+  const run = async (line: string, exitCode = 0, { cache, manifestUrl } = world): Promise<void> => {
+    const [own = '', behind] = line.split(' -- ');
+    const args = own.split(' ');
     let stdout = '';
     let stderr = '';
-    const code = await runModelCommand([...args, '--json'], {
-      env: { AIRCHER_CACHE_DIR: world.cache, AIRCHER_MANIFEST_URL: world.manifestUrl },
+    const command = behind === undefined ? [] : ['--', ...behind.split(' ')];
+    const code = await runModelCommand([...args, '--json', ...command], {
+      env: { AIRCHER_CACHE_DIR: cache, AIRCHER_MANIFEST_URL: manifestUrl },
       stdout: { write: (text) => (stdout += text) },
       stderr: { write: (text) => (stderr += text) },
       signal: new AbortController().signal,
@@ -110,6 +113,9 @@ test('every command of the client prints with --json what its schema says', asyn
   await run('verify', 4);
   for (const line of ['verify --repair', 'prune --dry-run', 'prune', 'remove alpha']) await run(line);
   await run('path alpha', 3);
+  const vectors = await vectorWorld(t);
+  await run('install alpha', 0, vectors);
+  await run(`check-vectors alpha -- ${process.execPath} ${program} none`, 0, vectors);
   assert.ok((await holdStored(world.cache, /^(state|config|downloads)\/.*(\.json|\.index)$/)) > 2);
   assert.deepEqual([...checked].sort(), commandsOf(true).sort());
 });

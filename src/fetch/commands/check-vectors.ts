@@ -49,7 +49,7 @@ function tellVectors(report: VectorsReport, output: Output): void {
   );
   output.print('');
   // Vectors of other dimensions have no distances.
-  if (wrong.some(({ cosine_distance: distance }) => distance !== null) || wrong.length < vectors.length) {
+  if (wrong.length > 0 && vectors.some(({ cosine_distance: distance }) => distance !== null)) {
     output.table(wrong.slice(0, mostListed), {
       TEXT: ({ id }) => id,
       PROMPT: ({ prompt }) => prompt ?? undefined,

@@ -108,6 +108,7 @@ function patternOf(pairs: readonly Pair[], wrong: readonly Pair[], tolerance: nu
       'The runtime sorts texts by length, or gathers batches as they finish: put the vectors back into the order of the texts.',
     );
   }
+  if (isSlight(pairs)) return precision(pairs, 'failed');
   const other = wrong.filter((pair) => isOfOtherPrompt(pair, pairs, tolerance));
   if (other.length === wrong.length || among(({ prompt }) => prompt !== null)) {
     return failed(
@@ -132,7 +133,6 @@ function patternOf(pairs: readonly Pair[], wrong: readonly Pair[], tolerance: nu
       'The runtime cuts texts at fewer or more tokens than the model does. Look at max_seq_length of the runtime, and at "truncation" in tokenizer.json, which some runtimes go by.',
     );
   }
-  if (isSlight(pairs)) return precision(pairs, 'failed');
   if (wrong.length < pairs.filter(({ expected }) => vectorNorm(expected) > 0).length / 2) {
     return failed(
       'texts',
@@ -198,12 +198,18 @@ function tokensOf({ text }: Pair): number {
   return text.match(/[A-Za-z0-9]+|[^\sA-Za-z0-9]/gu)?.length ?? 0;
 }
 
-/** Only texts with upper-case letters or marks differ, and most of those with the one or the other. */
+/**
+ * Only texts with upper-case letters or marks differ, and most of those with the one or the other.
+ * Prompts have letters of their own.
+ */
 function isOfLetters(pairs: readonly Pair[], wrong: readonly Pair[]): boolean {
+  const isPlain = ({ prompt }: Pair): boolean => prompt === null;
   const isUpper = ({ text }: Pair): boolean => text !== text.toLowerCase();
   const isMarked = ({ text }: Pair): boolean => /\p{M}/u.test(text.normalize('NFD'));
-  const most = (test: (pair: Pair) => boolean): boolean => wrong.filter(test).length > 0.7 * pairs.filter(test).length;
-  return wrong.every((pair) => isUpper(pair) || isMarked(pair)) && (most(isUpper) || most(isMarked));
+  const plain = wrong.filter(isPlain);
+  const most = (test: (pair: Pair) => boolean): boolean =>
+    plain.filter(test).length > 0.7 * pairs.filter(isPlain).filter(test).length;
+  return plain.every((pair) => isUpper(pair) || isMarked(pair)) && (most(isUpper) || most(isMarked));
 }
 
 /** Nearly all texts differ, and none by much: so arithmetic of fewer bits does. */
