@@ -86,25 +86,49 @@ async function tell(mirror: StaticMirror): Promise<void> {
   const installed = (await user('path', 'base-embedder')).trim();
   await compare(join(place, 'models/base-embedder'), installed);
 
+  heading('4. Does it make the same vectors here? The user’s own program embeds the reference texts');
+  const check = ['check-vectors', 'static-embedder', '--', process.execPath];
+  await user(...check, 'scripts/embed.mjs');
+  const program = await readFile(join(place, 'scripts/embed.mjs'), 'utf8');
+  const [mean, largest] = ['vector[at] += number', 'vector[at] = Math.max(vector[at], number)'];
+  if (!program.includes(mean)) throw new Error(`embed.mjs has no ${mean}`);
+  await writeFile(join(place, 'scripts/embed-wrongly.mjs'), program.replace(mean, largest));
+  say('The same with another pooling, the largest numbers of the tokens instead of their mean:');
+  await user(...check, 'scripts/embed-wrongly.mjs').then(
+    () => Promise.reject(new Error('the other pooling was not noticed')),
+    (error: unknown) => {
+      if (!(error instanceof ExecaError) || error.exitCode !== 4) throw error;
+      process.stdout.write(`${error.stdout}\n`);
+    },
+  );
+
+  heading('5. A lock file holds a project to exactly these models');
+  await user('lock', 'base-embedder', 'static-embedder');
+  await user('install', '--frozen');
+
   const retrained = own === undefined ? await retrain() : await retrainLastLayers(join(place, 'models/base-embedder'));
-  heading(`4. ${retrained.what} of base-embedder retrained; models-v1.1.0 is cut`);
+  heading(`6. ${retrained.what} of base-embedder retrained; models-v1.1.0 is cut`);
   await writeReleaseConfig(mirror.url, '1.1.0', `${retrained.what} retrained.`);
   await maintainer('release');
   say('The others did not change: their entries are carried forward, and nothing of them was packed or uploaded.');
 
-  heading('5. The user looks for updates, and takes them');
+  heading('7. The user looks for updates, and takes them');
   await user('check-updates');
   const fetched = await bytesServed(mirror, () => user('update', '--all'));
   say(
     `Fetched ${formatBytes(fetched)} over HTTP; the first install of base-embedder took ${formatBytes(full)} (${((100 * fetched) / full).toFixed(1)} %). Changed: about ${formatBytes(retrained.bytes)}.`,
   );
+  await user('lock', '--check').catch((error: unknown) => {
+    if (!(error instanceof ExecaError) || error.exitCode !== 10) throw error;
+    process.stdout.write(`${error.stdout}\n`);
+  });
   await user('verify');
   await compare(join(place, 'models/base-embedder'), (await user('path', 'base-embedder')).trim());
 
-  heading('6. Checksums that any tool understands');
+  heading('8. Checksums that any tool understands');
   await checkSums(join(place, 'mirror/models-v1.1.0'));
 
-  heading('7. A rehearsal with GitHub and the Hugging Face Hub: stand-ins on this machine, the real release code');
+  heading('9. A rehearsal with GitHub and the Hugging Face Hub: stand-ins on this machine, the real release code');
   await writeRehearsalConfig();
   say('The small model goes to GitHub first, the large one to the Hub. GitHub is down when the user comes.');
   await maintainer('rehearse', '--config', 'rehearsal/release.json', '--fault', 'github-down=always');
@@ -115,6 +139,7 @@ async function tell(mirror: StaticMirror): Promise<void> {
     ['mirror/', 'what a web server would publish: one directory a release, and the newest manifest'],
     ['mirror/models-v1.1.0/RELEASE_NOTES.md', 'what to publish with it'],
     ['rehearsal/release.json', 'the same for GitHub, the Hub and a mirror at once'],
+    ['models.lock', 'what a project would keep: exactly which models it uses'],
     ['cache/models/', "the user's models; each a link to one immutable version in cache/versions/"],
   ] as const) {
     say(`${join('quickstart', path).padEnd(48)} ${what}`);

@@ -19,7 +19,10 @@ function tokensOf(text) {
 function embed({ text }) {
   const vector = new Array(dimensions).fill(0);
   for (const token of tokensOf(text)) {
-    for (let at = 0; at < dimensions; at++) vector[at] += bytes.readFloatLE(table + (token * dimensions + at) * 4);
+    for (let at = 0; at < dimensions; at++) {
+      const number = bytes.readFloatLE(table + (token * dimensions + at) * 4);
+      vector[at] += number;
+    }
   }
   const length = Math.hypot(...vector) || 1;
   return vector.map((number) => number / length);

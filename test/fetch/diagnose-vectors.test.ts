@@ -13,6 +13,7 @@ const named: readonly (readonly [trap: Trap, what: string, detail: RegExp])[] = 
   ['no prompt', 'prompt', /query: short, query: word are those of the same texts with no prompt/],
   ['not normalised', 'not-normalised', /those of all texts have 0\.\d+ to \d/],
   ['first token', 'pooling', /differ, by 0\.\d+ in the middle/],
+  ['largest', 'pooling', /differ, by 0\.\d+ in the middle/],
   ['fewer dimensions', 'dimensions', /vectors of 32 numbers came, and the model's have 48; they are the first 32/],
   ['cased', 'case', /only texts with upper-case letters or accents differ/],
   ['sorted', 'order', /are right, and stand at other texts/],

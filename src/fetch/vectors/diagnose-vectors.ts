@@ -186,13 +186,17 @@ function isOfOtherPrompt({ text, prompt, found }: Pair, pairs: readonly Pair[], 
 
 /**
  * Texts that differ are longer than those that don't, but for a few: how many tokens a text has is
- * known by its words, letters of other scripts and punctuation only roughly.
+ * known by its words, letters of other scripts and punctuation only roughly. No limit is so low that
+ * texts of a few tokens reach it; of single tokens every pooling makes the same.
  */
 function isCut(pairs: readonly Pair[], wrong: readonly Pair[]): boolean {
   const right = pairs.filter(({ isEqual }) => isEqual).map(tokensOf);
   const longer = wrong.map(tokensOf).map((tokens) => right.filter((other) => other < tokens).length);
-  return right.length > 0 && longer.reduce((sum, count) => sum + count, 0) >= 0.95 * wrong.length * right.length;
+  const isLonger = longer.reduce((sum, count) => sum + count, 0) >= 0.95 * wrong.length * right.length;
+  return isLonger && right.some((tokens) => tokens > lowestLimit);
 }
+
+const lowestLimit = 4;
 
 function tokensOf({ text }: Pair): number {
   return text.match(/[A-Za-z0-9]+|[^\sA-Za-z0-9]/gu)?.length ?? 0;
