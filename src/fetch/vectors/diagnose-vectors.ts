@@ -186,8 +186,8 @@ function isOfOtherPrompt({ text, prompt, found }: Pair, pairs: readonly Pair[], 
 
 /**
  * Texts that differ are longer than those that don't, but for a few: how many tokens a text has is
- * known by its words, letters of other scripts and punctuation only roughly. No limit is so low that
- * texts of a few tokens reach it; of single tokens every pooling makes the same.
+ * known by its words, letters of other scripts and punctuation only roughly. No limit is so low
+ * that texts of a few tokens reach it; of single tokens every pooling makes the same.
  */
 function isCut(pairs: readonly Pair[], wrong: readonly Pair[]): boolean {
   const right = pairs.filter(({ isEqual }) => isEqual).map(tokensOf);

@@ -31,7 +31,7 @@ export async function readVectorsFile(path: string, { entry }: Pick<Declared, 'e
  * Fetches that file; undefined where the entry names none. Asks one mirror after the other. Throws
  * `remote`, `integrity`.
  */
-export async function fetchVectorsFile(
+async function fetchVectorsFile(
   client: Client,
   { name, entry, from }: Pick<InstallTarget, 'name' | 'entry' | 'from'>,
   context: RunContext,
