@@ -43,7 +43,7 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
   const mask = maskOf(clientSecrets(env, argv));
   const stdout = maskedStream(environment.stdout, mask);
   const stderr = maskedStream(environment.stderr, mask);
-  const [own, behind] = splitAt(argv, '--');
+  const [own] = splitAt(argv, '--');
   const verbose = own.includes('--verbose');
   const json = own.includes('--json');
   const quiet = own.includes('--quiet');
@@ -51,7 +51,7 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
   const progress = wantsEvents ? createEventLines(stderr) : createProgress({ stderr, quiet, verbose });
   let client: Client | undefined;
   try {
-    const { help, command, ...parsed } = parseCommandLine(own, behind);
+    const { help, command, ...parsed } = parseCommandLine(argv);
     if (help || command === undefined) {
       const text = command
         ? commandHelp(program, command, globalOptions)
@@ -65,7 +65,6 @@ export async function runModelCommand(argv: readonly string[], environment: Comm
     const exitCode = await command.run({
       ...parsed,
       client,
-      behind,
       env,
       names: parsed.models.map(({ name }) => name),
       output: createOutput({ json, quiet, stdout, say: progress.say }),
@@ -98,16 +97,19 @@ interface ParsedCommandLine {
   readonly command: Command | undefined;
   readonly models: readonly ModelReference[];
   readonly options: OptionValues;
+  /** What stands behind `--`, of a command that takes such. */
+  readonly behind: readonly string[];
 }
 
 /** Throws `usage`, naming the nearest command or option. */
-export function parseCommandLine(argv: readonly string[], behind: readonly string[] = []): ParsedCommandLine {
+export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
+  const [own, behind] = splitAt(argv, '--');
   const everyOption: OptionSpecs = Object.assign({}, globalOptions, ...commands.map((command) => command.options));
   const types = [...valuesOf(everyOption)].map(([option, value]) => {
     return [option.slice(2), { type: value === undefined ? 'boolean' : 'string' }] as const;
   });
   const { tokens } = builtins.util.parseArgs({
-    args: [...argv],
+    args: [...own],
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -124,7 +126,7 @@ export function parseCommandLine(argv: readonly string[], behind: readonly strin
       commands.flatMap((each) => [each.name, ...(each.aliases ?? [])]),
     );
   }
-  if (help) return { help, command, models: [], options: {} };
+  if (help) return { help, command, models: [], options: {}, behind: [] };
   const known = valuesOf(command === undefined ? everyOption : { ...globalOptions, ...command.options });
   const options: Record<string, string[]> = {};
   for (const token of tokens) {
@@ -143,10 +145,11 @@ export function parseCommandLine(argv: readonly string[], behind: readonly strin
   if ((options.weights?.length ?? 0) > 1 && command?.name !== 'lock') {
     throw usageError('--weights is given more than once.', 'Call once for each, or take all: --weights all');
   }
-  if (command === undefined) return { help, command, models: [], options };
+  if (command === undefined) return { help, command, models: [], options, behind: [] };
   // Else `--` only says that no options follow.
-  const more = command.operands.includes(' -- ') ? [] : behind;
-  return { help, command, models: parseOperands(command, [...operands, ...more]), options };
+  const isTaken = command.operands.includes(' -- ');
+  const models = parseOperands(command, isTaken ? operands : [...operands, ...behind]);
+  return { help, command, models, options, behind: isTaken ? behind : [] };
 }
 
 /** What stands before a word, and behind it. */

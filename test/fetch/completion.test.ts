@@ -25,7 +25,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _aircher; printf '%s\\n' "\${COMPREPL
 test('bash completes commands, their other names, options and installed models', async (t) => {
   const complete = await completions(t);
   assert.deepEqual(await complete('up'), ['update', 'upgrade']);
-  assert.deepEqual(await complete('model', 'chec'), ['check-updates', 'check-license']);
+  assert.deepEqual(await complete('model', 'chec'), ['check-updates', 'check-vectors', 'check-license']);
   assert.deepEqual(await complete('ls', '--rem'), ['--remote']);
   assert.deepEqual(await complete('path', ''), ['alpha', 'beta']);
   assert.deepEqual(await complete('model', 'rm', 'b'), ['beta']);

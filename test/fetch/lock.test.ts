@@ -346,17 +346,20 @@ test('the client of the release is locked by its signed checksums', async (t) =>
     download_urls: { mirror: `${world.mirror.url}/models-v1.0.0/aircher.mjs` },
   });
   const refused = async (says: RegExp): Promise<void> => {
+    await rm(path);
     const { client, stderr } = await lock();
     assert.equal(client, undefined);
     assert.match(stderr, says);
   };
   await publish(right, 'models-v0.9.0');
-  await refused(/aircher\.mjs is not locked: .*signed for another release/);
+  await refused(/the client of models-v1\.0\.0 is not locked: .*signed for another release/);
   await publish(right.replace(manifestDigest, digest));
   await refused(/of another manifest/);
   await publish(`${manifestDigest}  manifest.json\n`);
   await refused(/names no aircher\.mjs/);
   await publish(right);
+  await lock();
   await writeFile(join(directory, 'checksums.sha256'), right.replace(digest, manifestDigest));
+  assert.equal((await lock()).client?.sha256, digest, 'what was locked before stays');
   await refused(/does not match/);
 });

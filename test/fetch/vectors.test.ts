@@ -44,7 +44,7 @@ test('each trap ends with 4, and is named with what it means', async (t) => {
     const { exitCode, stdout, stderr } = await check(world, trap);
     assert.equal(exitCode, 4, stderr);
     assert.match(stdout, new RegExp(`^${what}: `, 'm'));
-    assert.match(stderr, /^error: alpha 1\.0\.0 embeds otherwise here: .*\nhint: /);
+    assert.match(stderr, /^error: alpha 1\.0\.0 embeds otherwise here: .*\nhint: /m);
     const json = await check(world, trap, '--json');
     assert.equal(json.exitCode, 4);
     assert.equal(JSON.parse(json.stdout).findings[0].what, what);

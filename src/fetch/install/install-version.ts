@@ -156,7 +156,7 @@ export async function installVersion(
       if (needed === undefined) requireWeights(target, files);
       const verified = { directory: staging.files, files, wanted, indexBytes: filled?.indexBytes };
       const record = known
-        ? await addToVersion(layout, { ...known, files: [...known.files, ...whole] }, verified)
+        ? await addToVersion(layout, accepting({ ...known, files: [...known.files, ...whole] }, target), verified)
         : await commitVersion(layout, requireOffered(target), verified);
       if (filled?.vectorsBytes) await keepVectorsFile(layout, target, filled.vectorsBytes);
       const outcome = damaged.length > 0 ? 'repaired' : known && absent.length === 0 ? 'present' : 'installed';
@@ -205,6 +205,11 @@ async function whatIsThere(
   const isNoted = wanted.every((one) => known.wanted.includes(one)) || !(await isWritable(layout.records(known.model)));
   const isComplete = damaged.length === 0 && absent.length === 0 && isNoted;
   return { known, entry, wanted, damaged, absent, isComplete };
+}
+
+/** The record with the licences that were accepted by now. */
+function accepting(record: InstallRecord, { acceptedLicenses = [] }: InstallTarget): InstallRecord {
+  return acceptedLicenses.length === 0 ? record : { ...record, accepted_licenses: acceptedLicenses };
 }
 
 function isOffered(target: InstallTarget): target is ResolvedModel {

@@ -24,12 +24,12 @@ export async function findClientFile(
   context: RunContext,
 ): Promise<LockedClient | undefined> {
   const { release = '' } = good.manifest;
-  const urls = siblingUrls(good, clientName);
+  const [urls, checksums] = [siblingUrls(good, clientName), siblingUrls(good, checksumsName)];
   const faults: string[] = [];
   const { roots, announced } = await readTrust(client, context);
   const keys = announced.length > 0 ? announced : roots;
   for (const kind of hostKinds) {
-    const url = siblingUrls(good, checksumsName)[kind];
+    const url = checksums[kind];
     if (url === undefined) continue;
     try {
       const http = (await client.http()).namedBy(good, context);
@@ -40,7 +40,7 @@ export async function findClientFile(
       faults.push(toAircherError(error).message);
     }
   }
-  const message = `its ${clientName} is not locked: ${faults.join('; ') || 'no host is known'}`;
+  const message = `the client of ${release} is not locked: ${faults.join('; ') || 'no host is known'}`;
   warn(context, { file: good.url, message });
   return undefined;
 }

@@ -113,7 +113,7 @@ async function writeLock(
     // Keys that a manifest announced take the place of those that it was signed by.
     public_keys: [...(announced.length > 0 ? announced : roots)],
     licenses: client.lock?.content.licenses,
-    client: await findClientFile(client, good, context),
+    client: (await findClientFile(client, good, context)) ?? client.lock?.content.client,
     models: { ...client.lock?.content.models, ...locked },
   };
   await writeFileAtomically(path, formatLockFile(content));

@@ -1,7 +1,9 @@
 import type { Embedded, ReferenceText } from '../../contract/embed-protocol.ts';
 import { integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
+import { plural } from '../../core/format.ts';
 import type { EnsuredModel, EnsureOptions, Finding, VectorsReport } from '../api.ts';
+import { withModelLock } from '../cache/model-lock.ts';
 import { readRecord, writeRecord } from '../cache/records.ts';
 import { weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
@@ -48,10 +50,12 @@ export async function checkOnce(
   if (known.some((one) => one.weights === weights && one.runtime === runtime)) return;
   const report = await checkPart(client, part, embed, context);
   if (!report.ok) throw differing(report);
-  const record = (await readRecord(layout, name, version)) ?? part.record;
-  const checked = [...(record.checked ?? []), { weights, runtime, checked_at: new Date().toISOString() }];
-  // In a cache that may only be read, it is checked each time.
-  await writeRecord(layout, { ...record, checked }).catch(() => {});
+  await withModelLock(layout, name, context, async () => {
+    const record = (await readRecord(layout, name, version)) ?? part.record;
+    const checked = [...(record.checked ?? []), { weights, runtime, checked_at: new Date().toISOString() }];
+    // In a cache that may only be read, it is checked each time.
+    await writeRecord(layout, { ...record, checked }).catch(() => {});
+  });
 }
 
 /** What to throw where vectors differ. */
@@ -74,6 +78,11 @@ async function checkPart(
   const set = own ?? reference.sets[0]!;
   const tolerance = own ? set.tolerance : Math.max(set.tolerance, othersTolerance);
   const model = describeInstalled(client.layout, part);
+  const count = plural(reference.texts.length, 'text');
+  context.onEvent?.({
+    type: 'notice',
+    message: `${model.name} ${model.version}: ${count} to embed with ${path ?? 'it'}`,
+  });
   const { vectors, runtime } = await embed(reference.texts, model);
   const { pairs, maxDistance, findings, ok } = diagnoseVectors(reference.texts, set.vectors, vectors, tolerance);
   return {

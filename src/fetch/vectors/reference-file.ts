@@ -45,6 +45,7 @@ async function fetchVectorsFile(
   const http = (await client.http()).namedBy(from, context);
   const { mirrors: mirrorOrder } = await client.preferences();
   const mirrors = mirrorsAt(urls, { entry, mirrorOrder }, http);
+  if (mirrors.length === 0) throw invalidError(`${name}: its reference vectors have no URL that this client knows`);
   for (const mirror of mirrors) {
     try {
       const { bytes } = await http.document(mirror.url, { ...context, maxBytes });
