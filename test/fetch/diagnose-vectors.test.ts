@@ -57,6 +57,18 @@ test('another prompt than the one that is asked for, and one where none is asked
   assert.match(added.findings[0]?.detail ?? '', /short are those of the same texts with another prompt/);
 });
 
+test('a text that has a zero vector in the reference hides nothing', () => {
+  const zero = (vectors: readonly Float32Array[]) =>
+    vectors.map((vector, at) => (at === 8 ? vector.map(() => 0) : vector));
+  const found = zero(embedWith('not normalised', texts));
+  const { findings } = diagnoseVectors(texts, zero(reference), found, 1e-4);
+  assert.deepEqual(
+    findings.map(({ what }) => what),
+    ['not-normalised'],
+  );
+  assert.match(findings[0]?.detail ?? '', /those of word, short, .* have/);
+});
+
 test('two things wrong are both told; a few texts without a pattern are told as such', () => {
   const vectors = embedWith('not normalised', texts);
   vectors[3] = vectors[3]!.map(() => Number.NaN);

@@ -3,7 +3,7 @@ import { type HostKind, hostKinds, modelNameField, versionField } from '../../co
 import { type LicensePolicy, licensePolicySchema } from '../../contract/license-policy.ts';
 import { problemsOf } from '../../contract/problems-of.ts';
 import { parseStrictJson } from '../../contract/strict-json.ts';
-import { problemsError, toAircherError } from '../../core/errors.ts';
+import { isAircherError, problemsError, toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { formatJson } from '../../core/format.ts';
 import { readFileIfThere } from '../../core/read-files.ts';
@@ -61,7 +61,10 @@ export async function readPreferences(layout: CacheLayout): Promise<Preferences>
  * current one, too.
  */
 export async function readPins(layout: CacheLayout, context: RunContext): Promise<Preferences['pins']> {
-  const pins = await readAlone(layout, 'pins', context).catch(() => undefined);
+  const pins = await readAlone(layout, 'pins', context).catch((error: unknown) => {
+    if (!isAircherError(error, 'invalid')) throw error;
+    return undefined;
+  });
   return Object.assign(Object.create(null), pins);
 }
 

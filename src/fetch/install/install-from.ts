@@ -249,9 +249,7 @@ function fillFromFolder({ resolved, folder }: Piece, context: RunContext): FillS
   };
 }
 
-/**
- * What is for later updates and checks only; a wrong or missing one is gone without.
- */
+/** What is for later updates and checks only; a wrong or missing one is gone without. */
 async function readBeside(
   folder: string,
   { name, entry }: ResolvedModel,
