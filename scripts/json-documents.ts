@@ -397,6 +397,7 @@ export const jsonDocuments = {
   }),
   status: releases,
   'status TAG': release,
+  site: object({ tag: text, directory: text, files: list(object({ name: text, size_bytes: number, sha256 })) }),
   yank: object({ yank, publish: maybe(publish), verify: maybe(verify) }),
   keygen: object({
     secret_key_path: text,

@@ -45,7 +45,7 @@ export const jsonKeys: Readonly<Record<string, string>> = {
   differences: 'in words: what differs between two versions, or between a rehearsal and the real release',
   digest: 'as the host reports it; null where it has none',
   dimensions: 'of a vector',
-  directory: "of a model's sources, of what was exported, or of a rehearsal that was kept",
+  directory: "of a model's sources, of what was exported or of a site, or of a rehearsal that was kept",
   done: 'bytes so far; never fewer than before for a task and a subject',
   downloaded: 'what was downloaded and hashed',
   downloads: 'how often a file was downloaded; null where the host does not count',

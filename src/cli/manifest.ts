@@ -7,6 +7,7 @@ import { manifestPath, readManifest, writeManifest } from '../release/documents/
 import { loadConfig } from '../release/load-config.ts';
 import { requirePlan } from '../release/plan/plan-record.ts';
 import { takePublishedVectors } from '../release/prove/published-vectors.ts';
+import { writeCatalogue } from '../release/site/write-catalogue.ts';
 import { type CommandDependencies, printResult, workspaceOf } from './dependencies.ts';
 
 /** `manifest`, `checksums` and `notes`: the documents of a release, from what is packed. */
@@ -38,13 +39,14 @@ export function manifestCommands(program: Command, dependencies: CommandDependen
     });
   program
     .command('notes')
-    .description("RELEASE_NOTES.md and README.md, the Hub's model card")
+    .description("RELEASE_NOTES.md; README.md, the Hub's model card; index.html, the catalogue at a mirror's root")
     .action(async (_options: object, command: Command) => {
       const workspace = workspaceOf(command, dependencies);
       const loaded = await loadConfig(workspace);
       const plan = await requirePlan(loaded, workspace);
       const written = await readManifest(workspace);
       await writeModelCard(loaded.config, written, workspace);
+      await writeCatalogue(loaded.config, written, workspace);
       const notes = await writeNotes(loaded.config, plan, written, workspace);
       printResult(command, dependencies, { notes }, () => notes);
     });

@@ -12,6 +12,7 @@ import { publishCommand } from './publish.ts';
 import { rehearseCommand } from './rehearse.ts';
 import { releaseCommand } from './release.ts';
 import { signCommand } from './sign.ts';
+import { siteCommand } from './site.ts';
 import { stageCommand } from './stage.ts';
 import { statusCommand } from './status.ts';
 import { validateCommand } from './validate.ts';
@@ -58,6 +59,7 @@ export function createProgram(dependencies: CommandDependencies): Command {
     releaseCommand,
     rehearseCommand,
     statusCommand,
+    siteCommand,
     yankCommand,
     keygenCommand,
   ]) {

@@ -36,7 +36,7 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
         );
         return;
       }
-      const tag = named ?? (await newestRelease(config, targets, workspace));
+      const tag = named ?? (await newestRelease(config, targets, workspace)).tag;
       const report = await verifyRelease(config, tag, targets, workspace, {
         ...(options.deep ? { deep: true } : {}),
         ...(options.expiresWithin === undefined ? {} : { expiresWithinDays: options.expiresWithin }),

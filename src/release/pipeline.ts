@@ -15,6 +15,7 @@ import { type PlanOptions, planRelease } from './plan/plan-release.ts';
 import { proveModels } from './prove/prove-models.ts';
 import { takePublishedVectors } from './prove/published-vectors.ts';
 import { type PublishOptions, type PublishReport, publishRelease } from './publish/publish-release.ts';
+import { writeCatalogue } from './site/write-catalogue.ts';
 import { type VerifyReport, verifyRelease } from './verify/verify-release.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -51,14 +52,15 @@ export async function runRelease(
     await takePublishedVectors(loaded, plan, targets, workspace);
     return await writeManifest(loaded, plan, workspace);
   });
-  // aircher.mjs with this release's sources and keys, checksums.sha256, notes and the Hub's model
-  // card.
+  // aircher.mjs with this release's sources and keys, checksums.sha256, notes, the Hub's model card
+  // and a mirror's catalogue.
   await step('checksums', async () => {
     const bundle = await writeClientBundle(loaded.config, workspace);
     return await writeChecksums(written, bundle, workspace);
   });
   await step('notes', async () => {
     await writeModelCard(loaded.config, written, workspace);
+    await writeCatalogue(loaded.config, written, workspace);
     return await writeNotes(loaded.config, plan, written, workspace);
   });
   // Manifest and checksums, where keys are there.

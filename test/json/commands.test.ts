@@ -43,6 +43,7 @@ test('every command of aircher-models prints with --json what its schema says', 
   await run('verify models-v1.0.0 --deep', 5);
   await run('status');
   await run('status models-v1.0.0');
+  await run('site --to site');
   await appendFile(workspace.path('mirror/models-v1.0.0/beta.tar.gz'), 'x');
   await run('verify models-v1.0.0', 4);
   await rm(workspace.path('mirror'), { recursive: true });

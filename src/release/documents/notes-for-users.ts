@@ -60,10 +60,7 @@ export function checking(config: ReleaseConfig, plan: Plan): string {
  * one, then by digest.
  */
 export function checkCommands(config: ReleaseConfig, release: ReleaseOfModels): readonly string[] {
-  const bySignature = [
-    downloadCommand(config, release, `${checksumsName}.minisig`),
-    byMinisign(config, checksumsName),
-  ];
+  const bySignature = [downloadCommand(config, release, `${checksumsName}.minisig`), byMinisign(config, checksumsName)];
   return [
     downloadCommand(config, release, checksumsName),
     ...(isSigned(config) ? bySignature : []),

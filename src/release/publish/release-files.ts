@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { archiveName, artifactsOf, indexName } from '../../contract/artifacts.ts';
+import { catalogueName } from '../../contract/catalogue-mark.ts';
 import type { HostKind } from '../../contract/fields.ts';
 import type { Manifest, ManifestModel } from '../../contract/manifest.ts';
 import { compareBytes } from '../../contract/names.ts';
@@ -43,7 +44,7 @@ export async function releaseFiles(
 /** The documents that every release has on a kind of host. */
 export function documentsOn(kind: HostKind): readonly string[] {
   const everywhere = ['manifest.json', checksumsName, bundleName];
-  if (kind === 'mirror') return [...everywhere, notesName];
+  if (kind === 'mirror') return [...everywhere, notesName, catalogueName];
   return kind === 'huggingface' ? [...everywhere, modelCardName] : everywhere;
 }
 

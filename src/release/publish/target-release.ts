@@ -1,3 +1,4 @@
+import { catalogueName } from '../../contract/catalogue-mark.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import type { ReleaseFile, Target, TargetRelease } from '../../targets/target.ts';
 import { notesName, readNotes, sameNotes } from '../documents/notes.ts';
@@ -26,7 +27,7 @@ export async function targetRelease(
     version: plan.release,
     prerelease: plan.prerelease,
     files: (await releaseFiles(target.kind, written.manifest, options, workspace)).map((file) =>
-      acceptEqual(file, notes, checks),
+      acceptEqual(file, notes, written, checks),
     ),
     carried: target.kind === 'huggingface' ? carriedModels(written.manifest, options) : [],
     layout: hubLayout(written.manifest, options),
@@ -37,10 +38,17 @@ export async function targetRelease(
 }
 
 /**
- * What may stand there in other bytes: GPG signs the same manifest differently each time, and the
- * notes name the machine's Node. A stored signature is as good as ours where it verifies.
+ * What may stand there in other bytes: GPG signs the same manifest differently each time, the notes
+ * name the machine's Node, and another version of this program may draw another catalogue. A stored
+ * signature is as good as ours where it verifies, a catalogue where it is of the same manifest.
  */
-function acceptEqual(file: ReleaseFile, notes: string, signatures: ReadonlyMap<string, SignatureCheck>): ReleaseFile {
+function acceptEqual(
+  file: ReleaseFile,
+  notes: string,
+  { sha256 }: WrittenManifest,
+  signatures: ReadonlyMap<string, SignatureCheck>,
+): ReleaseFile {
+  if (file.name === catalogueName) return { ...file, accepts: (stored) => stored.includes(sha256) };
   if (file.name === notesName) return { ...file, accepts: (stored) => sameNotes(stored.toString(), notes) };
   const check = signatures.get(file.name);
   if (check === undefined) return file;

@@ -186,9 +186,9 @@ export async function newestRelease(
   config: ReleaseConfig,
   targets: readonly Target[],
   workspace: Workspace,
-): Promise<string> {
-  for await (const { tag, version } of acceptedReleases(config, targets, workspace)) {
-    if (semver.prerelease(version) === null) return tag;
+): Promise<PublishedRelease> {
+  for await (const release of acceptedReleases(config, targets, workspace)) {
+    if (semver.prerelease(release.version) === null) return release;
   }
   throw new AircherError('invalid', `nothing is published at ${targets.map((target) => target.place).join(', ')}`, {
     hint: 'Run `aircher-models release` to publish the first release.',

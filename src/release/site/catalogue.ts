@@ -112,7 +112,7 @@ ${items}</ul></section>
 
 function checking(config: ReleaseConfig, release: ReleaseOfModels): Html {
   const commands = checkCommands(config, release).flatMap((command) => command.split('\n'));
-  const signed = html`<p>It must print <code>release:${release.tag}</code>. Compare the key with one from another place: whoever can exchange the files can exchange this page too.</p>
+  const signed = html`<p><code>minisign</code> must print <code>release:${release.tag}</code>. Compare the key with one from another place: whoever can exchange the files can exchange this page too.</p>
 `;
   return html`<p>The client checks what it installs by itself. To check <code>${bundleName}</code>, or files that you downloaded by hand, in their directory:</p>
 <pre>${new Html(commands.map((line) => html`${line}`.text).join('\n'))}</pre>

@@ -23,7 +23,7 @@ export function modelRows(name: string, entry: ManifestModel, shared: Shared): H
   return html`<tbody id="m-${name}">
 <tr><th scope="row"><a href="#m-${name}">${name}</a> <small>${entry.version}</small>${isWithdrawn}</th>
 <td>${vectors(entry)}</td>
-<td>${bar(size, shared.largestBytes)}${formatBytes(size)}</td>
+<td>${formatBytes(size)}${bar(size, shared.largestBytes)}</td>
 <td>${licence(entry)}</td></tr>
 <tr><td colspan="4">${versionStrip(entry, withdrawn)}
 <details><summary>${name}: install, facts, digest</summary>
@@ -62,7 +62,7 @@ function renditions({ weights = [], embedding }: ManifestModel): Html | false {
   };
   const items = weights.map(
     (one) =>
-      html`<li>${one.path} <small>${dtypesOf(one)}, ${whose(one)}</small> ${bar(one.size_bytes, largest)}${formatBytes(one.size_bytes)}</li>`,
+      html`<li>${one.path} <small>${dtypesOf(one)}, ${whose(one)}</small> ${formatBytes(one.size_bytes)}${bar(one.size_bytes, largest)}</li>`,
   );
   return html`<p><code>--weights</code> is one of:</p><ul>${items}</ul>`;
 }

@@ -32,7 +32,7 @@ pre { margin: 0; padding: .6rem .8rem; border: 1px solid var(--line); border-rad
 .copy, pre { margin: .5rem 0; }
 .copy { display: flex; gap: .5rem; align-items: stretch; }
 .copy pre { flex: 1; margin: 0; }
-button { min-width: 5rem; border: 1px solid var(--line); border-radius: 6px; color: var(--link); background: var(--card); font: inherit; font-size: .85rem; cursor: pointer; }
+button { min-width: 4.5rem; border: 1px solid var(--line); border-radius: 6px; color: var(--link); background: var(--card); font: inherit; font-size: .85rem; cursor: pointer; }
 table { width: 100%; border-collapse: collapse; background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
 th, td { padding: .6rem .8rem; text-align: left; vertical-align: top; }
 thead th { font-size: .85rem; font-weight: 600; }
@@ -41,7 +41,7 @@ tbody:target { box-shadow: inset 4px 0 var(--link); }
 tbody tr:last-child td { padding-top: 0; }
 th small, td small, em { white-space: nowrap; }
 em { color: var(--warn); font-style: normal; font-weight: 600; font-size: .85em; }
-svg { display: block; width: 100%; max-width: 14rem; height: .5rem; margin: .4rem 0 .2rem; border-radius: 2px; background: var(--track); }
+svg { display: block; width: 100%; max-width: 14rem; height: .5rem; margin: .2rem 0 .3rem; border-radius: 2px; background: var(--track); }
 rect { height: 100%; fill: var(--bar); }
 .strip { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; margin: 0; padding: 0; list-style: none; }
 .strip li[class^=c] { display: flex; flex-wrap: wrap; gap: 0 .8rem; padding: .55rem .7rem .2rem 0; border: 1px solid var(--c); border-radius: 6px; overflow: hidden; background: var(--p) top/100% .4rem no-repeat; font-size: .9rem; }

@@ -20,6 +20,11 @@ export async function sizeOf(path: string): Promise<number | undefined> {
   return found?.isFile() ? found.size : undefined;
 }
 
+/** Whether anything stands there, be it a link to nothing. */
+export async function isTaken(path: string): Promise<boolean> {
+  return (await ifThere(lstat(path))) !== undefined;
+}
+
 export async function isDirectory(path: string): Promise<boolean> {
   return (await ifThere(lstat(path)))?.isDirectory() ?? false;
 }

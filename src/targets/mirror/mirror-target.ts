@@ -3,9 +3,10 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import semver from 'semver';
+import { catalogueMark, catalogueName } from '../../contract/catalogue-mark.ts';
 import { limits } from '../../contract/limits.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
-import type { RunContext } from '../../core/events.ts';
+import { type RunContext, warn } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { isWritable } from '../../core/read-files.ts';
 import { versionOf } from '../published-tags.ts';
@@ -22,6 +23,7 @@ import type {
 import { uploadProgress } from '../upload-progress.ts';
 import {
   isDirectory,
+  isTaken,
   makeReadable,
   makeReadableDirectory,
   namesIn,
@@ -44,11 +46,14 @@ export interface MirrorOptions {
   readonly tuning?: RemoteTuning;
 }
 
+/** What the root has of the newest release for people. */
+const pages = ['aircher.mjs', catalogueName] as const;
+/** By these, the last one above all, clients find it. */
 const pointers = ['manifest.json.minisig', 'manifest.json.asc', 'manifest.json'] as const;
 
 /**
  * A directory that some web server publishes: `<tag>/…`, and at its root the manifest of the newest
- * release. A tag is public once its manifest.json stands there: that is written when it goes
+ * release, its client and its catalogue. A tag is public once its manifest.json stands there: that is written when it goes
  * public, after everything else was found at its address.
  */
 export function createMirrorTarget(options: MirrorOptions): Target {
@@ -78,7 +83,7 @@ export function createMirrorTarget(options: MirrorOptions): Target {
       await writeFiles(directory, release, manifest, { signal: context.signal });
       await found(manifest);
     },
-    movePointers: (release) => movePointers(directory, release),
+    movePointers: (release, context) => movePointers(directory, release, context),
     inspect: (tag, context) => inspect(directory, tag, context),
   };
 }
@@ -121,7 +126,7 @@ async function readPointer(directory: string): Promise<Pointer> {
 
 async function preflight(directory: string, release: TargetRelease): Promise<readonly Problem[]> {
   const names = release.files.map(({ name }) => name);
-  const problems = [...(await strangers(directory, release.tag, names, pointers))];
+  const problems = [...(await strangers(directory, release.tag, names, ['aircher.mjs', ...pointers]))];
   const found = await readDocument(directory, release.tag, 'manifest.json');
   const ours = release.files.find((file) => file.name === 'manifest.json');
   if (found !== undefined && ours !== undefined && createHash('sha256').update(found).digest('hex') !== ours.sha256) {
@@ -243,14 +248,22 @@ async function copyFile(
   });
 }
 
-async function movePointers(directory: string, release: TargetRelease): Promise<void> {
+async function movePointers(directory: string, release: TargetRelease, context: RunContext): Promise<void> {
   if (release.prerelease || (await namesNewer(directory, release))) return;
-  for (const name of pointers) {
+  for (const name of [...pages, ...pointers]) {
+    const path = join(directory, name);
     const bytes = await readOrdinary(join(directory, release.tag, name), limits.manifestBytes);
-    const before = await readOrdinary(join(directory, name), limits.manifestBytes);
+    const before = await readOrdinary(path, limits.manifestBytes);
     if (bytes === undefined) continue;
-    if (before?.equals(bytes)) await makeReadable(join(directory, name));
-    else await writeReadable(join(directory, name), (handle) => handle.writeFile(bytes));
+    const isOurs = before === undefined ? !(await isTaken(path)) : before.includes(catalogueMark);
+    if (before?.equals(bytes)) await makeReadable(path);
+    else if (name === catalogueName && !isOurs) {
+      warn(context, {
+        file: path,
+        message: 'is not a catalogue of ours, and stays as it is',
+        hint: `The catalogue is ${join(release.tag, name)}. To have it at the root too, move the other away and publish again.`,
+      });
+    } else await writeReadable(path, (handle) => handle.writeFile(bytes));
   }
 }
 
