@@ -39,8 +39,7 @@ thead th { font-size: .85rem; font-weight: 600; }
 tbody { border-top: 1px solid var(--line); }
 tbody:target { box-shadow: inset 4px 0 var(--link); }
 tbody tr:last-child td { padding-top: 0; }
-th small, td small, em { white-space: nowrap; }
-em { color: var(--warn); font-style: normal; font-weight: 600; font-size: .85em; }
+em { white-space: nowrap; color: var(--warn); font-style: normal; font-weight: 600; font-size: .85em; }
 svg { display: block; width: 100%; max-width: 14rem; height: .5rem; margin: .2rem 0 .3rem; border-radius: 2px; background: var(--track); }
 rect { height: 100%; fill: var(--bar); }
 .strip { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; margin: 0; padding: 0; list-style: none; }
