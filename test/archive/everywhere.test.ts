@@ -11,6 +11,9 @@ import { sampleTree, sourceFiles, temporaryDirectory, writeTree } from './fixtur
 const packModule = fileURLToPath(new URL('../../src/archive/pack-archive.ts', import.meta.url));
 const decompressModule = fileURLToPath(new URL('../../src/archive/decompress.ts', import.meta.url));
 const tarModule = fileURLToPath(new URL('../../src/archive/tar-reader.ts', import.meta.url));
+const encodePlanesModule = fileURLToPath(new URL('../../src/archive/encode-planes.ts', import.meta.url));
+const decodePlanesModule = fileURLToPath(new URL('../../src/archive/decode-planes.ts', import.meta.url));
+const samplesModule = fileURLToPath(new URL('./plane-samples.ts', import.meta.url));
 const decodeModule = fileURLToPath(new URL('../../src/archive/decode.ts', import.meta.url));
 
 /** Other Node executables to try, by the platform's path separator. */
@@ -133,5 +136,29 @@ console.log(JSON.stringify({ files, good }));`,
       };
       assert.deepEqual(JSON.parse(result.stdout.toString()), { files: index.files, good: index.chunks.length }, format);
     }
+  });
+
+  test(`${node} encodes planes and patches to the golden bytes, and decodes them`, async (context) => {
+    const directory = await temporaryDirectory(context);
+    const script = await bundle(
+      directory,
+      'planes',
+      `import { encodePatch, encodePlanes } from ${JSON.stringify(encodePlanesModule)};
+import { decodePatch, decodePlanes } from ${JSON.stringify(decodePlanesModule)};
+import { planeSamples } from ${JSON.stringify(samplesModule)};
+import { createHash } from 'node:crypto';
+const digests = {};
+for (const { name, element, old, now } of planeSamples()) {
+  const [planes, patch] = [await encodePlanes(now, element), await encodePatch(now, old, element)].map((body) => Buffer.concat(body));
+  digests[name] = [planes, patch].map((body) => createHash('sha256').update(body).digest('hex'));
+  const found = [await decodePlanes(planes, now.length), await decodePatch(patch, old)];
+  if (!found.every((bytes) => Buffer.from(bytes).equals(now))) throw new Error(name);
+}
+console.log(JSON.stringify(digests));`,
+    );
+    const result = spawnSync(node, [script]);
+    assert.equal(result.status, 0, result.stderr.toString());
+    const golden = await readFile(new URL('../golden/plane-digests.json', import.meta.url), 'utf8');
+    assert.deepEqual(JSON.parse(result.stdout.toString()), JSON.parse(golden));
   });
 }

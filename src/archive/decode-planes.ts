@@ -1,0 +1,63 @@
+import { integrityError } from '../core/errors.ts';
+import { decodeChunk } from './decode.ts';
+import { applyDifference } from './difference.ts';
+import type { Element } from './element.ts';
+import { elementOfByte, planeHeaderBytes, planeMethods } from './plane-format.ts';
+
+/**
+ * The chunk of `length` bytes that `encodePlanes` encoded. Inflates nothing beyond that. Throws
+ * AircherError `integrity` for whatever isn't an encoded chunk; whether it is the right one is the
+ * caller's to check, by digest.
+ */
+export async function decodePlanes(body: Uint8Array, length: number): Promise<Uint8Array> {
+  return (await splitBody(body, length)).bytes;
+}
+
+/** Likewise that of `encodePatch`, from the old chunk, whose length is the chunk's. */
+export async function decodePatch(body: Uint8Array, old: Uint8Array): Promise<Uint8Array> {
+  const { bytes, element } = await splitBody(body, old.length);
+  return applyDifference(bytes, old, element);
+}
+
+async function splitBody(
+  body: Uint8Array,
+  length: number,
+): Promise<{ readonly bytes: Uint8Array; readonly element: Element }> {
+  const element = elementOfByte(body[0] ?? 0xff);
+  if (element === undefined) throw damaged('is of no known elements');
+  const { width } = element;
+  const count = Math.floor(length / width);
+  const view = new DataView(body.buffer, body.byteOffset, body.length);
+  const planes: (readonly [method: number, bytes: Uint8Array])[] = [];
+  let at = 1;
+  for (let number = 0; number < width; number++) {
+    if (at + planeHeaderBytes > body.length) throw damaged('ends too early');
+    const begin = at + planeHeaderBytes;
+    const end = begin + view.getUint32(at + 1, true);
+    if (end > body.length) throw damaged('ends too early');
+    planes.push([body[at]!, body.subarray(begin, end)]);
+    at = end;
+  }
+  const rest = body.subarray(at);
+  if (rest.length !== length - count * width) throw damaged('has another end than it should');
+  const bytes = new Uint8Array(length);
+  bytes.set(rest, count * width);
+  // All of them, also after a failure: nothing may use the body any more when this ends.
+  const decoded = await Promise.allSettled(planes.map((plane) => decodePlane(...plane, count)));
+  for (const [number, plane] of decoded.entries()) {
+    if (plane.status === 'rejected') throw plane.reason;
+    const { value } = plane;
+    for (let from = 0, to = number; from < count; from++, to += width) bytes[to] = value[from]!;
+  }
+  return { bytes, element };
+}
+
+async function decodePlane(method: number, bytes: Uint8Array, count: number): Promise<Uint8Array> {
+  if (method === planeMethods.deflate) return await decodeChunk('tar.gz', bytes, count);
+  if (method === planeMethods.stored && bytes.length === count) return bytes;
+  throw damaged(`has a plane of method ${method} and ${bytes.length} bytes for ${count}`);
+}
+
+function damaged(fact: string): Error {
+  return integrityError(`an encoded chunk ${fact}`);
+}
