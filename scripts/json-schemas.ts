@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { chunkIndexSchema } from '../src/contract/chunk-index-schema.ts';
 import { lockFileSchema } from '../src/contract/lock-file.ts';
+import { encodingIndexSchema } from '../src/contract/encoding-index-schema.ts';
 import { manifestModelSchema, manifestSchema } from '../src/contract/manifest.ts';
 import { referenceVectorsSchema } from '../src/contract/reference-vectors.ts';
 import { releaseConfigSchema } from '../src/contract/release-config.ts';
@@ -13,6 +14,7 @@ const documents = {
   lock: { schema: lockFileSchema, title: 'models.lock: exactly which models a project uses' },
   index: { schema: chunkIndexSchema, title: 'Chunk index of a seekable tarball' },
   vectors: { schema: referenceVectorsSchema, title: 'Reference vectors of a model' },
+  'encoding-index': { schema: encodingIndexSchema, title: 'Index of an encoding: planes or a patch' },
 } as const;
 
 const draft = { target: 'draft-2020-12', unrepresentable: 'any' } as const;

@@ -21,12 +21,18 @@ export function vectorsName(model: string): string {
   return `${model}.vectors.json`;
 }
 
+/** The name of an encoding of a model's archive: of planes, or of the patch from an older version. */
+export function encodingName(model: string, from?: string): string {
+  return from === undefined ? `${model}.planes` : `${model}.from-${from}.patch`;
+}
+
 /** What a manifest promises of a model, beside its files one by one: the archive first. */
 export function artifactsOf(model: string, entry: ManifestModel): readonly Artifact[] {
-  const { size_bytes, sha256, download_urls, format, index, reference } = entry;
+  const { size_bytes, sha256, download_urls, format, index, encodings = [], reference } = entry;
   return [
     { name: archiveName(model, format), size_bytes, sha256, download_urls },
     ...(index ? [{ ...index, name: indexName(model, format) }] : []),
+    ...encodings.flatMap((encoding) => [encoding, { ...encoding.index, name: `${encoding.name}.index.json` }]),
     ...(reference ? [{ ...reference, name: vectorsName(model) }] : []),
   ];
 }

@@ -30,6 +30,19 @@ import { weightsFault, weightsField } from './weights-field.ts';
 
 const remoteDocument = z.looseObject({ size_bytes: sizeField, sha256: sha256Field, download_urls: downloadUrlsField });
 
+/** Readers leave kinds alone that they don't know. */
+const encodingField = z.looseObject({
+  kind: z.string(),
+  /** A file's name on the hosts. */
+  name: z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,219}$/, 'must be the name of a file')),
+  /** The version from which a patch leads to this one. */
+  from: z.optional(versionField),
+  size_bytes: sizeField,
+  sha256: sha256Field,
+  download_urls: downloadUrlsField,
+  index: remoteDocument,
+});
+
 const manifestFile = z.looseObject({ ...fileFields, download_urls: z.optional(downloadUrlsField) });
 
 const countField = z.int().check(z.gte(0, 'must not be negative'));
@@ -87,6 +100,7 @@ const modelFields = z.looseObject({
   format: z.optional(archiveFormatField),
   release: z.optional(tagField),
   index: z.optional(remoteDocument),
+  encodings: z.optional(z.array(encodingField)),
   /** Reference vectors (`reference-vectors.ts`). */
   reference: z.optional(remoteDocument),
   files: z.optional(fileListOf(manifestFile)),
@@ -128,6 +142,7 @@ export const manifestSchema = z.looseObject({
 export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
 export type ManifestModel = Readonly<z.infer<typeof manifestModelSchema>>;
 export type ManifestWeights = Readonly<NonNullable<ManifestModel['weights']>[number]>;
+export type ManifestEncoding = Readonly<z.infer<typeof encodingField>>;
 export type ManifestFile = Readonly<z.infer<typeof manifestFile>>;
 export type Embedding = Readonly<z.infer<typeof embeddingSchema>>;
 export type Fingerprints = Readonly<z.infer<typeof fingerprintsSchema>>;

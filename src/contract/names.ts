@@ -5,7 +5,10 @@ import { limits } from './limits.ts';
 const windowsDevice = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?$/iu;
 
 /** Endings of the release's own artifacts, which no model's name may have. */
-const reservedEndings = ['.tar', '.gz', '.zst', '.safetensors', '.json', '.md', '.sha256', '.mjs', '.minisig', '.asc'];
+const reservedEndings = [
+  ...['.tar', '.gz', '.zst', '.planes', '.patch', '.safetensors'],
+  ...['.json', '.md', '.sha256', '.mjs', '.minisig', '.asc', '.lock'],
+];
 
 /** What is wrong with a model's name, or undefined. */
 export function modelNameFault(name: string): string | undefined {

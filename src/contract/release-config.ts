@@ -129,6 +129,13 @@ export const releaseConfigSchema = z.strictObject({
   ),
   routing: z.optional(z.strictObject({ large_model_bytes: z.int().check(z.gte(0, 'must not be negative')) })),
   archive: z.optional(z.strictObject({ format: archiveFormatField })),
+  encodings: z.optional(
+    z.strictObject({
+      planes: z.optional(z.boolean()),
+      /** Patches to a new version of a model: from so many of its newest older ones. */
+      patches: z.optional(z.int().check(z.gte(0, 'must not be negative'), z.lte(10, 'must be at most 10'))),
+    }),
+  ),
   signing: z.optional(
     z.strictObject({
       public_keys: z.optional(z.array(publicKeyField)),
