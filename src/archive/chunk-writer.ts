@@ -6,6 +6,7 @@ import { type ArchiveFormat, type ChunkTuple, structure } from '../contract/chun
 import { limits } from '../contract/limits.ts';
 import type { Sha256 } from '../core/hashing.ts';
 import { sha256 } from '../core/hashing.ts';
+import type { WriteEncoded } from './chunk-encodings.ts';
 import { encodeChunk } from './encode.ts';
 import { gzipHeader, gzipTrailer } from './gzip-member.ts';
 
@@ -15,6 +16,8 @@ interface Pending {
   readonly fileNumber: number;
   readonly fileOffset: number;
   readonly encoded: Promise<readonly Uint8Array[]>;
+  /** The same chunk for the model's encodings, where it is one of theirs. */
+  readonly alsoEncoded: Promise<WriteEncoded> | undefined;
   readonly release: (() => void) | undefined;
 }
 
@@ -52,10 +55,18 @@ export class ChunkWriter {
     if (bytes.length > 0) this.#structureParts.push(bytes);
   }
 
-  /** Adds one chunk of a file. `chunk` belongs to the writer until it calls `release`. */
-  async addFileChunk(chunk: Uint8Array, fileNumber: number, fileOffset: number, release?: () => void): Promise<void> {
+  /**
+   * Adds one chunk of a file. `chunk` belongs to the writer until it calls `release`; `encode` begins
+   * to encode it for the model's encodings.
+   */
+  async addFileChunk(
+    chunk: Uint8Array,
+    fileNumber: number,
+    fileOffset: number,
+    more: { readonly release?: () => void; readonly encode?: (() => Promise<WriteEncoded>) | undefined } = {},
+  ): Promise<void> {
     await this.#flushStructure();
-    await this.#add(chunk, fileNumber, fileOffset, release);
+    await this.#add(chunk, fileNumber, fileOffset, more);
   }
 
   /** Writes what is still on its way and the format's end. */
@@ -72,7 +83,7 @@ export class ChunkWriter {
 
   /** After a failure: waits until nothing uses the chunks any more. */
   async abandon(): Promise<void> {
-    await Promise.allSettled(this.#pending.map(({ encoded }) => encoded));
+    await Promise.allSettled(this.#pending.flatMap(({ encoded, alsoEncoded }) => [encoded, alsoEncoded]));
   }
 
   async #flushStructure(): Promise<void> {
@@ -83,12 +94,19 @@ export class ChunkWriter {
     }
   }
 
-  async #add(chunk: Uint8Array, fileNumber: number, fileOffset: number, release?: () => void): Promise<void> {
+  async #add(
+    chunk: Uint8Array,
+    fileNumber: number,
+    fileOffset: number,
+    { release, encode }: Parameters<ChunkWriter['addFileChunk']>[3] = {},
+  ): Promise<void> {
     while (this.#pending.length >= this.#parallel) await this.#writeOldest();
     const encoded = encodeChunk(this.#format, chunk);
-    // The failure is seen when the chunk's turn comes.
+    const alsoEncoded = encode?.();
+    // A failure is seen when the chunk's turn comes.
     encoded.catch(() => {});
-    this.#pending.push({ chunk, fileNumber, fileOffset, encoded, release });
+    alsoEncoded?.catch(() => {});
+    this.#pending.push({ chunk, fileNumber, fileOffset, encoded, alsoEncoded, release });
     this.#contentBytes += chunk.length;
     if (this.#format === 'tar.gz') this.#contentCrc = crc32(chunk, this.#contentCrc);
   }
@@ -99,12 +117,15 @@ export class ChunkWriter {
     const { chunk, fileNumber, fileOffset, release } = oldest;
     const digest = sha256(chunk);
     const pieces = await oldest.encoded;
+    const writeEncoded = await oldest.alsoEncoded;
     this.#pending.shift();
     const archiveOffset = this.#written;
     for (const piece of pieces) this.#write(piece);
     // Only now, since pieces may share a buffer.
     for (const { buffer } of pieces) if (buffer !== chunk.buffer) freeLarge(buffer);
-    this.#tuples.push([archiveOffset, this.#written - archiveOffset, fileNumber, fileOffset, chunk.length, digest]);
+    const archiveLength = this.#written - archiveOffset;
+    writeEncoded?.({ number: this.#tuples.length, archiveLength, sha256: digest });
+    this.#tuples.push([archiveOffset, archiveLength, fileNumber, fileOffset, chunk.length, digest]);
     release?.();
   }
 

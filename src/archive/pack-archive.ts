@@ -1,6 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
+import { archiveName } from '../contract/artifacts.ts';
 import {
   type ArchiveFormat,
   type ArchiveIdentity,
@@ -15,8 +17,10 @@ import { type Problem, throwProblems } from '../core/errors.ts';
 import type { RunContext } from '../core/events.ts';
 import { type Sha256, sha256 } from '../core/hashing.ts';
 import { writeAtomically, writeFileAtomically } from '../core/write-files.ts';
+import { ChunkEncodings, type FinishedEncoding, type WantedEncoding } from './chunk-encodings.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { checkFormat } from './encode.ts';
+import { type EncodingOptions, type MadeEncoding, makeEncodings } from './make-encodings.ts';
 import { type ModelTensors, readTensors } from './model-tensors.ts';
 import { BufferPool, type ReadSource, readSourceChunks, type SourceFile } from './source-chunks.ts';
 import { type ArchiveEntry, encodeEntryHeader, endOfArchive, listEntries, padding } from './tar-entries.ts';
@@ -38,6 +42,8 @@ export interface PackOptions extends RunContext {
   /** Final path of the archive; its index goes to `${output}.index.json`. */
   readonly output: string;
   readonly mtimeSeconds: number;
+  /** What else is made of the chunks; default: nothing. */
+  readonly encodings?: EncodingOptions;
   /** Chunks compressed at a time. */
   readonly parallel?: number;
 }
@@ -51,6 +57,8 @@ export interface PackedArchive {
   readonly files: readonly IndexedFile[];
   /** Tensors by the path of the file that describes them. */
   readonly tensors: ReadonlyMap<string, readonly PackedTensor[]>;
+  /** Those of the wanted ones that save enough, beside the archive. */
+  readonly encodings: readonly MadeEncoding[];
 }
 
 /**
@@ -66,30 +74,27 @@ export async function packArchive(options: PackOptions): Promise<PackedArchive> 
   const indexPath = `${output}.index.json`;
   const entries = listEntries(model, files);
   const tensors = await readTensors(files);
-  const packed = await writeAtomically(output, async (handle) => {
-    const result = await writeArchive(handle, entries, tensors, options);
-    await rm(indexPath, { force: true });
-    return result;
-  });
-  const archive = { name: `${model}.${format}`, format, size_bytes: packed.sizeBytes, sha256: packed.sha256 };
-  const index = { index_version: indexVersion, archive, files: packed.files, chunks: packed.chunks } as const;
+  const { encodings: wanted = { planes: false, patches: [] } } = options;
+  const packed = await makeEncodings(wanted, dirname(output), model, (encodings) =>
+    writeAtomically(output, async (handle) => {
+      const { sizeBytes, sha256, ...written } = await writeArchive(handle, entries, tensors, encodings, options);
+      await rm(indexPath, { force: true });
+      return { ...written, archive: { name: archiveName(model, format), format, size_bytes: sizeBytes, sha256 } };
+    }),
+  );
+  const { archive, files: listed, chunks } = packed;
+  const index = { index_version: indexVersion, archive, files: listed, chunks } as const;
   const indexBytes = Buffer.from(formatChunkIndex(index));
   await writeFileAtomically(indexPath, indexBytes);
   options.onEvent?.({ type: 'done', task: 'pack', subject: model });
-  return {
-    archive,
-    index,
-    indexSizeBytes: indexBytes.length,
-    indexSha256: sha256(indexBytes),
-    files: packed.files,
-    tensors: packed.tensors,
-  };
+  return { ...packed, index, indexSizeBytes: indexBytes.length, indexSha256: sha256(indexBytes) };
 }
 
 interface Written {
   readonly files: readonly IndexedFile[];
   readonly chunks: readonly ChunkTuple[];
   readonly tensors: ReadonlyMap<string, readonly PackedTensor[]>;
+  readonly encodings: readonly FinishedEncoding[];
   readonly sizeBytes: number;
   readonly sha256: Sha256;
 }
@@ -98,9 +103,11 @@ async function writeArchive(
   handle: FileHandle,
   entries: readonly ArchiveEntry<SourceFile>[],
   { described, layouts }: ModelTensors,
+  wanted: readonly WantedEncoding[],
   options: PackOptions,
 ): Promise<Written> {
   const writer = new ChunkWriter(handle, options.format, options.parallel ?? defaultParallel());
+  const encodings = new ChunkEncodings([...described.values()].flat(), wanted);
   const pool = new BufferPool();
   const total = options.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const files: IndexedFile[] = [];
@@ -117,14 +124,23 @@ async function writeArchive(
     for (const { path, file } of entries) {
       writer.addStructure(encodeEntryHeader(path, file?.sizeBytes ?? 0, options.mtimeSeconds));
       if (file === undefined) continue;
-      const { sha256: digest, tensors } = await writeFile(writer, file, files.length, layouts, pool, onBytes);
+      const { sha256: digest, tensors } = await writeFile(
+        writer,
+        file,
+        files.length,
+        layouts,
+        wanted.length > 0 ? encodings : undefined,
+        pool,
+        onBytes,
+      );
       if (tensors !== undefined) digests.set(files.length, tensors);
       files.push({ path: file.path, size_bytes: file.sizeBytes, sha256: digest });
       writer.addStructure(padding(file.sizeBytes));
     }
     writer.addStructure(endOfArchive);
     const finished = await writer.finish();
-    return { files, tensors: packedTensors(described, files, digests, finished.chunks), ...finished };
+    const digested = packedTensors(described, files, digests, finished.chunks);
+    return { files, tensors: digested, encodings: encodings.finish(), ...finished };
   } finally {
     await writer.abandon();
   }
@@ -157,6 +173,7 @@ async function writeFile(
   file: SourceFile,
   fileNumber: number,
   layouts: ModelTensors['layouts'],
+  encodings: ChunkEncodings | undefined,
   pool: BufferPool,
   onBytes: (count: number) => void,
 ): Promise<ReadSource> {
@@ -165,8 +182,10 @@ async function writeFile(
     for (;;) {
       const step = await chunks.next();
       if (step.done) return step.value;
-      await writer.addFileChunk(step.value.bytes, fileNumber, step.value.offset, step.value.release);
-      onBytes(step.value.bytes.length);
+      const { bytes, offset, release } = step.value;
+      const encode = encodings && (() => encodings.encode(bytes, file.path, offset));
+      await writer.addFileChunk(bytes, fileNumber, offset, { release, encode });
+      onBytes(bytes.length);
     }
   } finally {
     // After a failure the reader still holds the file open.
