@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { hostKinds } from '../src/contract/fields.ts';
+import { encodingKinds, hostKinds } from '../src/contract/fields.ts';
 import { manifestSchema } from '../src/contract/manifest.ts';
 import { releaseConfigSchema } from '../src/contract/release-config.ts';
 import { weightFormats } from '../src/contract/weights-field.ts';
@@ -259,6 +259,14 @@ const packed = object({
   ...installed,
   archive: object({ ...artifact, format: text }),
   index: object(artifact),
+  encodings: list(
+    object({
+      kind: one(encodingKinds),
+      ...artifact,
+      from: maybe(text),
+      index: object({ size_bytes: number, sha256 }),
+    }),
+  ),
   space: maybe(sha256),
   weights: list(
     object({

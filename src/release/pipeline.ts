@@ -43,7 +43,7 @@ export async function runRelease(
   // The sources are here and pass the gate.
   const staged = await step('stage', () => stageModels(loaded, plan, workspace));
   // Tarballs, chunk indexes, pack records.
-  await step('pack', () => packModels(loaded, staged, workspace));
+  await step('pack', () => packModels(loaded, plan, staged, workspace));
   // What was packed unpacks to the same files; their reference vectors; the maintainer's own check
   // agrees with them.
   await step('prove', () => proveModels(loaded, plan, workspace));

@@ -164,6 +164,15 @@ function packedEntry(
             download_urls: urls(vectorsName(planned.name)),
           },
         }),
+    ...(record.encodings.length === 0
+      ? {}
+      : {
+          encodings: record.encodings.map(({ index: own, ...encoding }) => ({
+            ...encoding,
+            download_urls: urls(encoding.name),
+            index: { ...own, download_urls: urls(`${encoding.name}.index.json`) },
+          })),
+        }),
     files: record.files.map((file) => ({
       ...file,
       ...(rawFiles

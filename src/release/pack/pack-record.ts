@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import type { ArchiveFormat } from '../../contract/fields.ts';
-import { archiveFormatField, sha256Field, sizeField } from '../../contract/fields.ts';
+import type { MadeEncoding } from '../../archive/make-encodings.ts';
+import {
+  type ArchiveFormat,
+  archiveFormatField,
+  encodingKinds,
+  sha256Field,
+  sizeField,
+} from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import { type Fingerprints, fingerprintsSchema, type ManifestWeights } from '../../contract/manifest.ts';
 import { problemsOf } from '../../contract/problems-of.ts';
@@ -20,6 +26,13 @@ export interface PackedFile {
   readonly sha256: Sha256;
 }
 
+/** A file that packing makes. */
+export interface PackedArtifact {
+  readonly name: string;
+  readonly size_bytes: number;
+  readonly sha256: Sha256;
+}
+
 /**
  * `<model>.pack.json`: what later steps need of a packed model when its source is on another
  * machine.
@@ -34,7 +47,8 @@ export interface PackRecord {
     readonly size_bytes: number;
     readonly sha256: Sha256;
   };
-  readonly index: { readonly name: string; readonly size_bytes: number; readonly sha256: Sha256 };
+  readonly index: PackedArtifact;
+  readonly encodings: readonly MadeEncoding[];
   readonly files: readonly PackedFile[];
   readonly facts: ModelFacts;
   readonly fingerprints: Fingerprints;
@@ -42,25 +56,58 @@ export interface PackRecord {
   readonly weights: readonly ManifestWeights[];
   /** What the sources and the format were, so that the same isn't packed again. */
   readonly made_from: Sha256;
+  /** Which encodings were asked for, and of which older archives. */
+  readonly encoded_from: {
+    readonly planes: boolean;
+    readonly patches: readonly { readonly version: string; readonly sha256: Sha256 }[];
+  };
   /**
    * What the artifacts' files looked like when they were written: as long as they look the same,
    * their digests are known.
    */
-  readonly stamps: { readonly archive: string; readonly index: string };
+  readonly stamps: readonly { readonly name: string; readonly stamp: string }[];
 }
+
+/** What was packed, in the output directory: the archive first. */
+export function packedArtifacts({
+  archive,
+  index,
+  encodings,
+}: Pick<PackRecord, 'archive' | 'index' | 'encodings'>): readonly PackedArtifact[] {
+  return [
+    archive,
+    index,
+    ...encodings.flatMap((encoding) => [encoding, { ...encoding.index, name: `${encoding.name}.index.json` }]),
+  ];
+}
+
+const digestFields = { size_bytes: sizeField, sha256: sha256Field };
 
 const recordSchema = z.looseObject({
   pack_version: z.literal(1),
   model: z.string(),
   version: z.string(),
-  archive: z.looseObject({ name: z.string(), format: archiveFormatField, size_bytes: sizeField, sha256: sha256Field }),
-  index: z.looseObject({ name: z.string(), size_bytes: sizeField, sha256: sha256Field }),
+  archive: z.looseObject({ name: z.string(), format: archiveFormatField, ...digestFields }),
+  index: z.looseObject({ name: z.string(), ...digestFields }),
+  encodings: z.array(
+    z.looseObject({
+      kind: z.enum(encodingKinds),
+      name: z.string(),
+      from: z.optional(z.string()),
+      ...digestFields,
+      index: z.looseObject(digestFields),
+    }),
+  ),
   files: z.array(z.looseObject({ path: z.string(), size_bytes: sizeField, sha256: sha256Field })),
   facts: z.looseObject({}),
   fingerprints: fingerprintsSchema,
   weights: weightsField,
   made_from: sha256Field,
-  stamps: z.looseObject({ archive: z.string(), index: z.string() }),
+  encoded_from: z.strictObject({
+    planes: z.boolean(),
+    patches: z.array(z.strictObject({ version: z.string(), sha256: sha256Field })),
+  }),
+  stamps: z.array(z.looseObject({ name: z.string(), stamp: z.string() })),
 });
 
 function packRecordPath(workspace: Workspace, model: string): string {

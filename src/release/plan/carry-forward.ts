@@ -11,6 +11,7 @@ import { configuredKinds, fileUrl, fileUrls } from '../addresses.ts';
 import { publishedCopy } from '../load-config.ts';
 import type { PublishedRelease } from '../published/accepted-releases.ts';
 import type { Workspace } from '../workspace.ts';
+import { encodingsAt, withEncodings } from './carried-encodings.ts';
 import { routeModel } from './routing.ts';
 
 export function isYanked(config: ReleaseConfig, model: string, version: string): boolean {
@@ -45,7 +46,8 @@ export type CarryVerdict =
 /**
  * Whether the published entry of an unchanged version is carried forward into the new release. It
  * is if it lists its files and its index, and if every configured target that can hold the model
- * has it, at the address that follows from release.json. Other addresses in it are left out.
+ * has it, at the address that follows from release.json. Other addresses in it are left out,
+ * and encodings that aren't at each of them.
  */
 export function carryVerdict(
   config: ReleaseConfig,
@@ -72,7 +74,7 @@ export function carryVerdict(
   if (wantsRaw && rawUrls.some((url) => url === undefined)) {
     return { carry: false, reason: 'same version, but its raw files are not at huggingface yet' };
   }
-  const { primary: _primary, ...others } = entry;
+  const { primary: _primary, ...others } = withEncodings(entry, encodingsAt(config, wanted.targets, tag, entry));
   const carried: ManifestModel = {
     ...others,
     release: tag,

@@ -4,12 +4,14 @@ import { jsonPath } from '../../contract/problems-of.ts';
 import type { ModelConfig, ReleaseConfig } from '../../contract/release-config.ts';
 import type { Problem } from '../../core/errors.ts';
 import { warn } from '../../core/events.ts';
+import type { Http } from '../../http/http-client.ts';
 import { weightsChanges } from '../../model/weights-changes.ts';
 import type { RemoteTuning } from '../../targets/remote.ts';
 import type { Target } from '../../targets/target.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import { keepSpaceProblems } from '../prove/reference-problems.ts';
 import type { Workspace } from '../workspace.ts';
+import { isOfEncoding, withEncodings } from './carried-encodings.ts';
 import type { CarriedFiles } from './carried-files.ts';
 import {
   type CarryVerdict,
@@ -21,6 +23,7 @@ import {
 } from './carry-forward.ts';
 import type { LastOffered } from './model-history.ts';
 import type { PlannedModel } from './plan-record.ts';
+import { plannedPatches } from './planned-patches.ts';
 import { plannedWeights } from './planned-weights.ts';
 import { routeModel } from './routing.ts';
 import { listModel } from './source-listing.ts';
@@ -29,6 +32,8 @@ import { listModel } from './source-listing.ts';
 export interface Hosts {
   readonly targets: readonly Target[];
   readonly carried: CarriedFiles | undefined;
+  /** Likewise undefined offline. */
+  readonly http: Http | undefined;
   /** For the Hub's lists of source files. */
   readonly tuning?: RemoteTuning | undefined;
 }
@@ -62,12 +67,13 @@ export async function planModel(
     const verdict = await verdictOnHosts(name, entry, last?.release.tag ?? '', config, hosts);
     if (verdict.carry) {
       warnOfUnpublished(name, model, entry, workspace);
+      tellDroppedEncodings(name, entry, verdict.entry, workspace);
       return { planned: carried(name, model, verdict.entry, verdict.reason, previous), problems: [] };
     }
     return asPackedAgain(
       name,
       verdict.reason,
-      await planPacked(name, model, config, previous, verdict.reason, hosts, workspace),
+      await planPacked(name, model, config, last, verdict.reason, hosts, workspace),
     );
   }
   const newest = published.reduce<string | undefined>(
@@ -89,7 +95,7 @@ export async function planModel(
     name,
     model,
     config,
-    previous,
+    last,
     previous ? `new version, after ${previous.version}` : 'new model',
     hosts,
     workspace,
@@ -106,8 +112,13 @@ async function verdictOnHosts(
 ): Promise<CarryVerdict> {
   const verdict = carryVerdict(config, name, entry, baseTag);
   if (!verdict.carry) return verdict;
-  const [fault] = (await files?.faults(name, verdict.entry)) ?? [];
-  if (fault === undefined) return verdict;
+  const faults = (await files?.faults(name, verdict.entry)) ?? [];
+  const { encodings = [] } = verdict.entry;
+  const fault = faults.find((one) => !encodings.some((encoding) => isOfEncoding(one.name, encoding)));
+  if (fault === undefined) {
+    const whole = encodings.filter((encoding) => !faults.some((one) => isOfEncoding(one.name, encoding)));
+    return { ...verdict, entry: withEncodings(verdict.entry, whole) };
+  }
   return { carry: false, reason: `same version, but ${fault.name} is ${fault.state} at ${fault.target.kind}` };
 }
 
@@ -137,6 +148,20 @@ function warnOfUnpublished(name: string, model: ModelConfig, entry: ManifestMode
       message: `is ${JSON.stringify(model[key])}, but ${name} ${entry.version} was published with ${JSON.stringify(entry[key])}, which stays`,
       hint: 'Raise the version of the model to publish the change.',
     });
+  }
+}
+
+/** Nobody needs them: a model is carried forward without what a host lacks of them. */
+function tellDroppedEncodings(
+  name: string,
+  { version, encodings = [] }: ManifestModel,
+  kept: ManifestModel,
+  { onEvent }: Workspace,
+): void {
+  for (const encoding of encodings) {
+    if (kept.encodings?.some((other) => other.name === encoding.name)) continue;
+    const message = `${name} ${version} is carried forward without ${encoding.name}, which is not at every host as it was published`;
+    onEvent?.({ type: 'notice', message });
   }
 }
 
@@ -171,7 +196,10 @@ async function planYanked(
   const entry = await findPublishedEntry(name, good, last.entry, last.release, hosts.targets, config, workspace);
   const verdict = await verdictOnHosts(name, entry, last.release.tag, config, hosts);
   const reason = `${model.version} is yanked, ${good} is the newest that isn't`;
-  if (verdict.carry) return { planned: carried(name, model, verdict.entry, reason, last.entry), problems: [] };
+  if (verdict.carry) {
+    tellDroppedEncodings(name, entry, verdict.entry, workspace);
+    return { planned: carried(name, model, verdict.entry, reason, last.entry), problems: [] };
+  }
   const problem: Problem = {
     level: 'error',
     code: 'conflict',
@@ -209,9 +237,9 @@ async function planPacked(
   name: string,
   model: ModelConfig,
   config: LoadedConfig['config'],
-  previous: ManifestModel | undefined,
+  last: LastOffered | undefined,
   reason: string,
-  { tuning }: Hosts,
+  { tuning, http, targets }: Hosts,
   workspace: Workspace,
 ): Promise<ModelOutcome> {
   const listing = await listModel(name, model, workspace, tuning);
@@ -219,7 +247,7 @@ async function planPacked(
     return { planned: undefined, problems: listing.problems };
   const bytes = listing.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const route = routeModel(config, bytes, listing.files.length);
-  const problems = [...listing.problems, ...keepSpaceProblems(name, model, previous, workspace)];
+  const problems = [...listing.problems, ...keepSpaceProblems(name, model, last?.entry, workspace)];
   if (route.primary === undefined) {
     problems.push({
       level: 'error',
@@ -229,6 +257,7 @@ async function planPacked(
       hint: 'Add "huggingface" or "mirror" to release.json.',
     });
   }
+  const patches = http && (await plannedPatches(name, model, config, last, { http, targets }, workspace));
   const planned: PlannedModel = {
     name,
     version: model.version,
@@ -240,8 +269,9 @@ async function planPacked(
     primary: route.primary ?? null,
     source: model.source,
     entry: null,
-    previous: previous ?? null,
-    weights: await plannedWeights(name, previous, listing.files, config, workspace),
+    previous: last?.entry ?? null,
+    weights: await plannedWeights(name, last?.entry, listing.files, config, workspace),
+    ...(patches?.length ? { patch_from: patches } : {}),
   };
   return { planned, problems };
 }

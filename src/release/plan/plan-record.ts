@@ -13,6 +13,13 @@ import { writeFileAtomically } from '../../core/write-files.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import type { Workspace } from '../workspace.ts';
 
+/** A version from which a patch is made. */
+export interface PlannedPatch {
+  readonly version: string;
+  /** As it was published, without the versions before it. */
+  readonly entry: ManifestModel;
+}
+
 /** What a new version means for an index that was made with these weights. */
 export interface PlannedWeights {
   /** Where they stand now, or stood if they are gone; `was`: where they stood, if elsewhere. */
@@ -58,6 +65,8 @@ export interface PlannedModel {
    * that is known without reading its files.
    */
   readonly weights: readonly PlannedWeights[];
+  /** The older versions from which patches are made, the newest first; absent where there is none. */
+  readonly patch_from?: readonly PlannedPatch[];
   /** The release of that manifest, where it isn't the base: the base had dropped the model. */
   readonly previous_release?: Omit<NonNullable<Plan['base']>, 'public_keys' | 'keys_of'>;
   /** Where `prove` has run already: how far its vectors are from the last version's. */
@@ -147,6 +156,7 @@ export const planSchema = z.strictObject({
           space_change: z.enum(['same', 'changes', 'gone', 'new', 'unknown']),
         }),
       ),
+      patch_from: z.optional(z.array(z.strictObject({ version: z.string(), entry: manifestModelSchema }))),
       previous_release: z.optional(
         z.strictObject({ tag: z.string(), size_bytes: z.int(), sha256: z.string(), kinds: z.array(kind) }),
       ),

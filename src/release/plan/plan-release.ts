@@ -10,6 +10,7 @@ import type { LoadedConfig } from '../load-config.ts';
 import { fetchEarlierVectors } from '../prove/earlier-vectors.ts';
 import { measuredChange } from '../prove/measured-change.ts';
 import { findBase } from '../published/find-base.ts';
+import { createHostsClient } from '../verify/hosts-client.ts';
 import type { Workspace } from '../workspace.ts';
 import { carriedFiles } from './carried-files.ts';
 import { settleGenerationTime } from './generation-time.ts';
@@ -51,11 +52,13 @@ export async function planRelease(
   const wrong = base.problems.some(({ code, level }) => level === 'error' && code !== undefined);
   if (wrong) throwProblems('invalid', `${workspace.configFile} can't be released`, problems);
   const { last, users } = await findHistory(config, base);
-  const hosts = { targets, tuning, carried: workspace.offline ? undefined : carriedFiles(config, targets, workspace) };
+  const http = workspace.offline ? undefined : createHostsClient(config, workspace);
+  const carried = workspace.offline ? undefined : carriedFiles(config, targets, workspace);
+  const hosts = { targets, tuning, http, carried };
   const names = Object.keys(config.models).sort(compareBytes);
   const outcomes = await mapConcurrently(names, 16, (name) =>
     planModel(name, config.models[name]!, loaded, last.get(name), hosts, workspace),
-  );
+  ).finally(() => http?.close());
   // In the order of the models, whichever was looked through first.
   problems.push(...outcomes.flatMap((outcome) => outcome.problems));
   for (const problem of problems) if (problem.level === 'warning') workspace.onEvent?.({ type: 'warning', problem });

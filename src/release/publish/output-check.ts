@@ -1,18 +1,18 @@
 import { join } from 'node:path';
 import { formatChecksums } from '../../contract/checksums.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
-import { hashFile, type Sha256 } from '../../core/hashing.ts';
+import { hashFile } from '../../core/hashing.ts';
 import { fileStamp, readFileIfThere } from '../../core/read-files.ts';
 import { readClientBundle } from '../documents/client-bundle.ts';
 import { checksumsName, listChecksums } from '../documents/write-checksums.ts';
 import { composeManifest, manifestPath, type WrittenManifest } from '../documents/write-manifest.ts';
 import { displayPath, type LoadedConfig } from '../load-config.ts';
-import { requirePackRecord } from '../pack/pack-record.ts';
+import { type PackedArtifact, packedArtifacts, requirePackRecord } from '../pack/pack-record.ts';
 import type { Plan } from '../plan/plan-record.ts';
 import type { Workspace } from '../workspace.ts';
 
 /**
- * Whether what is in the output directory belongs together: archives and indexes are those that
+ * Whether what is in the output directory belongs together: artifacts are those that
  * were packed, and the manifest and the checksums are those that plan and packs make.
  */
 export async function outputProblems(
@@ -69,7 +69,7 @@ async function documentProblems(
 }
 
 /**
- * Whether the archives and indexes in the output directory are those that the manifest was made of.
+ * Whether the artifacts in the output directory are those that the manifest was made of.
  * Files that look as they did when they were packed aren't read again; others (after a copy, on
  * another machine) are hashed.
  */
@@ -82,8 +82,9 @@ async function artifactProblems(plan: Plan, workspace: Workspace): Promise<reado
       problems.push(record);
       continue;
     }
-    for (const kind of ['archive', 'index'] as const) {
-      const problem = await artifactProblem(record[kind], record.stamps[kind], planned.name, workspace);
+    for (const artifact of packedArtifacts(record)) {
+      const stamp = record.stamps.find(({ name }) => name === artifact.name)?.stamp;
+      const problem = await artifactProblem(artifact, stamp, planned.name, workspace);
       if (problem) problems.push(problem);
     }
   }
@@ -98,14 +99,14 @@ function asProblem(error: unknown): Problem {
 }
 
 async function artifactProblem(
-  artifact: { readonly name: string; readonly size_bytes: number; readonly sha256: Sha256 },
-  stamp: string,
+  artifact: PackedArtifact,
+  stamp: string | undefined,
   model: string,
   workspace: Workspace,
 ): Promise<Problem | undefined> {
   const path = join(workspace.out, artifact.name);
   const now = await fileStamp(path);
-  if (now === stamp) return undefined;
+  if (now !== undefined && now === stamp) return undefined;
   const place = { level: 'error', file: displayPath(workspace, path) } as const;
   const hint = `Run \`aircher-models pack --model ${model}\` again, or bring the file from the machine that packed it.`;
   if (now === undefined) return { ...place, code: 'invalid', message: 'is not there', hint };
