@@ -144,6 +144,7 @@ const updatePlan = object({
   bytes_to_copy: number,
   bytes_staged: number,
   requests: number,
+  encodings: list(object({ name: text, bytes_to_fetch: number })),
   changed_tensors: maybe(texts),
   changed_files: texts,
   mirrors: texts,

@@ -602,6 +602,8 @@ export interface UpdatePlan {
   readonly bytes_staged: number;
   /** Range requests, at least. */
   readonly requests: number;
+  /** What of `bytes_to_fetch` comes from planes and patches instead of the archive. */
+  readonly encodings: readonly { readonly name: string; readonly bytes_to_fetch: number }[];
   /**
    * `<path>: <tensor>` of each tensor in a safetensors file whose bytes change; undefined where it
    * wasn't asked for or can't be known. Of ONNX and GGUF `changed_files` tells the file alone.

@@ -12,6 +12,7 @@ import type { Http, HttpOptions } from '../../src/http/http-client.ts';
 import { createFaults } from '../../src/rehearsal/faults.ts';
 import { type StaticMirror, type StaticMirrorOptions, startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { noise, safetensors } from '../archive/fixtures.ts';
+import { finetuned, weightsLike } from '../archive/weights-like.ts';
 import { weightsOf } from '../fixtures/weights-entry.ts';
 
 export const model = 'tiny-test';
@@ -25,7 +26,7 @@ export interface Published {
   readonly indexBytes: Buffer;
   entry(urls: EntryUrls): ManifestModel;
   /** It, as an installed version. */
-  reuse(): ReuseSource;
+  reuse(): ReuseSource & { readonly version: string };
 }
 
 export interface EntryUrls {
@@ -49,6 +50,11 @@ export interface ModelShape {
   /** Files of 60 bytes, each a chunk. */
   readonly smallFiles?: number;
   readonly format?: ArchiveFormat;
+  /** Weights are floats, fine-tuned by so many steps; without it they are noise. */
+  readonly trained?: number;
+  readonly planes?: boolean;
+  /** Versions from which there are patches. */
+  readonly patchFrom?: readonly Published[];
 }
 
 /**
@@ -69,9 +75,10 @@ export async function publish(context: TestContext, shape: ModelShape = {}): Pro
       safetensors(
         Array.from({ length: layers }, (_, layer) => ({
           name: `layer.${layer}.weight`,
-          dtype: 'U8',
-          shape: [layerBytes],
-          data: noise(layerBytes, retrained.includes(layer) ? 1000 + layer : layer),
+          ...(shape.trained === undefined
+            ? { dtype: 'U8', shape: [layerBytes] }
+            : { dtype: 'F32', shape: [layerBytes / 4] }),
+          data: dataOf(shape, layer, layerBytes, retrained.includes(layer)),
         })),
       ),
     ],
@@ -91,6 +98,13 @@ export async function publish(context: TestContext, shape: ModelShape = {}): Pro
     format,
     output: join(directory, name),
     mtimeSeconds: 499162500,
+    encodings: {
+      planes: shape.planes ?? false,
+      patches: (shape.patchFrom ?? []).map((old) => {
+        const { version, directory } = old.reuse();
+        return { version, directory, index: old.index };
+      }),
+    },
   });
   const indexBytes = await readFile(join(directory, `${name}.index.json`));
   const at = (urls: EntryUrls, path: string): Record<string, string> =>
@@ -119,6 +133,13 @@ export async function publish(context: TestContext, shape: ModelShape = {}): Pro
           download_urls: at(urls, `${name}.index.json`),
         },
       }),
+      ...(packed.encodings.length > 0 && {
+        encodings: packed.encodings.map((encoding) => ({
+          ...encoding,
+          download_urls: at(urls, encoding.name),
+          index: { ...encoding.index, download_urls: at(urls, `${encoding.name}.index.json`) },
+        })),
+      }),
       ...((urls.files ?? true) && {
         files: packed.files.map((file) => ({
           ...file,
@@ -127,8 +148,13 @@ export async function publish(context: TestContext, shape: ModelShape = {}): Pro
         ...weightsOf(packed.files, sha256(`${model} ${version}`)),
       }),
     }),
-    reuse: () => ({ directory: source, files: packed.files, index: packed.index }),
+    reuse: () => ({ version, directory: source, files: packed.files, index: packed.index }),
   };
+}
+
+function dataOf({ trained }: ModelShape, layer: number, bytes: number, isRetrained: boolean): Buffer {
+  if (trained === undefined) return noise(bytes, isRetrained ? 1000 + layer : layer);
+  return finetuned(weightsLike(bytes, layer), trained, layer);
 }
 
 export async function temporary(context: TestContext): Promise<string> {

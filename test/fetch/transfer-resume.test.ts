@@ -69,7 +69,7 @@ test('whatever lies where the index is staged, the index is there afterwards', a
   const mirror = await serve(context, { directory: published.directory });
   const wanted = await request(context, published.entry({ mirror: mirror.url }));
   const client = http(context);
-  const staged = join(wanted.staging, 'index.json');
+  const staged = join(wanted.staging, `${published.entry({}).index!.sha256}.json`);
   const spoil = [
     () => truncate(staged, 100),
     () => writeFile(staged, Buffer.alloc(published.indexBytes.length)),

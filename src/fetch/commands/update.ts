@@ -64,6 +64,9 @@ function printPlan(name: string, plan: UpdatePlan, output: Output): void {
   output.print(
     `${name} ${version}: ${formatBytes(plan.bytes_to_fetch)} to fetch in ${plural(requests, 'request')}, ${formatBytes(plan.bytes_to_copy)} from what is here.`,
   );
+  for (const { name: encoding, bytes_to_fetch: bytes } of plan.encodings) {
+    output.print(`${formatBytes(bytes)} of it from ${encoding}`);
+  }
   if (files.length > 0) output.print(`Changed files: ${files.join(', ')}`);
   if (tensors.length > 0) output.print('Changed tensors:');
   for (const tensor of tensors.slice(0, 20)) output.print(`  ${tensor}`);

@@ -54,7 +54,7 @@ async function reuseSources(layout: CacheLayout, name: string, wanted: string): 
         (await isFile(join(directory, file.path))) ? [file] : [],
       );
       const index = (await readRecordedIndex(layout, name, version))?.index;
-      return { directory, files: (await Promise.all(there)).flat(), index };
+      return { version, directory, files: (await Promise.all(there)).flat(), index };
     }),
   );
 }

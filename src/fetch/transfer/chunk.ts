@@ -1,8 +1,6 @@
-import { decodeChunk } from '../../archive/decode.ts';
-import { type ArchiveFormat, type ChunkIndex, structure } from '../../contract/chunk-index.ts';
-import { isAircherError } from '../../core/errors.ts';
+import { type ChunkIndex, structure } from '../../contract/chunk-index.ts';
 import { type Sha256, sha256 } from '../../core/hashing.ts';
-import { freeLarge } from './free-large.ts';
+import type { EncodedForm } from './encoding.ts';
 import type { Mirror } from './mirror.ts';
 
 /** One place in a file where a chunk's bytes belong. */
@@ -34,6 +32,8 @@ export interface Chunk {
   askedTwice: boolean;
   /** How often a mirror sent it wrong. */
   readonly wrong: Map<Mirror, number>;
+  /** What encodings have of it, the shortest first, without what turned out to be wrong. */
+  readonly forms: EncodedForm[];
 }
 
 /**
@@ -60,32 +60,19 @@ export function chunksOf(index: ChunkIndex, paths?: ReadonlySet<string>): Chunk[
         state: 'missing',
         askedTwice: false,
         wrong: new Map(),
+        forms: [],
       });
     }
   }
   return [...chunks.values()];
 }
 
-/** Whether the bytes are the chunk's. */
-export function isChunk(chunk: Chunk, bytes: Uint8Array): boolean {
-  return bytes.length === chunk.length && sha256(bytes) === chunk.sha256;
+/** Bytes to fetch for it, where nothing fails. */
+export function leastBytes({ forms, archiveLength }: Chunk): number {
+  return forms[0]?.length ?? archiveLength;
 }
 
-/**
- * The chunk's bytes, decompressed from what a mirror sent. Or what is wrong, if they aren't the
- * chunk's.
- */
-export async function decodeSlice(
-  chunk: Chunk,
-  slice: Uint8Array,
-  format: ArchiveFormat,
-): Promise<Uint8Array | { readonly wrong: string }> {
-  try {
-    const bytes = await decodeChunk(format, slice, chunk.length);
-    if (bytes.buffer !== slice.buffer) freeLarge(slice);
-    return isChunk(chunk, bytes) ? bytes : { wrong: 'a chunk has another sha256 than it should' };
-  } catch (error) {
-    if (!isAircherError(error, 'integrity')) throw error;
-    return { wrong: error.message };
-  }
+/** Whether the bytes are the chunk's. */
+export function isChunk(chunk: Pick<Chunk, 'sha256' | 'length'>, bytes: Uint8Array): boolean {
+  return bytes.length === chunk.length && sha256(bytes) === chunk.sha256;
 }

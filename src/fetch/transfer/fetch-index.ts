@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
 import { limits } from '../../contract/limits.ts';
+import type { ManifestModel } from '../../contract/manifest.ts';
 import { anySignal } from '../../core/abort.ts';
 import { AircherError, integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
@@ -35,19 +36,45 @@ export async function loadIndex(
   if (declared.size_bytes > limits.indexBytes) {
     throw invalidError(`${request.model}: its index has ${declared.size_bytes} bytes, more than ${limits.indexBytes}`);
   }
+  const parse = (bytes: Buffer): LoadedIndex => parsed(request, bytes);
+  const options = { what: 'the chunk index', parse, known: request.indexBytes, rounds: mostRounds };
+  return await loadByDigest(declared, options, request, http, context);
+}
+
+/** A document of a release, as the manifest names it. */
+export type NamedDocument = NonNullable<ManifestModel['index']>;
+
+/**
+ * A document that the manifest names by size and sha256: what is known, what an earlier run left in
+ * the staging directory, or from one mirror after the other, each asked up to `rounds` times. Only
+ * what `parse` accepts is kept. `what` names it in messages. Throws `remote`, `integrity`, and what
+ * `parse` throws.
+ */
+export async function loadByDigest<T>(
+  declared: NamedDocument,
+  options: {
+    readonly what: string;
+    readonly parse: (bytes: Buffer) => T;
+    readonly rounds: number;
+    readonly known?: Uint8Array | undefined;
+  },
+  request: TransferRequest,
+  http: Http,
+  context: RunContext,
+): Promise<T> {
   const matches = (bytes: Uint8Array | undefined): bytes is Uint8Array =>
     bytes !== undefined && bytes.length === declared.size_bytes && sha256(bytes) === declared.sha256;
-  const { index: staged } = pathsIn(request.staging);
+  const staged = pathsIn(request.staging).document(declared.sha256);
   const left = await readBoundedFile(staged, declared.size_bytes).catch(() => undefined);
-  const known = [request.indexBytes, left].find(matches);
-  if (known !== undefined) return parsed(request, Buffer.from(known));
-  const bytes = await download(request, http, context, matches);
-  const index = parsed(request, bytes);
+  const known = [options.known, left].find(matches);
+  if (known !== undefined) return options.parse(Buffer.from(known));
+  const bytes = await download(declared, options, request, http, context, matches);
+  const value = options.parse(bytes);
   // If a kill cuts this off, the file won't match, and is fetched again. Something else may lie at
   // this path: remove it.
   await removeTree(staged);
   await writeFile(staged, bytes);
-  return index;
+  return value;
 }
 
 /** If a mirror hasn't sent the index after so long, the next one is asked as well. */
@@ -56,17 +83,19 @@ const patienceMs = 1500;
  * How often each mirror is asked. A mirror that is just being updated may answer 404, or with a web
  * page, for a moment.
  */
-const rounds = 3;
+const mostRounds = 3;
 
 async function download(
+  declared: NamedDocument,
+  { what, rounds }: { readonly what: string; readonly rounds: number },
   request: TransferRequest,
   http: Http,
   context: RunContext,
   matches: (bytes: Uint8Array) => boolean,
 ): Promise<Buffer> {
-  const { size_bytes: maxBytes, download_urls: urls } = request.entry.index!;
+  const { size_bytes: maxBytes, download_urls: urls } = declared;
   const mirrors = mirrorsAt(urls, request, http);
-  if (mirrors.length === 0) throw invalidError(`${request.model}: its index has no URL that this client knows`);
+  if (mirrors.length === 0) throw invalidError(`${request.model}: ${what} has no URL that this client knows`);
   const found = new AbortController();
   const signal = anySignal(context.signal, found.signal);
   let asking = mirrors;
@@ -74,8 +103,7 @@ async function download(
   const ask = async (mirror: Mirror): Promise<void> => {
     try {
       const { bytes } = await http.document(mirror.url, { ...context, signal, maxBytes });
-      if (!matches(bytes))
-        throw integrityError(`${mirror.host}: the chunk index has another sha256 than the manifest says`);
+      if (!matches(bytes)) throw integrityError(`${mirror.host}: ${what} has another sha256 than the manifest says`);
       index ??= bytes;
     } catch (error) {
       if (signal.aborted || !(error instanceof AircherError)) throw error;

@@ -1,5 +1,7 @@
 import { AircherError } from '../../core/errors.ts';
-import { type Chunk, decodeSlice } from './chunk.ts';
+import type { Chunk } from './chunk.ts';
+import { decodeSlice } from './decode-slice.ts';
+import type { EncodedForm } from './encoding.ts';
 import type { Location, Mirror } from './mirror.ts';
 import { noRanges } from './mirror-faults.ts';
 import type { Range, RangeQueue } from './range-queue.ts';
@@ -8,6 +10,7 @@ import {
   isClean,
   judgeFailure,
   judgeWrongChunk,
+  judgeWrongForm,
   type MirrorsAtWork,
   mayServe,
   mirrorsFailed,
@@ -165,7 +168,7 @@ export class RangeFetcher {
       lastByteAt: startedAt,
       cancelled: false,
     };
-    const { url } = mirror.locate(range.chunks[0]!)!;
+    const { url, form } = range.locations.get(range.chunks[0]!)!;
     this.#workers.add(worker);
     try {
       await readRange(worker, {
@@ -179,7 +182,7 @@ export class RangeFetcher {
       });
       this.#rates.push(rateOf(worker, performance.now()));
     } catch (error) {
-      const request = { mirror, url, startedAt, ranged: !worker.whole };
+      const request = { mirror, url, startedAt, ranged: !worker.whole, encoding: form?.encoding };
       if (!worker.cancelled) {
         await judgeFailure(request, error, this.#work).catch((other: unknown) => this.fail(other));
         if (mirror.gone) this.#cancelAll(mirror);
@@ -200,6 +203,7 @@ export class RangeFetcher {
    */
   #readWhole({ mirror, range }: Worker): boolean {
     const { mirrors, queue } = this.#work;
+    if (range.locations.get(range.chunks[0]!)?.form) return false;
     if (mirrors.some((other) => other !== mirror && isClean(other) && this.#canHelp(other))) return false;
     const { kind, message } = noRanges(mirror.host);
     mirror.note(kind, message);
@@ -212,11 +216,11 @@ export class RangeFetcher {
    * Takes a chunk that has arrived. Where too many wait for the processor or the disk, it returns a
    * promise: until it resolves, nothing more is read from the connection.
    */
-  #receive(worker: Worker, chunk: Chunk, slice: Buffer, { format }: Location): Promise<void> | undefined {
+  #receive(worker: Worker, chunk: Chunk, slice: Buffer, location: Location): Promise<void> | undefined {
     if (chunk.state !== 'asked') return undefined;
     chunk.state = 'arrived';
     this.#arrived++;
-    this.#check(worker.mirror, chunk, slice, format)
+    this.#check(worker.mirror, chunk, slice, location)
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
         this.#arrived--;
@@ -236,12 +240,16 @@ export class RangeFetcher {
     });
   }
 
-  async #check(mirror: Mirror, chunk: Chunk, slice: Buffer, format: Location['format']): Promise<void> {
+  async #check(mirror: Mirror, chunk: Chunk, slice: Buffer, location: Location): Promise<void> {
     const { queue, store, mirrors, onChunk } = this.#work;
-    const bytes = await decodeSlice(chunk, slice, format);
+    const bytes = await decodeSlice(chunk, slice, location);
     if ('wrong' in bytes) {
       chunk.state = 'missing';
-      judgeWrongChunk(mirror, chunk, bytes.wrong, this.#work);
+      if (location.form) {
+        this.#leaveForm(chunk, location.form, bytes.wrong);
+        return;
+      }
+      judgeWrongChunk(mirror, chunk, bytes.wrong ?? '', this.#work);
       if (mirror.gone || mirrors.some((other) => other !== mirror && isClean(other))) this.#cancelAll(mirror);
       return;
     }
@@ -254,6 +262,16 @@ export class RangeFetcher {
     for (const worker of this.#workers) {
       const rest = worker.range.chunks.slice(worker.next);
       if (rest.length > 0 && rest.every(({ state }) => state === 'done')) this.#cancel(worker);
+    }
+  }
+
+  /** The chunk comes in another way; what else is read of an encoding that is given up isn't any more. */
+  #leaveForm(chunk: Chunk, form: EncodedForm, wrong: string | undefined): void {
+    chunk.forms.splice(chunk.forms.indexOf(form), 1);
+    if (wrong === undefined || !judgeWrongForm(form.encoding, wrong, this.#work)) return;
+    for (const worker of this.#workers) {
+      const [location] = worker.range.locations.values();
+      if (location?.form?.encoding === form.encoding) this.#cancel(worker);
     }
   }
 

@@ -45,13 +45,7 @@ export async function findCopies(
  * else in a file that has the same sha256 as the wanted one.
  */
 function copiesOf(source: ReuseSource): (chunk: Chunk, index: ChunkIndex) => ChunkCopy | undefined {
-  const chunks = new Map<string, ChunkCopy>();
-  const there = new Set(source.files.map(({ path }) => path));
-  for (const [, , file, offset, length, sha256] of source.index?.chunks ?? []) {
-    const path = source.index?.files[file]?.path;
-    if (file !== structure && path !== undefined && there.has(path))
-      chunks.set(`${sha256} ${length}`, { file: join(source.directory, path), offset });
-  }
+  const chunks = chunkCopies(source);
   const safe = source.files.filter(({ path }) => filePathFault(path) === undefined);
   const files = new Map(safe.map((file) => [file.sha256, file]));
   return (chunk, index) => {
@@ -61,6 +55,18 @@ function copiesOf(source: ReuseSource): (chunk: Chunk, index: ChunkIndex) => Chu
       chunks.get(`${chunk.sha256} ${chunk.length}`) ?? (same && { file: join(source.directory, same.path), offset })
     );
   };
+}
+
+/** The chunks of an installed version by sha256 and length, where its index is known. */
+export function chunkCopies(source: ReuseSource): ReadonlyMap<string, ChunkCopy> {
+  const chunks = new Map<string, ChunkCopy>();
+  const there = new Set(source.files.map(({ path }) => path));
+  for (const [, , file, offset, length, sha256] of source.index?.chunks ?? []) {
+    const path = source.index?.files[file]?.path;
+    if (file !== structure && path !== undefined && there.has(path))
+      chunks.set(`${sha256} ${length}`, { file: join(source.directory, path), offset });
+  }
+  return chunks;
 }
 
 /**
@@ -135,7 +141,10 @@ export async function takeLocalChunks(work: LocalWork): Promise<void> {
 }
 
 /** A copy's bytes. Undefined where it can't be read or isn't the chunk. */
-async function readCopy(chunk: Chunk, { file, offset }: ChunkCopy): Promise<Uint8Array | undefined> {
+export async function readCopy(
+  chunk: Pick<Chunk, 'sha256' | 'length'>,
+  { file, offset }: ChunkCopy,
+): Promise<Uint8Array | undefined> {
   const handle = await open(file, 'r').catch(() => undefined);
   if (handle === undefined) return undefined;
   const bytes = await readFully(handle, chunk.length, offset).catch(() => Buffer.alloc(0));

@@ -7,6 +7,7 @@ import { leave } from '../../http/read-body.ts';
 import { hostOf } from '../../http/remote-error.ts';
 import type { MirrorReport } from '../api.ts';
 import type { Chunk } from './chunk.ts';
+import type { EncodedForm } from './encoding.ts';
 import { type Asked, checkAnswer, type FaultKind } from './mirror-faults.ts';
 import type { TransferRequest } from './types.ts';
 
@@ -19,6 +20,8 @@ export interface Location {
   readonly length: number;
   /** How the bytes there are compressed. `tar`: they aren't. */
   readonly format: ArchiveFormat;
+  /** Likewise, where it is in an encoding. */
+  readonly form?: EncodedForm | undefined;
 }
 
 /** A good answer, and which part of the resource it is. */
@@ -26,6 +29,8 @@ export interface Opened {
   readonly response: HttpResponse;
   readonly span: readonly [start: number, end: number];
 }
+
+type Locate = (chunk: Chunk) => Location | undefined;
 
 interface Address {
   readonly url: string;
@@ -48,8 +53,6 @@ export class Mirror {
   readonly url: string;
   /** It has the model's files instead of an archive. */
   readonly raw: boolean;
-  /** Where a chunk is at this mirror. Undefined where it hasn't got it. */
-  readonly locate: (chunk: Chunk) => Location | undefined;
 
   /** Set once the mirror was given up: it isn't asked again in this run. */
   gone: { readonly kind: FaultKind; readonly message: string } | undefined;
@@ -79,15 +82,29 @@ export class Mirror {
   chunks = 0;
   requests = 0;
   readonly faults = new Map<FaultKind, { message: string; times: number }>();
+  readonly #locate: Locate;
   readonly #addresses = new Map<string, Address>();
   readonly #resolved = new Map<string, string>();
 
-  constructor(name: string, url: string, locate: Mirror['locate'], raw = false) {
+  /** `locate`: where it has a chunk, encodings aside. */
+  constructor(name: string, url: string, locate: Locate, raw = false) {
     this.name = name;
     this.host = hostOf(url);
     this.url = url;
-    this.locate = locate;
+    this.#locate = locate;
     this.raw = raw;
+  }
+
+  /**
+   * Where a chunk lies there: in the shortest form that is there and wasn't wrong; where only the
+   * whole is sent, in the archive, which has everything.
+   */
+  locate(chunk: Chunk): Location | undefined {
+    const archived = this.#locate(chunk);
+    const form = this.whole ? undefined : chunk.forms.find(({ encoding }) => encoding.urls.has(this.name));
+    if (archived === undefined || form === undefined) return archived;
+    const { encoding, offset, length } = form;
+    return { ...archived, url: encoding.urls.get(this.name)!, size: encoding.sizeBytes, offset, length, form };
   }
 
   /**
@@ -177,7 +194,7 @@ export function mirrorsAt(
   urls: ManifestModel['download_urls'],
   preference: Preference,
   http: Http,
-  locateAt: (url: string) => Mirror['locate'] = () => () => undefined,
+  locateAt: (url: string) => Locate = () => () => undefined,
 ): Mirror[] {
   return orderedKinds(preference).flatMap((kind) => {
     const given = urls[kind];

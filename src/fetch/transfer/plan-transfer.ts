@@ -4,6 +4,7 @@ import type { RunContext } from '../../core/events.ts';
 import { makeDirectory } from '../../core/write-files.ts';
 import type { Http } from '../../http/http-client.ts';
 import { type Chunk, chunksOf } from './chunk.ts';
+import { addForms, loadEncodings } from './encoding.ts';
 import { loadIndex } from './fetch-index.ts';
 import { findCopies } from './local-chunks.ts';
 import { chunkMirrors, type Location, mirrorsAt } from './mirror.ts';
@@ -26,8 +27,14 @@ export async function planTransfer(
   const chunks = chunksOf(index.value, request.paths);
   const staged = (await readJournal(pathsIn(request.staging), request.entry.index?.sha256 ?? '')) ?? new Set();
   const copies = await findCopies(request, index.value, chunks);
+  const bytesMissing = chunks.reduce((sum, { places, archiveLength }) => {
+    const isHere = copies.has(places[0].chunk) || places.some(({ chunk }) => staged.has(chunk));
+    return isHere ? sum : sum + archiveLength;
+  }, 0);
+  const encodings = await loadEncodings(request, index.value, bytesMissing, http, context);
+  addForms(chunks, index.value, encodings, request, http);
   const summary = summarize(request, http, index.value, chunks, copies, staged);
-  return { request, index, copies, summary };
+  return { request, index, encodings, copies, summary };
 }
 
 function planArchive(request: TransferRequest, http: Http): TransferPlan {
@@ -35,6 +42,7 @@ function planArchive(request: TransferRequest, http: Http): TransferPlan {
   return {
     request,
     index: undefined,
+    encodings: [],
     copies: new Map(),
     summary: {
       name: model,
@@ -45,6 +53,7 @@ function planArchive(request: TransferRequest, http: Http): TransferPlan {
       bytes_to_copy: 0,
       bytes_staged: 0,
       requests: 1,
+      encodings: [],
       changed_files: entry.files?.map((file) => file.path) ?? [],
       mirrors: mirrorsAt(entry.download_urls, request, http).map(({ name }) => name),
     },
@@ -65,7 +74,8 @@ function summarize(
   let bytesToCopy = 0;
   let bytesStaged = 0;
   let requests = 0;
-  let last: Location | undefined;
+  const last = new Map<string, Location>();
+  const encoded = new Map<string, number>();
   const changed = new Set<number>();
   for (const chunk of chunks) {
     const [{ chunk: number }] = chunk.places;
@@ -78,9 +88,12 @@ function summarize(
     for (const { file } of chunk.places) changed.add(file);
     const location = primary?.locate(chunk);
     if (stagedPlaces > 0 || location === undefined) continue;
-    bytesToFetch += location.length;
-    if (last === undefined || !areNeighbours(last, location)) requests++;
-    last = location;
+    const { url, length, form } = location;
+    bytesToFetch += length;
+    if (form) encoded.set(form.encoding.name, (encoded.get(form.encoding.name) ?? 0) + length);
+    const before = last.get(url);
+    if (before === undefined || !areNeighbours(before, location)) requests++;
+    last.set(url, location);
   }
   const wanted = index.files.filter((file) => request.paths?.has(file.path) ?? true);
   return {
@@ -92,6 +105,7 @@ function summarize(
     bytes_to_copy: bytesToCopy,
     bytes_staged: bytesStaged,
     requests,
+    encodings: [...encoded].map(([name, bytes]) => ({ name, bytes_to_fetch: bytes })),
     changed_files: index.files.filter((_, number) => changed.has(number)).map(({ path }) => path),
     mirrors: mirrors.map((mirror) => mirror.name),
   };

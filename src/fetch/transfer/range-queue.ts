@@ -1,4 +1,4 @@
-import type { Chunk } from './chunk.ts';
+import { type Chunk, leastBytes } from './chunk.ts';
 import type { Location, Mirror } from './mirror.ts';
 import { mayServe } from './set-mirror-aside.ts';
 
@@ -15,6 +15,8 @@ const bridgeBytes = 4 * 1024;
 /** What one request asks for: neighbouring chunks of one resource, in ascending order. */
 export interface Range {
   readonly chunks: Chunk[];
+  /** Where each of them lies there, as it was when the range was taken. */
+  readonly locations: Map<Chunk, Location>;
 }
 
 /**
@@ -29,7 +31,7 @@ export class RangeQueue {
 
   /** `chunks` in archive order. `workers`: how many there will be. */
   constructor(chunks: readonly Chunk[], workers: number) {
-    const bytes = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? chunk.archiveLength : 0), 0);
+    const bytes = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? leastBytes(chunk) : 0), 0);
     this.#chunks = chunks;
     this.#undone = chunks.length;
     this.#rangeBytes = Math.min(largestRange, Math.max(smallestRange, bytes / (workers * rangesPerWorker)));
@@ -84,14 +86,16 @@ export class RangeQueue {
    * The server sends the whole resource instead of the range. So all missing chunks of that
    * resource will come, and are added to the range.
    */
-  widen({ chunks }: Range, mirror: Mirror): void {
-    const { url } = mirror.locate(chunks[0]!)!;
+  widen({ chunks, locations }: Range, mirror: Mirror): void {
+    const { url } = locations.get(chunks[0]!)!;
     for (const chunk of this.#missing()) {
-      if (!mayServe(mirror, chunk) || mirror.locate(chunk)?.url !== url) continue;
+      const location = mayServe(mirror, chunk) ? mirror.locate(chunk) : undefined;
+      if (location?.url !== url) continue;
       chunk.state = 'asked';
       chunks.push(chunk);
+      locations.set(chunk, location);
     }
-    chunks.sort((a, b) => mirror.locate(a)!.offset - mirror.locate(b)!.offset);
+    chunks.sort((a, b) => locations.get(a)!.offset - locations.get(b)!.offset);
   }
 
   /** What a worker didn't bring is missing again, unless another worker still reads it. */
@@ -109,25 +113,30 @@ export class RangeQueue {
   }
 }
 
-/** The first chunk that the mirror may serve, and those after it that belong to the same range. */
+/**
+ * The first chunk that the mirror may serve, and those after it in the same resource that belong to
+ * the same range.
+ */
 function rangeOf(
   candidates: Iterable<Chunk>,
   mirror: Mirror,
   belongsTo: (first: Location, last: Location, next: Location) => boolean,
 ): Range | undefined {
   const chunks: Chunk[] = [];
+  const locations = new Map<Chunk, Location>();
   let first: Location | undefined;
   let last: Location | undefined;
   for (const chunk of candidates) {
     const location = mayServe(mirror, chunk) ? mirror.locate(chunk) : undefined;
-    if (location === undefined) continue;
-    if (first && last && (location.url !== first.url || !belongsTo(first, last, location))) break;
+    if (location === undefined || (first && location.url !== first.url)) continue;
+    if (first && last && !belongsTo(first, last, location)) break;
     first ??= location;
     last = location;
     chunk.state = 'asked';
     chunks.push(chunk);
+    locations.set(chunk, location);
   }
-  return first && { chunks };
+  return first && { chunks, locations };
 }
 
 /** Whether the gap between them is small enough for one request. */

@@ -4,7 +4,8 @@ import { totalSize } from '../../contract/fields.ts';
 import { checkDiskSpace } from '../../core/disk-space.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Http } from '../../http/http-client.ts';
-import { type Chunk, chunksOf } from './chunk.ts';
+import { type Chunk, chunksOf, leastBytes } from './chunk.ts';
+import { addForms } from './encoding.ts';
 import { fetchArchive } from './fetch-archive.ts';
 import { RangeFetcher } from './fetch-ranges.ts';
 import { FileStore } from './file-store.ts';
@@ -43,7 +44,7 @@ async function unpackWhole({ request }: TransferPlan, http: Http, context: RunCo
  * time.
  */
 async function transferChunks(
-  { request, copies }: TransferPlan,
+  { request, copies, encodings }: TransferPlan,
   index: ChunkIndex,
   http: Http,
   context: RunContext,
@@ -53,6 +54,7 @@ async function transferChunks(
   const left = await readJournal(staging, indexSha256);
   const staged = left ?? new Set<number>();
   const chunks = chunksOf(index, request.paths);
+  addForms(chunks, index, encodings, request, http);
   const local = chunks.filter(
     ({ places }) => copies.has(places[0].chunk) || places.some(({ chunk }) => staged.has(chunk)),
   );
@@ -122,19 +124,22 @@ function bytesToWrite(files: Iterable<FileRecord>, chunks: readonly Chunk[], sta
  * goes back.
  */
 function progressOf(model: string, chunks: readonly Chunk[], { onEvent }: RunContext) {
-  let total = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? chunk.archiveLength : 0), 0);
+  // As planned, whatever way they come in the end.
+  const planned = new Map(chunks.map((chunk) => [chunk, leastBytes(chunk)]));
+  const bytesOf = (chunk: Chunk): number => planned.get(chunk) ?? 0;
+  let total = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? bytesOf(chunk) : 0), 0);
   let done = 0;
   const tell = (): void => onEvent?.({ type: 'progress', task: 'download', subject: model, done, total });
   if (total > 0) tell();
   return {
     /** A chunk came from a mirror. */
     add(chunk: Chunk): void {
-      done += chunk.archiveLength;
+      done += bytesOf(chunk);
       tell();
     },
     /** A chunk that was thought to be on this machine has to be fetched. */
     expect(chunk: Chunk): void {
-      total += chunk.archiveLength;
+      total += bytesOf(chunk);
     },
   };
 }

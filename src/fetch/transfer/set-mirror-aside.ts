@@ -2,6 +2,7 @@ import { AircherError, type Problem } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Http } from '../../http/http-client.ts';
 import type { Chunk } from './chunk.ts';
+import type { Encoding } from './encoding.ts';
 import type { Mirror } from './mirror.ts';
 import { type FaultKind, type MirrorFaultError, toFault } from './mirror-faults.ts';
 
@@ -30,6 +31,8 @@ export interface FailedRequest {
   readonly startedAt: number;
   /** Whether a range was asked for. */
   readonly ranged: boolean;
+  /** What was asked for is of use, but not needed. */
+  readonly encoding?: Encoding | undefined;
 }
 
 /**
@@ -38,13 +41,21 @@ export interface FailedRequest {
  * fault.
  */
 export async function judgeFailure(request: FailedRequest, error: unknown, work: MirrorsAtWork): Promise<void> {
-  const { mirror, url, startedAt, ranged } = request;
+  const { mirror, url, startedAt, ranged, encoding } = request;
   const fault = toFault(error);
   const { kind, message, remedy } = fault;
   if (kind === 'missing' || kind === 'denied') {
     if (await mirror.findByApi(work.http, url, work.signal)) return;
   }
   mirror.note(kind, message);
+  if (encoding !== undefined && remedy !== 'never' && remedy !== 'wait') {
+    if (encoding.noteFailure(mirror.name, remedy === 'refused' ? Number.POSITIVE_INFINITY : weightOf(fault))) {
+      tellLeft(encoding, message, work);
+      // What it failed to send says nothing of the archive.
+      mirror.strikes = 0;
+      return;
+    }
+  }
   if (remedy === 'refused' && ranged && !mirror.answered) askForWhole(mirror, message, work);
   else if (remedy === 'never' || (remedy === 'refused' && !ranged)) giveUp(mirror, fault, work);
   // Requests that ran at the same time failed for the same reason, so only the first failure
@@ -65,6 +76,17 @@ export function askForWhole(mirror: Mirror, message: string, work: MirrorsAtWork
 export function judgeWrongChunk(mirror: Mirror, chunk: Chunk, fact: string, work: MirrorsAtWork): void {
   chunk.wrong.set(mirror, (chunk.wrong.get(mirror) ?? 0) + 1);
   judgeWrongBytes(mirror, fact, mostWrong, work);
+}
+
+/** An encoding has something else than the chunk. Whether it is left alone from now on. */
+export function judgeWrongForm(encoding: Encoding, fact: string, work: MirrorsAtWork): boolean {
+  const isLeft = encoding.noteWrong();
+  if (isLeft) tellLeft(encoding, fact, work);
+  return isLeft;
+}
+
+function tellLeft({ name }: Encoding, reason: string, { onEvent }: RunContext): void {
+  onEvent?.({ type: 'notice', message: `${name} is left alone: ${reason}` });
 }
 
 /** The mirror sent wrong bytes. After `most` times it is given up. */
@@ -107,8 +129,7 @@ export function isClean({ gone, doubtful, whole }: Mirror): boolean {
  */
 function strike(mirror: Mirror, fault: MirrorFaultError, work: MirrorsAtWork): void {
   const { retryDelayMs, maxRetryAfterMs } = work.http.settings;
-  // Such a failure took long to notice, so it counts as two.
-  mirror.strikes += fault.kind === 'timeout' || fault.kind === 'slow' ? 2 : 1;
+  mirror.strikes += weightOf(fault);
   const backoff = Math.min(longestDelayMs, retryDelayMs * 2 ** (mirror.strikes - 1)) * (0.75 + Math.random() / 2);
   const delayMs = fault.waitMs ?? backoff;
   if (mirror.strikes >= mostStrikes || delayMs > maxRetryAfterMs) {
@@ -122,6 +143,11 @@ function strike(mirror: Mirror, fault: MirrorFaultError, work: MirrorsAtWork): v
   mirror.connections = fault.remedy === 'wait' ? 1 : Math.ceil(mirror.connections / 2);
   if (another) announce(mirror, fault.message, work);
   else work.onEvent?.({ type: 'retry', what: mirror.name, reason: fault.message, delayMs: Math.round(delayMs) });
+}
+
+/** A failure that took long to notice counts as two. */
+function weightOf({ kind }: MirrorFaultError): number {
+  return kind === 'timeout' || kind === 'slow' ? 2 : 1;
 }
 
 function giveUp(mirror: Mirror, { kind, message }: MirrorFaultError, work: MirrorsAtWork): void {

@@ -8,7 +8,8 @@ import { makeDirectory, removeTree } from '../../core/write-files.ts';
 export interface TransferPaths {
   /** The files of the version, as they will be installed. */
   readonly files: string;
-  readonly index: string;
+  /** A document that the manifest names by this sha256: the index, and those of encodings. */
+  readonly document: (sha256: Sha256) => string;
   /**
    * Tells which chunks have been written. A line that names the index, then a 32-bit number for
    * each chunk, in this machine's byte order.
@@ -21,7 +22,7 @@ export interface TransferPaths {
 export function pathsIn(directory: string): TransferPaths {
   return {
     files: join(directory, 'files'),
-    index: join(directory, 'index.json'),
+    document: (sha256) => join(directory, `${sha256}.json`),
     journal: join(directory, 'progress'),
     archive: join(directory, 'archive'),
   };

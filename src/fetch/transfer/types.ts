@@ -2,6 +2,7 @@ import type { ChunkIndex } from '../../contract/chunk-index.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import type { Sha256 } from '../../core/hashing.ts';
 import type { MirrorReport, UpdatePlan } from '../api.ts';
+import type { LoadedEncoding } from './encoding.ts';
 
 export interface FileRecord {
   readonly path: string;
@@ -14,6 +15,8 @@ export interface FileRecord {
  * Whatever is in it is checked before it is used.
  */
 export interface ReuseSource {
+  /** Undefined where it is no version that is installed. */
+  readonly version?: string;
   readonly directory: string;
   /** The files that are there. */
   readonly files: readonly FileRecord[];
@@ -54,6 +57,8 @@ export interface TransferPlan {
   readonly summary: Omit<UpdatePlan, 'changed_tensors'>;
   /** Undefined where the release has no index. */
   readonly index: { readonly value: ChunkIndex; readonly bytes: Buffer } | undefined;
+  /** What brings chunks in fewer bytes. */
+  readonly encodings: readonly LoadedEncoding[];
   /**
    * Where chunks may be copied from, by the number of their first place in `index.chunks`.
    * Internal; checked when copied.

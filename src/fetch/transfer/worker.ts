@@ -49,8 +49,8 @@ export interface WorkerOptions {
 /** Reads one range. Throws MirrorFaultError, or the errors of `Http.request` and `readBody`. */
 export async function readRange(worker: Worker, { http, onSlice, onAnswer }: WorkerOptions): Promise<void> {
   const { mirror, range } = worker;
-  const first = mirror.locate(range.chunks[0]!)!;
-  const last = mirror.locate(range.chunks.at(-1)!)!;
+  const first = range.locations.get(range.chunks[0]!)!;
+  const last = range.locations.get(range.chunks.at(-1)!)!;
   const wanted = [first.offset, last.offset + last.length] as const;
   const asked = { range: worker.whole ? undefined : wanted, size: first.size };
   const { response, span } = await mirror.open(http, first.url, asked, worker.abort.signal);
@@ -76,7 +76,7 @@ export async function readRange(worker: Worker, { http, onSlice, onAnswer }: Wor
       for (let from = 0; from < data.length; ) {
         const chunk = range.chunks[worker.next];
         if (chunk === undefined) break;
-        const location = mirror.locate(chunk)!;
+        const location = range.locations.get(chunk)!;
         const skip = location.offset + filled - position;
         if (chunk.state === 'done' || skip < 0) {
           // Another worker has brought this chunk already.
