@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { test } from 'node:test';
-import type { Manifest } from '../../src/contract/manifest.ts';
+import type { Manifest, ManifestModel } from '../../src/contract/manifest.ts';
 import { checkModels, checksummedVersions, clientProgram, createWorld, type World } from './world.ts';
 
 /** Kills in each test; AIRCHER_TEST_KILLS=200 is the soak. */
@@ -16,22 +16,30 @@ const layerBytes = 600_000;
 const socketBytes = 256 * 1024;
 const connections = 2;
 
-for (const command of ['install', 'update'] as const) {
-  test(`kill -9 at ${kills} moments of ${command}: nothing unverified is visible, and what was fetched is not fetched again`, async (t) => {
+for (const [command, how] of [
+  ['install', 'the archive'],
+  ['update', 'the archive'],
+  ['install', 'planes'],
+  ['update', 'a patch'],
+] as const) {
+  test(`kill -9 at ${kills} moments of ${command} by ${how}: nothing unverified is visible, and what was fetched is not fetched again`, async (t) => {
     // A slow line rather than a slow reader: what waits in the network's buffers when a reader is
     // killed is nobody's loss.
     const world = await createWorld(t, { limits: { bytesPerSecond: 3_000_000 } });
+    const isEncoded = how !== 'the archive';
     const shape = { layers: 10, layerBytes };
-    const manifests = [await world.release('1.0.0', { alpha: { version: '1.0.0', ...shape } })];
+    const first = { version: '1.0.0', ...shape, ...(isEncoded && { trained: 0 }) };
+    const manifests = [await world.release('1.0.0', { alpha: first })];
     // What the cache is like before the command, to begin anew from when it has come to its end.
     const before = world.path('before');
     await mkdir(before);
-    let needed = manifests[0]!.models.alpha!.size_bytes;
+    let needed = leastBytes(manifests[0]!.models.alpha!);
     if (command === 'update') {
       await duration(world, ['install', 'alpha', '--cache-dir', before]);
       const retrained = [0, 1, 2, 3, 4, 6, 8, 9];
-      manifests.push(await world.release('1.1.0', { alpha: { version: '1.1.0', ...shape, retrained } }));
-      needed = retrained.length * layerBytes;
+      const next = { version: '1.1.0', ...shape, ...(isEncoded ? { trained: 1 } : { retrained }) };
+      manifests.push(await world.release('1.1.0', { alpha: next }));
+      needed = isEncoded ? leastBytes(manifests[1]!.models.alpha!) : retrained.length * layerBytes;
     }
     const beginAnew = async (): Promise<void> => {
       await rm(world.cache, { recursive: true, force: true });
@@ -46,7 +54,7 @@ for (const command of ['install', 'update'] as const) {
     let completed = 0;
     while (killed < kills) {
       // No two rounds alike, and no long row of short ones.
-      const moment = usual * ((killed * 0.618 + 0.1) % 1);
+      const moment = usual * (((killed + completed) * 0.618 + 0.1) % 1);
       if (await killAfter(world, args, moment, manifests)) killed++;
       else {
         completed++;
@@ -126,8 +134,13 @@ async function duration(world: World, args: readonly string[]): Promise<number> 
   return performance.now() - startedAt;
 }
 
+/** What is fetched of a version by its best encoding, or by the archive; but for a few small files. */
+function leastBytes({ size_bytes, encodings = [] }: ManifestModel): number {
+  return Math.min(size_bytes, ...encodings.map((encoding) => encoding.size_bytes));
+}
+
 function bytesOut(world: World): number {
   return world.mirror.log.entries
-    .filter((entry) => /\.tar\.gz$/.test(entry.path))
+    .filter((entry) => /\.(tar\.gz|planes|patch)$/.test(entry.path))
     .reduce((sum, entry) => sum + entry.bytesOut, 0);
 }

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { packArchive } from '../../src/archive/pack-archive.ts';
+import type { PatchSource } from '../../src/archive/patch-base.ts';
 import { formatManifest, type Manifest, type ManifestModel } from '../../src/contract/manifest.ts';
 import { sha256 } from '../../src/core/hashing.ts';
 import { exists } from '../../src/core/read-files.ts';
@@ -17,6 +18,7 @@ import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static
 import type { SecretKey } from '../../src/trust/secret-key.ts';
 import { signMessage, trustedCommentOf } from '../../src/trust/sign-message.ts';
 import { noise, safetensors } from '../archive/fixtures.ts';
+import { finetuned, weightsLike } from '../archive/weights-like.ts';
 import { onnxFile, tensor } from '../fixtures/onnx-file.ts';
 import { weightsOf } from '../fixtures/weights-entry.ts';
 import { assertOutput } from '../json/output-schema.ts';
@@ -41,6 +43,8 @@ export interface ModelShape {
   readonly layers?: number;
   readonly layerBytes?: number;
   readonly retrained?: readonly number[];
+  /** Weights are floats, fine-tuned by so many steps, with planes and a patch from the version before. */
+  readonly trained?: number;
   readonly space?: string;
   /** Weights besides model.safetensors, by path. */
   readonly weights?: Readonly<Record<string, WeightsShape>>;
@@ -90,6 +94,7 @@ export async function createWorld(t: TestContext, options: { readonly limits?: L
   t.after(() => mirror.close());
   const manifestUrl = `${mirror.url}/manifest.json`;
   const cache = path('cache');
+  const newest = new Map<string, PatchSource>();
   let last: Manifest | undefined;
   let lastBytes: Buffer | undefined;
   return {
@@ -106,7 +111,8 @@ export async function createWorld(t: TestContext, options: { readonly limits?: L
       const entries: [string, ManifestModel][] = Object.entries(last?.models ?? {});
       for (const [name, shape] of Object.entries(models)) {
         const before = last && Object.hasOwn(last.models, name) ? last.models[name] : undefined;
-        const packed = await pack(path('sources', name, shape.version), directory, name, shape, `${mirror.url}/${tag}`);
+        const source = path('sources', name, shape.version);
+        const packed = await pack(source, directory, name, shape, `${mirror.url}/${tag}`, newest);
         const published = [...(before?.published_versions ?? [])];
         if (before && before.version !== shape.version && lastBytes && last?.release) {
           const url = `${mirror.url}/${last.release}/manifest.json`;
@@ -195,8 +201,9 @@ async function pack(
   name: string,
   shape: ModelShape,
   base: string,
+  newest: Map<string, PatchSource>,
 ): Promise<ManifestModel> {
-  const { version, layers = 4, layerBytes = 200_000, retrained = [] } = shape;
+  const { version, layers = 4, layerBytes = 200_000, retrained = [], trained } = shape;
   const contents = new Map<string, Buffer>([
     ['LICENSE', Buffer.from('Do as you like.\n')],
     ['config.json', Buffer.from(`{"hidden_size":8,"version":"${version}"}\n`)],
@@ -206,9 +213,11 @@ async function pack(
       safetensors(
         Array.from({ length: layers }, (_, layer) => ({
           name: `layer.${layer}.weight`,
-          dtype: 'U8',
-          shape: [layerBytes],
-          data: noise(layerBytes, layer + (retrained.includes(layer) ? 1000 : 0)),
+          ...(trained === undefined ? { dtype: 'U8', shape: [layerBytes] } : { dtype: 'F32', shape: [layerBytes / 4] }),
+          data:
+            trained === undefined
+              ? noise(layerBytes, layer + (retrained.includes(layer) ? 1000 : 0))
+              : finetuned(weightsLike(layerBytes, layer), trained, layer),
         })),
       ),
     ],
@@ -245,7 +254,12 @@ async function pack(
     format: 'tar.gz',
     output: join(output, archive),
     mtimeSeconds: 499162500,
+    encodings: {
+      planes: trained !== undefined,
+      patches: trained === undefined ? [] : [...newest].flatMap(([other, old]) => (other === name ? [old] : [])),
+    },
   });
+  newest.set(name, { version, directory: source, index: packed.index });
   const index = await readFile(join(output, `${archive}.index.json`));
   const [first] = weightsOf(packed.files, sha256(shape.space ?? `${name} ${retrained.join()}`)).weights;
   const { default: _, ...plain } = first!;
@@ -272,6 +286,13 @@ async function pack(
       sha256: sha256(index),
       download_urls: { mirror: `${base}/${archive}.index.json` },
     },
+    ...(packed.encodings.length > 0 && {
+      encodings: packed.encodings.map((encoding) => ({
+        ...encoding,
+        download_urls: { mirror: `${base}/${encoding.name}` },
+        index: { ...encoding.index, download_urls: { mirror: `${base}/${encoding.name}.index.json` } },
+      })),
+    }),
     files: packed.files.map((file) => ({ ...file })),
     weights,
     embedding: { dimensions: 8, space },
