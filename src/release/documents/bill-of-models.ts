@@ -17,6 +17,7 @@ export interface BillComponent {
     readonly type: 'distribution';
     readonly url: string;
     readonly hashes: readonly BillHash[];
+    readonly comment?: string;
   }[];
   readonly components?: readonly BillComponent[];
   readonly modelCard?: { readonly modelParameters: { readonly task: string } };
@@ -78,7 +79,12 @@ function modelComponent(name: string, entry: ManifestModel): BillComponent {
     hashes,
     ...(license === undefined ? {} : { licenses: [{ expression: license }] }),
     ...(source === undefined ? {} : { pedigree: { ancestors: [hubComponent(source)] } }),
-    externalReferences: distributions(entry.download_urls, hashes),
+    externalReferences: [
+      ...distributions(entry.download_urls, hashes),
+      ...(entry.encodings ?? []).flatMap(({ name: file, download_urls: urls, sha256 }) =>
+        distributions(urls, [hash(sha256)], `${file}: fewer bytes for the client, which needs the archive's index`),
+      ),
+    ],
     modelCard: { modelParameters: { task: 'feature-extraction' } },
     properties: properties({
       release: entry.release,
@@ -110,10 +116,14 @@ function referenceComponent(
   return { type: 'data', 'bom-ref': `${ref}#${name}`, name, hashes, externalReferences: distributions(urls, hashes) };
 }
 
-function distributions(urls: DownloadUrls, hashes: readonly BillHash[]): BillComponent['externalReferences'] {
+function distributions(
+  urls: DownloadUrls,
+  hashes: readonly BillHash[],
+  comment?: string,
+): NonNullable<BillComponent['externalReferences']> {
   return Object.values(urls)
     .filter((url) => typeof url === 'string')
-    .map((url) => ({ type: 'distribution', url, hashes }));
+    .map((url) => ({ type: 'distribution', url, hashes, ...(comment === undefined ? {} : { comment }) }));
 }
 
 /**

@@ -178,13 +178,14 @@ function changes(plan: Plan, rows: readonly NotedModel[]): string {
 
 function changeLines({ planned, entry, before: previous, measured }: NotedModel): readonly string[] {
   if (previous === null) {
-    return [`- **${planned.name} ${entry.version}** is new${told(entry) || '.'}`];
+    return [`- **${planned.name} ${entry.version}** is new${told(entry) || '.'}`, ...encodingLines(entry)];
   }
   const arrow = previous.version === entry.version ? entry.version : `${previous.version} → ${entry.version}`;
   const again = planned.previous_release === undefined ? '' : ' is offered again';
   const lines = [`- **${planned.name} ${arrow}**${again}${told(entry)}`];
   const { changed } = changeKind(previous, contentOf(entry));
   if (changed.length > 0) lines.push(`  - changed: ${markdownText(changed.join('; '))}`);
+  lines.push(...encodingLines(entry));
   const weights = weightsChanges(previous, entry.weights);
   if (weights.length > 1) lines.push(...describeWeightsChanges(weights).map((line) => `  - ${markdownText(line)}`));
   if (measured) lines.push(`  - ${markdownText(describeChange(measured))}`);
@@ -197,6 +198,15 @@ function changeLines({ planned, entry, before: previous, measured }: NotedModel)
 function evidence({ space_evidence: kept }: ManifestModel): string {
   const { origin, texts, max_cosine_distance: distance } = kept!;
   return `indices stay valid: the reference vectors of ${origin.version} come out within ${distance.toPrecision(2)} (1 − cosine, ${plural(texts, 'text')})`;
+}
+
+/** What the client fetches instead of the archive. */
+function encodingLines({ encodings = [] }: ManifestModel): readonly string[] {
+  return encodings.map(({ kind, from, size_bytes: size }) =>
+    kind === 'patch'
+      ? `  - updates from ${from} take a patch of ${formatBytes(size)}`
+      : `  - installs take ${formatBytes(size)} of ${markdownText(kind)} instead of the weights in the archive`,
+  );
 }
 
 /** What the maintainer says of a version. */

@@ -99,6 +99,7 @@ ${firstSteps(setup, { lfs: true })}
           path: release
       - name: Pack
         env:
+          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
           HF_TOKEN: \${{ secrets.HF_TOKEN }}
           MODELS: \${{ matrix.models }}
 ${runOnModels(`${command} pack`)}
