@@ -9,7 +9,7 @@ import { EncodingWriter } from './encoding-writer.ts';
 import type { PatchBase } from './patch-base.ts';
 
 /** A chunk is in an encoding only where that is at most so much of the other way to have it. */
-const mostOfOther = 0.98;
+export const mostOfOther = 0.98;
 /** Likewise a patch of all that an update without it would fetch. */
 const mostOfUpdate = 0.75;
 

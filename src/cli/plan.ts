@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type HostKind, hostKinds } from '../contract/fields.ts';
+import type { ReleaseConfig } from '../contract/release-config.ts';
 import { AircherError } from '../core/errors.ts';
 import { warn } from '../core/events.ts';
 import { formatBytes, plural } from '../core/format.ts';
@@ -37,7 +38,7 @@ export function planCommand(program: Command, dependencies: CommandDependencies)
       for (const fact of announcedKeyProblems(plan, keys, workspace)) warn(workspace, fact);
       await dependencies.job.planned(plan, matrixOf(plan));
       if (options.matrix) dependencies.writeOut(`${JSON.stringify(matrixOf(plan))}\n`);
-      else printResult(command, dependencies, plan, () => describePlan(plan));
+      else printResult(command, dependencies, plan, () => describePlan(plan, loaded.config));
     });
 }
 
@@ -84,7 +85,7 @@ function matrixOf(plan: Plan): {
   return { include: groups.map(({ names }) => ({ group: names[0] ?? '', models: names.join(' ') })) };
 }
 
-function describePlan(plan: Plan): string {
+function describePlan(plan: Plan, config: ReleaseConfig): string {
   const rows = plan.models.map((model) => [
     model.name,
     model.version,
@@ -104,6 +105,11 @@ function describePlan(plan: Plan): string {
     '',
     `${plural(packed, 'model')} to pack (${formatBytes(bytes)}), ${plan.models.length - packed} carried forward`,
   ];
+  for (const { name, patch_from = [] } of plan.models) {
+    if (patch_from.length > 0)
+      lines.push(`${name}: a patch from ${patch_from.map(({ version }) => version).join(', ')}`);
+  }
+  lines.push(...describePlanes(plan, config));
   const weights = describePlannedWeights(plan.models);
   if (weights.length > 0) lines.push('', ...weights);
   lines.push(
@@ -111,4 +117,16 @@ function describePlan(plan: Plan): string {
   );
   if (plan.dropped.length > 0) lines.push(`no longer offered: ${plan.dropped.join(', ')}`);
   return lines.join('\n');
+}
+
+/** What byte planes cost and save, whether release.json asks for them or not. */
+function describePlanes({ models }: Plan, { encodings }: ReleaseConfig): readonly string[] {
+  const planes = models.flatMap((model) => model.planes ?? []);
+  if (planes.length === 0) return [];
+  const sum = (key: 'upload_bytes' | 'saved_bytes'): string =>
+    formatBytes(planes.reduce((bytes, model) => bytes + model[key], 0));
+  const state = encodings?.planes ? 'on' : 'off';
+  return [
+    `byte planes ("encodings.planes", ${state}): about ${sum('upload_bytes')} more to upload, ${sum('saved_bytes')} less for who downloads all of it`,
+  ];
 }

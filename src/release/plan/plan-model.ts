@@ -23,6 +23,7 @@ import {
 } from './carry-forward.ts';
 import type { LastOffered } from './model-history.ts';
 import type { PlannedModel } from './plan-record.ts';
+import { estimatePlanes } from './planes-estimate.ts';
 import { plannedPatches } from './planned-patches.ts';
 import { plannedWeights } from './planned-weights.ts';
 import { routeModel } from './routing.ts';
@@ -258,6 +259,7 @@ async function planPacked(
     });
   }
   const patches = http && (await plannedPatches(name, model, config, last, { http, targets }, workspace));
+  const planes = await estimatePlanes(listing.files, config.archive?.format ?? 'tar.gz');
   const planned: PlannedModel = {
     name,
     version: model.version,
@@ -271,6 +273,7 @@ async function planPacked(
     entry: null,
     previous: last?.entry ?? null,
     weights: await plannedWeights(name, last?.entry, listing.files, config, workspace),
+    ...(planes === undefined ? {} : { planes }),
     ...(patches?.length ? { patch_from: patches } : {}),
   };
   return { planned, problems };

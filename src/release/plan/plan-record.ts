@@ -12,6 +12,7 @@ import type { Sha256 } from '../../core/hashing.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import type { Workspace } from '../workspace.ts';
+import type { PlanesEstimate } from './planes-estimate.ts';
 
 /** A version from which a patch is made. */
 export interface PlannedPatch {
@@ -67,6 +68,8 @@ export interface PlannedModel {
   readonly weights: readonly PlannedWeights[];
   /** The older versions from which patches are made, the newest first; absent where there is none. */
   readonly patch_from?: readonly PlannedPatch[];
+  /** What byte planes would come to; absent where nothing is packed, or nothing tells. */
+  readonly planes?: PlanesEstimate;
   /** The release of that manifest, where it isn't the base: the base had dropped the model. */
   readonly previous_release?: Omit<NonNullable<Plan['base']>, 'public_keys' | 'keys_of'>;
   /** Where `prove` has run already: how far its vectors are from the last version's. */
@@ -156,6 +159,7 @@ export const planSchema = z.strictObject({
           space_change: z.enum(['same', 'changes', 'gone', 'new', 'unknown']),
         }),
       ),
+      planes: z.optional(z.strictObject({ upload_bytes: z.int(), saved_bytes: z.int() })),
       patch_from: z.optional(z.array(z.strictObject({ version: z.string(), entry: manifestModelSchema }))),
       previous_release: z.optional(
         z.strictObject({ tag: z.string(), size_bytes: z.int(), sha256: z.string(), kinds: z.array(kind) }),
