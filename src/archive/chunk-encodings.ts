@@ -10,7 +10,7 @@ import type { PatchBase } from './patch-base.ts';
 
 /** A chunk is in an encoding only where that is at most so much of the other way to have it. */
 export const mostOfOther = 0.98;
-/** Likewise a patch of all that an update without it would fetch. */
+/** A patch is made only where an update by it fetches at most so much of what it would from the archive. */
 const mostOfUpdate = 0.75;
 
 /** An encoding that is to be made; `base` makes it a patch. */
@@ -79,7 +79,7 @@ export class ChunkEncodings {
       }
       for (const [at, patch] of patches.entries()) {
         const writer = this.#patches[at]!;
-        if (!writer.base.has(sha256, chunk.length)) writer.add(number, shortest, patch);
+        if (!writer.base.has(sha256, chunk.length)) writer.add(number, { archiveLength, otherwise: shortest }, patch);
       }
     };
   }
@@ -98,7 +98,7 @@ export class ChunkEncodings {
 class PatchWriter {
   readonly base: PatchBase;
   readonly #writer: EncodingWriter;
-  /** Bytes that an update fetches of the chunks so far, without the patch and with it. */
+  /** Bytes that an update fetches of the chunks so far, from the archive and with the patch. */
   #without = 0;
   #with = 0;
 
@@ -110,13 +110,13 @@ class PatchWriter {
   /** A chunk that the older version doesn't have; `otherwise`: bytes of it without the patch. */
   add(
     number: number,
-    otherwise: number,
+    { archiveLength, otherwise }: { readonly archiveLength: number; readonly otherwise: number },
     patch: { readonly body: readonly Uint8Array[]; readonly oldSha256: Sha256 } | undefined,
   ): void {
     const length = patch && lengthOf(patch.body);
     const isTaken = length !== undefined && length <= otherwise * mostOfOther;
     if (isTaken) this.#writer.add(number, patch!.body, patch!.oldSha256);
-    this.#without += otherwise;
+    this.#without += archiveLength;
     this.#with += isTaken ? length : otherwise;
   }
 
