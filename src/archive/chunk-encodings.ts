@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { EncodedChunk } from '../contract/encoding-index.ts';
 import type { EncodingKind } from '../contract/fields.ts';
+import { freeBuffer } from '../core/free-buffers.ts';
 import type { Sha256 } from '../core/hashing.ts';
 import type { PlacedTensor } from '../weights/weights-file.ts';
 import { ContentsReader } from './chunk-contents.ts';
@@ -66,12 +67,16 @@ export class ChunkEncodings {
         if (contents === undefined || old === undefined) return undefined;
         const bytes = base.read(old);
         if (Buffer.compare(bytes, chunk) === 0) return undefined;
-        return { body: await encodePatch(chunk, bytes, contents.element), oldSha256: old.sha256 };
+        const body = await encodePatch(chunk, bytes, contents.element);
+        freeBuffer(bytes);
+        return { body, oldSha256: old.sha256 };
       }),
     ]);
     return ({ number, archiveLength, sha256 }) => {
+      const key = `${sha256} ${chunk.length}`;
       // Clients fetch a chunk once, however often it is there.
-      if (this.#seen.size === this.#seen.add(`${sha256} ${chunk.length}`).size) return;
+      if (this.#seen.has(key)) return;
+      this.#seen.add(key);
       let shortest = archiveLength;
       if (planes !== undefined && lengthOf(planes) <= archiveLength * mostOfOther) {
         this.#planes?.add(number, planes);
@@ -81,6 +86,7 @@ export class ChunkEncodings {
         const writer = this.#patches[at]!;
         if (!writer.base.has(sha256, chunk.length)) writer.add(number, { archiveLength, otherwise: shortest }, patch);
       }
+      for (const piece of [planes, ...patches.map((patch) => patch?.body)].flat()) if (piece) freeBuffer(piece);
     };
   }
 

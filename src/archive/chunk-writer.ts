@@ -4,6 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { type ArchiveFormat, type ChunkTuple, structure } from '../contract/chunk-index.ts';
 import { limits } from '../contract/limits.ts';
+import { freeBuffer } from '../core/free-buffers.ts';
 import type { Sha256 } from '../core/hashing.ts';
 import { sha256 } from '../core/hashing.ts';
 import type { WriteEncoded } from './chunk-encodings.ts';
@@ -122,7 +123,7 @@ export class ChunkWriter {
     const archiveOffset = this.#written;
     for (const piece of pieces) this.#write(piece);
     // Only now, since pieces may share a buffer.
-    for (const { buffer } of pieces) if (buffer !== chunk.buffer) freeLarge(buffer);
+    for (const piece of pieces) if (piece.buffer !== chunk.buffer) freeBuffer(piece);
     const archiveLength = this.#written - archiveOffset;
     writeEncoded?.({ number: this.#tuples.length, archiveLength, sha256: digest });
     this.#tuples.push([archiveOffset, archiveLength, fileNumber, fileOffset, chunk.length, digest]);
@@ -139,17 +140,4 @@ export class ChunkWriter {
     this.#written += bytes.length;
     for (let done = 0; done < bytes.length; ) done += writeSync(this.#handle.fd, bytes, done, bytes.length - done);
   }
-}
-
-/**
- * Certainly larger than the buffers that Node shares among small data, which can't be given back.
- */
-const unpooledBytes = 4 * Buffer.poolSize;
-
-/**
- * Gives a written buffer's memory back at once, where Node can (from 21). The collector would let
- * about 100 MB of them gather first.
- */
-function freeLarge(buffer: ArrayBufferLike & { readonly transfer?: (length: number) => unknown }): void {
-  if (buffer.byteLength > unpooledBytes) buffer.transfer?.(0);
 }

@@ -1,4 +1,5 @@
 import { integrityError } from '../core/errors.ts';
+import { freeBuffer } from '../core/free-buffers.ts';
 import { decodeChunk } from './decode.ts';
 import { applyDifference } from './difference.ts';
 import type { Element } from './element.ts';
@@ -16,7 +17,9 @@ export async function decodePlanes(body: Uint8Array, length: number): Promise<Ui
 /** Likewise that of `encodePatch`, from the old chunk, whose length is the chunk's. */
 export async function decodePatch(body: Uint8Array, old: Uint8Array): Promise<Uint8Array> {
   const { bytes, element } = await splitBody(body, old.length);
-  return applyDifference(bytes, old, element);
+  const chunk = applyDifference(bytes, old, element);
+  freeBuffer(bytes);
+  return chunk;
 }
 
 async function splitBody(
@@ -48,6 +51,7 @@ async function splitBody(
     if (plane.status === 'rejected') throw plane.reason;
     const { value } = plane;
     for (let from = 0, to = number; from < count; from++, to += width) bytes[to] = value[from]!;
+    if (value.buffer !== body.buffer) freeBuffer(value);
   }
   return { bytes, element };
 }

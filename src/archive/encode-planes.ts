@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
+import { freeBuffer } from '../core/free-buffers.ts';
 import { differenceOf } from './difference.ts';
 import type { Element } from './element.ts';
 import { elementByte, planeHeaderBytes, planeMethods } from './plane-format.ts';
@@ -12,7 +13,7 @@ const deflateRaw = promisify(zlib.deflateRaw);
 /**
  * A chunk of elements of one kind in its encoded form: byte by byte of the elements, the least
  * significant ones of all of them first, each such plane compressed by itself. In pieces to be
- * written one after the other; the same bytes on every machine.
+ * written one after the other, in buffers of their own; the same bytes on every machine.
  */
 export async function encodePlanes(chunk: Uint8Array, element: Element): Promise<readonly Uint8Array[]> {
   return await joinPlanes(chunk, element, async (plane) =>
@@ -26,9 +27,12 @@ export async function encodePatch(
   old: Uint8Array,
   element: Element,
 ): Promise<readonly Uint8Array[]> {
-  return await joinPlanes(differenceOf(chunk, old, element), element, (plane) =>
+  const difference = differenceOf(chunk, old, element);
+  const body = await joinPlanes(difference, element, (plane) =>
     Promise.all([deflate(plane, zlib.constants.Z_HUFFMAN_ONLY), deflate(plane, zlib.constants.Z_RLE)]),
   );
+  freeBuffer(difference);
+  return body;
 }
 
 /** `compress` gives the forms that a plane may take; the smallest is taken, of equal ones the first. */
@@ -44,13 +48,14 @@ async function joinPlanes(
     planes.map(async (plane) => {
       const forms = [plane, ...(await compress(plane))];
       const smallest = forms.reduce((best, form) => (form.length < best.length ? form : best));
+      for (const form of forms) if (form !== smallest) freeBuffer(form);
       const header = Buffer.alloc(planeHeaderBytes);
       header[0] = smallest === plane ? planeMethods.stored : planeMethods.deflate;
       header.writeUInt32LE(smallest.length, 1);
       return [header, smallest];
     }),
   );
-  return [Buffer.of(elementByte(element)), ...encoded.flat(), bytes.subarray(count * width)];
+  return [Buffer.of(elementByte(element)), ...encoded.flat(), Uint8Array.from(bytes.subarray(count * width))];
 }
 
 function planeOf(bytes: Uint8Array, count: number, width: number, number: number): Uint8Array {

@@ -1,9 +1,9 @@
 import { decodeChunk } from '../../archive/decode.ts';
 import { decodePatch, decodePlanes } from '../../archive/decode-planes.ts';
 import { isAircherError } from '../../core/errors.ts';
+import { freeLarge } from '../../core/free-buffers.ts';
 import { type Chunk, isChunk } from './chunk.ts';
 import type { EncodedForm } from './encoding.ts';
-import { freeLarge } from './free-large.ts';
 import { readCopy } from './local-chunks.ts';
 import type { Location } from './mirror.ts';
 

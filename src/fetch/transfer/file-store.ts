@@ -3,11 +3,11 @@ import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { mapConcurrently } from '../../core/concurrency.ts';
 import { integrityError } from '../../core/errors.ts';
+import { freeLarge } from '../../core/free-buffers.ts';
 import { startHash } from '../../core/hashing.ts';
 import { ifThere, readFully } from '../../core/read-files.ts';
 import { makeDirectory, removeTree, writeFully } from '../../core/write-files.ts';
 import type { Chunk } from './chunk.ts';
-import { freeLarge } from './free-large.ts';
 import type { FileRecord } from './types.ts';
 
 /** As many as Node's thread pool works on. */

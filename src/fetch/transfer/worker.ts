@@ -1,7 +1,7 @@
+import { freeRead } from '../../core/free-buffers.ts';
 import type { Http } from '../../http/http-client.ts';
 import { leave, readBody } from '../../http/read-body.ts';
 import type { Chunk } from './chunk.ts';
-import { freeRead } from './free-large.ts';
 import type { Location, Mirror } from './mirror.ts';
 import { endsTooEarly, noRanges } from './mirror-faults.ts';
 import type { Range } from './range-queue.ts';

@@ -30,6 +30,14 @@ export function freeRead(bytes: Uint8Array): void {
   if (bytes.length >= readBytes && buffer.byteLength === bytes.length) process.nextTick(free, buffer);
 }
 
+/**
+ * The same for bytes in a buffer that nobody else uses, however much of it they are. Not of the pool
+ * that Node shares among small data.
+ */
+export function freeBuffer({ buffer }: Uint8Array): void {
+  if (buffer.byteLength > 4 * Buffer.poolSize) free(buffer);
+}
+
 function free(buffer: ArrayBufferLike & { readonly transfer?: (length: number) => unknown }): void {
   buffer.transfer?.(0);
 }
