@@ -1,4 +1,5 @@
 import semver from 'semver';
+import type { ManifestModel } from '../../contract/manifest.ts';
 import { jsonPath } from '../../contract/problems-of.ts';
 import type { ModelConfig, ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError } from '../../core/errors.ts';
@@ -37,8 +38,7 @@ export async function plannedPatches(
   for (const from of older) {
     try {
       const found = await findPublishedEntry(name, from, last.entry, last.release, targets, config, workspace);
-      const { published_versions: _known, ...entry } = found;
-      const patch = { version: from, entry };
+      const patch = { version: from, entry: asFetched(found, config) };
       await planOlderVersion(name, patch, http, workspace);
       patches.push(patch);
     } catch (error) {
@@ -47,9 +47,22 @@ export async function plannedPatches(
         file: workspace.configFile,
         path: jsonPath(['models', name, 'version']),
         message: `${name} ${version} gets no patch from ${from}, which can't be read: ${error.message}`,
-        hint: 'Updates from that version fetch what changed from the archive. Run `aircher-models plan` again once a host has it.',
+        hint: 'Updates from that version fetch what changed from the archive. Run `aircher-models plan` again once a host has it; or, for no patches, write `"encodings": { "patches": 0 }`.',
       });
     }
   }
   return patches;
+}
+
+/** Without the versions before it, and without a mirror that can't be reached from here. */
+function asFetched(published: ManifestModel, { mirror }: ReleaseConfig): ManifestModel {
+  const { published_versions: _known, ...entry } = published;
+  if (mirror?.probe !== false) return entry;
+  const elsewhere = ({ mirror: _unreachable, ...urls }: ManifestModel['download_urls']) => urls;
+  const { download_urls: urls, index } = entry;
+  return {
+    ...entry,
+    download_urls: elsewhere(urls),
+    ...(index && { index: { ...index, download_urls: elsewhere(index.download_urls) } }),
+  };
 }
