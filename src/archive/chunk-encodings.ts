@@ -66,10 +66,10 @@ export class ChunkEncodings {
         const old = contents && base.find(contents.key, path);
         if (contents === undefined || old === undefined) return undefined;
         const bytes = base.read(old);
-        if (Buffer.compare(bytes, chunk) === 0) return undefined;
-        const body = await encodePatch(chunk, bytes, contents.element);
+        const isSame = Buffer.compare(bytes, chunk) === 0;
+        const body = isSame ? undefined : await encodePatch(chunk, bytes, contents.element);
         freeBuffer(bytes);
-        return { body, oldSha256: old.sha256 };
+        return body && { body, oldSha256: old.sha256 };
       }),
     ]);
     return ({ number, archiveLength, sha256 }) => {

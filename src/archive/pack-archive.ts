@@ -106,7 +106,7 @@ async function writeArchive(
   wanted: readonly WantedEncoding[],
   options: PackOptions,
 ): Promise<Written> {
-  const writer = new ChunkWriter(handle, options.format, options.parallel ?? defaultParallel());
+  const writer = new ChunkWriter(handle, options.format, options.parallel ?? defaultParallel(wanted.length > 0));
   const encodings = new ChunkEncodings([...described.values()].flat(), wanted);
   const pool = new BufferPool();
   const total = options.files.reduce((sum, file) => sum + file.sizeBytes, 0);
@@ -195,9 +195,10 @@ async function writeFile(
 
 /**
  * More than cores, so that the thread pool never runs dry while the main thread hashes and writes.
+ * With encodings a chunk is several tasks for it, and takes several times its bytes.
  */
-function defaultParallel(): number {
-  return Math.min(availableParallelism() + 4, maxParallel);
+function defaultParallel(isEncoded: boolean): number {
+  return Math.min(availableParallelism() + (isEncoded ? 1 : 4), maxParallel);
 }
 
 function checkInput(options: PackOptions): void {
