@@ -28,9 +28,10 @@ export async function encodePatch(
   element: Element,
 ): Promise<readonly Uint8Array[]> {
   const difference = differenceOf(chunk, old, element);
-  const body = await joinPlanes(difference, element, (plane) =>
-    Promise.all([deflate(plane, zlib.constants.Z_HUFFMAN_ONLY), deflate(plane, zlib.constants.Z_RLE)]),
-  );
+  const body = await joinPlanes(difference, element, async (plane) => [
+    await deflate(plane, zlib.constants.Z_HUFFMAN_ONLY),
+    await deflate(plane, zlib.constants.Z_RLE),
+  ]);
   freeBuffer(difference);
   return body;
 }
