@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { chunkIndexSchema } from '../src/contract/chunk-index-schema.ts';
-import { lockFileSchema } from '../src/contract/lock-file.ts';
 import { encodingIndexSchema } from '../src/contract/encoding-index-schema.ts';
+import { lockFileSchema } from '../src/contract/lock-file.ts';
 import { manifestModelSchema, manifestSchema } from '../src/contract/manifest.ts';
 import { referenceVectorsSchema } from '../src/contract/reference-vectors.ts';
 import { releaseConfigSchema } from '../src/contract/release-config.ts';
