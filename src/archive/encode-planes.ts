@@ -44,19 +44,19 @@ async function joinPlanes(
 ): Promise<readonly Uint8Array[]> {
   const { width } = element;
   const count = Math.floor(bytes.length / width);
-  const planes = Array.from({ length: width }, (_, number) => planeOf(bytes, count, width, number));
-  const encoded = await Promise.all(
-    planes.map(async (plane) => {
-      const forms = [plane, ...(await compress(plane))];
-      const smallest = forms.reduce((best, form) => (form.length < best.length ? form : best));
-      for (const form of forms) if (form !== smallest) freeBuffer(form);
-      const header = Buffer.alloc(planeHeaderBytes);
-      header[0] = smallest === plane ? planeMethods.stored : planeMethods.deflate;
-      header.writeUInt32LE(smallest.length, 1);
-      return [header, smallest];
-    }),
-  );
-  return [Buffer.of(elementByte(element)), ...encoded.flat(), Uint8Array.from(bytes.subarray(count * width))];
+  const encoded: Uint8Array[] = [];
+  // One after the other: several chunks are at work at once, and keep every core busy.
+  for (let number = 0; number < width; number++) {
+    const plane = planeOf(bytes, count, width, number);
+    const forms = [plane, ...(await compress(plane))];
+    const smallest = forms.reduce((best, form) => (form.length < best.length ? form : best));
+    for (const form of forms) if (form !== smallest) freeBuffer(form);
+    const header = Buffer.alloc(planeHeaderBytes);
+    header[0] = smallest === plane ? planeMethods.stored : planeMethods.deflate;
+    header.writeUInt32LE(smallest.length, 1);
+    encoded.push(header, smallest);
+  }
+  return [Buffer.of(elementByte(element)), ...encoded, Uint8Array.from(bytes.subarray(count * width))];
 }
 
 function planeOf(bytes: Uint8Array, count: number, width: number, number: number): Uint8Array {
