@@ -8,7 +8,9 @@ export class Html {
   }
 }
 
-/** What stands in a template: texts and numbers are escaped, nothing is there for `false` or null. */
+/**
+ * What stands in a template: texts are escaped, nothing is there for `false`, null or undefined.
+ */
 export type HtmlPart = string | number | false | null | undefined | Html | readonly HtmlPart[];
 
 /**

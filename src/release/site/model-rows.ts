@@ -35,7 +35,8 @@ export function modelRows(name: string, entry: ManifestModel, shared: Shared): H
 function vectors({ embedding = {} }: ManifestModel): Html {
   const { kind = 'dense', dimensions, max_tokens: tokens } = embedding;
   const what = dimensions ? `${dimensions} dimensions` : kind === 'dense' ? 'not told' : '';
-  return html`${kind !== 'dense' && shortened(kind)} ${what}${tokens && html` <small>${tokens} tokens</small>`}`;
+  const length = tokens ? html` <small>${tokens} tokens</small>` : false;
+  return html`${kind !== 'dense' && `${shortened(kind)} `}${what}${length}`;
 }
 
 function licence({ license = 'not told', commercial_use: commercial }: ManifestModel): Html {

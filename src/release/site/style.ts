@@ -33,9 +33,10 @@ pre { margin: 0; padding: .6rem .8rem; border: 1px solid var(--line); border-rad
 .copy { display: flex; gap: .5rem; align-items: stretch; }
 .copy pre { flex: 1; margin: 0; }
 button { min-width: 4.5rem; border: 1px solid var(--line); border-radius: 6px; color: var(--link); background: var(--card); font: inherit; font-size: .85rem; cursor: pointer; }
-table { width: 100%; border-collapse: collapse; background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
+table { width: 100%; table-layout: fixed; border-collapse: collapse; background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
 th, td { padding: .6rem .8rem; text-align: left; vertical-align: top; }
-thead th { font-size: .85rem; font-weight: 600; }
+thead th { width: 22%; font-size: .85rem; font-weight: 600; }
+thead th:first-child { width: 34%; }
 tbody { border-top: 1px solid var(--line); }
 tbody:target { box-shadow: inset 4px 0 var(--link); }
 tbody tr:last-child td { padding-top: 0; }

@@ -53,8 +53,8 @@ const pointers = ['manifest.json.minisig', 'manifest.json.asc', 'manifest.json']
 
 /**
  * A directory that some web server publishes: `<tag>/…`, and at its root the manifest of the newest
- * release, its client and its catalogue. A tag is public once its manifest.json stands there: that is written when it goes
- * public, after everything else was found at its address.
+ * release, its client and its catalogue. A tag is public once its manifest.json stands there: that
+ * is written when it goes public, after everything else was found at its address.
  */
 export function createMirrorTarget(options: MirrorOptions): Target {
   const { directory, tagPrefix, addresses } = options;
