@@ -3,7 +3,10 @@ import type { PlacedTensor } from '../weights/weights-file.ts';
 import { type Element, elementOf } from './element.ts';
 import { elementByte } from './plane-format.ts';
 
-/** What an encoding has to know of a chunk: it holds tensors of one kind of element, and nothing else. */
+/**
+ * What an encoding has to know of a chunk: it holds tensors of one kind of element, and nothing
+ * else.
+ */
 export interface ChunkContents {
   readonly element: Element;
   /** Equal for two chunks that hold the same parts of the same tensors, whatever their values. */

@@ -11,7 +11,10 @@ import type { PatchBase } from './patch-base.ts';
 
 /** A chunk is in an encoding only where that is at most so much of the other way to have it. */
 export const mostOfOther = 0.98;
-/** A patch is made only where an update by it fetches at most so much of what it would from the archive. */
+/**
+ * A patch is made only where an update by it fetches at most so much of what it would from the
+ * archive.
+ */
 const mostOfUpdate = 0.75;
 
 /** An encoding that is to be made; `base` makes it a patch. */

@@ -57,8 +57,8 @@ export class ChunkWriter {
   }
 
   /**
-   * Adds one chunk of a file. `chunk` belongs to the writer until it calls `release`; `encode` begins
-   * to encode it for the model's encodings.
+   * Adds one chunk of a file. `chunk` belongs to the writer until it calls `release`; `encode`
+   * begins to encode it for the model's encodings.
    */
   async addFileChunk(
     chunk: Uint8Array,

@@ -21,7 +21,10 @@ export function applyDifference(difference: Uint8Array, before: Uint8Array, elem
   return combine(difference, before, element, add, addLong);
 }
 
-/** Of numbers of up to 32 bits, extended to 32 by their sign; the higher bits of the result don't count. */
+/**
+ * Of numbers of up to 32 bits, extended to 32 by their sign; the higher bits of the result don't
+ * count.
+ */
 type Combine = (one: number, before: number, signMask: number, bits: number) => number;
 
 /** Of numbers of 64 bits, as halves, into `high` and `low`. */

@@ -36,7 +36,9 @@ export async function encodePatch(
   return body;
 }
 
-/** `compress` gives the forms that a plane may take; the smallest is taken, of equal ones the first. */
+/**
+ * `compress` gives the forms that a plane may take; the smallest is taken, of equal ones the first.
+ */
 async function joinPlanes(
   bytes: Uint8Array,
   element: Element,

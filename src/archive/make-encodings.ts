@@ -27,10 +27,10 @@ export interface MadeEncoding {
 }
 
 /**
- * Makes the encodings of a model in `directory` while `pack` makes its archive, which gets what they
- * are written with and gives them back finished. Of each that saves enough the index is written, and
- * the others' files are removed. Throws AircherError `invalid` where the weights of an older version
- * are broken.
+ * Makes the encodings of a model in `directory` while `pack` makes its archive, which gets what
+ * they are written with and gives them back finished. Of each that saves enough the index is
+ * written, and the others' files are removed. Throws AircherError `invalid` where the weights of an
+ * older version are broken.
  */
 export async function makeEncodings<T extends { readonly archive: ArchiveIdentity }>(
   { planes, patches }: EncodingOptions,

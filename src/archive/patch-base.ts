@@ -28,7 +28,10 @@ export class PatchBase {
   /** Open files, by path. */
   readonly #open = new Map<string, number>();
 
-  /** Reads what its weights files say of their tensors. Throws AircherError `invalid` for broken ones. */
+  /**
+   * Reads what its weights files say of their tensors. Throws AircherError `invalid` for broken
+   * ones.
+   */
   static async open({ directory, index }: PatchSource): Promise<PatchBase> {
     const files = index.files.map(({ path, size_bytes: sizeBytes }) => ({
       ...{ path, sizeBytes, absolutePath: join(directory, path) },
@@ -59,7 +62,9 @@ export class PatchBase {
     return this.#known.has(`${sha256} ${length}`);
   }
 
-  /** The chunk that holds the same parts of the same tensors; of several, the one in the same file. */
+  /**
+   * The chunk that holds the same parts of the same tensors; of several, the one in the same file.
+   */
   find(key: string, path: string): OldChunk | undefined {
     const found = this.#chunks.get(key);
     return found?.find((chunk) => chunk.path === path) ?? found?.[0];

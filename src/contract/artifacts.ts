@@ -21,7 +21,9 @@ export function vectorsName(model: string): string {
   return `${model}.vectors.json`;
 }
 
-/** The name of an encoding of a model's archive: of planes, or of the patch from an older version. */
+/**
+ * The name of an encoding of a model's archive: of planes, or of the patch from an older version.
+ */
 export function encodingName(model: string, from?: string): string {
   return from === undefined ? `${model}.planes` : `${model}.from-${from}.patch`;
 }

@@ -108,7 +108,10 @@ export type ArchiveFormat = 'tar.gz' | 'tar.zst' | 'tar';
 export const archiveFormats: readonly ArchiveFormat[] = ['tar.gz', 'tar.zst', 'tar'];
 export const archiveFormatField = z.enum(archiveFormats, `must be one of ${archiveFormats.join(', ')}`);
 
-/** What an encoding holds: chunks as byte planes, or as their difference from those of an older version. */
+/**
+ * What an encoding holds: chunks as byte planes, or as their difference from those of an older
+ * version.
+ */
 export type EncodingKind = 'planes' | 'patch';
 export const encodingKinds: readonly EncodingKind[] = ['planes', 'patch'];
 

@@ -31,8 +31,8 @@ export function freeRead(bytes: Uint8Array): void {
 }
 
 /**
- * The same for bytes in a buffer that nobody else uses, however much of it they are. Not of the pool
- * that Node shares among small data.
+ * The same for bytes in a buffer that nobody else uses, however much of it they are. Not of the
+ * pool that Node shares among small data.
  */
 export function freeBuffer({ buffer }: Uint8Array): void {
   if (buffer.byteLength > 4 * Buffer.poolSize) free(buffer);

@@ -13,7 +13,8 @@ export interface PlaneSample {
 
 /**
  * A chunk of each kind that looks like weights, and one that follows from it by small steps: the
- * same on every machine, since whole numbers alone make it. 70,003 bytes are no multiple of a width.
+ * same on every machine, since whole numbers alone make it. 70,003 bytes are no multiple of a
+ * width.
  */
 export function planeSamples(): PlaneSample[] {
   return elementTypes.map((name, seed) => {

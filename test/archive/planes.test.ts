@@ -15,7 +15,10 @@ import { elementTypes, planeSamples } from './plane-samples.ts';
 
 const numRuns = Number(process.env.AIRCHER_TEST_RUNS ?? 100);
 
-/** Bit patterns that floats of any width treat apart: ±0, ±Inf, NaNs with payloads, denormals, extremes. */
+/**
+ * Bit patterns that floats of any width treat apart: ±0, ±Inf, NaNs with payloads, denormals,
+ * extremes.
+ */
 const special = fc.constantFrom(
   ...[0n, 1n, 0x7c00n, 0xfc00n, 0x7c01n, 0xfe55n, 0x8000n, 0x8001n, 0x7f80n, 0x7fc1n, 0xff81n, 0xffffn],
   ...[0x7f800000n, 0xff800000n, 0x7f800001n, 0xffc12345n, 0x80000000n, 0x80000001n, 0x7fffffffn, 0xffffffffn],

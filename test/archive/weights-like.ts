@@ -1,8 +1,8 @@
 import { noise } from './fixtures.ts';
 
 /**
- * Bytes of 32-bit floats that are spread as weights are (sums of evenly spread numbers, mostly below
- * 0.1), the same for one seed on every machine.
+ * Bytes of 32-bit floats that are spread as weights are (sums of evenly spread numbers, mostly
+ * below 0.1), the same for one seed on every machine.
  */
 export function weightsLike(bytes: number, seed: number): Buffer {
   const random = noise(bytes * 2, seed);

@@ -134,7 +134,9 @@ async function duration(world: World, args: readonly string[]): Promise<number> 
   return performance.now() - startedAt;
 }
 
-/** What is fetched of a version by its best encoding, or by the archive; but for a few small files. */
+/**
+ * What is fetched of a version by its best encoding, or by the archive; but for a few small files.
+ */
 function leastBytes({ size_bytes, encodings = [] }: ManifestModel): number {
   return Math.min(size_bytes, ...encodings.map((encoding) => encoding.size_bytes));
 }

@@ -43,7 +43,10 @@ export interface ModelShape {
   readonly layers?: number;
   readonly layerBytes?: number;
   readonly retrained?: readonly number[];
-  /** Weights are floats, fine-tuned by so many steps, with planes and a patch from the version before. */
+  /**
+   * Weights are floats, fine-tuned by so many steps, with planes and a patch from the version
+   * before.
+   */
   readonly trained?: number;
   readonly space?: string;
   /** Weights besides model.safetensors, by path. */

@@ -45,7 +45,10 @@ export class Encoding {
     return this.urls.size === 0;
   }
 
-  /** A mirror failed to send it: so many times, or for ever. Whether it isn't asked for there any more. */
+  /**
+   * A mirror failed to send it: so many times, or for ever. Whether it isn't asked for there any
+   * more.
+   */
   noteFailure(mirror: string, times: number): boolean {
     const failures = (this.#failures.get(mirror) ?? 0) + times;
     this.#failures.set(mirror, failures);

@@ -265,7 +265,10 @@ export class RangeFetcher {
     }
   }
 
-  /** The chunk comes in another way; what else is read of an encoding that is given up isn't any more. */
+  /**
+   * The chunk comes in another way; what else is read of an encoding that is given up isn't any
+   * more.
+   */
   #leaveForm(chunk: Chunk, form: EncodedForm, wrong: string | undefined): void {
     chunk.forms.splice(chunk.forms.indexOf(form), 1);
     if (wrong === undefined || !judgeWrongForm(form.encoding, wrong, this.#work)) return;

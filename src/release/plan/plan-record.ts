@@ -66,7 +66,9 @@ export interface PlannedModel {
    * that is known without reading its files.
    */
   readonly weights: readonly PlannedWeights[];
-  /** The older versions from which patches are made, the newest first; absent where there is none. */
+  /**
+   * The older versions from which patches are made, the newest first; absent where there is none.
+   */
   readonly patch_from?: readonly PlannedPatch[];
   /** What byte planes would come to; absent where nothing is packed, or nothing tells. */
   readonly planes?: PlanesEstimate;

@@ -22,7 +22,10 @@ export interface PlanesEstimate {
 /** Chunks of a model that are encoded for the estimate. */
 const mostSamples = 8;
 
-/** Undefined where planes would save nothing, or the weights aren't on this machine yet, or are broken. */
+/**
+ * Undefined where planes would save nothing, or the weights aren't on this machine yet, or are
+ * broken.
+ */
 export async function estimatePlanes(
   files: readonly SourceFile[],
   format: ArchiveFormat,
