@@ -12,7 +12,14 @@ import type { Sha256 } from '../../core/hashing.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import type { Workspace } from '../workspace.ts';
-import type { PlanesEstimate } from './planes-estimate.ts';
+
+/** What byte planes would come to, in bytes, estimated by a few chunks. */
+export interface PlanesEstimate {
+  /** More to upload. */
+  readonly upload_bytes: number;
+  /** Less to fetch for who installs the model anew. */
+  readonly saved_bytes: number;
+}
 
 /** A version from which a patch is made. */
 export interface PlannedPatch {

@@ -10,14 +10,7 @@ import type { SourceFile } from '../../archive/pack-archive.ts';
 import type { ArchiveFormat } from '../../contract/fields.ts';
 import { AircherError, hasSystemCode } from '../../core/errors.ts';
 import { readFully } from '../../core/read-files.ts';
-
-/** What byte planes would come to, in bytes, estimated by a few chunks. */
-export interface PlanesEstimate {
-  /** More to upload. */
-  readonly upload_bytes: number;
-  /** Less to fetch for who installs the model anew. */
-  readonly saved_bytes: number;
-}
+import type { PlanesEstimate } from './plan-record.ts';
 
 /** Chunks of a model that are encoded for the estimate. */
 const mostSamples = 8;
