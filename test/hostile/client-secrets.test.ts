@@ -216,9 +216,15 @@ test('a manifest source with a password in it is refused without showing it', as
   requireSilence('another scheme', other.stderr);
 });
 
-test('the client starts no other program, which could get its environment', async (t) => {
+test('the client starts no program, which could get its environment, but the command that check-vectors is given', async (t) => {
   const world = await createWorld(t);
   await buildClientBundle(world.path('aircher.mjs'));
   const text = await readFile(world.path('aircher.mjs'), 'utf8');
-  assert.doesNotMatch(text, /child_process|node:worker_threads|node:cluster/);
+  assert.doesNotMatch(text, /node:worker_threads|node:cluster/);
+  assert.deepEqual(text.match(/.*child_process.*/g)?.map((line) => line.trim()), [
+    'return process.getBuiltinModule("node:child_process");',
+  ]);
+  assert.deepEqual(text.match(/\bchildProcess\.\w+/g), ['childProcess.spawn']);
+  assert.deepEqual(text.match(/\brunCommand\(.*/g)?.length, 2);
+  assert.match(text, /runCommand\(command, \{/);
 });
