@@ -221,9 +221,10 @@ test('the client starts no program, which could get its environment, but the com
   await buildClientBundle(world.path('aircher.mjs'));
   const text = await readFile(world.path('aircher.mjs'), 'utf8');
   assert.doesNotMatch(text, /node:worker_threads|node:cluster/);
-  assert.deepEqual(text.match(/.*child_process.*/g)?.map((line) => line.trim()), [
-    'return process.getBuiltinModule("node:child_process");',
-  ]);
+  assert.deepEqual(
+    text.match(/.*child_process.*/g)?.map((line) => line.trim()),
+    ['return process.getBuiltinModule("node:child_process");'],
+  );
   assert.deepEqual(text.match(/\bchildProcess\.\w+/g), ['childProcess.spawn']);
   assert.deepEqual(text.match(/\brunCommand\(.*/g)?.length, 2);
   assert.match(text, /runCommand\(command, \{/);
