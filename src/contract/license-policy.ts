@@ -5,6 +5,7 @@ import type { ManifestModel } from './manifest.ts';
 export const licensePolicySchema = z.strictObject({
   /** Ids of SPDX, or `LicenseRef-…`. Empty or left out: all that aren't denied. */
   allow: z.optional(z.array(z.string())),
+  /** The same, or how ids begin: `AGPL` denies AGPL-3.0-only. */
   deny: z.optional(z.array(z.string())),
   /** Only models whose release says that commercial use is allowed. */
   commercial_only: z.optional(z.boolean()),
@@ -30,7 +31,7 @@ export function licenseFault(
   if (allow.length === 0 && deny.length === 0) return undefined;
   if (license === undefined) return allow.length > 0 ? 'is not stated' : undefined;
   const isGood = (names: readonly string[]): boolean =>
-    isAmong(names, accepted) || (!isAmong(names, deny) && (allow.length === 0 || isAmong(names, allow)));
+    isAmong(names, accepted) || (!beginLike(names, deny) && (allow.length === 0 || isAmong(names, allow)));
   // What is no expression may be listed all the same.
   return isAmong([license], [...allow, ...accepted]) || holds(license, isGood) ? undefined : 'is not allowed';
 }
@@ -49,6 +50,16 @@ export function acceptedOf({ license }: Pick<License, 'license'>, accepted: read
 function isAmong(names: readonly string[], list: readonly string[]): boolean {
   const known = new Set(list.map((one) => one.toLowerCase()));
   return names.some((name) => known.has(name.toLowerCase()));
+}
+
+/**
+ * Whether a name begins as one of the list does, letters and digits alone: who writes `apache2`
+ * means Apache-2.0, and what is denied by mistake is noticed, unlike what is let in.
+ */
+function beginLike(names: readonly string[], list: readonly string[]): boolean {
+  const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const beginnings = list.map(plain).filter(Boolean);
+  return names.some((name) => beginnings.some((beginning) => plain(name).startsWith(beginning)));
 }
 
 /** Longer ones are no licence that anybody wrote. */

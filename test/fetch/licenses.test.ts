@@ -55,6 +55,20 @@ test('a policy refuses a model before a byte of it is fetched; what is accepted 
   assert.equal(JSON.parse((await world.run(['path', 'alpha', '--json'])).stdout).version, '1.1.0');
 });
 
+test('what is denied is denied however its id is written, and with what follows it; a dry run is refused, too', async (t) => {
+  const world = await licensedWorld(t, { deny: ['apache2', 'CC-BY-NC'] });
+  for (const name of ['alpha', 'beta']) {
+    for (const args of [
+      ['install', name],
+      ['install', name, '--dry-run'],
+    ]) {
+      const { exitCode, stderr } = await world.run(args);
+      assert.equal(exitCode, 11, stderr);
+    }
+  }
+  assert.equal(artifacts(world), 0);
+});
+
 test('what is installed works on under a policy, is not repaired against it, and check-license tells', async (t) => {
   const world = await licensedWorld(t, {});
   const preferences = join(world.cache, 'config/model-preferences.json');

@@ -130,6 +130,14 @@ test('reference vectors are carried with the model, and a model without them say
   assert.equal((await world.run(['install', '--from', stick], other)).exitCode, 0);
   const args = ['check-vectors', 'alpha', '--', process.execPath, program, 'none'];
   assert.equal((await world.run(args, other)).exitCode, 0);
+  await writeFile(join(stick, 'alpha.vectors.json'), 'damaged');
+  const without = { cache: world.path('without') };
+  const installed = await world.run(['install', '--from', stick], without);
+  assert.equal(installed.exitCode, 0);
+  assert.match(installed.stderr, /warning: .*alpha\.vectors\.json: isn’t there as alpha 1\.0\.0 has it/);
+  const offline = await world.run([...args.slice(0, 2), '--offline', ...args.slice(2)], without);
+  assert.equal(offline.exitCode, 5);
+  assert.match(offline.stderr, /The reference vectors of alpha 1\.0\.0 are not kept here/);
   const plain = await createWorld(t);
   await plain.release('1.0.0', { alpha: { version: '1.0.0' } });
   assert.equal((await plain.run(['install', 'alpha'])).exitCode, 0);

@@ -3,7 +3,7 @@ import { unpackArchive } from '../../archive/unpack-archive.ts';
 import { archiveName, indexName, vectorsName } from '../../contract/artifacts.ts';
 import { archiveFormats } from '../../contract/chunk-index.ts';
 import { type AircherError, integrityError, invalidError } from '../../core/errors.ts';
-import type { RunContext } from '../../core/events.ts';
+import { type RunContext, warn } from '../../core/events.ts';
 import { hashFile, type Sha256, sha256 } from '../../core/hashing.ts';
 import { fileSize, isFile, readBoundedFile } from '../../core/read-files.ts';
 import { isDirectory } from '../cache/installed.ts';
@@ -238,27 +238,34 @@ function fillFromArchive({ resolved, isChecked, folder }: Piece, archive: string
     const { name, entry } = resolved;
     if (!isChecked) await checkArchive(archive, resolved, context);
     const files = await unpackArchive({ archive, model: name, entry, directory: staging.files }, context);
-    return { files, ...(await readBeside(folder, resolved)) };
+    return { files, ...(await readBeside(folder, resolved, context)) };
   };
 }
 
 function fillFromFolder({ resolved, folder }: Piece, context: RunContext): FillStaging {
   return async (staging, files = []) => {
     await copyFiles(folder, files, staging.files, context);
-    return { files, ...(await readBeside(dirname(folder), resolved)) };
+    return { files, ...(await readBeside(dirname(folder), resolved, context)) };
   };
 }
 
-/** What is for later updates and checks only; a wrong or missing one is gone without. */
+/**
+ * What is for later updates and checks only; a wrong or missing one is gone without. Of the
+ * reference vectors that is a warning: nothing else would tell before they are asked for.
+ */
 async function readBeside(
   folder: string,
-  { name, entry }: ResolvedModel,
+  { name, version, entry }: ResolvedModel,
+  context: RunContext,
 ): Promise<{ readonly indexBytes: Buffer | undefined; readonly vectorsBytes: Buffer | undefined }> {
   const { index } = entry;
   const path = join(folder, indexName(name, entry.format));
   const bytes = index && (await readBoundedFile(path, index.size_bytes).catch(() => undefined));
-  return {
-    indexBytes: bytes && sha256(bytes) === index.sha256 ? bytes : undefined,
-    vectorsBytes: await readVectorsFile(join(folder, vectorsName(name)), { entry }),
-  };
+  const vectors = join(folder, vectorsName(name));
+  const vectorsBytes = await readVectorsFile(vectors, { entry });
+  if (entry.reference && vectorsBytes === undefined) {
+    const hint = 'check-vectors fetches them, where there is a network.';
+    warn(context, { file: vectors, message: `isn’t there as ${name} ${version} has it: reference vectors`, hint });
+  }
+  return { indexBytes: bytes && sha256(bytes) === index.sha256 ? bytes : undefined, vectorsBytes };
 }

@@ -4,6 +4,7 @@ import type { UpdatePlan } from '../api.ts';
 import { absentFiles, incompleteFiles } from '../cache/installed.ts';
 import { wantedOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
+import { requireLicense } from '../install/require-license.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';
 import { findWanted } from './find-installed.ts';
@@ -39,6 +40,7 @@ export async function planInstall(
   }
   const resolved = await resolveModel(client, await manifest(), name, here?.version ?? range, context);
   const { version, entry } = resolved;
+  await requireLicense(client, resolved);
   return planned(name, version, entry, await planUpdate(client, resolved, wantedOf(resolved, weights), context));
 }
 

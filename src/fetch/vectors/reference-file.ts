@@ -1,7 +1,7 @@
 import { vectorsName } from '../../contract/artifacts.ts';
 import { limits } from '../../contract/limits.ts';
 import { parseReferenceVectors, type ReferenceVectors } from '../../contract/reference-vectors.ts';
-import { hasSystemCode, integrityError, invalidError, toAircherError } from '../../core/errors.ts';
+import { hasSystemCode, integrityError, invalidError, remoteError, toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { sha256 } from '../../core/hashing.ts';
 import { readBoundedFile } from '../../core/read-files.ts';
@@ -99,6 +99,12 @@ export async function referenceVectors(
   const { model: name, version, entry } = record;
   const path = client.layout.vectors(name, version);
   let bytes = await readVectorsFile(path, record);
+  if (bytes === undefined && entry.reference && client.offline) {
+    throw remoteError(
+      `The reference vectors of ${name} ${version} are not kept here (or not as they were), and the client is offline.`,
+      'Run check-vectors once with the network, or install with --from a folder that has them.',
+    );
+  }
   if (bytes === undefined) {
     bytes = await fetchVectorsFile(client, { name, entry, from: record }, context);
     if (bytes !== undefined) await keepVectorsFile(client.layout, { name, version, entry }, bytes);
