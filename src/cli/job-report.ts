@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
+import type { ReleaseConfig } from '../contract/release-config.ts';
 import { type AircherError, formatPlace, type Problem } from '../core/errors.ts';
 import { formatBytes, plural } from '../core/format.ts';
 import { markdownText } from '../core/markdown.ts';
@@ -30,7 +31,7 @@ export interface JobEnvironment {
  */
 export interface JobReport {
   /** Outputs: tag, pack, matrix, carried. */
-  planned(plan: Plan, matrix: object): Promise<void>;
+  planned(plan: Plan, config: ReleaseConfig, matrix: object): Promise<void>;
   /** Outputs: tag, state. `notes` is RELEASE_NOTES.md, with the release's table. */
   published(report: PublishReport, notes: string): Promise<void>;
   verified(report: VerifyReport): Promise<void>;
@@ -68,7 +69,7 @@ export function createJobReport(
     options.write(workflowCommand(problem.level, { file, line: line?.toString() }, textOf(problem, '\n')));
   };
   return {
-    planned: async (plan, matrix) => {
+    planned: async (plan, config, matrix) => {
       const names = (action: string) => plan.models.filter((model) => model.action === action).map(({ name }) => name);
       const packed = names('pack');
       await output({
@@ -77,7 +78,7 @@ export function createJobReport(
         matrix: JSON.stringify(matrix),
         carried: names('carry').join(' '),
       });
-      await summarize(planSummary(plan));
+      await summarize(planSummary(plan, config));
     },
     published: async (report, notes) => {
       await output({ tag: report.tag, state: report.state });
@@ -117,7 +118,7 @@ function formatOutputs(values: Readonly<Record<string, string>>): string {
     .join('');
 }
 
-function planSummary(plan: Plan): string {
+function planSummary(plan: Plan, config: ReleaseConfig): string {
   const rows = plan.models.map((model) => [
     model.name,
     model.version,
@@ -131,7 +132,7 @@ function planSummary(plan: Plan): string {
     `## Plan of ${plan.tag}, ${base}`,
     '',
     markdownTable(['model', 'version', 'action', 'source', 'to', 'why'], rows),
-    ...describePlannedWeights(plan.models).map((line, at) => `${at === 0 ? '\n' : ''}- ${markdownText(line)}`),
+    ...describePlannedWeights(plan.models, config).map((line, at) => `${at === 0 ? '\n' : ''}- ${markdownText(line)}`),
     ...(plan.dropped.length > 0 ? ['', `No longer offered: ${plan.dropped.join(', ')}`] : []),
   ].join('\n');
 }

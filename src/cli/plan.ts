@@ -36,7 +36,7 @@ export function planCommand(program: Command, dependencies: CommandDependencies)
       // An error only for who releases: here nobody has said yet which key will sign.
       const { public_keys: keys = [] } = loaded.config.signing ?? {};
       for (const fact of announcedKeyProblems(plan, keys, workspace)) warn(workspace, fact);
-      await dependencies.job.planned(plan, matrixOf(plan));
+      await dependencies.job.planned(plan, loaded.config, matrixOf(plan));
       if (options.matrix) dependencies.writeOut(`${JSON.stringify(matrixOf(plan))}\n`);
       else printResult(command, dependencies, plan, () => describePlan(plan, loaded.config));
     });
@@ -110,7 +110,7 @@ function describePlan(plan: Plan, config: ReleaseConfig): string {
       lines.push(`${name}: a patch from ${patch_from.map(({ version }) => version).join(', ')}`);
   }
   lines.push(...describePlanes(plan, config));
-  const weights = describePlannedWeights(plan.models);
+  const weights = describePlannedWeights(plan.models, config);
   if (weights.length > 0) lines.push('', ...weights);
   lines.push(
     ...plan.models.flatMap(({ name, measured }) => (measured ? [`${name}: ${describeChange(measured)}`] : [])),

@@ -7,9 +7,12 @@ import type { Secrets } from './secret-mask.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** What a subprocess needs to run at all: nothing that is secret, nothing that steers us. */
+/**
+ * What a subprocess needs to run at all, and what says on which device and how many cores: nothing
+ * that is secret, or may have a password in it (proxies, package indexes), nothing that steers us.
+ */
 const passedOn =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|TERM|SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMFILES|VIRTUAL_ENV|CONDA_PREFIX|PYTHON(PATH|HOME)|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|CI|GNUPGHOME|GPG_TTY|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|PINENTRY_USER_DATA)$/i;
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|TERM|SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMFILES|VIRTUAL_ENV|CONDA_PREFIX|PYTHON(PATH|HOME)|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS|CI|GNUPGHOME|GPG_TTY|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|PINENTRY_USER_DATA)$/i;
 
 /** The environment as the release steps take it. Throws `usage` where a variable is malformed. */
 export function readEnvironment(variables: Variables): ReleaseEnvironment {

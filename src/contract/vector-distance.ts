@@ -17,6 +17,20 @@ export function cosineDistance(a: ArrayLike<number>, b: ArrayLike<number>): numb
   return Math.max(0, 1 - dot / Math.sqrt(aa * bb));
 }
 
+/**
+ * How many of the vectors tell something apart: they aren't zero, and are farther than `distance`
+ * from those that were counted before. Counts up to `enough`.
+ */
+export function countDistinct(vectors: readonly ArrayLike<number>[], distance: number, enough: number): number {
+  const counted: ArrayLike<number>[] = [];
+  for (const vector of vectors) {
+    if (counted.length >= enough) break;
+    if (vectorNorm(vector) === 0) continue;
+    if (counted.every((other) => cosineDistance(vector, other) > distance)) counted.push(vector);
+  }
+  return counted.length;
+}
+
 /** The vector's length. */
 export function vectorNorm(vector: ArrayLike<number>): number {
   let sum = 0;

@@ -147,7 +147,7 @@ export function versionProblems(
 /**
  * Which part of the version is raised. A prerelease of 2.0.0 may still change whatever 2.0.0 may.
  */
-function raiseOf(previous: string, next: string): Bump {
+export function raiseOf(previous: string, next: string): Bump {
   const a = semver.parse(previous);
   const b = semver.parse(next);
   if (a === null || b === null || semver.compare(a, b) === 0) return 'none';

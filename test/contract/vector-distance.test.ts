@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { cosineDistance, normDifference, vectorNorm } from '../../src/contract/vector-distance.ts';
+import { cosineDistance, countDistinct, normDifference, vectorNorm } from '../../src/contract/vector-distance.ts';
 
 const numRuns = Number(process.env.AIRCHER_TEST_RUNS ?? 60);
 const numbers = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -1000, max: 1000 }), {
@@ -69,4 +69,22 @@ test('norms are compared by their share of the reference', () => {
   assert.equal(normDifference(0, 0), 0);
   assert.equal(normDifference(1, 0), Infinity);
   assert.ok(Number.isNaN(normDifference(NaN, 1)));
+});
+
+test('vectors that are distinct: neither zero nor near another, up to as many as are enough', () => {
+  const vectors = [
+    [0, 0],
+    [1, 0],
+    [2, 0],
+    [1, 1e-4],
+    [0, 1],
+    [1, 1],
+    [0, 0],
+    [0, 3],
+    [-1, 0],
+  ];
+  assert.equal(countDistinct(vectors, 1e-6, 10), 4);
+  assert.equal(countDistinct(vectors, 1e-6, 3), 3);
+  assert.equal(countDistinct(vectors, 1e-12, 10), 5);
+  assert.equal(countDistinct([[0], [0]], 1e-6, 2), 0);
 });

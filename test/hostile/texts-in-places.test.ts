@@ -159,7 +159,8 @@ describe('hostile texts in a CI job', () => {
           { path: text, default: true, was: text, space_change: 'unknown' },
         ],
       };
-      await job.planned({ tag: 'models-v1.0.0', base: null, models: [model], dropped: [] } as unknown as Plan, {});
+      const plan = { tag: 'models-v1.0.0', base: null, models: [model], dropped: [] } as unknown as Plan;
+      await job.planned(plan, { models: {} } as ReleaseConfig, {});
       await job.verified({
         tag: 'models-v1.0.0',
         ok: false,

@@ -31,8 +31,12 @@ test('nothing that is secret, or that steers us, is handed on to a subprocess', 
     ACTIONS_RUNTIME_TOKEN: 'j',
     NODE_OPTIONS: '--import=evil.mjs',
     HTTPS_PROXY: 'http://me:password@proxy',
+    PIP_INDEX_URL: 'https://me:password@packages',
+    HF_HUB_OFFLINE: '1',
+    HF_HOME: '/tokens',
     GIT_SSH_COMMAND: 'k',
   };
-  const { subprocess } = readEnvironment({ ...secrets, PATH: '/bin', HOME: '/home', Path: 'C:\\' });
-  assert.deepEqual(subprocess, { PATH: '/bin', HOME: '/home', Path: 'C:\\' });
+  const harmless = { PATH: '/bin', HOME: '/home', Path: 'C:\\', CUDA_VISIBLE_DEVICES: '1', OMP_NUM_THREADS: '4' };
+  const { subprocess } = readEnvironment({ ...secrets, ...harmless });
+  assert.deepEqual(subprocess, harmless);
 });

@@ -38,7 +38,8 @@ describe('keep_space', () => {
     const first = await entryOf(workspace);
     await shift(workspace, 1e-4);
     await configure(workspace, { release: '1.1.0', keep_space: true });
-    await workspace.json(['plan']);
+    const planned = (await workspace.run(['plan'])).stdout;
+    assert.match(planned, /^alpha: `prove` will measure whether the space is kept, so that indices stay valid$/m);
     const { models } = (await workspace.json(['pack'])) as { models: { space?: string; weights: object[] }[] };
     const unknown = { path: 'model.safetensors', default: true, space_change: 'unknown' };
     assert.deepEqual([models[0]?.space, models[0]?.weights], [undefined, [unknown]], 'vectors must tell');
@@ -78,15 +79,11 @@ describe('keep_space', () => {
     assert.match(await notesOf(workspace), /must be rebuilt[\s\S]*largest distance of vectors from those of 1\.1\.1/);
   });
 
-  it('stops the release with the numbers where vectors differ, and needs a minor version where they do not', async (t) => {
+  it('stops the release with the numbers where vectors differ; that it needs a minor version, plan tells', async (t) => {
     const workspace = await released(t);
     await shift(workspace, 1e-4);
     await configure(workspace, { release: '1.0.1', keep_space: true });
-    await refused(
-      workspace,
-      ['release'],
-      /the changes need a minor one: weights \(model\.safetensors\)[\s\S]*Write 1\.1\.0/,
-    );
+    await refused(workspace, ['plan'], /keep_space: other weights need a minor version[\s\S]*Write 1\.1\.0; or take/);
     await shift(workspace, 0.02);
     await configure(workspace, { release: '1.1.0', keep_space: true });
     const said = await refused(workspace, ['release'], /the space of alpha 1\.0\.0 can't be kept: over 24 texts/);
@@ -171,7 +168,44 @@ describe('keep_space', () => {
     await few.json(['release']);
     await shift(few, 1e-4);
     await configure(few, { release: '1.1.0', keep_space: true });
-    await refused(few, ['release'], /it was tried on 1 texts, and less than 16 show too little/);
+    const said =
+      /1\.0\.0 was tried on 1 text, 1 of them with a vector of its own \(model\.safetensors\), and less than 16/;
+    await refused(few, ['release'], said);
+  });
+
+  it('counts only texts with a vector of their own as evidence, and the remedy works', async (t) => {
+    const texts = (count: number) => [
+      ...Array.from({ length: 40 }, (_, at) => ({ id: `equal ${at}`, text: 'a'.repeat(at + 1) })),
+      ...Array.from({ length: count }, (_, at) => ({
+        id: `other ${at}`,
+        text: 'bcdefghijklmnopqrst'.slice(0, at + 1),
+      })),
+    ];
+    const reference = { command: embed(), texts: 'manifests/texts.json' };
+    const workspace = await vectorsScene(t, { reference });
+    const write = (count: number) => writeFile(workspace.path('manifests/texts.json'), JSON.stringify(texts(count)));
+    await write(14);
+    await workspace.json(['release']);
+    const { embedding } = await entryOf(workspace);
+    await cp(workspace.path('models/alpha'), workspace.path('published'), { recursive: true });
+    await shift(workspace, 1e-4);
+    await write(19);
+    await configure(workspace, { release: '1.1.0', keep_space: true, reference });
+    const said = await refused(
+      workspace,
+      ['release'],
+      /1\.0\.0 was tried on 54 texts, 15 of them with a vector of its own/,
+    );
+    assert.match(said, /Or release the files of 1\.0\.0 once more under the next patch version/);
+
+    await cp(workspace.path('published'), workspace.path('models/alpha'), { recursive: true });
+    await configure(workspace, { release: '1.0.1', reference });
+    await workspace.json(['release']);
+    await shift(workspace, 1e-4);
+    await configure(workspace, { release: '1.1.0', keep_space: true, reference });
+    await workspace.json(['release']);
+    const entry = await entryOf(workspace);
+    assert.deepEqual([entry.embedding?.space, entry.space_evidence?.origin.version], [embedding?.space, '1.0.1']);
   });
 
   it('speaks for other weights that were embedded too, and for no others', async (t) => {

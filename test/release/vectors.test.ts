@@ -158,6 +158,8 @@ describe('the command that embeds', () => {
     ['prints too few vectors', embed('few'), /23 vectors for 24 texts/],
     ['prints vectors of another length', embed('narrow'), /they have 31 dimensions, the model has 32/],
     ['makes NaN', embed('nan'), /the text "short" has NaN in its vector/],
+    ['makes a zero vector of words', embed('zero'), /the text "short" has a zero vector/],
+    ['makes one vector of all texts', embed('constant'), /the command gives all 22 texts the same vector/],
     ['does not normalise', embed('long'), /the model normalises, but "word" has the length/],
     ['prints without end', ['yes'], /failed \(printed more than 67\.1 MB\)/],
   ] as const) {

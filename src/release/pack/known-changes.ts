@@ -44,7 +44,7 @@ export async function knownVersionProblems(
   const content = {
     ...contentOf(previous),
     weights: undefined,
-    // Whether it stays is measured when the model is packed.
+    // Whether it stays is measured when the model is proved.
     space_kept: keepSpace,
     version: planned.version,
     embedding: { ...facts.embedding },

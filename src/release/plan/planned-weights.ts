@@ -58,15 +58,24 @@ export function weightsByFingerprints(
 }
 
 /**
- * Lines about models that had weights before. Where nothing is known yet of one, a line says so.
+ * Lines about models that had weights before. Where nothing is known yet of one, a line says so,
+ * and which step will tell.
  */
-export function describePlannedWeights(models: readonly PlannedModel[]): readonly string[] {
+export function describePlannedWeights(
+  models: readonly PlannedModel[],
+  config: Pick<ReleaseConfig, 'models'>,
+): readonly string[] {
   return models.flatMap(({ name, action, weights }) => {
     if (weights.length === 0 || (action === 'carry' && weights.every(isSame))) return [];
+    const keeps = config.models[name]?.keep_space;
     if (weights.every(({ space_change }) => space_change === 'unknown')) {
-      return [`${name}: \`pack\` will tell whether indices stay valid`];
+      return [
+        keeps
+          ? `${name}: \`prove\` will measure whether the space is kept, so that indices stay valid`
+          : `${name}: \`pack\` will tell whether indices stay valid`,
+      ];
     }
-    return weights.map((one) => `${name}, ${describePlannedChange(one, 'pack')}`);
+    return weights.map((one) => `${name}, ${describePlannedChange(one, keeps ? 'prove' : 'pack')}`);
   });
 }
 

@@ -1,6 +1,8 @@
 import type { ManifestModel, ManifestWeights, SpaceEvidence } from '../../contract/manifest.ts';
 import type { ReferenceVectors } from '../../contract/reference-vectors.ts';
+import { countDistinct } from '../../contract/vector-distance.ts';
 import { AircherError } from '../../core/errors.ts';
+import { plural } from '../../core/format.ts';
 import { defaultWeights } from '../../model/fingerprints.ts';
 import { weightsAfter } from '../../model/version-rules.ts';
 import type { PackRecord } from '../pack/pack-record.ts';
@@ -13,7 +15,7 @@ export interface DecidedSpaces {
   readonly evidence?: SpaceEvidence | undefined;
 }
 
-/** Fewer texts than these show too little of what a model does. */
+/** Fewer texts with vectors of their own than these show too little of what a model does. */
 const leastTexts = 16;
 
 /** A tolerance of runtimes may be wider; what is called the same space may not. */
@@ -40,9 +42,10 @@ export function decideSpaces(
     return { weights, evidence: carried };
   }
   const { of } = origin;
-  const refuse = (fact: string): never => {
+  const rebuild = 'Take "keep_space" out of release.json: it is another space then, and indices must be rebuilt.';
+  const refuse = (fact: string, remedy = ''): never => {
     throw new AircherError('invalid', `the space of ${record.model} ${of.version} can't be kept: ${fact}`, {
-      hint: 'Take "keep_space" out of release.json: it is another space then, and indices must be rebuilt.',
+      hint: `${rebuild}${remedy}`,
     });
   };
   const fields = ['kind', 'dimensions', 'normalized'] as const;
@@ -51,7 +54,15 @@ export function decideSpaces(
   const compared = compareVectors(vectors, origin.vectors);
   if (compared === undefined) return refuse('its vectors have other dimensions, or no text in common');
   const { texts, sets } = compared;
-  if (texts < leastTexts) refuse(`it was tried on ${texts} texts, and less than ${leastTexts} show too little`);
+  for (const { earlier } of sets) {
+    // Two that are nearer than what counts as the same space show no more than one.
+    const distinct = countDistinct(earlier.vectors, mostDistance, leastTexts);
+    if (distinct >= leastTexts) continue;
+    refuse(
+      `${of.version} was tried on ${plural(texts, 'text')}, ${distinct} of them with a vector of its own (${earlier.weights}), and less than ${leastTexts} show too little`,
+      ` Or release the files of ${of.version} once more under the next patch version, without "keep_space" and with more texts of different kinds; this version can be measured by that one.`,
+    );
+  }
   const far = sets
     .map((one) => ({ ...one, limit: Math.min(one.earlier.tolerance, mostDistance) }))
     .filter(({ max_cosine_distance: distance, limit }) => distance > limit)

@@ -6,7 +6,7 @@ import {
   type ReferenceText,
 } from '../../contract/embed-protocol.ts';
 import { limits } from '../../contract/limits.ts';
-import { normTolerance, vectorNorm } from '../../contract/vector-distance.ts';
+import { countDistinct, normTolerance, vectorNorm } from '../../contract/vector-distance.ts';
 import { AircherError, invalidError } from '../../core/errors.ts';
 import { runCommand } from '../../core/run-command.ts';
 import type { EmbeddingFacts } from '../../model/facts.ts';
@@ -67,7 +67,13 @@ export async function embedTexts(
   );
 }
 
-/** What contradicts the facts of the model's own files, or is no vector at all. */
+/** Vectors no farther apart than this differ by rounding alone. */
+const roundingDistance = 1e-6;
+
+/**
+ * What contradicts the facts of the model's own files, or is no vector at all; or that the vectors
+ * tell no text from another.
+ */
 export function vectorsFault(
   vectors: readonly Float32Array[],
   texts: readonly ReferenceText[],
@@ -80,11 +86,19 @@ export function vectorsFault(
   if (typeof dimensions === 'number' && found !== dimensions) {
     return `they have ${found} dimensions, the model has ${dimensions}`;
   }
+  const isBlank = texts.map(({ text }) => text.trim() === '');
+  const filled = vectors.filter((_, at) => !isBlank[at]);
+  const words = new Set(texts.flatMap(({ text }, at) => (isBlank[at] ? [] : [text])));
+  // A small vocabulary makes many texts equal, but hardly all.
+  if (words.size > 1 && countDistinct(filled, roundingDistance, 2) < 2) {
+    return `the command gives all ${words.size} texts the same vector`;
+  }
   if (normalized !== true) return undefined;
   const norms = vectors.map(vectorNorm);
-  // Of a text without tokens many models make a zero vector.
-  const odd = norms.findIndex((norm) => norm !== 0 && Math.abs(norm - 1) > normTolerance);
-  return odd === -1
-    ? undefined
+  // Of a blank text, which has no tokens, many models make a zero vector.
+  const odd = norms.findIndex((norm, at) => !(norm === 0 && isBlank[at]) && Math.abs(norm - 1) > normTolerance);
+  if (odd === -1) return undefined;
+  return norms[odd] === 0
+    ? `the text ${named(odd)} has a zero vector (one that the model has no token for can be left out by "texts")`
     : `the model normalises, but ${named(odd)} has the length ${norms[odd]?.toPrecision(3)}`;
 }

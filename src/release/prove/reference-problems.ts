@@ -1,8 +1,10 @@
+import semver from 'semver';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { jsonPath, nearest } from '../../contract/problems-of.ts';
 import type { ModelConfig } from '../../contract/release-config.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
 import type { ModelFacts } from '../../model/facts.ts';
+import { raiseOf } from '../../model/version-rules.ts';
 import type { Workspace } from '../workspace.ts';
 import { originVectors } from './earlier-vectors.ts';
 import { referenceTexts } from './reference-texts.ts';
@@ -43,21 +45,30 @@ export async function referenceProblems(
   return problems;
 }
 
-/** Where "keep_space" can't be measured, since the last version has no vectors. */
+/**
+ * Where "keep_space" can't hold, as far as that is known before anything is packed: the last
+ * version has no vectors to measure by, or the version is raised too little for other weights.
+ */
 export function keepSpaceProblems(
   name: string,
   model: ModelConfig,
   previous: ManifestModel | undefined,
   workspace: Workspace,
 ): readonly Problem[] {
-  if (!model.keep_space || previous === undefined || originVectors(previous) !== undefined) return [];
-  return [
-    {
-      level: 'error',
-      file: workspace.configFile,
-      path: jsonPath(['models', name, 'keep_space']),
-      message: `${name} ${previous.version} has no reference vectors: nothing tells whether the space is the same`,
-      hint: `Release the files of ${previous.version} once more under the next patch version, with "reference" and without "keep_space"; this version can be measured by that one.`,
-    },
+  if (!model.keep_space || previous === undefined) return [];
+  const path = jsonPath(['models', name, 'keep_space']);
+  const problem = (message: string, hint: string): Problem[] => [
+    { level: 'error', file: workspace.configFile, path, message, hint },
   ];
+  if (originVectors(previous) === undefined) {
+    return problem(
+      `${name} ${previous.version} has no reference vectors: nothing tells whether the space is the same`,
+      `Release the files of ${previous.version} once more under the next patch version, with "reference" and without "keep_space"; this version can be measured by that one.`,
+    );
+  }
+  if (raiseOf(previous.version, model.version) !== 'patch') return [];
+  return problem(
+    `other weights need a minor version, but ${model.version} raises the patch version of ${previous.version}`,
+    `Write ${semver.inc(previous.version, 'minor')}; or take "keep_space" out where the weights are those of ${previous.version}: their space stays without it.`,
+  );
 }
