@@ -126,7 +126,7 @@ test('a name, a version or weights that the lock lacks, and a lock that is not t
     ['install alpha@2.0.0 --frozen', /has alpha 1\.0\.0, not 2\.0\.0/],
     ['install alpha --frozen --weights default', /not default\.\nhint: Lock them: lock alpha --weights onnx/],
     ['install alpha --frozen --weights all', /not all/],
-    ['install alpha --frozen --weights gguf', /not gguf/],
+    ['install alpha --frozen --weights gguf', /not gguf\.\nhint: alpha 1\.0\.0 has: default, all, \S+/],
     ['install --frozen --lock other.lock', /other\.lock is not there\.\nhint: Write it: lock NAME…/],
     ['lock --update --lock other.lock', /other\.lock is not there/],
     ['install alpha --lock models.lock', /--lock goes with --frozen/],
@@ -178,6 +178,97 @@ test('what was changed in a lock is refused: digests, the space, the namespace, 
     message: /the namespace "test", not of "acme"/,
   });
   await assert.rejects(other.ensureModel('alpha', { signal: AbortSignal.abort() }), { name: 'AbortError' });
+});
+
+test('where bytes are not those of the lock, the lock is named, and how to hold it against its release', async (t) => {
+  const { world, path, edit } = await lockScene(t);
+  const good = await readFile(path);
+  const flips: readonly (readonly [place: string, value: unknown])[] = [
+    ['sha256', '0'.repeat(64)],
+    ['files.0.sha256', '0'.repeat(64)],
+    ['index.sha256', '0'.repeat(64)],
+    ['size_bytes', 1000],
+  ];
+  for (const [place, value] of flips) {
+    await writeFile(path, good);
+    await edit((lock) => setIn(lock, `models.alpha.entry.${place}`, value));
+    const { exitCode, stderr } = await world.run(['install', '--frozen'], { cache: world.path('fresh') });
+    assert.equal(exitCode, 4, `${place}: ${stderr}`);
+    assert.match(stderr, /hint: models\.lock says what .*: lock --check/, place);
+    assert.doesNotMatch(stderr, /maintainer/, place);
+  }
+});
+
+test('lock NAME keeps version and range, and hints lead to them; a range or latest goes on', async (t) => {
+  const { world, path, read, edit } = await lockScene(t, onnx);
+  assert.equal((await world.run(['lock', 'alpha@^1.0.0'])).exitCode, 0);
+  await world.release('1.1.0', { alpha: { ...threeWeights, version: '1.1.0', retrained: [0] } });
+  await world.release('2.0.0', { alpha: { ...threeWeights, version: '2.0.0', retrained: [1] } });
+  const locked = async (): Promise<readonly unknown[]> => {
+    const { range, entry, weights } = (await read()).models.alpha!;
+    return [range, entry.version, weights];
+  };
+  /** Does what the hint says, in the words of a shell. */
+  const follow = async (stderr: string): Promise<void> => {
+    const [, words = ''] = /hint: .*: lock (.*)$/m.exec(stderr) ?? [];
+    assert.notEqual(words, '', stderr);
+    const { exitCode, stderr: says } = await world.run([
+      'lock',
+      ...words.split(' ').map((one) => one.replaceAll("'", '')),
+    ]);
+    assert.equal(exitCode, 0, says);
+  };
+  await follow((await world.run(['install', 'alpha', '--frozen', '--weights', fp16])).stderr);
+  assert.deepEqual(await locked(), ['^1.0.0', '1.0.0', [onnx, fp16]]);
+  const good = await readFile(path);
+  for (const [command, place, value] of [
+    ['install --frozen', 'space', '0'.repeat(64)],
+    ['lock --check', 'manifest_sha256', '0'.repeat(64)],
+    ['lock --check', 'entry.commercial_use', false],
+  ] as const) {
+    await edit((lock) => setIn(lock, `models.alpha.${place}`, value));
+    await follow((await world.run(command.split(' '))).stderr);
+    assert.deepEqual(await readFile(path), good, place);
+  }
+  // Another file than the default is named, quoted where a shell needs it.
+  await cp(path, world.path('other one.lock'));
+  const other = await world.run(['install', 'alpha@^2.0.0', '--frozen', '--lock', 'other one.lock']);
+  assert.match(other.stderr, /hint: Lock that: lock 'alpha@\^2\.0\.0' --lock 'other one\.lock'/);
+  assert.equal((await world.run(['lock', 'alpha@^1.1.0'])).exitCode, 0);
+  assert.deepEqual(await locked(), ['^1.1.0', '1.1.0', [onnx, fp16]]);
+  assert.equal((await world.run(['lock', 'alpha@latest'])).exitCode, 0);
+  assert.deepEqual(await locked(), [undefined, '2.0.0', [onnx, fp16]]);
+});
+
+test('lock --check tells weights that the entry lacks, and a licence that the policy of the lock refuses', async (t) => {
+  const { world, path, edit } = await lockScene(t);
+  const good = await readFile(path);
+  const check = async (exit: number, says: RegExp, place: string, value: unknown): Promise<void> => {
+    await writeFile(path, good);
+    await edit((lock) => setIn(lock, place, value));
+    const { exitCode, stderr } = await world.run(['lock', '--check']);
+    assert.equal(exitCode, exit, stderr);
+    assert.match(stderr, says);
+  };
+  await check(3, /has no weights gguf\.\nhint: Lock others: .* There are: default, all, /, 'models.alpha.weights', [
+    'gguf',
+  ]);
+  await check(11, /licence of alpha 1\.0\.0.*\(models\.lock\)/, 'licenses', { allow: ['LicenseRef-none'] });
+  await writeFile(path, good);
+  assert.match(
+    (await world.run(['lock', '--check'])).stdout,
+    /^MODEL +LOCKED +OFFERED +RELEASE +STATUS\n.* up-to-date\n/,
+  );
+});
+
+test('a lock without models is wrong usage', async (t) => {
+  const { world, edit } = await lockScene(t);
+  await edit((lock) => setIn(lock, 'models', {}));
+  for (const args of ['lock --check', 'lock --update', 'install --frozen']) {
+    const { exitCode, stderr } = await world.run(args.split(' '));
+    assert.equal(exitCode, 2, `${args}: ${stderr}`);
+    assert.match(stderr, /models\.lock has no models\.\nhint: Lock some: lock NAME/);
+  }
 });
 
 test('eight processes install frozen at once, and the archive is fetched once', async (t) => {
@@ -263,7 +354,7 @@ test('lock --update stays in the range, keeps weights, and says what it means fo
 test('lock --check tells withdrawals; --update leaves a withdrawn version, and what is not offered stays', async (t) => {
   const { world, read } = await lockScene(t);
   await world.release('1.1.0', { alpha: { version: '1.1.0' } });
-  assert.equal((await world.run(['lock', 'alpha', 'beta'])).exitCode, 0);
+  assert.equal((await world.run(['lock', 'alpha@latest', 'beta'])).exitCode, 0);
   const yanked = [{ model: 'alpha', version: '1.1.0', reason: 'wrong pooling' }];
   const { models } = await world.release('1.2.0', {}, { yanked });
   const check = await world.run(['lock', '--check']);
@@ -351,8 +442,22 @@ test('the client of the release is locked by its signed checksums', async (t) =>
     assert.equal(client, undefined);
     assert.match(stderr, says);
   };
+  const good = await readFile(path);
+  const checked = async (exit: number, says: RegExp, place?: string, value?: string): Promise<void> => {
+    const document = JSON.parse(good.toString());
+    if (place !== undefined) setIn(document, place, value);
+    await writeFile(path, JSON.stringify(document));
+    const { exitCode, stderr } = await world.run(['lock', '--check']);
+    assert.equal(exitCode, exit, stderr);
+    assert.match(stderr, says);
+  };
+  await checked(0, /^/);
+  const wrongClient = /models\.lock: its client is not that of models-v1\.0\.0\.\nhint: .*write it anew: lock alpha/;
+  await checked(4, wrongClient, 'client.sha256', '0'.repeat(64));
+  await checked(4, wrongClient, 'client.download_urls.mirror', 'https://example.org/aircher.mjs');
   await publish(right, 'models-v0.9.0');
-  await refused(/the client of models-v1\.0\.0 is not locked: .*signed for another release/);
+  await checked(4, /signed for another release/);
+  await refused(/the client is not locked: .*models-v1\.0\.0.*signed for another release/);
   await publish(right.replace(manifestDigest, digest));
   await refused(/of another manifest/);
   await publish(`${manifestDigest}  manifest.json\n`);

@@ -1,6 +1,6 @@
 import { toAircherError } from '../../core/errors.ts';
 import { exitUpdatesFound } from '../../core/exit-codes.ts';
-import { formatBytes, plural } from '../../core/format.ts';
+import { formatBytes, plural, shellWord } from '../../core/format.ts';
 import type { Models, SpaceChanges, UpdateStatus } from '../api.ts';
 import { checkUpdates } from '../operations/check-updates.ts';
 import type { Columns, Output } from '../render/output.ts';
@@ -48,11 +48,6 @@ export function adviseUpdate(updates: number, { names, options, output }: Comman
 
 /** Options that don't belong into the advice: what was looked at here, and how it was shown. */
 const ofThisCall = new Set(['all', 'plan', 'exit-code', 'json', 'quiet', 'verbose', 'progress', 'no-color']);
-
-/** As a shell takes it for one word. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}
 
 /**
  * Shows what `check-updates` and `update --plan` found: a document, or a table, why models stay,

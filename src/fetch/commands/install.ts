@@ -3,7 +3,7 @@ import { formatBytes } from '../../core/format.ts';
 import type { InstallReport } from '../api.ts';
 import { readInstalled, recordOf } from '../cache/installed.ts';
 import { findOnDisk, installFrom } from '../install/install-from.ts';
-import { defaultLockPath } from '../lock/read-lock.ts';
+import { defaultLockPath, lockedNames } from '../lock/read-lock.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { spaceChanges } from '../operations/describe-changes.ts';
@@ -61,8 +61,9 @@ export const installCommand: Command = {
       output.document({ models: reports });
       return;
     }
-    const all = Object.keys(client.lock?.content.models ?? {}).map((name) => ({ name, range: undefined }));
-    const wanted = models.length > 0 ? models : all;
+    const all = client.lock === undefined ? [] : lockedNames(client.lock, names);
+    const wanted: readonly ModelReference[] =
+      models.length > 0 ? models : all.map((name) => ({ name, range: undefined }));
     if (wanted.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
     let good: Promise<GoodManifest> | undefined;
     const manifest = (): Promise<GoodManifest> => (good ??= findManifest(client, context));

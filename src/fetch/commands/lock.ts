@@ -14,9 +14,10 @@ export const lockCommand: Command = {
   operands: '[NAME[@RANGE]…]',
   summary: 'writes into models.lock exactly which models a project uses, for `install --frozen`',
   details:
-    'Without --weights those that are locked, else the default. --update stays in the ranges that were locked, and --check changes nothing: exit code 10 where --update would bring other versions.',
+    'A model that is locked keeps what isn’t named: its version and range, its weights. --update goes on, in the ranges that were locked; --check changes nothing: exit code 10 where --update would bring other versions.',
   examples: {
     'gte-large@^1.0.0 --weights onnx': 'the newest 1.x, its ONNX weights',
+    'gte-large --weights all': 'of the version that is locked, all weights',
     '--update': 'all models, to the newest versions in their ranges',
     '--check': 'for CI: holds the lock against the releases, and tells withdrawals',
   },
@@ -75,7 +76,7 @@ async function showCheck(
     LOCKED: (model) => model.version,
     OFFERED: (model) => model.available,
     RELEASE: (model) => model.tag,
-    '': (model) => (model.status === 'up-to-date' ? undefined : model.status),
+    STATUS: (model) => model.status,
   });
   for (const { name, version, yanked } of report.models) {
     if (yanked !== undefined) output.note(`${name} ${version} was withdrawn: ${yanked}`);

@@ -7,6 +7,8 @@ export interface ModelReference {
   readonly name: string;
   /** A semver range; undefined where none is given, or `latest`. */
   readonly range: string | undefined;
+  /** `latest` was asked for, by that word. */
+  readonly latest?: boolean;
 }
 
 /** Throws `usage`. */
@@ -18,7 +20,7 @@ export function parseModelReference(text: string): ModelReference {
   }
   const range = version === 'latest' ? undefined : version;
   checkRange(range);
-  return { name, range };
+  return { name, range, latest: version === 'latest' };
 }
 
 /** Throws `usage` where a version is given. */

@@ -2,32 +2,30 @@ import { parseChecksums } from '../../contract/checksums.ts';
 import { hostKinds } from '../../contract/fields.ts';
 import { limits } from '../../contract/limits.ts';
 import type { LockedClient } from '../../contract/lock-file.ts';
-import { integrityError, toAircherError } from '../../core/errors.ts';
-import { type RunContext, warn } from '../../core/events.ts';
+import { AircherError, integrityError, toAircherError } from '../../core/errors.ts';
+import type { RunContext } from '../../core/events.ts';
 import type { Http } from '../../http/http-client.ts';
 import { commentNamesRelease, parsePublicKey, verifySignature } from '../../trust/minisign.ts';
 import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
-import { readTrust } from '../manifests/trust.ts';
 
 const clientName = 'aircher.mjs';
 const checksumsName = 'checksums.sha256';
 
 /**
- * Where the release's client lies, and its digest by the release's checksums.sha256: signed by the
- * manifest's keys, where there are any, and of this manifest. Undefined, with a warning, where no
- * host has it.
+ * Where the release's client lies, and its digest by the release's checksums.sha256: signed by one
+ * of `keys`, where there are any, and of this manifest. Throws `integrity`, `remote` where no host
+ * has such checksums.
  */
 export async function findClientFile(
   client: Client,
   good: GoodManifest,
+  keys: readonly string[],
   context: RunContext,
-): Promise<LockedClient | undefined> {
+): Promise<LockedClient> {
   const { release = '' } = good.manifest;
   const [urls, checksums] = [siblingUrls(good, clientName), siblingUrls(good, checksumsName)];
-  const faults: string[] = [];
-  const { roots, announced } = await readTrust(client, context);
-  const keys = announced.length > 0 ? announced : roots;
+  const faults: AircherError[] = [];
   for (const kind of hostKinds) {
     const url = checksums[kind];
     if (url === undefined) continue;
@@ -37,12 +35,12 @@ export async function findClientFile(
       return { release, sha256, download_urls: urls };
     } catch (error) {
       context.signal?.throwIfAborted();
-      faults.push(toAircherError(error).message);
+      faults.push(toAircherError(error));
     }
   }
-  const message = `the client of ${release} is not locked: ${faults.join('; ') || 'no host is known'}`;
-  warn(context, { file: good.url, message });
-  return undefined;
+  const worst = faults.find(({ code }) => code === 'integrity') ?? faults[0];
+  const reasons = faults.map(({ message }) => message).join('; ') || 'no host is known';
+  throw new AircherError(worst?.code ?? 'remote', `No host says what the client of ${release} is: ${reasons}`);
 }
 
 async function digestFrom(

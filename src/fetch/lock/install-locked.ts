@@ -2,14 +2,14 @@ import { canonicalJson } from '../../contract/canonical-json.ts';
 import type { LockedModel } from '../../contract/lock-file.ts';
 import { type ManifestModel, manifestVersion } from '../../contract/manifest.ts';
 import * as semver from '../../contract/versions.ts';
-import { integrityError, usageError } from '../../core/errors.ts';
+import { AircherError, integrityError, isAircherError, usageError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { meantBy, type Wanted, weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { fillFrom } from '../install/install-from.ts';
 import { type Installation, type InstallOptions, installVersion } from '../install/install-version.ts';
 import type { KnownManifest } from '../manifests/good-manifest.ts';
-import { lockedModel, type ModelsLock } from './read-lock.ts';
+import { lockCommand, lockedModel, type ModelsLock, offeredWeights } from './read-lock.ts';
 
 /**
  * Makes present exactly what the lock file says of a model: its version, with the weights that are
@@ -32,17 +32,22 @@ export async function installLocked(
   const locked = lockedModel(lock, name);
   const { version } = locked.entry;
   if (range !== undefined && !semver.satisfies(version, range)) {
-    throw usageError(`${lock.path} has ${name} ${version}, not ${range}.`, `Lock that: lock '${name}@${range}'`);
+    throw usageError(
+      `${lock.path} has ${name} ${version}, not ${range}.`,
+      `Lock that: ${lockCommand(lock.path, `${name}@${range}`)}`,
+    );
   }
   const known = lockedManifest(lock, name, locked);
   const target = { name, version, entry: locked.entry, from: known };
   const kept = weights === undefined ? locked.weights : lockedWeights(lock, name, locked, weights);
   const fill = from === undefined ? undefined : fillFrom(from, known, name, how);
-  const installation = await installVersion(client, target, { ...how, kept, fill });
+  const installation = await installVersion(client, target, { ...how, kept, fill }).catch((error: unknown) => {
+    throw heldAgainst(lock.path, error);
+  });
   if (contentOf(installation.record.entry) === contentOf(locked.entry)) return installation;
   throw integrityError(
     `${name} ${version} is installed with other content than ${lock.path} says.`,
-    `Who changed it? lock --check holds the lock against its release. To replace what is installed: remove ${name}`,
+    `Who changed it? ${lockCommand(lock.path, '--check')} holds the lock against its release. To replace what is installed: remove ${name}`,
   );
 }
 
@@ -63,10 +68,24 @@ function lockedWeights({ path }: ModelsLock, name: string, { entry, weights }: L
   const paths = pathsOf(entry, weights);
   const isLocked = meant.length === 1 && pathsOf(entry, meant).every((one) => paths.includes(one));
   if (isLocked || weights.includes(asked)) return meant;
+  // A format is asked for by what has it: there may be several.
+  const [path1, ...others] = meant;
+  const add = [...weights, path1 ?? asked].flatMap((one) => ['--weights', one]);
   throw usageError(
     `${path} has ${weights.join(', ')} of ${name}, not ${asked}.`,
-    `Lock them: lock ${name} ${[...weights, asked].map((one) => `--weights ${one}`).join(' ')}`,
+    path1 !== undefined && others.length === 0
+      ? `Lock them: ${lockCommand(path, name, ...add)}`
+      : `${name} ${entry.version} has: ${offeredWeights(entry)}.`,
   );
+}
+
+/** Bytes were held against the lock file: where they differ, either may be wrong. */
+function heldAgainst(path: string, error: unknown): unknown {
+  if (!isAircherError(error, 'integrity')) return error;
+  const { code, message, details } = error;
+  const problems = error.problems.map((problem) => ({ ...problem, hint: undefined }));
+  const hint = `${path} says what it must be. Whether that is right: ${lockCommand(path, '--check')}`;
+  return new AircherError(code, message, { hint, details, problems, cause: error });
 }
 
 /** Each rendition that is meant, by its path; the word itself where the entry names none. */

@@ -1,5 +1,5 @@
 import { formatLockFile, type LockedModel, type LockFile } from '../../contract/lock-file.ts';
-import { invalidError } from '../../core/errors.ts';
+import { invalidError, toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import { showSource } from '../../http/remote-error.ts';
@@ -14,7 +14,7 @@ import { offeredInstead, resolveModel } from '../manifests/resolve-model.ts';
 import { readTrust } from '../manifests/trust.ts';
 import { spaceChanges } from '../operations/describe-changes.ts';
 import { findClientFile } from './find-client-file.ts';
-import { lockedModel, type ModelsLock } from './read-lock.ts';
+import { lockedModel, lockedNames, type ModelsLock } from './read-lock.ts';
 
 /** A model as it is locked now. */
 export interface LockReport {
@@ -30,21 +30,25 @@ export interface LockReport {
 }
 
 /**
- * Writes into the lock file at `path` the newest versions in the ranges, with `weights` (default:
- * those that are locked, else the release's default). What else the file has stays. Where one model
+ * Writes into the lock file at `path` the newest versions in the ranges, with `weights`. A model
+ * that is locked keeps what isn't named: its version, unless a range or `latest` is, and its
+ * weights. Of others, the newest version and the default. What else the file has stays. Where one model
  * fails, nothing is written. Throws as `findManifest`, `resolveModel`, `wantedOf`,
  * `requireLicense`, and `invalid` where the manifest names no namespace or release.
  */
 export async function lockModels(
   client: Client,
   path: string,
-  models: readonly { readonly name: string; readonly range: string | undefined }[],
+  models: readonly { readonly name: string; readonly range: string | undefined; readonly latest?: boolean }[],
   { weights = [], ...context }: RunContext & { readonly weights?: readonly string[] | undefined },
 ): Promise<readonly LockReport[]> {
   const good = await findManifest(client, context);
   const locked: Record<string, LockedModel> = {};
-  for (const { name, range } of models) {
-    locked[name] = await lockOne(client, good, name, { range, weights, kept: before(client, name)?.weights }, context);
+  for (const { name, range, latest } of models) {
+    const known = before(client, name);
+    const what =
+      known && !latest && range === undefined ? { range: known.range, version: known.entry.version } : { range };
+    locked[name] = await lockOne(client, good, name, { ...what, weights, kept: known?.weights }, context);
   }
   return writeLock(client, path, good, locked, context);
 }
@@ -55,14 +59,14 @@ export async function lockModels(
  */
 export async function updateLock(
   client: Client,
-  { path, content }: ModelsLock,
+  lock: ModelsLock,
   names: readonly string[],
   context: RunContext,
 ): Promise<readonly LockReport[]> {
   const good = await findManifest(client, context);
   const locked: Record<string, LockedModel> = {};
-  for (const name of names.length > 0 ? names : Object.keys(content.models)) {
-    const known = lockedModel({ path, content }, name);
+  for (const name of lockedNames(lock, names)) {
+    const known = lockedModel(lock, name);
     const { range, weights: kept, entry } = known;
     const { status, available, yanked } = offeredInstead(good, name, entry.version, range);
     // The same version may be listed by a newer release by now.
@@ -72,17 +76,25 @@ export async function updateLock(
     const fact = yanked === undefined ? 'is not offered any more' : `was withdrawn: ${yanked}`;
     warn(context, { file: `${name}@${entry.version}`, message: `${fact}. It stays locked` });
   }
-  return writeLock(client, path, good, locked, context);
+  return writeLock(client, lock.path, good, locked, context);
+}
+
+interface Asked {
+  readonly range: string | undefined;
+  /** Where it is known which one of the range. */
+  readonly version?: string;
+  readonly weights: readonly string[];
+  readonly kept: Wanted | undefined;
 }
 
 async function lockOne(
   client: Client,
   good: GoodManifest,
   name: string,
-  { range, weights, kept }: { range: string | undefined; weights: readonly string[]; kept: Wanted | undefined },
+  { range, version, weights, kept }: Asked,
   context: RunContext,
 ): Promise<LockedModel> {
-  const resolved = await resolveModel(client, good, name, range, context);
+  const resolved = await resolveModel(client, good, name, version ?? range, context);
   const { entry, from } = resolved;
   const accepted = await requireLicense(client, resolved);
   const asked = [...new Set(weights.flatMap((one) => wantedOf(resolved, one)))];
@@ -106,14 +118,15 @@ async function writeLock(
   context: RunContext,
 ): Promise<readonly LockReport[]> {
   const { roots, announced } = await readTrust(client, context);
+  // Keys that a manifest announced take the place of those that it was signed by.
+  const keys = announced.length > 0 ? announced : roots;
   const content: LockFile = {
     lock_version: 1,
     namespace: directoryName(good.manifest) || missing(good.url, 'namespace'),
     sources: client.sources.map(showSource),
-    // Keys that a manifest announced take the place of those that it was signed by.
-    public_keys: [...(announced.length > 0 ? announced : roots)],
+    public_keys: [...keys],
     licenses: client.lock?.content.licenses,
-    client: (await findClientFile(client, good, context)) ?? client.lock?.content.client,
+    client: (await clientFile(client, good, keys, context)) ?? client.lock?.content.client,
     models: { ...client.lock?.content.models, ...locked },
   };
   await writeFileAtomically(path, formatLockFile(content));
@@ -122,6 +135,22 @@ async function writeLock(
     const space_change = old && spaceChanges(old.entry, entry, { wanted, kept: old.weights }).space_change;
     return { name, from: old?.entry.version, to: entry.version, tag, wanted, space, space_change };
   });
+}
+
+/** Undefined, with a warning, where no host says what it is. */
+async function clientFile(
+  client: Client,
+  good: GoodManifest,
+  keys: readonly string[],
+  context: RunContext,
+): Promise<LockFile['client']> {
+  try {
+    return await findClientFile(client, good, keys, context);
+  } catch (error) {
+    context.signal?.throwIfAborted();
+    warn(context, { file: good.url, message: `the client is not locked: ${toAircherError(error).message}` });
+    return undefined;
+  }
 }
 
 /** What was locked of a model when the command began. */
