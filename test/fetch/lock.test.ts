@@ -257,7 +257,7 @@ test('lock --check tells weights that the entry lacks, and a licence that the po
   await writeFile(path, good);
   assert.match(
     (await world.run(['lock', '--check'])).stdout,
-    /^MODEL +LOCKED +OFFERED +RELEASE +STATUS\n.* up-to-date\n/,
+    /^MODEL +LOCKED +OFFERED +RELEASE +STATUS\n.* up-to-date$/,
   );
 });
 

@@ -61,9 +61,10 @@ export const installCommand: Command = {
       output.document({ models: reports });
       return;
     }
-    const all = client.lock === undefined ? [] : lockedNames(client.lock, names);
-    const wanted: readonly ModelReference[] =
-      models.length > 0 ? models : all.map((name) => ({ name, range: undefined }));
+    const wanted =
+      client.lock === undefined || models.length > 0
+        ? models
+        : lockedNames(client.lock, names).map((name) => ({ name, range: undefined }));
     if (wanted.length === 0) throw usageError('Which model? install NAME[@VERSION]…');
     let good: Promise<GoodManifest> | undefined;
     const manifest = (): Promise<GoodManifest> => (good ??= findManifest(client, context));

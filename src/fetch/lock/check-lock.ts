@@ -24,8 +24,8 @@ export interface LockStatus extends OfferedInstead {
 /**
  * Fetches the manifests that locked models are from, and holds digest, signature and entry against
  * the lock, and the client against its release's checksums; tells what `lock --update` would bring,
- * and what was withdrawn. Changes nothing. Throws `integrity` where the lock has something else than
- * a release, `remote` where nobody has that, and as `lockedModel`, `requireLicense`, `eachModel`.
+ * and what was withdrawn. Changes nothing. Throws `integrity` where they differ, `remote` where
+ * nobody has what it is held against, and as `lockedModel`, `requireLicense`, `eachModel`.
  */
 export async function checkLock(
   client: Client,

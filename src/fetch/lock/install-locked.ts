@@ -68,13 +68,12 @@ function lockedWeights({ path }: ModelsLock, name: string, { entry, weights }: L
   const paths = pathsOf(entry, weights);
   const isLocked = meant.length === 1 && pathsOf(entry, meant).every((one) => paths.includes(one));
   if (isLocked || weights.includes(asked)) return meant;
-  // A format is asked for by what has it: there may be several.
-  const [path1, ...others] = meant;
-  const add = [...weights, path1 ?? asked].flatMap((one) => ['--weights', one]);
+  // Of a format there may be none, or several.
+  const [only] = meant.length === 1 ? meant : [];
   throw usageError(
     `${path} has ${weights.join(', ')} of ${name}, not ${asked}.`,
-    path1 !== undefined && others.length === 0
-      ? `Lock them: ${lockCommand(path, name, ...add)}`
+    only !== undefined
+      ? `Lock them: ${lockCommand(path, name, ...[...weights, only].flatMap((one) => ['--weights', one]))}`
       : `${name} ${entry.version} has: ${offeredWeights(entry)}.`,
   );
 }

@@ -32,8 +32,8 @@ export interface LockReport {
 /**
  * Writes into the lock file at `path` the newest versions in the ranges, with `weights`. A model
  * that is locked keeps what isn't named: its version, unless a range or `latest` is, and its
- * weights. Of others, the newest version and the default. What else the file has stays. Where one model
- * fails, nothing is written. Throws as `findManifest`, `resolveModel`, `wantedOf`,
+ * weights. Of others, the newest version and the default. What else the file has stays. Where one
+ * model fails, nothing is written. Throws as `findManifest`, `resolveModel`, `wantedOf`,
  * `requireLicense`, and `invalid` where the manifest names no namespace or release.
  */
 export async function lockModels(
@@ -81,7 +81,7 @@ export async function updateLock(
 
 interface Asked {
   readonly range: string | undefined;
-  /** Where it is known which one of the range. */
+  /** The one that is meant; else the newest in the range. */
   readonly version?: string;
   readonly weights: readonly string[];
   readonly kept: Wanted | undefined;
