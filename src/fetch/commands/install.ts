@@ -61,7 +61,7 @@ export const installCommand: Command = {
       output.document({ models: reports });
       return;
     }
-    const wanted =
+    const wanted: readonly ModelReference[] =
       client.lock === undefined || models.length > 0
         ? models
         : lockedNames(client.lock, names).map((name) => ({ name, range: undefined }));
