@@ -17,7 +17,8 @@ export interface ModelsLock {
 export const defaultLockPath = 'models.lock';
 
 /**
- * Reads a lock file. Throws `usage` where there is none, `invalid` where it is none, `integrity` where it is of another namespace than the caller names.
+ * Reads a lock file. Throws `usage` where there is none, `invalid` where it is none, `integrity`
+ * where it is of another namespace than the caller names.
  */
 export async function readLock(path: string, namespace: string | undefined): Promise<ModelsLock> {
   const bytes = await readBoundedFile(path, limits.manifestBytes);
