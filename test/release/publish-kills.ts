@@ -85,6 +85,7 @@ export async function killPublish(
         }
         const { exitCode, signal, stderr } = await running;
         onRequest = () => {};
+        await uploadsEnd(scene);
         runs++;
         runsOfThis++;
         if (signal === 'SIGKILL') {
@@ -110,6 +111,15 @@ export async function killPublish(
     await stop();
     if (t === undefined) await scene.close();
   }
+}
+
+/**
+ * What arrived whole becomes an asset a moment later, however its sender fared: a run that looks
+ * before that is right to send it again.
+ */
+async function uploadsEnd(scene: PublishScene): Promise<void> {
+  const isUnderWay = ({ origin, durationMs }: LogEntry): boolean => origin === 'uploads' && durationMs === undefined;
+  for (let look = 0; look < 400 && scene.requests().some(isUnderWay); look++) await delay(5);
 }
 
 /** Writes the next release and its artifacts: beta always changes, alpha every second time. */
