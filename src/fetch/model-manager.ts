@@ -31,7 +31,8 @@ import type {
 } from './api.ts';
 import { checkOptions } from './check-options.ts';
 import { type Client, createClient } from './client.ts';
-import { findOnDisk, installFrom } from './install/install-from.ts';
+import { findOnDisk } from './install/find-on-disk.ts';
+import { installFrom } from './install/install-from.ts';
 import { installVersion } from './install/install-version.ts';
 import { installLocked } from './lock/install-locked.ts';
 import { findManifest } from './manifests/find-manifest.ts';

@@ -2,11 +2,11 @@ import { lstat, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { clashKey } from '../../contract/names.ts';
 import * as semver from '../../contract/versions.ts';
+import { type Wanted, wantedFiles } from '../../contract/wanted-weights.ts';
 import { invalidError } from '../../core/errors.ts';
 import { hasSize, isFile, readFileIfThere } from '../../core/read-files.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import { type InstalledFile, type InstallRecord, readRecord, recordedModels, recordedVersions } from './records.ts';
-import { type Wanted, wantedFiles } from './wanted-weights.ts';
 
 /** A model as the cache has it. Reading it writes nothing. */
 export interface InstalledModel {

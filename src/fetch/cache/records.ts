@@ -2,11 +2,11 @@ import { readdir, rm } from 'node:fs/promises';
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { modelNameFault } from '../../contract/names.ts';
+import type { Wanted } from '../../contract/wanted-weights.ts';
 import { formatJson } from '../../core/format.ts';
 import { ifThere, readFileIfThere } from '../../core/read-files.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import type { CacheLayout } from './layout.ts';
-import type { Wanted } from './wanted-weights.ts';
 
 export interface InstalledFile {
   readonly path: string;

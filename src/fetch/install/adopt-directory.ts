@@ -2,6 +2,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, realpath, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ManifestFile, ManifestModel } from '../../contract/manifest.ts';
+import { type Wanted, wantedFiles } from '../../contract/wanted-weights.ts';
 import type { RunContext } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { hasSize, readFileIfThere } from '../../core/read-files.ts';
@@ -9,7 +10,6 @@ import { makeDirectory, moveTree, removeTree, writeFileAtomically } from '../../
 import { isForeignDirectory, moveAside, warnOfMoved } from '../cache/foreign-directory.ts';
 import { type CacheLayout, versionFileName } from '../cache/layout.ts';
 import { type InstalledFile, type InstallRecord, readRecord } from '../cache/records.ts';
-import { type Wanted, wantedFiles } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
 import { commitVersion, recordVersion } from './commit-version.ts';

@@ -1,5 +1,6 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { loadedLast, type Wanted } from '../../contract/wanted-weights.ts';
 import { hasSystemCode, invalidError } from '../../core/errors.ts';
 import { makeDirectory, moveTree, removeTree, syncDirectory } from '../../core/write-files.ts';
 import { copyMarker, incompleteFiles, isDirectory, isRealDirectory, readLinkedVersion } from '../cache/installed.ts';
@@ -12,7 +13,6 @@ import {
   writeRecordedIndex,
 } from '../cache/records.ts';
 import { pointCurrent, removeCurrent } from '../cache/switch-current.ts';
-import { loadedLast, type Wanted } from '../cache/wanted-weights.ts';
 import { keepManifest } from '../manifests/accepted-manifest.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import { discardTree } from './staging.ts';

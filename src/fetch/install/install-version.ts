@@ -1,23 +1,13 @@
-import type { ManifestModel } from '../../contract/manifest.ts';
 import * as semver from '../../contract/versions.ts';
+import { type Wanted, wantedFiles } from '../../contract/wanted-weights.ts';
 import { integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
-import { isWritable } from '../../core/read-files.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
-import {
-  absentFiles,
-  type InstalledModel,
-  incompleteFiles,
-  readInstalled,
-  recordOf,
-  refuseOtherCase,
-} from '../cache/installed.ts';
-import type { CacheLayout } from '../cache/layout.ts';
+import { type InstalledModel, readInstalled, refuseOtherCase } from '../cache/installed.ts';
 import { waitForModelLock } from '../cache/model-lock.ts';
 import { prepareCache } from '../cache/prepare-cache.ts';
 import type { InstalledFile, InstallRecord } from '../cache/records.ts';
 import { switchCurrent } from '../cache/switch-current.ts';
-import { type Wanted, wantedFiles, wantedOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
@@ -28,21 +18,14 @@ import { addToVersion, commitVersion } from './commit-version.ts';
 import { planFiles } from './plan-files.ts';
 import { requireLicense } from './require-license.ts';
 import { openStaging, type Staging } from './staging.ts';
+import { type WantedHere, whatIsThere } from './what-is-there.ts';
 
-export interface InstallOptions extends RunContext {
+export interface InstallOptions extends RunContext, WantedHere {
   /**
    * When `models/<name>` shall lead to the version: `always`; `newer`: where it is newer than the
    * current one and that isn't pinned; `first`: where there is none yet.
    */
   readonly makeCurrent: 'always' | 'newer' | 'first';
-  /**
-   * The weights that are asked for, as `wantedOf` reads them; else those of `kept`, else the
-   * default.
-   */
-  readonly weights?: string | undefined;
-  readonly kept?: Wanted | undefined;
-  /** Files of an installed version that are wrong, though they look right. */
-  readonly wrong?: readonly string[] | undefined;
   /** Puts the verified files into `staging.files`; default: by the network. */
   readonly fill?: FillStaging | undefined;
 }
@@ -174,37 +157,6 @@ export async function installVersion(
       await lock.release();
     }
   }
-}
-
-type WhatIsThere = {
-  readonly entry: ManifestModel;
-  readonly wanted: Wanted;
-  /** Files of the version that are missing, cut, or said to be wrong. */
-  readonly damaged: readonly InstalledFile[];
-  /** Files that are wanted, and aren't recorded. */
-  readonly absent: readonly InstalledFile[];
-} & (
-  | { readonly known: InstallRecord; readonly isComplete: boolean }
-  | { readonly known: undefined; readonly isComplete: false }
-);
-
-async function whatIsThere(
-  layout: CacheLayout,
-  target: InstallTarget,
-  model: InstalledModel | undefined,
-  { weights, kept, wrong = [] }: InstallOptions,
-): Promise<WhatIsThere> {
-  const known = recordOf(model, target.version);
-  const entry = known?.entry ?? target.entry;
-  const wanted = wantedOf({ ...target, entry }, weights, kept);
-  if (known === undefined) return { known, entry, wanted, damaged: [], absent: [], isComplete: false };
-  const bad = new Set([...(await incompleteFiles(layout, known)), ...wrong]);
-  const damaged = known.files.filter(({ path }) => bad.has(path));
-  const absent = absentFiles(known, wanted);
-  // A wish that can't be noted, in a cache that may only be read, stops nobody.
-  const isNoted = wanted.every((one) => known.wanted.includes(one)) || !(await isWritable(layout.records(known.model)));
-  const isComplete = damaged.length === 0 && absent.length === 0 && isNoted;
-  return { known, entry, wanted, damaged, absent, isComplete };
 }
 
 /** The record with the licences that were accepted by now. */

@@ -1,10 +1,10 @@
 import { formatLockFile, type LockedModel, type LockFile } from '../../contract/lock-file.ts';
+import { type Wanted, wantedOf, weightsOf } from '../../contract/wanted-weights.ts';
 import { invalidError, toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import { showSource } from '../../http/remote-error.ts';
 import type { SpaceChange } from '../api.ts';
-import { type Wanted, wantedOf, weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { requireLicense } from '../install/require-license.ts';
 import { findManifest } from '../manifests/find-manifest.ts';

@@ -2,10 +2,10 @@ import { limits } from '../../contract/limits.ts';
 import { type LockedModel, type LockFile, parseLockFile } from '../../contract/lock-file.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { nearest } from '../../contract/problems-of.ts';
+import { meantBy, weightsOf } from '../../contract/wanted-weights.ts';
 import { integrityError, invalidError, usageError } from '../../core/errors.ts';
 import { shellWord } from '../../core/format.ts';
 import { readBoundedFile } from '../../core/read-files.ts';
-import { meantBy, weightsOf } from '../cache/wanted-weights.ts';
 
 /** A lock file that was read, and where it lies. */
 export interface ModelsLock {

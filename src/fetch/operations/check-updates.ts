@@ -1,9 +1,9 @@
+import { sizeOnDisk, type Wanted } from '../../contract/wanted-weights.ts';
 import { anySignal } from '../../core/abort.ts';
 import { type AircherError, remoteError, toAircherError } from '../../core/errors.ts';
 import { warn } from '../../core/events.ts';
 import type { CheckUpdatesOptions, Models, UpdatePlan, UpdateStatus } from '../api.ts';
 import { absentFiles, type InstalledModel, recordOf } from '../cache/installed.ts';
-import { sizeOnDisk, type Wanted } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { hasExpired } from '../manifests/check-expiry.ts';
 import { findManifest } from '../manifests/find-manifest.ts';

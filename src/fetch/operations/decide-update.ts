@@ -1,7 +1,7 @@
+import { type Wanted, wantedOf } from '../../contract/wanted-weights.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { SpaceChanges, UpdateOptions, UpdateStatus } from '../api.ts';
 import { absentFiles, type InstalledModel } from '../cache/installed.ts';
-import { type Wanted, wantedOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import { offeredInstead, type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';

@@ -1,6 +1,6 @@
 import type { ManifestModel } from '../../contract/manifest.ts';
+import { type Wanted, weightsOf } from '../../contract/wanted-weights.ts';
 import type { SpaceChange, SpaceChanges } from '../api.ts';
-import { type Wanted, weightsOf } from '../cache/wanted-weights.ts';
 
 /**
  * What a change of versions means for indices made with the weights that were wanted before: with

@@ -1,9 +1,9 @@
 import { hostKinds } from '../../contract/fields.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
+import { sizeOnDisk, weightsOf } from '../../contract/wanted-weights.ts';
 import { toAircherError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import type { ListedVersion, OfferedWeights } from '../api.ts';
-import { sizeOnDisk, weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { resolveModel } from '../manifests/resolve-model.ts';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as semver from '../../contract/versions.ts';
+import { type Wanted, wantedOf, weightsOf } from '../../contract/wanted-weights.ts';
 import { integrityError, invalidError, usageError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { EnsuredModel } from '../api.ts';
@@ -14,7 +15,6 @@ import {
 import type { CacheLayout } from '../cache/layout.ts';
 import { readPins } from '../cache/preferences.ts';
 import type { InstallRecord } from '../cache/records.ts';
-import { type Wanted, wantedOf, weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 
 /** The version that a name and a range mean here. */

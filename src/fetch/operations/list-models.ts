@@ -1,9 +1,9 @@
 import { totalSize } from '../../contract/fields.ts';
 import * as semver from '../../contract/versions.ts';
+import { meantBy, refuseUnknownWeights, sizeOnDisk, weightsOf } from '../../contract/wanted-weights.ts';
 import type { ListedVersion, Models, Offer, OfferedModel, WeightsOptions } from '../api.ts';
 import { absentFiles, readAllInstalled } from '../cache/installed.ts';
 import { readPins } from '../cache/preferences.ts';
-import { meantBy, refuseUnknownWeights, sizeOnDisk, weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { withdrawal } from '../manifests/withdrawal.ts';

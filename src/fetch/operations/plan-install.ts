@@ -1,8 +1,8 @@
 import type { ManifestModel } from '../../contract/manifest.ts';
+import { wantedOf } from '../../contract/wanted-weights.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { UpdatePlan } from '../api.ts';
 import { absentFiles, incompleteFiles } from '../cache/installed.ts';
-import { wantedOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { requireLicense } from '../install/require-license.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';

@@ -1,11 +1,11 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Wanted, wantedFiles } from '../../contract/wanted-weights.ts';
 import { hasSystemCode } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { removeTree } from '../../core/write-files.ts';
 import type { UpdatePlan } from '../api.ts';
-import { type Wanted, wantedFiles } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { planFiles } from '../install/plan-files.ts';
 import { planningStaging } from '../install/staging.ts';

@@ -16,16 +16,10 @@ import {
   mirrorsFailed,
   mirrorsToAsk,
 } from './set-mirror-aside.ts';
-import { readRange, type Worker } from './worker.ts';
+import { lateMs, latenessOf, rateOf, readRange, type Worker } from './worker.ts';
 
 /** How often to look for late workers, and for mirrors that have paused long enough. */
 const lookMs = 250;
-/**
- * A worker is late if it has received nothing for so long. It is also late if, at least so long
- * after its start, its rate is less than the median rate divided by `slowFactor`.
- */
-const lateMs = 3000;
-const slowFactor = 4;
 /** If the preferred mirror hasn't begun to answer after so long, the next one is asked as well. */
 const headStartMs = 1000;
 /**
@@ -137,17 +131,14 @@ export class RangeFetcher {
     const rates = [...this.#rates].sort((a, b) => a - b);
     const median = rates[rates.length >> 1] ?? 0;
     for (const worker of this.#workers) {
-      const { bytes, startedAt, lastByteAt, mirror: late } = worker;
-      const silence = now - lastByteAt;
-      const rate = rateOf(worker, now);
-      // Silence is negative while we hold a worker back: then it is slow by our own doing.
-      const isSlow = !isLimited && silence >= 0 && now - startedAt >= lateMs && rate * slowFactor < median;
-      if (silence < lateMs && !isSlow) continue;
+      const { bytes, startedAt, mirror: late } = worker;
+      const lateness = latenessOf(worker, isLimited ? 0 : median, now);
+      if (lateness === undefined) continue;
       if (late === mirror && ready.length > 1) continue;
       const range = queue.takeAgain(worker.range, mirror);
       if (range === undefined) continue;
       const message = `${late.host}: ${bytes} bytes in ${Math.round((now - startedAt) / 1000)} s`;
-      late.note(silence < lateMs ? 'slow' : 'stalled', message);
+      late.note(lateness, message);
       onEvent?.({ type: 'retry', what: late.name, reason: message, delayMs: 0 });
       return range;
     }
@@ -296,9 +287,4 @@ function mostWorkers(mirror: Mirror, now: number): number {
   if (mirror.whole) return 1;
   if (mirror.answered) return mirror.connections;
   return 1 + Math.floor((now - (mirror.askedAt ?? now)) / lateMs);
-}
-
-/** Bytes a second. */
-function rateOf({ bytes, startedAt }: Worker, now: number): number {
-  return (bytes / Math.max(1, now - startedAt)) * 1000;
 }

@@ -11,6 +11,12 @@ import type { Range } from './range-queue.ts';
  * connection can be used again.
  */
 const politeTailBytes = 64 * 1024;
+/**
+ * A worker is late if it has received nothing for so long. It is also late if, at least so long
+ * after its start, its rate is less than the median rate divided by `slowFactor`.
+ */
+export const lateMs = 3000;
+const slowFactor = 4;
 
 /** A connection to a mirror that reads a range. */
 export interface Worker {
@@ -106,4 +112,20 @@ export async function readRange(worker: Worker, { http, onSlice, onAnswer }: Wor
     },
   });
   if (range.chunks.slice(worker.next).some((chunk) => chunk.state !== 'done')) throw endsTooEarly(mirror.host);
+}
+
+/** Bytes a second. */
+export function rateOf({ bytes, startedAt }: Worker, now: number): number {
+  return (bytes / Math.max(1, now - startedAt)) * 1000;
+}
+
+/**
+ * Whether a worker is late, and how: `median` is the workers' usual rate, 0 where none is known.
+ */
+export function latenessOf(worker: Worker, median: number, now: number): 'stalled' | 'slow' | undefined {
+  // Negative while we hold a worker back: then it is slow by our own doing.
+  const silence = now - worker.lastByteAt;
+  if (silence >= lateMs) return 'stalled';
+  const isSlow = silence >= 0 && now - worker.startedAt >= lateMs && rateOf(worker, now) * slowFactor < median;
+  return isSlow ? 'slow' : undefined;
 }

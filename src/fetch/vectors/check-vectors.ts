@@ -1,11 +1,11 @@
 import type { Embedded, ReferenceText } from '../../contract/embed-protocol.ts';
+import { weightsOf } from '../../contract/wanted-weights.ts';
 import { integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { plural } from '../../core/format.ts';
 import type { EnsuredModel, EnsureOptions, Finding, VectorsReport } from '../api.ts';
 import { withModelLock } from '../cache/model-lock.ts';
 import { readRecord, writeRecord } from '../cache/records.ts';
-import { weightsOf } from '../cache/wanted-weights.ts';
 import type { Client } from '../client.ts';
 import { describeInstalled, findInstalled, type InstalledPart } from '../operations/find-installed.ts';
 import { notInstalled } from '../operations/select-installed.ts';

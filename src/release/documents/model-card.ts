@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { defaultHubEndpoint, type ReleaseConfig } from '../../contract/release-config.ts';
+import { sizeOnDisk } from '../../contract/wanted-weights.ts';
 import { weightFormats } from '../../contract/weights-field.ts';
 import { formatBytes } from '../../core/format.ts';
 import { markdownText } from '../../core/markdown.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
-import { sizeOnDisk } from '../../fetch/cache/wanted-weights.ts';
 import type { Workspace } from '../workspace.ts';
 import { cardExample, hasModules } from './card-example.ts';
 import type { WrittenManifest } from './write-manifest.ts';

@@ -1,7 +1,7 @@
 import type { ManifestModel } from '../../contract/manifest.ts';
+import { sizeOnDisk } from '../../contract/wanted-weights.ts';
 import { formatBytes } from '../../core/format.ts';
 import { markdownText } from '../../core/markdown.ts';
-import { sizeOnDisk } from '../../fetch/cache/wanted-weights.ts';
 import { describePlace, weightsChanges } from '../../model/weights-changes.ts';
 import type { MeasuredChange, PlannedModel } from '../plan/plan-record.ts';
 

@@ -1,9 +1,9 @@
 import { hostKinds } from '../../contract/fields.ts';
 import type { Manifest, ManifestModel, ManifestWeights } from '../../contract/manifest.ts';
+import { sizeOnDisk } from '../../contract/wanted-weights.ts';
 import { formatBytes } from '../../core/format.ts';
 import { type Html, type HtmlPart, html } from '../../core/html.ts';
 import { shortened } from '../../core/printable.ts';
-import { sizeOnDisk } from '../../fetch/cache/wanted-weights.ts';
 import { versionStrip } from './version-strip.ts';
 
 /** What the rows of all models share. */

@@ -3,10 +3,9 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import semver from 'semver';
-import { catalogueMark, catalogueName } from '../../contract/catalogue-mark.ts';
 import { limits } from '../../contract/limits.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
-import { type RunContext, warn } from '../../core/events.ts';
+import type { RunContext } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { isWritable } from '../../core/read-files.ts';
 import { versionOf } from '../published-tags.ts';
@@ -23,7 +22,6 @@ import type {
 import { uploadProgress } from '../upload-progress.ts';
 import {
   isDirectory,
-  isTaken,
   makeReadable,
   makeReadableDirectory,
   namesIn,
@@ -32,6 +30,7 @@ import {
   strangers,
   writeReadable,
 } from './directory.ts';
+import { movePointers, pointers } from './move-pointers.ts';
 import { awaitPublicFiles, releaseIn, requireServed } from './served-address.ts';
 
 export interface MirrorOptions {
@@ -45,11 +44,6 @@ export interface MirrorOptions {
   readonly addresses?: { readonly root: string; readonly of: (tag: string, name: string) => string } | undefined;
   readonly tuning?: RemoteTuning;
 }
-
-/** What the root has of the newest release for people. */
-const pages = ['aircher.mjs', catalogueName] as const;
-/** By these, the last one above all, clients find it. */
-const pointers = ['manifest.json.minisig', 'manifest.json.asc', 'manifest.json'] as const;
 
 /**
  * A directory that some web server publishes: `<tag>/…`, and at its root the manifest of the newest
@@ -246,35 +240,6 @@ async function copyFile(
       });
     }
   });
-}
-
-async function movePointers(directory: string, release: TargetRelease, context: RunContext): Promise<void> {
-  if (release.prerelease || (await namesNewer(directory, release))) return;
-  for (const name of [...pages, ...pointers]) {
-    const path = join(directory, name);
-    const bytes = await readOrdinary(join(directory, release.tag, name), limits.manifestBytes);
-    const before = await readOrdinary(path, limits.manifestBytes);
-    if (bytes === undefined) continue;
-    const isOurs = before === undefined ? !(await isTaken(path)) : before.includes(catalogueMark);
-    if (before?.equals(bytes)) await makeReadable(path);
-    else if (name === catalogueName && !isOurs) {
-      warn(context, {
-        file: path,
-        message: 'is not a catalogue of ours, and stays as it is',
-        hint: `The catalogue is ${join(release.tag, name)}. To have it at the root too, move the other away and publish again.`,
-      });
-    } else await writeReadable(path, (handle) => handle.writeFile(bytes));
-  }
-}
-
-/** Publishing an old release again leaves the pointer to a newer one alone. */
-async function namesNewer(directory: string, release: TargetRelease): Promise<boolean> {
-  const path = join(directory, 'manifest.json');
-  const bytes = await readOrdinary(path, limits.manifestBytes);
-  if (bytes === undefined) return false;
-  const tag = releaseIn(bytes, path) ?? '';
-  const version = tag.slice(release.tag.length - release.version.length);
-  return semver.valid(version) !== null && semver.gt(version, release.version) && (await release.isOurs(tag));
 }
 
 async function inspect(directory: string, tag: string, context: RunContext): Promise<TargetInspection> {

@@ -1,7 +1,7 @@
-import { totalSize } from '../../contract/fields.ts';
-import type { ManifestFile, ManifestModel, ManifestWeights } from '../../contract/manifest.ts';
-import { weightFormats } from '../../contract/weights-field.ts';
-import { invalidError, usageError } from '../../core/errors.ts';
+import { invalidError, usageError } from '../core/errors.ts';
+import { totalSize } from './fields.ts';
+import type { ManifestFile, ManifestModel, ManifestWeights } from './manifest.ts';
+import { weightFormats } from './weights-field.ts';
 
 /** What of a version is wanted: `default`, `all`, or paths of weights. So a record keeps it. */
 export type Wanted = readonly string[];
