@@ -247,14 +247,7 @@ test('hostile indexes of encodings that the manifest names are refused, and noth
   for (const [name, text] of Object.entries(hostile)) {
     await writeFile(join(directory, 'tiny-test.planes.index.json'), text);
     const { events } = await install(context, next, mirror, {
-      change: (entry) => ({
-        ...entry,
-        encodings: entry.encodings!.map((encoding) =>
-          encoding.kind === 'planes'
-            ? { ...encoding, index: { ...encoding.index, size_bytes: text.length, sha256: sha256(text) } }
-            : encoding,
-        ),
-      }),
+      change: (entry) => withIndex(entry, 'planes', text),
     });
     assert.equal(requestsOf(mirror, /\.planes$/), 0, name);
     assert.equal(events.filter((event) => event.type === 'notice').length, 1, name);
@@ -269,14 +262,7 @@ test('hostile indexes of encodings that the manifest names are refused, and noth
   await writeFile(join(directory, 'tiny-test.from-1.0.0.patch.index.json'), text);
   await install(context, next, mirror, {
     reuse: [old.reuse()],
-    change: (entry) => ({
-      ...entry,
-      encodings: entry.encodings!.map((encoding) =>
-        encoding.kind === 'patch'
-          ? { ...encoding, index: { ...encoding.index, size_bytes: text.length, sha256: sha256(text) } }
-          : encoding,
-      ),
-    }),
+    change: (entry) => withIndex(entry, 'patch', text),
   });
 });
 
@@ -353,3 +339,12 @@ test('progress counts what comes, and ends at its total, also where encodings fa
     );
   }
 });
+
+/** The entry, in whose encodings of this kind the index has this text. */
+function withIndex(entry: ManifestModel, kind: 'planes' | 'patch', text: string): ManifestModel {
+  const index = { size_bytes: text.length, sha256: sha256(text) };
+  const encodings = entry.encodings!.map((encoding) =>
+    encoding.kind === kind ? { ...encoding, index: { ...encoding.index, ...index } } : encoding,
+  );
+  return { ...entry, encodings };
+}

@@ -62,13 +62,11 @@ export async function loadByDigest<T>(
   http: Http,
   context: RunContext,
 ): Promise<T> {
-  const matches = (bytes: Uint8Array | undefined): bytes is Uint8Array =>
-    bytes !== undefined && bytes.length === declared.size_bytes && sha256(bytes) === declared.sha256;
   const staged = pathsIn(request.staging).document(declared.sha256);
   const left = await readBoundedFile(staged, declared.size_bytes).catch(() => undefined);
-  const known = [options.known, left].find(matches);
+  const known = [options.known, left].find((bytes) => bytes && isDeclared(bytes, declared));
   if (known !== undefined) return options.parse(Buffer.from(known));
-  const bytes = await download(declared, options, request, http, context, matches);
+  const bytes = await fetchByDigest(declared, options, request, http, context);
   const value = options.parse(bytes);
   // If a kill cuts this off, the file won't match, and is fetched again. Something else may lie at
   // this path: remove it.
@@ -77,7 +75,7 @@ export async function loadByDigest<T>(
   return value;
 }
 
-/** If a mirror hasn't sent the index after so long, the next one is asked as well. */
+/** If a mirror hasn't sent the document after so long, the next one is asked as well. */
 const patienceMs = 1500;
 /**
  * How often each mirror is asked. A mirror that is just being updated may answer 404, or with a web
@@ -85,13 +83,13 @@ const patienceMs = 1500;
  */
 const mostRounds = 3;
 
-async function download(
+/** Such a document from the mirrors alone. Throws `remote`, `integrity`, `invalid`. */
+export async function fetchByDigest(
   declared: NamedDocument,
   { what, rounds }: { readonly what: string; readonly rounds: number },
-  request: TransferRequest,
+  request: Pick<TransferRequest, 'model' | 'entry' | 'mirrorOrder'>,
   http: Http,
   context: RunContext,
-  matches: (bytes: Uint8Array) => boolean,
 ): Promise<Buffer> {
   const { size_bytes: maxBytes, download_urls: urls } = declared;
   const mirrors = mirrorsAt(urls, request, http);
@@ -99,12 +97,13 @@ async function download(
   const found = new AbortController();
   const signal = anySignal(context.signal, found.signal);
   let asking = mirrors;
-  let index: Buffer | undefined;
+  let document: Buffer | undefined;
   const ask = async (mirror: Mirror): Promise<void> => {
     try {
       const { bytes } = await http.document(mirror.url, { ...context, signal, maxBytes });
-      if (!matches(bytes)) throw integrityError(`${mirror.host}: ${what} has another sha256 than the manifest says`);
-      index ??= bytes;
+      if (!isDeclared(bytes, declared))
+        throw integrityError(`${mirror.host}: ${what} has another sha256 than the manifest says`);
+      document ??= bytes;
     } catch (error) {
       if (signal.aborted || !(error instanceof AircherError)) throw error;
       const { code, details, message } = error;
@@ -116,11 +115,11 @@ async function download(
       throw error;
     }
   };
-  for (let round = 0; round < rounds && index === undefined; round++) {
+  for (let round = 0; round < rounds && document === undefined; round++) {
     if (round > 0 && asking.length > 0) await delay(http.settings.retryDelayMs * 2 ** round, undefined, { signal });
     const answers: Promise<void>[] = [];
     for (const mirror of asking) {
-      if (index !== undefined) break;
+      if (document !== undefined) break;
       const answer = ask(mirror);
       answers.push(answer);
       await Promise.race([answer, Promise.any(answers), delay(patienceMs, undefined, { signal })]).catch(() => {});
@@ -129,8 +128,12 @@ async function download(
     context.signal?.throwIfAborted();
   }
   found.abort();
-  if (index === undefined) throw mirrorsFailed(mirrors);
-  return index;
+  if (document === undefined) throw mirrorsFailed(mirrors);
+  return document;
+}
+
+function isDeclared(bytes: Uint8Array, { size_bytes: size, sha256: digest }: NamedDocument): boolean {
+  return bytes.length === size && sha256(bytes) === digest;
 }
 
 /** Parses the index, and checks that it is of the same release as the entry. */

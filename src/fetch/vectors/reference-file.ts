@@ -10,8 +10,7 @@ import type { CacheLayout } from '../cache/layout.ts';
 import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 import type { InstallTarget } from '../install/install-version.ts';
-import { mirrorsAt } from '../transfer/mirror.ts';
-import { mirrorsFailed } from '../transfer/set-mirror-aside.ts';
+import { fetchByDigest } from '../transfer/fetch-index.ts';
 
 /** The entry of a model, and who it is. */
 type Declared = Pick<InstallTarget, 'name' | 'version' | 'entry'>;
@@ -27,10 +26,7 @@ export async function readVectorsFile(path: string, { entry }: Pick<Declared, 'e
   return bytes && sha256(bytes) === reference.sha256 ? bytes : undefined;
 }
 
-/**
- * Fetches that file; undefined where the entry names none. Asks one mirror after the other. Throws
- * `remote`, `integrity`.
- */
+/** Fetches that file; undefined where the entry names none. Throws as `fetchByDigest`. */
 async function fetchVectorsFile(
   client: Client,
   { name, entry, from }: Pick<InstallTarget, 'name' | 'entry' | 'from'>,
@@ -38,26 +34,14 @@ async function fetchVectorsFile(
 ): Promise<Buffer | undefined> {
   const { reference } = entry;
   if (reference === undefined) return undefined;
-  const { size_bytes: maxBytes, sha256: expected, download_urls: urls } = reference;
-  if (maxBytes > limits.vectorsBytes) {
-    throw invalidError(`${name}: its reference vectors have ${maxBytes} bytes, more than ${limits.vectorsBytes}`);
+  const { size_bytes: size } = reference;
+  if (size > limits.vectorsBytes) {
+    throw invalidError(`${name}: its reference vectors have ${size} bytes, more than ${limits.vectorsBytes}`);
   }
   const http = (await client.http()).namedBy(from, context);
   const { mirrors: mirrorOrder } = await client.preferences();
-  const mirrors = mirrorsAt(urls, { entry, mirrorOrder }, http);
-  if (mirrors.length === 0) throw invalidError(`${name}: its reference vectors have no URL that this client knows`);
-  for (const mirror of mirrors) {
-    try {
-      const { bytes } = await http.document(mirror.url, { ...context, maxBytes });
-      if (sha256(bytes) === expected) return bytes;
-      mirror.note('wrong-bytes', `${mirror.host}: ${vectorsName(name)} has another sha256 than the manifest says`);
-    } catch (error) {
-      context.signal?.throwIfAborted();
-      const { code, message } = toAircherError(error);
-      mirror.note(code === 'invalid' ? 'wrong-bytes' : 'failing', message);
-    }
-  }
-  throw mirrorsFailed(mirrors);
+  const request = { model: name, entry, mirrorOrder };
+  return fetchByDigest(reference, { what: vectorsName(name), rounds: 1 }, request, http, context);
 }
 
 /**
