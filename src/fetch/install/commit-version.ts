@@ -18,7 +18,7 @@ import type { ResolvedModel } from '../manifests/resolve-model.ts';
 import { discardTree } from './staging.ts';
 
 export interface VerifiedFiles {
-  /** Holds `files`, each sha256 checked, data flushed. They are gone from there afterwards. */
+  /** Holds `files`, checked, data flushed. They are gone from there afterwards. */
   readonly directory: string;
   readonly files: readonly InstalledFile[];
   readonly wanted: Wanted;

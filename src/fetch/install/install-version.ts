@@ -30,7 +30,7 @@ export interface InstallOptions extends RunContext, WantedHere {
   readonly fill?: FillStaging | undefined;
 }
 
-/** Leaves in `staging.files` the files, each sha256 checked, data flushed. */
+/** Leaves in `staging.files` the files, checked, data flushed. */
 export type FillStaging = (
   staging: Staging,
   /** Undefined where the manifest doesn't say what there is: then all. */

@@ -2,8 +2,9 @@ import { type Chunk, leastBytes } from './chunk.ts';
 import type { Location, Mirror } from './mirror.ts';
 import { mayServe } from './set-mirror-aside.ts';
 
-const largestRange = 8 * 1024 * 1024;
-const smallestRange = 1024 * 1024;
+const mostBytes = 8 * 1024 * 1024;
+const largestPart = mostBytes - 1024 * 1024;
+const smallestPart = 1024 * 1024;
 /** Each worker gets several ranges, so that a slow one has little left to do at the end. */
 const rangesPerWorker = 3;
 /**
@@ -25,7 +26,8 @@ export interface Range {
  */
 export class RangeQueue {
   readonly #chunks: readonly Chunk[];
-  readonly #rangeBytes: number;
+  /** Chunks of one part, where they are neighbours, make a range. */
+  readonly #parts = new Map<Chunk, number>();
   #firstUndone = 0;
   #undone: number;
 
@@ -34,7 +36,14 @@ export class RangeQueue {
     const bytes = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? leastBytes(chunk) : 0), 0);
     this.#chunks = chunks;
     this.#undone = chunks.length;
-    this.#rangeBytes = Math.min(largestRange, Math.max(smallestRange, bytes / (workers * rangesPerWorker)));
+    // Parts of equal size, that a chunk begins in: so there are never a few ranges more than planned,
+    // for which all workers but a few would wait at the end.
+    const partBytes = Math.min(largestPart, Math.max(smallestPart, bytes / (workers * rangesPerWorker)));
+    let before = 0;
+    for (const chunk of chunks) {
+      this.#parts.set(chunk, Math.floor(before / partBytes));
+      if (chunk.state === 'missing') before += leastBytes(chunk);
+    }
   }
 
   /** Whether every chunk is there. */
@@ -62,12 +71,12 @@ export class RangeQueue {
    * chunks of the resource.
    */
   take(mirror: Mirror): Range | undefined {
+    const isSamePart = ({ chunks: [first], locations }: Range, chunk: Chunk, next: Location): boolean =>
+      this.#parts.get(chunk) === this.#parts.get(first!) && spanOf(locations.get(first!)!, next) <= mostBytes;
     return rangeOf(
       this.#missing(),
       mirror,
-      mirror.whole
-        ? () => true
-        : (first, last, next) => areNeighbours(last, next) && spanOf(first, next) <= this.#rangeBytes,
+      (range, chunk, next) => mirror.whole || (isSamePart(range, chunk, next) && isNeighbour(range, next)),
     );
   }
 
@@ -77,7 +86,7 @@ export class RangeQueue {
    */
   takeAgain(slow: Range, mirror: Mirror): Range | undefined {
     const late = slow.chunks.filter((chunk) => chunk.state === 'asked' && !chunk.askedTwice);
-    const range = rangeOf(late, mirror, (_, last, next) => areNeighbours(last, next));
+    const range = rangeOf(late, mirror, (range, _, next) => isNeighbour(range, next));
     for (const chunk of range?.chunks ?? []) chunk.askedTwice = true;
     return range;
   }
@@ -120,23 +129,23 @@ export class RangeQueue {
 function rangeOf(
   candidates: Iterable<Chunk>,
   mirror: Mirror,
-  belongsTo: (first: Location, last: Location, next: Location) => boolean,
+  belongsTo: (range: Range, chunk: Chunk, next: Location) => boolean,
 ): Range | undefined {
-  const chunks: Chunk[] = [];
-  const locations = new Map<Chunk, Location>();
-  let first: Location | undefined;
-  let last: Location | undefined;
+  let range: Range | undefined;
   for (const chunk of candidates) {
     const location = mayServe(mirror, chunk) ? mirror.locate(chunk) : undefined;
-    if (location === undefined || (first && location.url !== first.url)) continue;
-    if (first && last && !belongsTo(first, last, location)) break;
-    first ??= location;
-    last = location;
+    if (location === undefined || (range && location.url !== range.locations.get(range.chunks[0]!)!.url)) continue;
+    if (range && !belongsTo(range, chunk, location)) break;
+    range ??= { chunks: [], locations: new Map() };
     chunk.state = 'asked';
-    chunks.push(chunk);
-    locations.set(chunk, location);
+    range.chunks.push(chunk);
+    range.locations.set(chunk, location);
   }
-  return first && { chunks, locations };
+  return range;
+}
+
+function isNeighbour({ chunks, locations }: Range, next: Location): boolean {
+  return areNeighbours(locations.get(chunks.at(-1)!)!, next);
 }
 
 /** Whether the gap between them is small enough for one request. */

@@ -16,9 +16,10 @@ import { pathsIn, readJournal, startJournal } from './transfer-directory.ts';
 import type { FileRecord, TransferPlan, TransferReport } from './types.ts';
 
 /**
- * Does what the plan says. Afterwards `<staging>/files` holds the wanted files, each with its
- * sha256 checked, and flushed. To continue after a kill or a failure, plan and run again with the
- * same staging directory. Throws `remote`, `integrity`, `machine`, `interrupted`.
+ * Does what the plan says. Afterwards `<staging>/files` holds the wanted files, checked and flushed
+ * (by chunks where there is an index, else as a whole). To continue after a kill or a failure, plan
+ * and run again with the same staging directory. Throws `remote`, `integrity`, `machine`,
+ * `interrupted`.
  */
 export async function runTransfer(plan: TransferPlan, http: Http, context: RunContext = {}): Promise<TransferReport> {
   const { index } = plan;

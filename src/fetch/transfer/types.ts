@@ -78,7 +78,7 @@ export interface TransferReport {
   /** Bytes that an interrupted run had left, and that were right. */
   readonly bytesResumed: number;
   readonly mirrors: readonly MirrorReport[];
-  /** Every wanted file. They are under `<staging>/files`, with their sha256 checked. */
+  /** Every wanted file. They are under `<staging>/files`, checked. */
   readonly files: readonly FileRecord[];
   /** The index's bytes, to be kept for later updates. Undefined where the release has no index. */
   readonly indexBytes: Buffer | undefined;
