@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { parseManifest } from '../../src/contract/manifest.ts';
 import { namedFaults, parseFault, rulesOf } from '../../src/release/rehearse/named-faults.ts';
 import { createReleaseWorkspace, modelConfig, type ReleaseWorkspace } from '../fixtures/release-workspace.ts';
 import { embed } from './vectors-scene.ts';
@@ -68,6 +70,21 @@ describe('rehearse', () => {
       path.endsWith('alpha.vectors.json'),
     );
     assert.ok(found.length >= 2, found.join(' '));
+  });
+
+  it('makes planes too, on all hosts, and installs by them', async (t) => {
+    const workspace = await workspaceFor(t, { encodings: { planes: true } });
+    await workspace.writeModel('alpha', { seed: 1, hidden: 64, vocabulary: 512 });
+    const { exitCode, report, stderr } = await rehearse(workspace, '--keep');
+    assert.equal(exitCode, 0, stderr);
+    t.after(() => rm(report.directory!, { recursive: true, force: true }));
+    const manifest = parseManifest(await readFile(join(report.directory!, 'release/manifest.json')), 'manifest');
+    const { encodings, size_bytes: archive } = manifest.models.alpha!;
+    assert.deepEqual(Object.keys(encodings![0]!.download_urls).sort(), ['github', 'huggingface', 'mirror']);
+    const fetched = report.installs
+      .find(({ name }) => name === 'alpha')!
+      .mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
+    assert.ok(fetched < archive && encodings![0]!.size_bytes < archive, `${fetched} of ${archive}`);
   });
 
   it('releases to stand-ins and installs as a user does: the small model from GitHub, the large one from the Hub', async (t) => {
