@@ -78,6 +78,11 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
   },
   { name: 'AIRCHER_CACHE_DIR', readBy: client, meaning: "the cache's directory" },
   {
+    name: 'AIRCHER_SYSTEM_CACHE',
+    readBy: client,
+    meaning: 'a cache that users share and only read; it is looked into first',
+  },
+  {
     name: 'XDG_CACHE_HOME',
     readBy: client,
     meaning: 'the cache is `$XDG_CACHE_HOME/<namespace>`; a relative path is ignored',
@@ -119,7 +124,12 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
     meaning:
       'what is asked without a proxy: names, `.suffixes`, addresses, networks (`10.0.0.0/8`), each with a `:port` or without; `*`',
   },
-  { name: 'HF_HUB_CACHE', readBy: client, meaning: 'a Hugging Face cache, looked into for identical files' },
+  {
+    name: 'HF_HUB_CACHE',
+    readBy: client,
+    meaning: 'a Hugging Face cache, looked into for identical files; `link` puts models there',
+  },
+  { name: 'HUGGINGFACE_HUB_CACHE', readBy: client, meaning: 'as `HF_HUB_CACHE`, by its older name' },
   { name: 'HF_HOME', readBy: client, meaning: 'as above: `$HF_HOME/hub`' },
   { name: 'HOME', readBy: client, meaning: 'as above: `~/.cache/huggingface/hub`' },
   { name: 'USERPROFILE', readBy: client, meaning: 'as `HOME`, on Windows' },

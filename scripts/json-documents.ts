@@ -59,6 +59,7 @@ const error = object({
 // The client's.
 
 const installed = { name: text, version: text };
+const cache = one(['user', 'system']);
 const spaceChange = one(['same', 'changes', 'unknown']);
 const spaceChanges = { space_change: spaceChange, weights: list(object({ path: text, space_change: spaceChange })) };
 const facts = { license: maybe(text), dimensions: maybe(number), space: maybe(sha256) };
@@ -77,6 +78,7 @@ const install = object({
   outcome: one(['installed', 'adopted', 'present', 'repaired']),
   current_version: text,
   path: text,
+  cache,
   license: maybe(text),
   commercial_use: maybe(flag),
   allow_code: maybe(flag),
@@ -96,6 +98,7 @@ const listed = object({
   wanted: texts,
   weights_path: maybe(text),
   path: text,
+  cache,
 });
 const offeredWeights = object({
   path: text,
@@ -424,7 +427,14 @@ export const jsonDocuments = {
   'model list': models(listed),
   'model list --remote': object({ tag: maybe(text), models: list(offered) }),
   'model info': info,
-  'model path': object({ ...installed, space: maybe(sha256), path: text, weights_path: maybe(text), files: texts }),
+  'model path': object({
+    ...installed,
+    space: maybe(sha256),
+    path: text,
+    cache,
+    weights_path: maybe(text),
+    files: texts,
+  }),
   'model check-updates': models(updateStatus),
   'model update': models(update),
   'model update --plan': models(updateStatus),
@@ -435,6 +445,16 @@ export const jsonDocuments = {
   'model prune': object({ dry_run: flag, bytes: number, items: list(prunable) }),
   'model remove': models(object({ name: text, versions: texts, bytes: number })),
   'model export': object({ directory: text, models: list(exported) }),
+  'model link': object({
+    ...installed,
+    repository: text,
+    revision: text,
+    path: text,
+    refs: texts,
+    linked: number,
+    copied: number,
+    present: number,
+  }),
   'model check-vectors': vectorsReport,
   'model check-license': models(license),
   'model completion': object({ shell: one(['bash', 'zsh']), script: text }),

@@ -415,6 +415,9 @@ export interface Models<Report> {
   readonly models: readonly Report[];
 }
 
+/** Where a version is: in the user's own cache, or in the one that users share (AIRCHER_SYSTEM_CACHE). */
+export type CacheKind = 'user' | 'system';
+
 /**
  * An installed model, ready to be loaded. All paths are absolute and lie in the immutable directory
  * of the version.
@@ -431,6 +434,7 @@ export interface EnsuredModel {
    * The directory of this version. Files are added to it, none changes; an update makes another.
    */
   readonly path: string;
+  readonly cache: CacheKind;
   /**
    * The file to load of the weights that are asked for; of shards, their index. Undefined where the
    * release doesn't say.
@@ -451,6 +455,7 @@ export interface InstallReport {
   /** The version that `models/<name>` leads to now. */
   readonly current_version: string;
   readonly path: string;
+  readonly cache: CacheKind;
   /** SPDX expression. */
   readonly license: string | undefined;
   readonly commercial_use: boolean | undefined;
@@ -499,6 +504,7 @@ export interface ListedVersion {
   readonly space: string | undefined;
   readonly weights_path: string | undefined;
   readonly path: string;
+  readonly cache: CacheKind;
 }
 
 export interface Offer extends Models<OfferedModel> {

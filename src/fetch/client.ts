@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { remoteError } from '../core/errors.ts';
 import { headerToken } from '../core/token.ts';
 import { createHttp } from '../http/create-http.ts';
@@ -48,7 +48,10 @@ export function createClient(options: ClientOptions = {}, lock?: ModelsLock): Cl
   const env = options.env ?? {};
   const namespace = lock?.content.namespace ?? options.namespace ?? baked.namespace;
   const { cacheDir } = options;
-  const layoutOf = (name: string): CacheLayout => cacheLayout(locateCache({ namespace: name, cacheDir, env }));
+  const layoutOf = (name: string): CacheLayout => {
+    const root = locateCache({ namespace: name, cacheDir, env });
+    return cacheLayout(root, { namespace, system: systemCacheOf(env, root) });
+  };
   const layout = layoutOf(namespace ?? defaultNamespace);
   const hasDirectory = Boolean(cacheDir || env.AIRCHER_CACHE_DIR);
   const sources =
@@ -93,6 +96,12 @@ export function createClient(options: ClientOptions = {}, lock?: ModelsLock): Cl
     preferences: () => readPreferences(layout),
     close: () => opened?.close(),
   };
+}
+
+/** None for whoever fills it, as the user's own. */
+function systemCacheOf(env: Readonly<Record<string, string | undefined>>, root: string): CacheLayout | undefined {
+  const shared = env.AIRCHER_SYSTEM_CACHE && resolve(env.AIRCHER_SYSTEM_CACHE);
+  return shared && shared !== root ? cacheLayout(shared, { kind: 'system' }) : undefined;
 }
 
 function httpOptionsOf(env: Readonly<Record<string, string | undefined>>): HttpOptions {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /**
  * What people have set up for the Hub's own clients, as huggingface_hub reads it.
@@ -10,16 +10,24 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 /** HF_HOME, XDG_CACHE_HOME/huggingface, ~/.cache/huggingface. */
 function huggingFaceHome(env: Variables): string | undefined {
-  if (env.HF_HOME) return env.HF_HOME;
-  const home = env.HOME || env.USERPROFILE;
-  const caches = env.XDG_CACHE_HOME || (home && join(home, '.cache'));
-  return caches ? join(caches, 'huggingface') : undefined;
+  if (env.HF_HOME) return withHome(env.HF_HOME, env);
+  const caches = withHome(env.XDG_CACHE_HOME || '~/.cache', env);
+  return caches && join(caches, 'huggingface');
 }
 
 /** Where its cache is. */
 export function huggingFaceCacheOf(env: Variables): string | undefined {
+  const named = env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE;
   const home = huggingFaceHome(env);
-  return env.HF_HUB_CACHE || (home && join(home, 'hub'));
+  const cache = named ? withHome(named, env) : home && join(home, 'hub');
+  return cache && resolve(cache);
+}
+
+/** A path that may begin with `~`; undefined where nobody knows what that is. */
+function withHome(path: string, { HOME, USERPROFILE }: Variables): string | undefined {
+  const home = HOME || USERPROFILE;
+  if (!/^~(?=[/\\]|$)/.test(path)) return path;
+  return home ? join(home, path.slice(1)) : undefined;
 }
 
 /** The token that `hf auth login` keeps, where HF_TOKEN isn't set. */

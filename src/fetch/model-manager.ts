@@ -104,7 +104,7 @@ export class ModelManager {
     const how = { ...context, weights, makeCurrent: 'first' } as const;
     const installation = await makePresent(client, name, version, manifest, how);
     if (check) await checkOnce(client, installation, embedBy(check, runtime), { ...context, runtime });
-    return describeInstalled(client.layout, installation);
+    return describeInstalled(installation);
   }
 
   /**
@@ -116,10 +116,10 @@ export class ModelManager {
     if (client.lock !== undefined) {
       const { version: range, ...how } = options;
       const locked = { ...how, range, makeCurrent: 'newer' } as const;
-      return describeInstall(client.layout, await installLocked(client, client.lock, name, locked));
+      return describeInstall(await installLocked(client, client.lock, name, locked));
     }
     const resolved = await resolveModel(client, await findManifest(client, options), name, options.version, options);
-    return describeInstall(client.layout, await installVersion(client, resolved, { ...options, makeCurrent: 'newer' }));
+    return describeInstall(await installVersion(client, resolved, { ...options, makeCurrent: 'newer' }));
   }
 
   /**
@@ -131,11 +131,11 @@ export class ModelManager {
     const client = await this.#open('weights', options);
     if (client.lock !== undefined) {
       const locked = { ...options, from, makeCurrent: 'newer' } as const;
-      return describeInstalled(client.layout, await installLocked(client, client.lock, name, locked));
+      return describeInstalled(await installLocked(client, client.lock, name, locked));
     }
     const [model] = await findOnDisk(client, from, [name], options);
     if (model === undefined) throw invalidError(`${from} has no ${name}.`);
-    return describeInstalled(client.layout, await installFrom(client, model, options));
+    return describeInstalled(await installFrom(client, model, options));
   }
 
   /** Installed versions. No network. */

@@ -26,6 +26,7 @@ async function cacheWithVersions(t: TestContext): Promise<CacheLayout> {
     await writeFile(join(layout.version('alpha', version), '.version'), `${version}\n`);
     await writeRecord(layout, {
       record_version: 1,
+      cache: layout,
       model: 'alpha',
       version,
       installed_at: '2026-01-01T00:00:00Z',

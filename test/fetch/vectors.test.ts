@@ -76,7 +76,8 @@ test('a command that fails, prints something else, or too few vectors, is told a
 });
 
 test('a command that never ends is ended at the limit, and when the caller gives up', async () => {
-  const model = { name: 'alpha', version: '1.0.0', space: undefined, path: '.', weights_path: undefined, files: [] };
+  const place = { space: undefined, path: '.', cache: 'user', weights_path: undefined, files: [] } as const;
+  const model = { name: 'alpha', version: '1.0.0', ...place };
   const command = [process.execPath, program, 'never ends'];
   const late = embedByCommand(command, { environment: {}, limitMs: 1500 });
   await assert.rejects(late(texts, model), { code: 'invalid', message: /never ends: not done after 2 s/ });

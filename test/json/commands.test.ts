@@ -77,7 +77,7 @@ test('every command of the client prints with --json what its schema says', asyn
     let stderr = '';
     const command = behind === undefined ? [] : ['--', ...behind.split(' ')];
     const code = await runModelCommand([...args, '--json', ...command], {
-      env: { AIRCHER_CACHE_DIR: cache, AIRCHER_MANIFEST_URL: manifestUrl },
+      env: { AIRCHER_CACHE_DIR: cache, AIRCHER_MANIFEST_URL: manifestUrl, HF_HUB_CACHE: world.path('hub') },
       stdout: { write: (text) => (stdout += text) },
       stderr: { write: (text) => (stderr += text) },
       signal: new AbortController().signal,
@@ -109,7 +109,13 @@ test('every command of the client prints with --json what its schema says', asyn
     await run(line);
   for (const line of ['update --all', 'verify', 'check-license', 'doctor', 'rollback alpha', 'update alpha'])
     await run(line);
-  for (const line of ['pin alpha@1.1.0', 'unpin alpha', `export alpha --to ${world.path('exported')}`]) await run(line);
+  for (const line of [
+    'pin alpha@1.1.0',
+    'unpin alpha',
+    `export alpha --to ${world.path('exported')}`,
+    'link alpha --hf-cache --as acme/alpha',
+  ])
+    await run(line);
   await appendFile(`${world.cache}/versions/alpha/1.1.0/model.safetensors`, 'x');
   await run('verify', 4);
   for (const line of ['verify --repair', 'prune --dry-run', 'prune', 'remove alpha']) await run(line);

@@ -6,6 +6,7 @@ import type * as api from '../../src/fetch/api.ts';
 import type { LockStatus } from '../../src/fetch/lock/check-lock.ts';
 import type { LockReport } from '../../src/fetch/lock/lock-models.ts';
 import type { ModelInfo } from '../../src/fetch/operations/describe-model.ts';
+import type { LinkReport } from '../../src/fetch/operations/link-model.ts';
 import type { InstallPlan } from '../../src/fetch/operations/plan-install.ts';
 import type { SignReport } from '../../src/release/documents/sign-release.ts';
 import type { ProveReport } from '../../src/release/prove/prove-models.ts';
@@ -45,6 +46,7 @@ interface Reports {
   'model prune': api.PruneReport;
   'model remove': api.Models<api.RemovalReport>;
   'model export': api.Models<api.ExportReport> & { directory: string };
+  'model link': LinkReport;
   'model check-vectors': api.VectorsReport;
   'model check-license': api.Models<api.LicenseReport>;
   'model doctor': api.DoctorReport;

@@ -24,10 +24,12 @@ export async function refreshChecksumsFile(
 }
 
 function deriveChecksums(models: readonly InstalledModel[]): string {
-  const entries = models.map((model) => {
-    const { version, files } = recordOf(model, model.current)!;
-    const sorted = [...files].sort((a, b) => compareBytes(a.path, b.path));
-    return [model.name, { version, files: Object.fromEntries(sorted.map(({ path, sha256 }) => [path, sha256])) }];
+  const entries = models.flatMap((model) => {
+    const record = recordOf(model, model.linked);
+    if (record === undefined) return [];
+    const sorted = [...record.files].sort((a, b) => compareBytes(a.path, b.path));
+    const files = Object.fromEntries(sorted.map(({ path, sha256 }) => [path, sha256]));
+    return [[model.name, { version: record.version, files }]];
   });
   return formatJson(Object.fromEntries(entries));
 }

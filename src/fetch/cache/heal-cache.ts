@@ -10,6 +10,7 @@ import {
   readAllInstalled,
   readInstalled,
   readLinkedVersion,
+  recordOf,
 } from './installed.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import { tryModelLock } from './model-lock.ts';
@@ -46,10 +47,11 @@ export async function healCache(layout: CacheLayout): Promise<void> {
 }
 
 async function lookAt(layout: CacheLayout, name: string, model: InstalledModel | undefined) {
-  const current = model?.current;
+  const current = model?.linked;
   const linked = await readLinkedVersion(layout, name);
   const versionFile = join(layout.version(name, current ?? ''), versionFileName);
-  const isNamed = current === undefined || String(await readFileIfThere(versionFile)) === `${current}\n`;
+  const isOurs = recordOf(model, current)?.cache === layout;
+  const isNamed = !isOurs || String(await readFileIfThere(versionFile)) === `${current}\n`;
   return { current, linked, versionFile, isNamed, right: linked === current && isNamed };
 }
 

@@ -6,41 +6,79 @@ import { type Wanted, wantedFiles } from '../../contract/wanted-weights.ts';
 import { invalidError } from '../../core/errors.ts';
 import { hasSize, isFile, readFileIfThere } from '../../core/read-files.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
-import { type InstalledFile, type InstallRecord, readRecord, recordedModels, recordedVersions } from './records.ts';
+import {
+  directoryOf,
+  type InstalledFile,
+  type InstallRecord,
+  readRecord,
+  recordedModels,
+  recordedVersions,
+} from './records.ts';
 
-/** A model as the cache has it. Reading it writes nothing. */
+/** A model as the cache and the system cache have it. Reading it writes nothing. */
 export interface InstalledModel {
   readonly name: string;
   /** Newest first. Never empty. */
   readonly versions: readonly InstallRecord[];
   /**
-   * The version that `models/<name>` leads to, or shall lead to; the newest where neither a link
-   * nor a note says so.
+   * The version in use: the one that `models/<name>` leads to, or shall lead to; where that is
+   * none, the one that it leads to in the system cache; the newest where nothing says so.
    */
   readonly current: string;
+  /** What `models/<name>` shall lead to: undefined where only the system cache has the model. */
+  readonly linked: string | undefined;
 }
 
 /** The model's installed versions; undefined where there is none. */
 export async function readInstalled(layout: CacheLayout, name: string): Promise<InstalledModel | undefined> {
+  const versions = await readVersions(layout, name);
+  const [newest] = versions;
+  if (newest === undefined) return undefined;
+  const chosenIn = async (cache: CacheLayout | undefined): Promise<string | undefined> => {
+    if (cache === undefined) return undefined;
+    const intended = await readIntent(cache, name);
+    const known = versions.map(({ version }) => version);
+    if (intended !== undefined && known.includes(intended)) return intended;
+    const linked = await readLinkedVersion(cache, name);
+    return known.find((version) => version === linked);
+  };
+  const chosen = await chosenIn(layout);
+  const current = chosen ?? (await chosenIn(layout.system)) ?? newest.version;
+  const isHere = chosen !== undefined || recordOf({ versions }, current)?.cache === layout;
+  return { name, versions, current, linked: isHere ? current : undefined };
+}
+
+/**
+ * Of a version that both caches have, the one in the system cache counts, unless it lacks files
+ * that the other has, or they are missing or cut.
+ */
+async function readVersions(layout: CacheLayout, name: string): Promise<InstallRecord[]> {
   const records = await Promise.all(
     (await recordedVersions(layout, name)).map(async (version) => {
       const record = await readRecord(layout, name, version);
       return record !== undefined && (await isDirectory(layout.version(name, version))) ? record : undefined;
     }),
   );
-  const versions = records
-    .filter((record) => record !== undefined)
-    .sort((a, b) => semver.rcompare(a.version, b.version));
-  const known = (version: string | undefined): version is string =>
-    version !== undefined && versions.some((record) => record.version === version);
-  const intended = await readIntent(layout, name);
-  const linked = known(intended) ? intended : await readLinkedVersion(layout, name);
-  const [newest] = versions;
-  return newest && { name, versions, current: known(linked) ? linked : newest.version };
+  const versions = new Map(records.flatMap((record) => (record ? [[record.version, record]] : [])));
+  for (const shared of layout.system ? await readVersions(layout.system, name) : []) {
+    const { namespace } = shared;
+    if (namespace !== undefined && layout.namespace !== undefined && namespace !== layout.namespace) continue;
+    const own = versions.get(shared.version);
+    if (own === undefined || (await hasAllOf(shared, own))) versions.set(shared.version, shared);
+  }
+  return [...versions.values()].sort((a, b) => semver.rcompare(a.version, b.version));
+}
+
+async function hasAllOf(shared: InstallRecord, own: InstallRecord): Promise<boolean> {
+  const paths = shared.files.map(({ path }) => path);
+  return own.files.every(({ path }) => paths.includes(path)) && (await incompleteFiles(shared)).length === 0;
 }
 
 /** The record of one of the model's versions. */
-export function recordOf(model: InstalledModel | undefined, version: string | undefined): InstallRecord | undefined {
+export function recordOf(
+  model: Pick<InstalledModel, 'versions'> | undefined,
+  version: string | undefined,
+): InstallRecord | undefined {
   return model?.versions.find((record) => record.version === version);
 }
 
@@ -74,7 +112,8 @@ export async function readLinkedVersion(layout: CacheLayout, name: string): Prom
   const path = layout.current(name);
   try {
     const target = resolve(dirname(path), await readlink(path));
-    return dirname(target) === dirname(layout.version(name, 'x')) ? basename(target) : undefined;
+    const places = [layout, layout.system].map((cache) => cache && dirname(cache.version(name, 'x')));
+    return places.includes(dirname(target)) ? basename(target) : undefined;
   } catch {
     if (!(await isFile(join(path, copyMarker)).catch(() => false))) return undefined;
     return (await readFileIfThere(join(path, versionFileName)).catch(() => undefined))?.toString('utf8').trim();
@@ -96,8 +135,8 @@ export const copyMarker = '.aircher-copy';
  * Paths of the version's files that are missing or have another size. Bytes are what `verify` looks
  * at.
  */
-export async function incompleteFiles(layout: CacheLayout, record: InstallRecord): Promise<readonly string[]> {
-  const directory = layout.version(record.model, record.version);
+export async function incompleteFiles(record: InstallRecord): Promise<readonly string[]> {
+  const directory = directoryOf(record);
   const found = await Promise.all(
     record.files.map(async ({ path, size_bytes }) =>
       (await hasSize(join(directory, path), size_bytes)) ? [] : [path],

@@ -3,6 +3,12 @@ import { join } from 'node:path';
 /** Where everything lies in a cache. Nothing here touches the file system. */
 export interface CacheLayout {
   readonly root: string;
+  /** `system`: shared by users, who only read it. */
+  readonly kind: 'user' | 'system';
+  /** The system cache that is looked into besides this one. */
+  readonly system: CacheLayout | undefined;
+  /** Whose models count there; undefined: anybody's. */
+  readonly namespace: string | undefined;
   /** `models/<name>` leads to the current version. */
   readonly models: string;
   /** Immutable installs: `versions/<name>/<version>/`. */
@@ -31,10 +37,16 @@ export interface CacheLayout {
   lock(name: string): string;
 }
 
-export function cacheLayout(root: string): CacheLayout {
+export function cacheLayout(
+  root: string,
+  { kind = 'user', system, namespace }: Partial<Pick<CacheLayout, 'kind' | 'system' | 'namespace'>> = {},
+): CacheLayout {
   const state = join(root, 'state');
   return {
     root,
+    kind,
+    system,
+    namespace,
     models: join(root, 'models'),
     versions: join(root, 'versions'),
     state,

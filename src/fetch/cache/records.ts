@@ -27,10 +27,14 @@ export interface CheckedVectors {
  */
 export interface InstallRecord {
   readonly record_version: 1;
+  /** Where it was read from, and where the version lies. Not in the file. */
+  readonly cache: CacheLayout;
   readonly model: string;
   readonly version: string;
   /** The release it came with. */
   readonly release?: string | undefined;
+  /** Of that release's manifest. */
+  readonly namespace?: string | undefined;
   readonly installed_at: string;
   /** The manifest that `entry` is from, kept in state/manifests/. */
   readonly manifest_sha256: string;
@@ -59,16 +63,21 @@ export async function readRecord(
 ): Promise<InstallRecord | undefined> {
   const bytes = await readFileIfThere(layout.record(name, version));
   const record = bytes && parseRecord(bytes);
-  return record?.model === name && record.version === version ? record : undefined;
+  return record?.model === name && record.version === version ? { ...record, cache: layout } : undefined;
+}
+
+/** Where the files of an installed version are. */
+export function directoryOf({ cache, model, version }: InstallRecord): string {
+  return cache.version(model, version);
 }
 
 /**
  * Our own file, whose fields were read strictly before it was written: that takes longer than all
  * else which a warm command does.
  */
-function parseRecord(bytes: Buffer): InstallRecord | undefined {
+function parseRecord(bytes: Buffer): Omit<InstallRecord, 'cache'> | undefined {
   try {
-    const record: InstallRecord = JSON.parse(bytes.toString());
+    const record: Omit<InstallRecord, 'cache'> = JSON.parse(bytes.toString());
     return record.record_version === 1 ? record : undefined;
   } catch {
     return undefined;
@@ -76,8 +85,9 @@ function parseRecord(bytes: Buffer): InstallRecord | undefined {
 }
 
 export async function writeRecord(layout: CacheLayout, record: InstallRecord): Promise<void> {
+  const { cache: _, ...content } = record;
   const files = record.files.map(({ path, size_bytes, sha256 }) => ({ path, size_bytes, sha256 }));
-  await writeFileAtomically(layout.record(record.model, record.version), formatJson({ ...record, files }));
+  await writeFileAtomically(layout.record(record.model, record.version), formatJson({ ...content, files }));
 }
 
 export async function writeRecordedIndex(
@@ -100,7 +110,7 @@ export async function readRecordedIndex(
 ): Promise<{ readonly bytes: Buffer; readonly index: ChunkIndex } | undefined> {
   const path = layout.index(name, version);
   const bytes = await readFileIfThere(path);
-  if (bytes === undefined) return undefined;
+  if (bytes === undefined) return layout.system && readRecordedIndex(layout.system, name, version);
   try {
     return { bytes, index: parseChunkIndex(bytes, { file: path }) };
   } catch {
@@ -120,10 +130,10 @@ export async function recordedVersions(layout: CacheLayout, name: string): Promi
   return names.flatMap((file) => /^([^.].*)\.json$/.exec(file)?.[1] ?? []);
 }
 
-/** Models that have records, by name. */
+/** Models that have records, here or in the system cache, by name. */
 export async function recordedModels(layout: CacheLayout): Promise<string[]> {
-  const names = await list(layout.records('.'));
-  return names.filter((name) => modelNameFault(name) === undefined).sort();
+  const names = [...(await list(layout.records('.'))), ...(layout.system ? await recordedModels(layout.system) : [])];
+  return [...new Set(names)].filter((name) => modelNameFault(name) === undefined).sort();
 }
 
 /** The names in a directory; none where there is no directory. */

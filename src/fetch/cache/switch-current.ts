@@ -10,7 +10,7 @@ import {
   writeFileAtomically,
 } from '../../core/write-files.ts';
 import { isForeignDirectory, moveAside, warnOfMoved } from './foreign-directory.ts';
-import { copyMarker, isRealDirectory, readLinkedVersion } from './installed.ts';
+import { copyMarker, isRealDirectory, readInstalled, readLinkedVersion, recordOf } from './installed.ts';
 import type { CacheLayout } from './layout.ts';
 
 /** What switching needs of the file system; a test puts faults in their place. */
@@ -60,7 +60,8 @@ export async function pointCurrent(
   if ((await readLinkedVersion(layout, name)) === version) return;
   const { platform = process.platform, fileSystem = { symlink, rename, rm, cp } } = options;
   const path = layout.current(name);
-  const target = layout.version(name, version);
+  const { cache = layout } = recordOf(await readInstalled(layout, name), version) ?? {};
+  const target = cache.version(name, version);
   await makeDirectory(dirname(path));
   const temporary = temporaryName(path);
   const isWindows = platform === 'win32';
@@ -69,7 +70,7 @@ export async function pointCurrent(
       // A junction needs no privilege, unlike a symbolic link, but an absolute target on the same
       // machine.
       if (isWindows) await fileSystem.symlink(target, temporary, 'junction');
-      else await fileSystem.symlink(relative(dirname(path), target), temporary);
+      else await fileSystem.symlink(cache === layout ? relative(dirname(path), target) : target, temporary);
     } catch (error) {
       if (!refusesLinks(error)) throw error;
       await fileSystem.cp(target, temporary, { recursive: true, errorOnExist: true, force: false });
@@ -97,6 +98,6 @@ export async function removeCurrent(
 }
 
 /** What file systems without links answer (FAT and exFAT, some network shares). */
-function refusesLinks(error: unknown): boolean {
+export function refusesLinks(error: unknown): boolean {
   return hasSystemCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'UNKNOWN');
 }

@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor.ts';
 import { exportCommand } from './export.ts';
 import { infoCommand } from './info.ts';
 import { installCommand } from './install.ts';
+import { linkCommand } from './link.ts';
 import { listCommand } from './list.ts';
 import { lockCommand } from './lock.ts';
 import { pathCommand } from './path.ts';
@@ -52,6 +53,7 @@ export const commands: readonly Command[] = [
   pruneCommand,
   removeCommand,
   exportCommand,
+  linkCommand,
   checkVectorsCommand,
   checkLicenseCommand,
   doctorCommand,

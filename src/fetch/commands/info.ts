@@ -45,8 +45,9 @@ function rows(info: ModelInfo): readonly (readonly [string, string])[] {
     ...history.map((one) => ['earlier', `${one.version}, ${spaceBeside(one.space, info)}`] as const),
     ['made from', info.hub_source],
     ['hosts', joined(info.mirrors)],
-    ...here.map(({ version, current, pinned, path }) => {
-      const use = joined([current ? 'in use' : undefined, pinned ? 'pinned' : undefined]);
+    ...here.map(({ version, current, pinned, cache, path }) => {
+      const place = cache === 'system' ? 'system cache' : undefined;
+      const use = joined([current ? 'in use' : undefined, pinned ? 'pinned' : undefined, place]);
       return ['here', `${version}${use === undefined ? '' : ` (${use})`}: ${path}`] as const;
     }),
     ['here', here.length === 0 ? `nothing: install ${info.name}` : undefined],

@@ -55,7 +55,7 @@ export const installCommand: Command = {
       models.forEach(refuseVersion);
       const found = await findOnDisk(client, from, names, context);
       const reports = await eachModel(found, context, async (model) => {
-        const report = describeInstall(client.layout, await installFrom(client, model, { ...context, weights }));
+        const report = describeInstall(await installFrom(client, model, { ...context, weights }));
         tellInstalled(report, output);
         return report;
       });
@@ -110,7 +110,7 @@ async function install(
   } as const;
   const installation = await makePresent(client, name, range, manifest, how);
   const { version, record, wanted, current } = installation;
-  const report = describeInstall(client.layout, installation);
+  const report = describeInstall(installation);
   tellInstalled(report, output);
   if (previous !== undefined && current === version && previous.version !== version) {
     const space = spaceChanges(previous.entry, record.entry, { wanted, kept: previous.wanted });

@@ -30,7 +30,8 @@ export const listCommand: Command = {
     }
     const listed = await listInstalled(client, { ...context, weights });
     const none = weights === undefined ? noModels : `No model${withWeights(weights)} is installed. See all: list`;
-    showModels(output, listed, installedColumns, none);
+    const columns = client.layout.system ? { ...installedColumns, ...cacheColumn } : installedColumns;
+    showModels(output, listed, columns, none);
   },
 };
 
@@ -75,3 +76,5 @@ const installedColumns: Columns<ListedVersion> = {
   WEIGHTS: (model) => model.wanted.join(', '),
   ...facts,
 };
+
+const cacheColumn: Columns<ListedVersion> = { CACHE: (model) => model.cache };

@@ -17,7 +17,7 @@ export const pathCommand: Command = {
     for (const { name, range } of models) {
       const part = await findInstalled(client, name, range, { ...context, weights: options.weights?.at(-1) });
       if (part === undefined) throw await notInstalled(client, name, range);
-      const model = describeInstalled(client.layout, part);
+      const model = describeInstalled(part);
       output.document(model);
       output.print(model.path);
     }

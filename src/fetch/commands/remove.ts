@@ -1,4 +1,5 @@
 import { formatBytes } from '../../core/format.ts';
+import { readInstalled } from '../cache/installed.ts';
 import { eachModel } from '../operations/each-model.ts';
 import { removeModel } from '../operations/free-space.ts';
 import type { Command } from './command.ts';
@@ -16,6 +17,8 @@ export const removeCommand: Command = {
       const report = await removeModel(client, name, context);
       const what = report.versions.join(', ') || 'an unfinished download';
       output.note(`${name} removed (${what}): ${formatBytes(report.bytes)} freed.`);
+      const left = await readInstalled(client.layout, name);
+      if (left !== undefined) output.note(`${name} ${left.current} is in the system cache, and used from now on.`);
       return report;
     });
     output.document({ models: reports });

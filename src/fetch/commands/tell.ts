@@ -4,12 +4,15 @@ import type { Output } from '../render/output.ts';
 
 /** What an install did, the licence always. */
 export function tellInstalled(report: InstallReport, output: Output): void {
-  const { name, version, outcome, current_version, license, commercial_use, allow_code, bytes_fetched, bytes_copied } =
-    report;
+  const { name, version, outcome, current_version, cache, license, commercial_use, allow_code } = report;
+  const { bytes_fetched, bytes_copied } = report;
   const copied = bytes_copied > 0 ? `, ${formatBytes(bytes_copied)} taken from what was here` : '';
   const fetched = bytes_fetched + bytes_copied > 0 ? `: ${formatBytes(bytes_fetched)} fetched${copied}` : '';
   const terms = commercial_use === false ? ' (no commercial use)' : '';
-  output.note(`${name} ${version} ${outcomes[outcome]}${fetched}. Licence: ${license ?? 'not stated'}${terms}.`);
+  const place = cache === 'system' ? ' in the system cache' : '';
+  output.note(
+    `${name} ${version} ${outcomes[outcome]}${place}${fetched}. Licence: ${license ?? 'not stated'}${terms}.`,
+  );
   if (allow_code) output.note(`${name} holds program code that loaders may run. Read it before you allow that.`);
   if (current_version !== version) output.note(`The current version stays ${current_version}.`);
 }

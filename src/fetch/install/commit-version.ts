@@ -103,9 +103,11 @@ export async function recordVersion(
 ): Promise<InstallRecord> {
   const record: InstallRecord = {
     record_version: 1,
+    cache: layout,
     model: name,
     version,
     release: entry.release ?? from.manifest.release,
+    namespace: from.manifest.namespace,
     installed_at: new Date().toISOString(),
     manifest_sha256: from.sha256,
     local: from.local,
@@ -128,7 +130,7 @@ async function keepRecord(layout: CacheLayout, mine: InstallRecord): Promise<Ins
     const found = await readRecord(layout, mine.model, mine.version);
     const wanted = [...new Set([...(found?.wanted ?? []), ...mine.wanted])];
     const named = new Map([...(found?.files ?? []), ...mine.files].map((file) => [file.path, file]));
-    const missing = await incompleteFiles(layout, { ...mine, files: [...named.values()] });
+    const missing = await incompleteFiles({ ...mine, files: [...named.values()] });
     const files = [...named.values()].filter(({ path }) => !missing.includes(path));
     const isSaid = found?.wanted.length === wanted.length && found.files.length === files.length;
     if (found && (isSaid || round === 10)) return found;

@@ -32,7 +32,7 @@ export async function copyFiles(
 }
 
 /** What is wrong with the file, or undefined. One of another size isn't read. */
-async function copyFile(
+export async function copyFile(
   source: string,
   target: string,
   file: InstalledFile,

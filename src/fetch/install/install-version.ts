@@ -1,9 +1,11 @@
+import { manifestVersion } from '../../contract/manifest.ts';
 import * as semver from '../../contract/versions.ts';
 import { type Wanted, wantedFiles } from '../../contract/wanted-weights.ts';
 import { integrityError, invalidError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
 import { type InstalledModel, readInstalled, refuseOtherCase } from '../cache/installed.ts';
+import type { CacheLayout } from '../cache/layout.ts';
 import { waitForModelLock } from '../cache/model-lock.ts';
 import { prepareCache } from '../cache/prepare-cache.ts';
 import type { InstalledFile, InstallRecord } from '../cache/records.ts';
@@ -111,7 +113,7 @@ export async function installVersion(
     try {
       // As another process may have left it: who may only read has nothing to switch then.
       const previous = await readInstalled(layout, name);
-      const { known, entry, wanted, damaged, absent, isComplete } = await look(previous);
+      const { known, entry, wanted, kept, damaged, absent, isComplete } = await look(previous);
       const settled = (
         record: InstallRecord,
         outcome: Installation['outcome'],
@@ -130,9 +132,7 @@ export async function installVersion(
       // A killed run may have put them there, and recorded nothing.
       const whole: InstalledFile[] = [];
       for (const file of absent) if (await isRight(layout.version(name, version), file, options)) whole.push(file);
-      const needed = known
-        ? [...damaged, ...absent].filter((file) => !whole.includes(file))
-        : wantedFiles(entry, wanted);
+      const needed = known ? [...damaged, ...absent].filter((file) => !whole.includes(file)) : wantedFiles(entry, kept);
       const fill = options.fill ?? fillByTransfer(client, { ...target, entry }, options);
       const filled = needed?.length === 0 ? undefined : await fill(staging, needed, setAside);
       const files = needed ?? filled?.files ?? [];
@@ -140,7 +140,7 @@ export async function installVersion(
       const verified = { directory: staging.files, files, wanted, indexBytes: filled?.indexBytes };
       const record = known
         ? await addToVersion(layout, accepting({ ...known, files: [...known.files, ...whole] }, target), verified)
-        : await commitVersion(layout, requireOffered(target), verified);
+        : await commitVersion(layout, offeredBy(layout, target), { ...verified, wanted: kept });
       if (filled?.vectorsBytes) await keepVectorsFile(layout, target, filled.vectorsBytes);
       const outcome = damaged.length > 0 ? 'repaired' : known && absent.length === 0 ? 'present' : 'installed';
       const [report] = await Promise.all([
@@ -168,8 +168,14 @@ function isOffered(target: InstallTarget): target is ResolvedModel {
   return 'manifest' in target.from;
 }
 
-function requireOffered(target: InstallTarget): ResolvedModel {
+/** As it was offered when it was installed into the system cache. */
+function offeredBy(layout: CacheLayout, target: InstallTarget): ResolvedModel {
   if (isOffered(target)) return target;
+  const { cache, entry, release, namespace, manifest_sha256: sha256, local } = target.from;
+  if (cache === layout.system) {
+    const manifest = { manifest_version: manifestVersion, namespace, release, models: { [target.name]: entry } };
+    return { ...target, from: { manifest, bytes: undefined, sha256, signature: undefined, url: cache.root, local } };
+  }
   throw invalidError(
     `${target.name} ${target.version} is not installed any more: another process has removed it.`,
     `Install it again: install ${target.name}@${target.version}`,
@@ -209,8 +215,9 @@ async function settle(
   const { name, version } = target;
   const previous = before?.current;
   const wanted = await shallBeCurrent(client, before, done.record, options.makeCurrent);
-  const isNew = previous !== version;
   const isChanged = done.outcome !== 'present';
+  // What is used of the system cache stays without a link.
+  const isNew = version !== (isChanged ? before?.linked : previous);
   // What is installed already leaves alone whatever somebody put at `models/<name>`.
   if (wanted && (isNew || (isChanged && isOffered(target)))) await switchCurrent(layout, name, version, options);
   if (wanted && (isNew || isChanged)) await refreshChecksumsFile(layout);

@@ -3,7 +3,7 @@ import type { RunContext } from '../../core/events.ts';
 import { isFile } from '../../core/read-files.ts';
 import { readInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
-import { type InstalledFile, type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import { directoryOf, type InstalledFile, type InstallRecord, readRecordedIndex } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
@@ -47,13 +47,14 @@ async function reuseSources(layout: CacheLayout, name: string, wanted: string): 
   const rank = (record: InstallRecord): number => [model?.current, wanted].indexOf(record.version);
   const records = [...(model?.versions ?? [])].sort((a, b) => rank(b) - rank(a));
   return Promise.all(
-    records.map(async ({ version, entry, files }) => {
-      const directory = layout.version(name, version);
+    records.map(async (record) => {
+      const { cache, version, entry, files } = record;
+      const directory = directoryOf(record);
       // Also what a killed run has put there. One of a wrong length may have right chunks.
       const there = (entry.files ?? files).map(async (file) =>
         (await isFile(join(directory, file.path))) ? [file] : [],
       );
-      const index = (await readRecordedIndex(layout, name, version))?.index;
+      const index = (await readRecordedIndex(cache, name, version))?.index;
       return { version, directory, files: (await Promise.all(there)).flat(), index };
     }),
   );

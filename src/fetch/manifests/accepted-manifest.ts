@@ -87,7 +87,11 @@ export async function readKeptManifest(
 ): Promise<GoodManifest | undefined> {
   const path = manifestPath(layout, digest);
   const bytes = await readFileIfThere(path);
-  if (bytes === undefined || sha256(bytes) !== digest) return undefined;
+  if (bytes === undefined || sha256(bytes) !== digest) {
+    return (
+      layout.system && readKeptManifest(layout.system, { sha256: digest, local, ...(url !== undefined && { url }) })
+    );
+  }
   const signature = await readFileIfThere(`${path}.minisig`);
   return { manifest: parseManifest(bytes, path), bytes, sha256: digest, signature, url: url ?? path, local };
 }

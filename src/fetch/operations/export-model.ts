@@ -10,7 +10,7 @@ import { sha256 } from '../../core/hashing.ts';
 import { readFileIfThere } from '../../core/read-files.ts';
 import { makeDirectory, removeTree, writeFileAtomically } from '../../core/write-files.ts';
 import type { ExportReport, WeightsOptions } from '../api.ts';
-import { type InstalledFile, type InstallRecord, readRecordedIndex } from '../cache/records.ts';
+import { directoryOf, type InstalledFile, type InstallRecord, readRecordedIndex } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 import { keepOnly } from '../install/commit-version.ts';
 import { copyFiles } from '../install/copy-files.ts';
@@ -171,14 +171,15 @@ async function bringFiles(
 
 async function copyInstalled(
   { layout }: Client,
-  { model: name, version, files: installed }: InstallRecord,
-  files: readonly InstalledFile[] = installed,
+  record: InstallRecord,
+  files: readonly InstalledFile[] = record.files,
   staging: string,
   to: string,
   context: RunContext,
 ): Promise<Brought> {
+  const { model: name, version } = record;
   await removeTree(staging);
-  await copyFiles(layout.version(name, version), files, staging, context);
+  await copyFiles(directoryOf(record), files, staging, context);
   await removeTree(to);
   await rename(staging, to);
   const index = await readRecordedIndex(layout, name, version);

@@ -12,9 +12,8 @@ import {
   recordOf,
   refuseOtherCase,
 } from '../cache/installed.ts';
-import type { CacheLayout } from '../cache/layout.ts';
 import { readPins } from '../cache/preferences.ts';
-import type { InstallRecord } from '../cache/records.ts';
+import { directoryOf, type InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 
 /** The version that a name and a range mean here. */
@@ -68,11 +67,13 @@ export async function findInstalled(
   const record = (await findWanted(client, name, range, options))?.record;
   if (record === undefined) return undefined;
   const { version, entry } = record;
-  const damaged = await incompleteFiles(client.layout, record);
+  const damaged = await incompleteFiles(record);
   if (damaged.length > 0) {
     throw integrityError(
       `${name} ${version} is damaged: ${damaged.join(', ')} missing or cut.`,
-      `Fetch what is wrong: verify --repair ${name}`,
+      record.cache === client.layout
+        ? `Fetch what is wrong: verify --repair ${name}`
+        : `It is in the system cache. Have a whole one of your own: install ${name}@${version}`,
     );
   }
   const { weights, asInstalled } = options;
@@ -94,27 +95,22 @@ export function checkRange(range: string | undefined): void {
   );
 }
 
-export function describeInstalled(layout: CacheLayout, { record, wanted }: InstalledPart): EnsuredModel {
+export function describeInstalled({ record, wanted }: InstalledPart): EnsuredModel {
   const { model: name, version, files } = record;
-  const path = layout.version(name, version);
-  return {
-    name,
-    version,
-    ...describeWeights(layout, record, wanted),
-    path,
-    files: files.map((file) => join(path, file.path)),
-  };
+  const path = directoryOf(record);
+  return { name, version, ...describePlace(record, wanted), files: files.map((file) => join(path, file.path)) };
 }
 
 /**
- * Space and file of the weights that are wanted, of several the default. Where the manifest names
- * none, those of the usual name.
+ * Where a version is, with space and file of the weights that are wanted, of several the default.
+ * Where the manifest names none, those of the usual name.
  */
-export function describeWeights(
-  layout: CacheLayout,
-  { model, version, entry, files }: InstallRecord,
+export function describePlace(
+  record: InstallRecord,
   wanted: Wanted,
-): Pick<EnsuredModel, 'space' | 'weights_path'> {
+): Pick<EnsuredModel, 'space' | 'path' | 'cache' | 'weights_path'> {
+  const { cache, entry, files } = record;
+  const directory = directoryOf(record);
   const [first = 'default'] = wanted;
   const weights = weightsOf(entry, wanted.includes('default') ? 'default' : first);
   const path =
@@ -122,6 +118,8 @@ export function describeWeights(
     ['model.safetensors', 'model.safetensors.index.json'].find((usual) => files.some((file) => file.path === usual));
   return {
     space: weights?.space ?? entry.embedding?.space,
-    weights_path: path && join(layout.version(model, version), path),
+    path: directory,
+    cache: cache.kind,
+    weights_path: path && join(directory, path),
   };
 }

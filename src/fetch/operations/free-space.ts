@@ -1,6 +1,7 @@
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
+import * as semver from '../../contract/versions.ts';
 import type { RunContext } from '../../core/events.ts';
 import { exists } from '../../core/read-files.ts';
 import { removeTree } from '../../core/write-files.ts';
@@ -14,7 +15,7 @@ import { list, recordedModels, recordedVersions, removeRecord } from '../cache/r
 import { removeCurrent } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
 import { discardTree, trashPrefix } from '../install/staging.ts';
-import { notInstalled } from './select-installed.ts';
+import { currentRecord, notInstalled, requireOwn } from './select-installed.ts';
 
 /**
  * Deletes old versions, what interrupted downloads left, and what a killed process left; never a
@@ -64,11 +65,12 @@ async function pruneModel(
 ): Promise<void> {
   const { pins, keepVersions } = await preferences();
   const model = await readInstalled(layout, name);
-  const installed = model?.versions.map(({ version }) => version) ?? [];
+  const records = model?.versions ?? [];
+  const installed = records.map(({ version }) => version);
   const kept = new Set(installed.filter((version) => version === model?.current || version === pins[name]));
   for (const version of installed) if (kept.size < (wanted ?? keepVersions)) kept.add(version);
-  for (const version of installed) {
-    if (!kept.has(version)) await take('version', layout.version(name, version), name, version);
+  for (const { cache, version } of records) {
+    if (cache === layout && !kept.has(version)) await take('version', layout.version(name, version), name, version);
   }
   for (const version of await list(join(layout.versions, name))) {
     const path = layout.version(name, version);
@@ -96,14 +98,20 @@ async function sizeOf(path: string): Promise<number> {
 export async function removeModel(client: Client, name: string, context: RunContext = {}): Promise<RemovalReport> {
   const { layout } = client;
   const trees = [join(layout.versions, name), join(layout.downloads, name), layout.records(name)];
-  if (!(await Promise.all(trees.map(exists))).includes(true)) throw await notInstalled(client, name);
+  const model = await readInstalled(layout, name);
+  if (!(await Promise.all(trees.map(exists))).includes(true)) {
+    if (model !== undefined) requireOwn(client, currentRecord(model), 'remove');
+    throw await notInstalled(client, name);
+  }
   return withModelLock(layout, name, context, async () => {
-    const versions = (await readInstalled(layout, name))?.versions.map(({ version }) => version) ?? [];
+    const recorded = (await recordedVersions(layout, name)).sort(semver.rcompare);
+    const isThere = await Promise.all(recorded.map((version) => isDirectory(layout.version(name, version))));
+    const versions = recorded.filter((_, at) => isThere[at]);
     const sizes = await Promise.all(trees.slice(0, 2).map(sizeOf));
     if ((await client.preferences()).pins[name]) await writePin(layout, name, undefined);
     await rm(layout.intent(name), { force: true });
     if ((await readLinkedVersion(layout, name)) !== undefined) await removeCurrent(layout, name);
-    for (const version of await recordedVersions(layout, name)) await removeRecord(layout, name, version);
+    for (const version of recorded) await removeRecord(layout, name, version);
     await removeTree(layout.records(name));
     await discardTree(layout, join(layout.versions, name));
     await discardTree(layout, join(layout.downloads, name));

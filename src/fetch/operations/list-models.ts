@@ -7,7 +7,7 @@ import { readPins } from '../cache/preferences.ts';
 import type { Client } from '../client.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { withdrawal } from '../manifests/withdrawal.ts';
-import { describeWeights } from './find-installed.ts';
+import { describePlace } from './find-installed.ts';
 
 /**
  * Every installed version that has the weights asked for (else every one), by model, newest first.
@@ -34,8 +34,7 @@ export async function listInstalled(client: Client, options: WeightsOptions = {}
         accepted_licenses: record.accepted_licenses ?? [],
         dimensions: record.entry.embedding?.dimensions ?? undefined,
         wanted: record.wanted,
-        ...describeWeights(client.layout, record, here),
-        path: client.layout.version(name, record.version),
+        ...describePlace(record, here),
       };
     }),
   );

@@ -31,11 +31,11 @@ export async function makePresent(
     const again = wanted === undefined ? makeCurrent : 'always';
     return installVersion(client, resolved, { ...context, weights, makeCurrent: again });
   }
-  const damaged = await incompleteFiles(client.layout, record);
+  const damaged = await incompleteFiles(record);
   if (damaged.length > 0) {
     warn(context, {
       file: `${name}@${record.version}`,
-      message: `is damaged: ${damaged.join(', ')} missing or cut. Repairing it.`,
+      message: `is damaged: ${damaged.join(', ')} missing or cut. ${record.cache === client.layout ? 'Repairing it' : `It is made whole in ${client.layout.root}`}.`,
     });
   }
   return installVersion(client, installedTarget(record), { ...context, weights, makeCurrent: 'first' });

@@ -35,7 +35,7 @@ export async function planInstall(
   if (record !== undefined) {
     const { version, entry } = record;
     const wanted = wantedOf({ name, version, entry }, weights);
-    const isWhole = (await incompleteFiles(client.layout, record)).length === 0;
+    const isWhole = (await incompleteFiles(record)).length === 0;
     if (isWhole && absentFiles(record, wanted).length === 0) return planned(name, version, entry);
   }
   const resolved = await resolveModel(client, await manifest(), name, here?.version ?? range, context);

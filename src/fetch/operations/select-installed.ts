@@ -1,5 +1,6 @@
 import { nearest } from '../../contract/problems-of.ts';
-import { type AircherError, invalidError } from '../../core/errors.ts';
+import { type AircherError, conflictError, invalidError } from '../../core/errors.ts';
+import { shellWord } from '../../core/format.ts';
 import { type InstalledModel, readAllInstalled, readInstalled, recordOf } from '../cache/installed.ts';
 import { type InstallRecord, recordedModels } from '../cache/records.ts';
 import type { Client } from '../client.ts';
@@ -28,6 +29,15 @@ export async function notInstalled(client: Client, name: string, version?: strin
     ? ` (installed: ${here.versions.map((record) => record.version).join(', ')})`
     : near && ` (or did you mean ${near}?)`;
   return invalidError(`${wanted} is not installed.`, `Install it: install ${wanted}${instead ?? ''}`);
+}
+
+/** Throws `conflict` where a version is of the system cache, which `command` would change. */
+export function requireOwn({ layout }: Client, { cache, model: name, version }: InstallRecord, command: string): void {
+  if (cache === layout) return;
+  throw conflictError(
+    `${name} ${version} is in the system cache ${cache.root}, which is only read.`,
+    `Whoever keeps it can: AIRCHER_CACHE_DIR=${shellWord(cache.root)} aircher ${command} ${name}`,
+  );
 }
 
 /** The record of the version in use, which is always one of the model's. */

@@ -45,8 +45,7 @@ async function updateModel(
   if (status === 'up-to-date' && good.unconfirmed) throw good.unconfirmed;
   const { signal, onEvent } = options;
   const how = { signal, onEvent, kept, makeCurrent: 'always' } as const;
-  const install =
-    next && status === 'update' ? describeInstall(client.layout, await installVersion(client, next, how)) : undefined;
+  const install = next && status === 'update' ? describeInstall(await installVersion(client, next, how)) : undefined;
   const report = {
     name,
     from: current,

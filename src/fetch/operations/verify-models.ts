@@ -7,14 +7,14 @@ import { type RunContext, warn } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import type { Verification, VerifyOptions, VerifyReport } from '../api.ts';
 import { absentFiles } from '../cache/installed.ts';
-import { type CacheLayout, versionFileName } from '../cache/layout.ts';
-import type { InstalledFile, InstallRecord } from '../cache/records.ts';
+import { versionFileName } from '../cache/layout.ts';
+import { directoryOf, type InstalledFile, type InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 import { isRight } from '../install/adopt-directory.ts';
 import { installedTarget, installVersion } from '../install/install-version.ts';
 import type { TransferReport } from '../transfer/types.ts';
 import { eachModel } from './each-model.ts';
-import { selectInstalled } from './select-installed.ts';
+import { requireOwn, selectInstalled } from './select-installed.ts';
 
 /**
  * Hashes every file of every installed version of the models, and repairs what is wrong where that
@@ -30,13 +30,14 @@ export async function verifyModels(
   );
   const reports = await eachModel(versions, options, async ({ name, record, current }): Promise<VerifyReport> => {
     const files = [...record.files, ...absentFiles(record, record.wanted)];
-    const bad = await badFiles(client.layout, record, files, options);
-    await warnOfStrangers(client.layout, record, options);
+    const bad = await badFiles(record, files, options);
+    await warnOfStrangers(record, options);
     const wrong = bad.map(({ path }) => path);
+    const isToRepair = wrong.length > 0 && options.repair === true;
+    if (isToRepair) requireOwn(client, record, 'verify --repair');
     const { signal, onEvent } = options;
     const how = { signal, onEvent, kept: record.wanted, wrong, makeCurrent: 'first' } as const;
-    const repair =
-      wrong.length > 0 && options.repair ? await installVersion(client, installedTarget(record), how) : undefined;
+    const repair = isToRepair ? await installVersion(client, installedTarget(record), how) : undefined;
     const report = {
       name,
       version: record.version,
@@ -60,12 +61,11 @@ function piecesOf(transfer: TransferReport | undefined, paths: readonly string[]
 }
 
 async function badFiles(
-  layout: CacheLayout,
   record: InstallRecord,
   files: readonly InstalledFile[],
   context: RunContext,
 ): Promise<VerifyReport['bad']> {
-  const directory = layout.version(record.model, record.version);
+  const directory = directoryOf(record);
   const subject = `${record.model}@${record.version}`;
   const total = totalSize(files);
   let done = 0;
@@ -93,8 +93,8 @@ async function badFiles(
  * Files that no release brought: a loader may pick them up. Whole ones of weights that an
  * interrupted install left are none.
  */
-async function warnOfStrangers(layout: CacheLayout, record: InstallRecord, context: RunContext): Promise<void> {
-  const directory = layout.version(record.model, record.version);
+async function warnOfStrangers(record: InstallRecord, context: RunContext): Promise<void> {
+  const directory = directoryOf(record);
   const known = new Set([...record.files.map((file) => file.path), versionFileName]);
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   for (const entry of entries) {

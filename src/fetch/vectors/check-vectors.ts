@@ -45,15 +45,16 @@ export async function checkOnce(
   { runtime = '', ...context }: RunContext & { readonly runtime?: string | undefined },
 ): Promise<void> {
   const { layout } = client;
-  const { model: name, version, checked: known = [] } = part.record;
+  const { cache, model: name, version, checked: known = [] } = part.record;
   const weights = pathOf(part) ?? '';
   if (known.some((one) => one.weights === weights && one.runtime === runtime)) return;
   const report = await checkPart(client, part, embed, context);
   if (!report.ok) throw differing(report);
+  // In a cache that may only be read, it is checked each time.
+  if (cache !== layout) return;
   await withModelLock(layout, name, context, async () => {
     const record = (await readRecord(layout, name, version)) ?? part.record;
     const checked = [...(record.checked ?? []), { weights, runtime, checked_at: new Date().toISOString() }];
-    // In a cache that may only be read, it is checked each time.
     await writeRecord(layout, { ...record, checked }).catch(() => {});
   });
 }
@@ -77,7 +78,7 @@ async function checkPart(
   const own = reference.sets.find((set) => set.weights === path);
   const set = own ?? reference.sets[0]!;
   const tolerance = own ? set.tolerance : Math.max(set.tolerance, othersTolerance);
-  const model = describeInstalled(client.layout, part);
+  const model = describeInstalled(part);
   const count = plural(reference.texts.length, 'text');
   context.onEvent?.({
     type: 'notice',

@@ -54,7 +54,7 @@ export async function bringVectorsFile(
   context: RunContext,
 ): Promise<Buffer | undefined> {
   const { name, version } = target;
-  const kept = await readVectorsFile(client.layout.vectors(name, version), target);
+  const kept = await keptVectorsFile(client.layout, target);
   if (kept !== undefined || client.offline) return kept;
   return fetchVectorsFile(client, target, context).catch((error: unknown) => {
     context.signal?.throwIfAborted();
@@ -62,6 +62,12 @@ export async function bringVectorsFile(
     warn(context, { file: `${name}@${version}`, message });
     return undefined;
   });
+}
+
+/** The file that is kept with the version, here or in the system cache. */
+async function keptVectorsFile(layout: CacheLayout, target: Declared): Promise<Buffer | undefined> {
+  const here = await readVectorsFile(layout.vectors(target.name, target.version), target);
+  return here ?? (layout.system && keptVectorsFile(layout.system, target));
 }
 
 /** Keeps the file with the version, where that can be written. */
@@ -81,8 +87,7 @@ export async function referenceVectors(
   context: RunContext,
 ): Promise<ReferenceVectors> {
   const { model: name, version, entry } = record;
-  const path = client.layout.vectors(name, version);
-  let bytes = await readVectorsFile(path, record);
+  let bytes = await keptVectorsFile(client.layout, { name, version, entry });
   if (bytes === undefined && entry.reference && client.offline) {
     throw remoteError(
       `The reference vectors of ${name} ${version} are not kept here (or not as they were), and the client is offline.`,
