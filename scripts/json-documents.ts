@@ -458,7 +458,11 @@ export const jsonDocuments = {
   'model check-vectors': vectorsReport,
   'model check-license': models(license),
   'model completion': object({ shell: one(['bash', 'zsh']), script: text }),
-  'model doctor': object({ findings: list(finding), hosts: texts }),
+  'model doctor': object({
+    findings: list(finding),
+    hosts: texts,
+    settings: list(object({ setting: text, value: maybe(text), set_by: text })),
+  }),
   error,
 } as const satisfies Readonly<Record<string, z.ZodMiniType>>;
 

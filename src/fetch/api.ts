@@ -753,6 +753,19 @@ export interface DoctorReport {
    * Every host that was asked, those behind redirects included: what a firewall must let through.
    */
   readonly hosts: readonly string[];
+  readonly settings: readonly Setting[];
+}
+
+/** What the client goes by, and why. */
+export interface Setting {
+  readonly setting: string;
+  /** As text; of secrets that they are set. Undefined where there is none. */
+  readonly value: string | undefined;
+  /**
+   * A flag (of a program, the option of that meaning), the name of a variable, a file's path,
+   * `aircher.mjs` for what is baked in, or `default`.
+   */
+  readonly set_by: string;
 }
 
 /** One thing that works, or doesn't. */

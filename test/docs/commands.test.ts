@@ -49,7 +49,7 @@ test('the table of environment variables names those that the code reads, and no
   const read = new Set<string>();
   for (const path of [
     'src/cli/read-environment.ts',
-    'src/fetch/client.ts',
+    'src/fetch/settings.ts',
     'src/fetch/hugging-face-home.ts',
     'src/fetch/mirror-credentials.ts',
     'src/fetch/cache/locate.ts',

@@ -120,12 +120,12 @@ test('POSIX: the switch is one rename; there is no moment without the model', as
 
 test('the cache is found by the rules of each platform', () => {
   const at = (env: Record<string, string>, platform: NodeJS.Platform = 'linux', home?: string) =>
-    locateCache({ namespace: 'ns', env, platform, home: () => home });
+    locateCache({ namespace: 'ns', env, platform, home: () => home }).root;
   assert.equal(at({ AIRCHER_CACHE_DIR: '/c', XDG_CACHE_HOME: '/x' }), '/c');
   assert.equal(at({ XDG_CACHE_HOME: '/x' }), '/x/ns');
   assert.equal(at({ XDG_CACHE_HOME: 'relative' }, 'linux', '/h'), '/h/.cache/ns');
   assert.equal(at({ LOCALAPPDATA: '/appdata' }, 'win32', '/h'), '/appdata/ns');
   assert.equal(at({ LOCALAPPDATA: '/appdata' }, 'linux', '/h'), '/h/.cache/ns');
-  assert.equal(locateCache({ namespace: 'ns', cacheDir: '/d', env: { AIRCHER_CACHE_DIR: '/c' } }), '/d');
+  assert.equal(locateCache({ namespace: 'ns', cacheDir: '/d', env: { AIRCHER_CACHE_DIR: '/c' } }).root, '/d');
   assert.throws(() => at({}), /no home directory/);
 });

@@ -13,18 +13,19 @@ export interface LocateCacheOptions {
 }
 
 /**
- * The cache's root: `cacheDir`, else $AIRCHER_CACHE_DIR, $XDG_CACHE_HOME/<namespace>,
+ * The cache's root, and what named it: `cacheDir`, else $AIRCHER_CACHE_DIR, $XDG_CACHE_HOME/<namespace>,
  * %LOCALAPPDATA%\<namespace> on Windows, ~/.cache/<namespace>. A relative $XDG_CACHE_HOME is
  * ignored, as its specification demands. Throws `usage` where no place is known.
  */
-export function locateCache(options: LocateCacheOptions): string {
+export function locateCache(options: LocateCacheOptions): { readonly root: string; readonly setBy: string } {
   const { namespace, env = {}, platform = process.platform } = options;
-  if (options.cacheDir) return resolve(options.cacheDir);
-  if (env.AIRCHER_CACHE_DIR) return resolve(env.AIRCHER_CACHE_DIR);
-  if (env.XDG_CACHE_HOME && isAbsolute(env.XDG_CACHE_HOME)) return join(env.XDG_CACHE_HOME, namespace);
-  if (platform === 'win32' && env.LOCALAPPDATA) return join(env.LOCALAPPDATA, namespace);
+  if (options.cacheDir) return { root: resolve(options.cacheDir), setBy: '--cache-dir' };
+  if (env.AIRCHER_CACHE_DIR) return { root: resolve(env.AIRCHER_CACHE_DIR), setBy: 'AIRCHER_CACHE_DIR' };
+  const below = (directory: string, setBy: string) => ({ root: join(directory, namespace), setBy });
+  if (env.XDG_CACHE_HOME && isAbsolute(env.XDG_CACHE_HOME)) return below(env.XDG_CACHE_HOME, 'XDG_CACHE_HOME');
+  if (platform === 'win32' && env.LOCALAPPDATA) return below(env.LOCALAPPDATA, 'LOCALAPPDATA');
   const home = (options.home ?? systemHome)();
-  if (home !== undefined && isAbsolute(home)) return join(home, '.cache', namespace);
+  if (home !== undefined && isAbsolute(home)) return below(join(home, '.cache'), 'default');
   throw usageError('There is no home directory to keep models in.', otherCache);
 }
 

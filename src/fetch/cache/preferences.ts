@@ -44,7 +44,7 @@ const maxBytes = 1024 * 1024;
  * place and the remedy.
  */
 export async function readPreferences(layout: CacheLayout): Promise<Preferences> {
-  const content = await readContent(layout);
+  const content = await readPreferencesFile(layout);
   return {
     // A model may be named like a member that every object inherits.
     pins: Object.assign(Object.create(null), content.pins),
@@ -82,7 +82,7 @@ async function readAlone<Key extends 'pins' | 'licenses'>(
   context: RunContext,
 ): Promise<PreferencesFile[Key]> {
   try {
-    return (await readContent(layout))[key];
+    return (await readPreferencesFile(layout))[key];
   } catch (thrown) {
     const { code, message, hint, problems } = toAircherError(thrown);
     if (code !== 'invalid') throw thrown;
@@ -100,14 +100,15 @@ async function readAlone<Key extends 'pins' | 'licenses'>(
 
 /** Pins a model to a version, or unpins it; leaves everything else in the file as it is. */
 export async function writePin(layout: CacheLayout, name: string, version: string | undefined): Promise<void> {
-  const { pins = {}, ...rest } = await readContent(layout);
+  const { pins = {}, ...rest } = await readPreferencesFile(layout);
   const { [name]: _, ...others } = pins;
   const next = version === undefined ? others : { ...others, [name]: version };
   const content = { pins: Object.fromEntries(Object.entries(next).sort()), ...rest };
   await writeFileAtomically(layout.preferences, formatJson(content));
 }
 
-async function readContent(layout: CacheLayout): Promise<PreferencesFile> {
+/** As it stands in the file; nothing where there is none. Throws as `readPreferences`. */
+export async function readPreferencesFile(layout: CacheLayout): Promise<PreferencesFile> {
   const file = layout.preferences;
   const bytes = await readFileIfThere(file);
   if (bytes === undefined) return {};

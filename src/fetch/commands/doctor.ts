@@ -8,7 +8,8 @@ const marks = { ok: 'ok', warning: 'WARNING', failed: 'FAILED' } as const;
 export const doctorCommand: Command = {
   name: 'doctor',
   operands: '',
-  summary: 'what works and what doesn’t: sources, hosts, proxy, certificates, cache rights, disk',
+  summary:
+    'what works and what doesn’t: sources, hosts, proxy, certificates, cache rights, disk; what each setting is, and why',
   examples: {
     '': 'everything, with the hosts that a firewall must let through',
   },
@@ -20,6 +21,12 @@ export const doctorCommand: Command = {
       WHAT: ({ what }) => what,
       FOUND: ({ detail }) => detail,
     });
+    output.print('');
+    output.table(
+      report.settings.filter(({ value }) => value !== undefined),
+      { SETTING: ({ setting }) => setting, VALUE: ({ value }) => value, 'SET BY': ({ set_by }) => set_by },
+    );
+    output.print('');
     if (report.hosts.length > 0) output.print(`Hosts that must be reachable: ${report.hosts.join(', ')}`);
     for (const { what, hint } of report.findings) if (hint) output.note(`${what}: ${hint}`);
     return doctorExitCode(report);

@@ -8,9 +8,10 @@ import { exists, isWritable } from '../../core/read-files.ts';
 import { toolVersion } from '../../core/tool-version.ts';
 import type { Http } from '../../http/http-client.ts';
 import { leave } from '../../http/read-body.ts';
-import type { DoctorReport, Finding } from '../api.ts';
+import type { DoctorReport, Finding, Setting } from '../api.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import { otherCache } from '../cache/locate.ts';
+import { readPreferencesFile } from '../cache/preferences.ts';
 import type { Client } from '../client.ts';
 import { readAccepted } from '../manifests/accepted-manifest.ts';
 import { askSources } from '../manifests/ask-sources.ts';
@@ -41,7 +42,19 @@ export async function diagnose(client: Client, context: RunContext = {}): Promis
     await diagnoseRelease(client),
     ...(await attempt('network', context, () => diagnoseNetwork(client, hosts, context))),
   ];
-  return { findings, hosts: [...hosts].sort() };
+  return { findings, hosts: [...hosts].sort(), settings: await allSettings(client) };
+}
+
+/** Where no flag has a setting, that of the preferences counts. */
+async function allSettings({ layout, settings }: Client): Promise<readonly Setting[]> {
+  const inFile = await readPreferencesFile(layout).catch(() => ({}));
+  const kept = Object.entries({ connections: 16, keep_versions: 1, ...inFile }).map(([setting, value]) => ({
+    setting,
+    value: typeof value === 'string' ? value : JSON.stringify(value),
+    set_by: Object.hasOwn(inFile, setting) ? layout.preferences : 'default',
+  }));
+  const flags = settings.filter((one) => one.value !== undefined || !kept.some((two) => two.setting === one.setting));
+  return [...flags, ...kept.filter(({ setting }) => !flags.some((flag) => flag.setting === setting))];
 }
 
 function finding(what: string, status: Finding['status'], detail: string, hint?: string): Finding {
@@ -76,6 +89,8 @@ async function diagnoseCache({ layout }: Client): Promise<Finding[]> {
   const free = space === undefined ? Number.NaN : space.bavail * space.bsize;
   const models = await readAllInstalled(layout);
   const versions = models.flatMap((model) => model.versions).length;
+  const { system } = layout;
+  const shared = models.flatMap((model) => model.versions).filter(({ cache }) => cache === system).length;
   return [
     writable
       ? finding('cache', 'ok', layout.root)
@@ -85,6 +100,13 @@ async function diagnoseCache({ layout }: Client): Promise<Finding[]> {
           `${layout.root} can’t be written to: what is installed works, nothing new can be`,
           otherCache,
         ),
+    ...(system === undefined
+      ? []
+      : [
+          shared > 0
+            ? finding('system cache', 'ok', `${system.root}, ${plural(shared, 'version')} of it used`)
+            : finding('system cache', 'warning', `${system.root} has no model that this client could use`),
+        ]),
     finding('space', free < 1e9 ? 'warning' : 'ok', Number.isNaN(free) ? 'unknown' : `${formatBytes(free)} free`),
     finding('models', 'ok', `${plural(models.length, 'model')}, ${plural(versions, 'version')} installed`),
   ];
