@@ -415,7 +415,7 @@ export interface Models<Report> {
   readonly models: readonly Report[];
 }
 
-/** Where a version is: in the user's own cache, or in the one that users share (AIRCHER_SYSTEM_CACHE). */
+/** Where a version is: in the user's own cache, or in that of AIRCHER_SYSTEM_CACHE. */
 export type CacheKind = 'user' | 'system';
 
 /**

@@ -80,6 +80,13 @@ export function decideSettings(options: ClientOptions, lock: ModelsLock | undefi
   }
   first('mirror_token', { AIRCHER_MIRROR_TOKEN: env.AIRCHER_MIRROR_TOKEN || undefined }, secret);
   first('netrc', { NETRC: env.NETRC || undefined }, String);
+  // Node itself reads it.
+  const { NODE_EXTRA_CA_CERTS } = env;
+  first(
+    'extra_certificates',
+    { 'http.extraCertificates': given.extraCertificates && 'set', NODE_EXTRA_CA_CERTS },
+    String,
+  );
   return {
     namespace,
     cacheRoot: root,

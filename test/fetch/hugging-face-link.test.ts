@@ -20,8 +20,10 @@ import { cacheLayout } from '../../src/fetch/cache/layout.ts';
 import { readRecord } from '../../src/fetch/cache/records.ts';
 import { createClient } from '../../src/fetch/client.ts';
 import { huggingFaceCacheOf } from '../../src/fetch/hugging-face-home.ts';
-import { type FileLinks, linkModel } from '../../src/fetch/operations/link-model.ts';
+import type { FileLinks } from '../../src/fetch/hugging-face-snapshot.ts';
+import { linkModel } from '../../src/fetch/operations/link-model.ts';
 import { gitBlobIdOf } from '../../src/targets/file-content.ts';
+import { commitFiles, hubToken, startTestHub } from '../fixtures/hub-repository.ts';
 import { huggingFacePython } from '../fixtures/hugging-face-python.ts';
 import { clientProgram, createWorld, type ModelShape, type World } from './world.ts';
 
@@ -259,6 +261,43 @@ print(hf_hub_download("acme/alpha", "1_Pooling/config.json", revision="1.0.0"))`
     join(path, '1_Pooling/config.json'),
   ]);
   assert.deepEqual(await scan(python, world), { warnings: [], repos: [['acme/alpha', ['1.0.0', 'main'], 4]] });
+});
+
+test('of a linked revision, and of a later one, huggingface_hub downloads what is missing alone', async (t) => {
+  const python = await huggingFacePython();
+  if (python === undefined) return t.skip('there is no Python that has huggingface_hub, and none can be made');
+  const world = await createWorld(t);
+  const hub = await startTestHub(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  const source = world.path('sources/alpha/1.0.0');
+  const contents = new Map<string, Buffer>();
+  for (const path of files) contents.set(path, await readFile(join(source, path)));
+  const first = await commitFiles(hub, 'acme/alpha', contents);
+  await install(world, ofHub(first));
+  const { path, revision: linkedRevision } = (await linked(world)).report;
+  assert.equal(linkedRevision, first);
+  const env = {
+    HF_HUB_CACHE: world.path('hub'),
+    HF_ENDPOINT: hub.url,
+    HF_HUB_DISABLE_TELEMETRY: '1',
+    HF_TOKEN: hubToken,
+  };
+  const script = 'from huggingface_hub import snapshot_download; print(snapshot_download("acme/alpha"))';
+  const download = async (): Promise<string> => (await execa(python, ['-c', script], { env })).stdout;
+  hub.log.clear();
+  assert.equal(await download(), path);
+  const second = await commitFiles(hub, 'acme/alpha', new Map([['config.json', Buffer.from('{"hidden_size":9}\n')]]));
+  const updated = await download();
+  assert.equal(updated, inHub(world, 'snapshots', second));
+  assert.equal(await readFile(join(updated, 'config.json'), 'utf8'), '{"hidden_size":9}\n');
+  const weights = [path, updated].map((snapshot) => readlink(join(snapshot, 'model.safetensors')));
+  assert.equal(await weights[0], await weights[1]);
+  const sent = hub.log.entries.reduce((sum, { bytesOut }) => sum + bytesOut, 0);
+  assert.ok(sent < 50_000, `${sent} bytes sent`);
+  // Now something else than `link` has moved main.
+  const again = await linked(world);
+  assert.equal(again.exitCode, 6);
+  assert.ok(again.stderr.includes(`leads to ${second}`), again.stderr);
 });
 
 test('the Hugging Face cache is where huggingface_hub has it, whatever variables say', async (t) => {

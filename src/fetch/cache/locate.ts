@@ -13,9 +13,10 @@ export interface LocateCacheOptions {
 }
 
 /**
- * The cache's root, and what named it: `cacheDir`, else $AIRCHER_CACHE_DIR, $XDG_CACHE_HOME/<namespace>,
- * %LOCALAPPDATA%\<namespace> on Windows, ~/.cache/<namespace>. A relative $XDG_CACHE_HOME is
- * ignored, as its specification demands. Throws `usage` where no place is known.
+ * The cache's root, and what named it: `cacheDir`, else $AIRCHER_CACHE_DIR,
+ * $XDG_CACHE_HOME/<namespace>, %LOCALAPPDATA%\<namespace> on Windows, ~/.cache/<namespace>. A
+ * relative $XDG_CACHE_HOME is ignored, as its specification demands. Throws `usage` where no place
+ * is known.
  */
 export function locateCache(options: LocateCacheOptions): { readonly root: string; readonly setBy: string } {
   const { namespace, env = {}, platform = process.platform } = options;

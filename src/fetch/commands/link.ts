@@ -1,7 +1,7 @@
 import { usageError } from '../../core/errors.ts';
 import { plural } from '../../core/format.ts';
 import { findInstalled } from '../operations/find-installed.ts';
-import { linkModel, type RefsChoice } from '../operations/link-model.ts';
+import { linkModel } from '../operations/link-model.ts';
 import { notInstalled } from '../operations/select-installed.ts';
 import type { Command } from './command.ts';
 
@@ -23,7 +23,9 @@ export const linkCommand: Command = {
   async run({ client, models, options, output, context }) {
     const refs = options.refs?.at(-1);
     if (!options['hf-cache']) throw usageError('Where to? link NAME --hf-cache');
-    if (refs !== undefined && !isChoice(refs)) throw usageError(`--refs ${refs} is neither keep nor replace.`);
+    if (refs !== undefined && refs !== 'keep' && refs !== 'replace') {
+      throw usageError(`--refs ${refs} is neither keep nor replace.`);
+    }
     for (const { name, range } of models) {
       const part = await findInstalled(client, name, range, { ...context, asInstalled: true });
       if (part === undefined) throw await notInstalled(client, name, range);
@@ -39,7 +41,3 @@ export const linkCommand: Command = {
     return;
   },
 };
-
-function isChoice(text: string): text is NonNullable<RefsChoice> {
-  return text === 'keep' || text === 'replace';
-}

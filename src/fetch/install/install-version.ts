@@ -113,7 +113,7 @@ export async function installVersion(
     try {
       // As another process may have left it: who may only read has nothing to switch then.
       const previous = await readInstalled(layout, name);
-      const { known, entry, wanted, kept, damaged, absent, isComplete } = await look(previous);
+      const { known, entry, wanted, wantedAnew, damaged, absent, isComplete } = await look(previous);
       const settled = (
         record: InstallRecord,
         outcome: Installation['outcome'],
@@ -132,7 +132,9 @@ export async function installVersion(
       // A killed run may have put them there, and recorded nothing.
       const whole: InstalledFile[] = [];
       for (const file of absent) if (await isRight(layout.version(name, version), file, options)) whole.push(file);
-      const needed = known ? [...damaged, ...absent].filter((file) => !whole.includes(file)) : wantedFiles(entry, kept);
+      const needed = known
+        ? [...damaged, ...absent].filter((file) => !whole.includes(file))
+        : wantedFiles(entry, wantedAnew);
       const fill = options.fill ?? fillByTransfer(client, { ...target, entry }, options);
       const filled = needed?.length === 0 ? undefined : await fill(staging, needed, setAside);
       const files = needed ?? filled?.files ?? [];
@@ -140,7 +142,7 @@ export async function installVersion(
       const verified = { directory: staging.files, files, wanted, indexBytes: filled?.indexBytes };
       const record = known
         ? await addToVersion(layout, accepting({ ...known, files: [...known.files, ...whole] }, target), verified)
-        : await commitVersion(layout, offeredBy(layout, target), { ...verified, wanted: kept });
+        : await commitVersion(layout, offeredBy(layout, target), { ...verified, wanted: wantedAnew });
       if (filled?.vectorsBytes) await keepVectorsFile(layout, target, filled.vectorsBytes);
       const outcome = damaged.length > 0 ? 'repaired' : known && absent.length === 0 ? 'present' : 'installed';
       const [report] = await Promise.all([

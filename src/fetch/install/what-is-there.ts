@@ -21,8 +21,8 @@ export interface WantedHere {
 type WhatIsThere = {
   readonly entry: ManifestModel;
   readonly wanted: Wanted;
-  /** What a version that is made anew has: also what that of the system cache is kept for. */
-  readonly kept: Wanted;
+  /** What a version made now must have, to take the place of the system cache's. */
+  readonly wantedAnew: Wanted;
   /** Files of the version that are missing, cut, or said to be wrong. */
   readonly damaged: readonly InstalledFile[];
   /** Files that are wanted, and aren't recorded. */
@@ -43,16 +43,16 @@ export async function whatIsThere(
   const entry = known?.entry ?? target.entry;
   const wanted = wantedOf({ ...target, entry }, weights, kept);
   const none = { known: undefined, entry, wanted, damaged: [], absent: [], isComplete: false } as const;
-  if (known === undefined) return { ...none, kept: wanted };
+  if (known === undefined) return { ...none, wantedAnew: wanted };
   const bad = new Set([...(await incompleteFiles(known)), ...wrong]);
   const damaged = known.files.filter(({ path }) => bad.has(path));
   const absent = absentFiles(known, wanted);
   const isWhole = damaged.length === 0 && absent.length === 0;
   const isShared = known.cache !== layout;
   // What the system cache lacks of a version makes a whole one of the user's own.
-  if (isShared && !isWhole) return { ...none, kept: [...new Set([...known.wanted, ...wanted])] };
+  if (isShared && !isWhole) return { ...none, wantedAnew: [...new Set([...known.wanted, ...wanted])] };
   // A wish that can't be noted, in a cache that may only be read, stops nobody.
   const isNoted =
     isShared || wanted.every((one) => known.wanted.includes(one)) || !(await isWritable(layout.records(known.model)));
-  return { known, entry, wanted, kept: wanted, damaged, absent, isComplete: isWhole && isNoted };
+  return { known, entry, wanted, wantedAnew: wanted, damaged, absent, isComplete: isWhole && isNoted };
 }

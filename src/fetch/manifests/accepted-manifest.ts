@@ -80,17 +80,16 @@ export async function keepManifest(layout: CacheLayout, good: KnownManifest): Pr
   if (!(await exists(path))) await writeFileAtomically(path, good.bytes);
 }
 
-/** A manifest that was kept; undefined where it is gone or damaged. */
+/** A manifest that was kept, here or in the system cache; undefined where it is gone or damaged. */
 export async function readKeptManifest(
   layout: CacheLayout,
-  { sha256: digest, local, url }: Pick<GoodManifest, 'sha256' | 'local'> & { readonly url?: string },
+  kept: Pick<GoodManifest, 'sha256' | 'local'> & { readonly url?: string },
 ): Promise<GoodManifest | undefined> {
+  const { sha256: digest, local, url } = kept;
   const path = manifestPath(layout, digest);
   const bytes = await readFileIfThere(path);
   if (bytes === undefined || sha256(bytes) !== digest) {
-    return (
-      layout.system && readKeptManifest(layout.system, { sha256: digest, local, ...(url !== undefined && { url }) })
-    );
+    return layout.system && readKeptManifest(layout.system, kept);
   }
   const signature = await readFileIfThere(`${path}.minisig`);
   return { manifest: parseManifest(bytes, path), bytes, sha256: digest, signature, url: url ?? path, local };

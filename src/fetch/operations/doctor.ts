@@ -30,7 +30,7 @@ export async function diagnose(client: Client, context: RunContext = {}): Promis
       'ok',
       `aircher ${toolVersion}, Node ${process.versions.node}, ${process.platform} ${process.arch}`,
     ),
-    ...(await diagnoseCache(client)),
+    ...(await attempt('cache', context, () => diagnoseCache(client))),
     ...(await attempt('preferences', context, async () => {
       await client.preferences();
       return (await exists(client.layout.preferences)) ? client.layout.preferences : 'none';
