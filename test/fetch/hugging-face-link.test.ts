@@ -19,12 +19,14 @@ import { execa } from 'execa';
 import { cacheLayout } from '../../src/fetch/cache/layout.ts';
 import { readRecord } from '../../src/fetch/cache/records.ts';
 import { createClient } from '../../src/fetch/client.ts';
+import { runModelCommand } from '../../src/fetch/command-line.ts';
 import { huggingFaceCacheOf } from '../../src/fetch/hugging-face-home.ts';
 import type { FileLinks } from '../../src/fetch/hugging-face-snapshot.ts';
 import { linkModel } from '../../src/fetch/operations/link-model.ts';
 import { gitBlobIdOf } from '../../src/targets/file-content.ts';
 import { commitFiles, hubToken, startTestHub } from '../fixtures/hub-repository.ts';
 import { huggingFacePython } from '../fixtures/hugging-face-python.ts';
+import { assertOutput } from '../json/output-schema.ts';
 import { clientProgram, createWorld, type ModelShape, type World } from './world.ts';
 
 const files = ['1_Pooling/config.json', 'LICENSE', 'config.json', 'model.safetensors'];
@@ -39,9 +41,18 @@ async function install(world: World, entry?: ModelShape['entry']): Promise<void>
 
 /** `link alpha --hf-cache …`, with its report. */
 async function linked(world: World, ...args: readonly string[]) {
-  const env = { HF_HUB_CACHE: world.path('hub') };
-  const run = await world.run(['link', 'alpha', '--hf-cache', '--json', ...args], { env });
-  return { ...run, report: run.stdout ? JSON.parse(run.stdout) : undefined };
+  const own = ['link', 'alpha', '--hf-cache', '--json', ...args];
+  let stdout = '';
+  let stderr = '';
+  const exitCode = await runModelCommand(own, {
+    env: { AIRCHER_CACHE_DIR: world.cache, HF_HUB_CACHE: world.path('hub') },
+    stdout: { write: (text) => (stdout += text) },
+    stderr: { write: (text) => (stderr += text) },
+    signal: new AbortController().signal,
+    program: 'aircher model',
+  });
+  assertOutput(['model', ...own], stdout);
+  return { exitCode, stderr, report: JSON.parse(stdout) };
 }
 
 const inHub = (world: World, ...parts: readonly string[]): string => world.path('hub/models--acme--alpha', ...parts);

@@ -3,6 +3,7 @@ import { chmod, readdir, readFile, readlink, rm, truncate, writeFile } from 'nod
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { exists } from '../../src/core/read-files.ts';
+import type { Finding } from '../../src/fetch/api.ts';
 import { archiveBytes, assertFetched, assertPart, bytesOf, onnx, onnxData, plain, threeWeights } from './part-scene.ts';
 import { createWorld, type ModelShape, type World } from './world.ts';
 
@@ -74,6 +75,14 @@ test('another user than the one who fills it needs no rights but to read', async
   assert.equal(updated.exitCode, 0, updated.stderr);
   assert.match((await world.run(['path', 'alpha'], as)).stdout, /cache\/versions\/alpha\/1\.1\.0$/);
   assert.equal(await stateOf(world), before);
+  // What may not be read isn't missing, and nothing is fetched in its place.
+  const shut = world.path('opt/versions');
+  await chmod(shut, 0o700);
+  const refused = await world.run(['path', 'alpha@1.0.0'], as);
+  assert.equal(refused.exitCode, 7, refused.stderr);
+  assert.ok(refused.stderr.includes(shut), refused.stderr);
+  const report = JSON.parse((await world.run(['doctor', '--offline', '--json'], as)).stdout);
+  assert.ok(report.findings.some(({ what, status }: Finding) => what === 'cache' && status === 'failed'));
 });
 
 test('an update goes to the user’s own cache, by the chunks that the system cache’s version lacks', async (t) => {

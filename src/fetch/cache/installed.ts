@@ -4,7 +4,7 @@ import { clashKey } from '../../contract/names.ts';
 import * as semver from '../../contract/versions.ts';
 import { type Wanted, wantedFiles } from '../../contract/wanted-weights.ts';
 import { invalidError } from '../../core/errors.ts';
-import { hasSize, isFile, readFileIfThere } from '../../core/read-files.ts';
+import { hasSize, ifThere, isFile, readFileIfThere } from '../../core/read-files.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import {
   directoryOf,
@@ -56,7 +56,8 @@ async function readVersions(layout: CacheLayout, name: string): Promise<InstallR
   const records = await Promise.all(
     (await recordedVersions(layout, name)).map(async (version) => {
       const record = await readRecord(layout, name, version);
-      return record !== undefined && (await isDirectory(layout.version(name, version))) ? record : undefined;
+      // One that may not be looked at isn't missing: then it is said why.
+      return record && (await ifThere(stat(directoryOf(record))))?.isDirectory() ? record : undefined;
     }),
   );
   const versions = new Map(records.flatMap((record) => (record ? [[record.version, record]] : [])));
