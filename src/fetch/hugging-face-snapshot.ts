@@ -11,8 +11,9 @@ import { isRight } from './install/adopt-directory.ts';
 import { copyFile } from './install/copy-files.ts';
 
 /**
- * A snapshot in a Hugging Face cache, in huggingface_hub's layout: `blobs/<etag>`, and links to them
- * in `snapshots/<revision>/`; files themselves, where there are no such links. What is there stays.
+ * A snapshot in a Hugging Face cache, in huggingface_hub's layout: `blobs/<etag>`, and links to
+ * them in `snapshots/<revision>/`; files themselves, where there are no such links. What is there
+ * stays.
  * [https://huggingface.co/docs/huggingface_hub/guides/manage-cache]
  */
 export interface Snapshot {
