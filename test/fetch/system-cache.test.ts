@@ -26,7 +26,7 @@ interface UserRun {
   readonly exitCode: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
-  // biome-ignore lint/suspicious/noExplicitAny: documents are held to schemas when they are printed.
+  // biome-ignore lint/suspicious/noExplicitAny: documents are held to schemas.
   readonly json: any;
 }
 
