@@ -36,8 +36,8 @@ export class RangeQueue {
     const bytes = chunks.reduce((sum, chunk) => sum + (chunk.state === 'missing' ? leastBytes(chunk) : 0), 0);
     this.#chunks = chunks;
     this.#undone = chunks.length;
-    // Parts of equal size, that a chunk begins in: so there are never a few ranges more than planned,
-    // for which all workers but a few would wait at the end.
+    // Parts of equal size, each with the chunks that begin in it: then there are never a few ranges
+    // more than planned, at the end, while all workers but a few have nothing to do.
     const partBytes = Math.min(largestPart, Math.max(smallestPart, bytes / (workers * rangesPerWorker)));
     let before = 0;
     for (const chunk of chunks) {
