@@ -22,7 +22,7 @@ doesn't know: later versions may add some.
 
 With \`--progress json\` the client tells [events](#event) on stderr meanwhile, each as one line.
 
-Not ours: \`bill\` prints CycloneDX with \`--json\` or without, \`plan --matrix\` a matrix for GitHub Actions.
+Not ours: \`bill\` and \`model bill\` print CycloneDX with \`--json\` or without, \`plan --matrix\` a matrix for GitHub Actions.
 
 ## Documents
 

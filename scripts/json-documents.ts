@@ -329,9 +329,21 @@ const rehearsal = object({
   directory: maybe(text),
 });
 const releases = object({
-  targets: list(object({ target, place: text, pointer: nullable(object({ name: text, tag: maybe(text) })) })),
+  targets: list(
+    object({
+      target,
+      place: text,
+      pointer: nullable(object({ name: text, tag: maybe(text) })),
+      downloads: nullable(number),
+      counted: nullable(text),
+    }),
+  ),
   releases: list(
-    object({ tag: text, release: text, targets: list(object({ target, state: one(['draft', 'public']) })) }),
+    object({
+      tag: text,
+      release: text,
+      targets: list(object({ target, state: one(['draft', 'public']), downloads: nullable(number) })),
+    }),
   ),
   problems,
 });

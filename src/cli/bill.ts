@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { billOfModels } from '../contract/bill-of-models.ts';
 import { parseManifest } from '../contract/manifest.ts';
 import { AircherError, systemErrorCode } from '../core/errors.ts';
 import { sha256 } from '../core/hashing.ts';
 import { printableJson } from '../core/printable.ts';
-import { billOfModels } from '../release/documents/bill-of-models.ts';
 import { readManifest } from '../release/documents/write-manifest.ts';
 import { type CommandDependencies, workspaceOf } from './dependencies.ts';
 

@@ -51,9 +51,31 @@ function describeReleases(status: ReleasesStatus): string {
           ['release', ...kinds],
           status.releases.map((release) => [release.tag, ...kinds.map((kind) => cell(release, kind))]),
         );
-  return [table, '', 'What clients read to find the newest release:', ...pointers.map((line) => `  ${line}`)].join(
-    '\n',
-  );
+  return [
+    table,
+    '',
+    'What clients read to find the newest release:',
+    ...pointers.map((line) => `  ${line}`),
+    ...describeDownloads(status),
+  ].join('\n');
+}
+
+function describeDownloads({ targets, releases }: ReleasesStatus): readonly string[] {
+  if (releases.length === 0) return [];
+  const cell = (count: number | null | undefined): string => (count == null ? '–' : String(count));
+  const rows = releases.map((release) => [
+    release.tag,
+    ...targets.map(({ target }) =>
+      cell(release.targets.find((on) => on.target === target && on.state === 'public')?.downloads),
+    ),
+  ]);
+  const totals = ['in all', ...targets.map(({ downloads }) => cell(downloads))];
+  return [
+    '',
+    formatTable(['downloads', ...targets.map(({ target }) => target)], [...rows, totals]),
+    '',
+    ...targets.flatMap(({ target, counted }) => (counted === null ? [] : [`  ${target}: ${counted}`])),
+  ];
 }
 
 function describeRelease(status: ReleaseStatus): string {

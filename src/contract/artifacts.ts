@@ -28,6 +28,11 @@ export function encodingName(model: string, from?: string): string {
   return from === undefined ? `${model}.planes` : `${model}.from-${from}.patch`;
 }
 
+/** Whether a file of a release is an archive or an encoding of one, by its name. */
+export function isModelData(name: string): boolean {
+  return /\.(tar\.gz|tar\.zst|planes|patch)$/.test(name);
+}
+
 /** What a manifest promises of a model, beside its files one by one: the archive first. */
 export function artifactsOf(model: string, entry: ManifestModel): readonly Artifact[] {
   const { size_bytes, sha256, download_urls, format, index, encodings = [], reference } = entry;

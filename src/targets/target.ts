@@ -89,6 +89,16 @@ export interface Pointer {
   readonly tag: string | undefined;
 }
 
+/** How often a host was asked for what it has, as far as it counts. */
+export interface Downloads {
+  /** By tag; undefined where the host doesn't tell releases apart. */
+  readonly byTag?: ReadonlyMap<string, number>;
+  /** Of everything there; undefined where nobody counts. */
+  readonly total: number | undefined;
+  /** For people: what was counted, or who would know. */
+  readonly counted: string;
+}
+
 /** What a target reports of one file. `digest` is undefined where the host has none. */
 export interface InspectedFile {
   readonly name: string;
@@ -132,6 +142,7 @@ export interface Target {
   list(context: RunContext): Promise<readonly ListedRelease[]>;
   /** What clients read here to find the newest release. */
   pointer(context: RunContext): Promise<Pointer>;
+  downloads(context: RunContext): Promise<Downloads>;
   /** A document of a release, such as its manifest; undefined where it isn't there. */
   readDocument(tag: string, name: string, context: RunContext, options?: DocumentOptions): Promise<Buffer | undefined>;
   /**

@@ -46,6 +46,7 @@ test('stdout is data alone: path prints one line, --json one document, everythin
     ['unpin', 'alpha'],
     ['pin', 'alpha@1.1.0'],
     ['check-license'],
+    ['bill'],
     ['doctor'],
     ['export', 'alpha', '--to', world.path('exported')],
     ['prune', '--dry-run'],

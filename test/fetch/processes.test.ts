@@ -112,6 +112,7 @@ test('a complete cache that belongs to somebody else works; a missing model ther
     ['list'],
     ['check-updates'],
     ['check-license'],
+    ['bill'],
   ]) {
     const result = await asNobody(...args);
     assert.equal(result.exitCode, 0, `${args}: ${result.stderr}`);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { billOfModels } from '../../src/contract/bill-of-models.ts';
 import type { Manifest } from '../../src/contract/manifest.ts';
 import { sha256 } from '../../src/core/hashing.ts';
-import { billOfModels } from '../../src/release/documents/bill-of-models.ts';
 import { createReleaseWorkspace } from '../fixtures/release-workspace.ts';
 
 const digest = (digit: string): string => digit.repeat(64);

@@ -2,13 +2,23 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import { runRelease } from '../../src/release/pipeline.ts';
-import { type ReleaseStatus, releaseStatus, releasesStatus } from '../../src/release/publish/release-status.ts';
+import {
+  type ReleaseStatus,
+  type ReleasesStatus,
+  releaseStatus,
+  releasesStatus,
+} from '../../src/release/publish/release-status.ts';
 import { createPublishScene, modelsAt, type PublishScene, tokens } from './publish-scene.ts';
 
 async function release(scene: PublishScene, changes: Readonly<Record<string, unknown>> = {}): Promise<void> {
   await scene.configure(changes);
   const { loaded, targets, workspace } = await scene.inside();
   await runRelease(loaded, targets, workspace);
+}
+
+async function statusOfAll(scene: PublishScene): Promise<ReleasesStatus> {
+  const { targets, workspace } = await scene.inside();
+  return releasesStatus(targets, workspace);
 }
 
 async function statusOf(scene: PublishScene, tag: string): Promise<ReleaseStatus> {
@@ -77,7 +87,7 @@ describe('status', () => {
     const scene = await interrupted(t);
     const { targets, workspace } = await scene.inside();
     const all = await releasesStatus(targets, workspace);
-    assert.deepEqual(all.releases[0]?.targets[0], { target: 'github', state: 'draft' });
+    assert.deepEqual(all.releases[0]?.targets[0], { target: 'github', state: 'draft', downloads: null });
     assert.deepEqual(
       all.targets.map(({ pointer }) => pointer?.tag),
       [undefined, undefined, undefined],
@@ -146,6 +156,44 @@ describe('status', () => {
     const json = await scene.start(['status', 'models-v1.0.0', '--json']);
     assert.deepEqual(JSON.parse(String(json.stdout)), JSON.parse(JSON.stringify(status)));
     assert.ok(![run.stdout, run.stderr, json.stdout].join().includes(tokens.github));
+  });
+
+  it('counts downloads by host and release as far as hosts do, and says what a figure means', async (t) => {
+    const scene = await createPublishScene(t);
+    await release(scene);
+    await scene.workspace.writeModel('beta', { seed: 3, hidden: 16 });
+    await release(scene, { release: '1.1.0', models: modelsAt('1.1.0') });
+    const ask = async (url: string): Promise<void> => void (await (await fetch(url)).arrayBuffer());
+    const { releases: before } = await statusOfAll(scene);
+    const asset = (tag: string, name: string): string =>
+      `${scene.github.url}/acme/models/releases/download/${tag}/${name}`;
+    for (let count = 0; count < 3; count++) await ask(asset('models-v1.0.0', 'beta.tar.gz'));
+    await ask(asset('models-v1.0.0', 'manifest.json'));
+    await ask(asset('models-v1.1.0', 'beta.tar.gz'));
+    await ask(`${scene.hub.url}/acme/models/resolve/main/beta/config.json`);
+    const { targets, releases } = await statusOfAll(scene);
+    const grown = (index: number): readonly (number | null)[] =>
+      (releases[index]?.targets ?? []).map(({ downloads }, at) =>
+        downloads === null ? null : downloads - (before[index]?.targets[at]?.downloads ?? 0),
+      );
+    assert.deepEqual(
+      [grown(0), grown(1)],
+      [
+        [1, null, null],
+        [3, null, null],
+      ],
+    );
+    const sum = releases.reduce((total, { targets: on }) => total + (on[0]?.downloads ?? 0), 0);
+    assert.deepEqual(
+      targets.map(({ downloads }) => downloads),
+      [sum, 0, null],
+      "a model's config.json isn't the repository's, which is the Hub's measure",
+    );
+    const shown = String((await scene.start(['status'])).stdout);
+    assert.match(shown, /^downloads +github +huggingface +mirror$/m);
+    assert.match(shown, new RegExp(`^in all +${sum} +0 +–$`, 'm'));
+    assert.match(shown, /huggingface: requests for config\.json in the last 30 days/);
+    assert.match(shown, /mirror: not counted here; the web server's log knows/);
   });
 
   it('two drafts of a tag are shown, and told as a conflict with the remedy', async (t) => {

@@ -1,3 +1,4 @@
+import { billCommand } from './bill.ts';
 import { checkLicenseCommand } from './check-license.ts';
 import { checkUpdatesCommand } from './check-updates.ts';
 import { checkVectorsCommand } from './check-vectors.ts';
@@ -56,6 +57,7 @@ export const commands: readonly Command[] = [
   linkCommand,
   checkVectorsCommand,
   checkLicenseCommand,
+  billCommand,
   doctorCommand,
   completionCommand(() => commands, globalOptions),
 ];

@@ -14,6 +14,8 @@ export interface TextStream {
 export interface Output {
   /** The one document of --json; nothing without it. */
   document(value: unknown): void;
+  /** The text of a document that is the same with --json and without. */
+  raw(text: string): void;
   /** A line of data. Nothing with --json. */
   print(line: string): void;
   /** Lines of data under a heading. Nothing with --json. */
@@ -38,6 +40,7 @@ export function createOutput({ json, quiet, stdout, say }: OutputOptions): Outpu
     document: (value) => {
       if (json) stdout.write(printableJson(value));
     },
+    raw: (text) => void stdout.write(text),
     print,
     table: (items, columns) => table(items, columns).forEach(print),
     note: (line) => {

@@ -16,6 +16,9 @@ interface OpenedFile {
   readonly file: FileEntry;
 }
 
+/** [huggingface.co/docs/hub/models-download-stats: GET and HEAD, where no library says otherwise] */
+const countedFiles = ['config.json', 'config.yaml', 'hyperparams.yaml', 'meta.yaml'];
+
 /**
  * The files themselves: `resolve` (content), `raw` (what git holds), and where ordinary files are
  * cached.
@@ -31,6 +34,7 @@ export function fileRoutes(context: HubContext): readonly Route[] {
   return [
     route('GET /:owner/:name/resolve/:revision/:path*', async (exchange, params) => {
       const opened = await open(exchange, params);
+      if (countedFiles.includes(params.path)) opened.repository.downloads.count++;
       return opened.file.lfs === undefined
         ? resolveRegular(exchange, opened)
         : resolveLarge(context, exchange, opened, opened.file.lfs);

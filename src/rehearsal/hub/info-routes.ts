@@ -68,8 +68,7 @@ async function describeModel(exchange: Exchange, repository: Repository, name: s
     private: repository.settings.private,
     gated: repository.settings.gated,
     disabled: false,
-    // The stand-in counts no downloads.
-    downloads: 0,
+    downloads: repository.downloads.count,
     likes: 0,
     tags: Array.isArray(cardData?.tags) ? cardData.tags : [],
     ...(cardData?.pipeline_tag !== undefined && { pipeline_tag: cardData.pipeline_tag }),

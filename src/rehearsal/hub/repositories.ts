@@ -27,6 +27,8 @@ export interface Repository {
   readonly refs: Refs;
   readonly snapshots: SnapshotReader;
   readonly lfs: LfsStore;
+  /** Since the stand-in was started: the Hub tells those of the last 30 days, about a day late. */
+  readonly downloads: { count: number };
   /** Takes the one commit lock and answers its release; undefined while another commit holds it. */
   tryLock(): (() => void) | undefined;
 }
@@ -140,6 +142,7 @@ async function openRepository(directory: string, name: string): Promise<Reposito
     refs: await openRefs(gitDirectory, peel),
     snapshots: createSnapshotReader(objects),
     lfs: createLfsStore(join(directory, 'lfs')),
+    downloads: { count: 0 },
     tryLock: () => {
       if (locked) return undefined;
       locked = true;

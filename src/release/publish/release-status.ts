@@ -22,13 +22,22 @@ export interface ReleasesStatus {
     readonly place: string;
     /** Null where the target couldn't be asked. */
     readonly pointer: Pointer | null;
+    /** Of everything there; null where it isn't known. */
+    readonly downloads: number | null;
+    /** What `downloads` counts, or who would know. */
+    readonly counted: string | null;
   }[];
   /** Newest first. */
   readonly releases: readonly {
     readonly tag: string;
     readonly release: string;
     /** A target can have several of one tag: a draft beside the public release, two drafts. */
-    readonly targets: readonly { readonly target: HostKind; readonly state: 'draft' | 'public' }[];
+    readonly targets: readonly {
+      readonly target: HostKind;
+      readonly state: 'draft' | 'public';
+      /** Null: the host does not count, or does not tell releases apart. */
+      readonly downloads: number | null;
+    }[];
   }[];
   readonly problems: readonly Problem[];
 }
@@ -72,12 +81,14 @@ export interface TargetStatus {
  */
 export async function releasesStatus(targets: readonly Target[], workspace: Workspace): Promise<ReleasesStatus> {
   const problems: Problem[] = [];
-  const releases = new Map<string, { release: string; targets: { target: HostKind; state: 'draft' | 'public' }[] }>();
+  type Found = ReleasesStatus['releases'][number];
+  const releases = new Map<string, { release: string; targets: Found['targets'][number][] }>();
   const asked = await Promise.all(
     targets.map(async (target) => {
       const answer = await attempt(target, problems, async () => ({
         list: await target.list(workspace),
         pointer: await target.pointer(workspace),
+        downloads: await target.downloads(workspace),
       }));
       return { target, answer };
     }),
@@ -85,7 +96,8 @@ export async function releasesStatus(targets: readonly Target[], workspace: Work
   for (const { target, answer } of asked) {
     for (const { tag, version, state } of answer?.list ?? []) {
       const known = releases.get(tag) ?? { release: version, targets: [] };
-      known.targets.push({ target: target.kind, state });
+      const downloads = state === 'public' ? answer?.downloads.byTag?.get(tag) : undefined;
+      known.targets.push({ target: target.kind, state, downloads: downloads ?? null });
       releases.set(tag, known);
     }
   }
@@ -94,6 +106,8 @@ export async function releasesStatus(targets: readonly Target[], workspace: Work
       target: kind,
       place,
       pointer: answer?.pointer ?? null,
+      downloads: answer?.downloads.total ?? null,
+      counted: answer?.downloads.counted ?? null,
     })),
     releases: [...releases]
       .map(([tag, found]) => ({ tag, ...found }))

@@ -27,6 +27,7 @@ export const releaseShape = z.object({
   target_commitish: z.string(),
   upload_url: z.string(),
   html_url: z.string(),
+  assets: z.optional(z.array(assetShape)),
 });
 
 export const repositoryShape = z.object({

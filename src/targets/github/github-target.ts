@@ -1,4 +1,5 @@
 import semver from 'semver';
+import { isModelData } from '../../contract/artifacts.ts';
 import { defaultGithubApiUrl, defaultGithubServerUrl } from '../../contract/github-installation.ts';
 import { limits } from '../../contract/limits.ts';
 import { AircherError } from '../../core/errors.ts';
@@ -6,7 +7,7 @@ import type { RunContext } from '../../core/events.ts';
 import { publishedTags, versionOf } from '../published-tags.ts';
 import { checkedBase, createPatience, type HostRules, type RemoteTuning } from '../remote.ts';
 import { targetError } from '../request-failure.ts';
-import type { InspectedFile, ListedRelease, ReleaseFile, Target, TargetInspection } from '../target.ts';
+import type { Downloads, InspectedFile, ListedRelease, ReleaseFile, Target, TargetInspection } from '../target.ts';
 import { assetDigest, type DigestCache, holds, readAsset } from './asset-content.ts';
 import { findReleases } from './find-releases.ts';
 import { GithubApi, type GithubSettings } from './github-api.ts';
@@ -95,6 +96,8 @@ export function createGithubTarget(options: GithubTargetOptions): Target {
         return { name: 'newest tag', tag: newest?.tag };
       }),
 
+    downloads: (context) => run(context, async (api) => countDownloads(await api.releases(), options.tagPrefix)),
+
     readDocument: (tag, name, context, { maxBytes = limits.manifestBytes, staged = false } = {}) =>
       run(context, async (api) => {
         if (settings.token === undefined) return readPublicFile(api, tag, name, maxBytes);
@@ -151,6 +154,19 @@ function listedReleases(releases: readonly Release[], tagPrefix: string): readon
       return version === undefined ? [] : [{ tag, version, state: draft ? 'draft' : 'public' }];
     })
     .sort((a, b) => semver.rcompare(a.version, b.version));
+}
+
+/** [docs.github.com/rest/releases/assets, `download_count`] */
+function countDownloads(releases: readonly Release[], tagPrefix: string): Downloads {
+  const ours = releases.filter(({ draft, tag_name: tag }) => !draft && versionOf(tag, tagPrefix) !== undefined);
+  const byTag = new Map(
+    ours.map(({ tag_name: tag, assets = [] }) => {
+      const counts = assets.filter(({ name }) => isModelData(name)).map((asset) => asset.download_count ?? 0);
+      return [tag, counts.reduce((sum, count) => sum + count, 0)];
+    }),
+  );
+  const total = [...byTag.values()].reduce((sum, count) => sum + count, 0);
+  return { byTag, total, counted: 'how often archives, planes and patches were asked for' };
 }
 
 function requireToken(settings: GithubSettings): void {

@@ -16,6 +16,8 @@ export const modelShape = z.object({
   /** false, or how access is granted. */
   gated: z.optional(z.union([z.boolean(), z.string()])),
   disabled: z.optional(z.boolean()),
+  /** In the last 30 days. */
+  downloads: z.optional(z.number()),
 });
 
 export const treeEntryShape = z.object({

@@ -91,6 +91,13 @@ export function createHuggingfaceTarget(options: HuggingfaceTargetOptions): Targ
         return { name: 'main', tag: manifest?.release };
       }),
 
+    // huggingface.co/docs/hub/models-download-stats
+    downloads: (context) =>
+      run(context, async (api) => ({
+        total: (await api.model()).downloads,
+        counted: 'requests for config.json in the last 30 days, whatever the release; aircher makes none',
+      })),
+
     readDocument: (tag, name, context, { maxBytes = limits.manifestBytes, staged = false } = {}) =>
       run(context, async (api) => {
         const found = await api.file(tag, name, maxBytes);

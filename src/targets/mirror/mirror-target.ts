@@ -63,6 +63,7 @@ export function createMirrorTarget(options: MirrorOptions): Target {
     },
     list: () => listReleases(directory, tagPrefix),
     pointer: () => readPointer(directory),
+    downloads: async () => ({ total: undefined, counted: "not counted here; the web server's log knows" }),
     readDocument: (tag, name, _context, { maxBytes } = {}) => readDocument(directory, tag, name, maxBytes),
     preflight: (release) => preflight(directory, release),
     missing: (release, context) => missingFiles(directory, release.tag, apart(release.files).others, context),

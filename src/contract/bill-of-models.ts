@@ -1,7 +1,7 @@
-import { vectorsName } from '../../contract/artifacts.ts';
-import type { DownloadUrls } from '../../contract/fields.ts';
-import type { Manifest, ManifestModel } from '../../contract/manifest.ts';
-import type { Sha256 } from '../../core/hashing.ts';
+import { type Sha256, sha256 } from '../core/hashing.ts';
+import { vectorsName } from './artifacts.ts';
+import type { DownloadUrls } from './fields.ts';
+import type { Manifest, ManifestModel } from './manifest.ts';
 
 /** A component of a CycloneDX document, as far as models need it. */
 export interface BillComponent {
@@ -34,6 +34,19 @@ interface BillProperty {
   readonly value: string;
 }
 
+/** What a bill needs to know of a model beside its entry in a manifest. */
+interface BilledModel {
+  readonly name: string;
+  readonly entry: ManifestModel;
+  /** Those that are there, where they aren't the entry's. */
+  readonly files?: readonly { readonly path: string; readonly sha256: Sha256 }[];
+  /** Of this machine's copy. */
+  readonly facts?: Facts;
+}
+
+/** What isn't known is left out. */
+type Facts = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
 /**
  * The bill of a release's models in CycloneDX 1.6 (ECMA-424): each model with archive, files,
  * digests, licence and source. It says nothing that the manifest doesn't, in the words of tools
@@ -42,31 +55,61 @@ interface BillProperty {
  */
 export function billOfModels(manifest: Manifest, manifestSha256: Sha256): object {
   const release = manifest.release ?? manifestSha256;
-  const models = Object.entries(manifest.models).map(([name, entry]) => modelComponent(name, entry));
+  return bill({
+    tool: 'aircher-models',
+    timestamp: manifest.generated_at,
+    of: { ref: release, name: manifest.namespace ?? 'models', version: release },
+    facts: { 'manifest:sha256': manifestSha256 },
+    models: Object.entries(manifest.models).map(([name, entry]) => ({ name, entry })),
+    identity: manifestSha256,
+  });
+}
+
+/**
+ * The bill of models that are on a machine, each with the files that are there, and what is known
+ * of this copy. Without a time: what is equal makes the same document.
+ */
+export function billOfInstalled(models: readonly BilledModel[], namespace = 'models'): object {
+  const identity = sha256(JSON.stringify([namespace, models]));
+  return bill({ tool: 'aircher', of: { ref: 'installed', name: namespace }, models, identity });
+}
+
+interface BillContents {
+  /** Without its version: another one makes the same bill of the same models. */
+  readonly tool: string;
+  readonly timestamp?: string | undefined;
+  readonly of: { readonly ref: string; readonly name: string; readonly version?: string };
+  readonly facts?: Facts;
+  readonly models: readonly BilledModel[];
+  /** What the serial number is made of. */
+  readonly identity: Sha256;
+}
+
+function bill({ tool, timestamp, of, facts, models, identity }: BillContents): object {
+  const { ref, ...named } = of;
+  const components = models.map(modelComponent);
   return {
     $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
     bomFormat: 'CycloneDX',
     specVersion: '1.6',
-    serialNumber: `urn:uuid:${uuidOf(manifestSha256)}`,
+    serialNumber: `urn:uuid:${uuidOf(identity)}`,
     version: 1,
     metadata: {
-      ...(manifest.generated_at === undefined ? {} : { timestamp: manifest.generated_at }),
-      // Without its version: another one makes the same bill of the same manifest.
-      tools: { components: [{ type: 'application', name: 'aircher-models' }] },
+      ...(timestamp === undefined ? {} : { timestamp }),
+      tools: { components: [{ type: 'application', name: tool }] },
       component: {
         type: 'data',
-        'bom-ref': release,
-        name: manifest.namespace ?? 'models',
-        version: release,
-        properties: properties({ 'manifest:sha256': manifestSha256 }),
+        'bom-ref': ref,
+        ...named,
+        ...(facts === undefined ? {} : { properties: properties(facts) }),
       },
     },
-    components: models,
-    dependencies: [{ ref: release, dependsOn: models.map((model) => model['bom-ref']) }],
+    components,
+    dependencies: [{ ref, dependsOn: components.map((model) => model['bom-ref']) }],
   };
 }
 
-function modelComponent(name: string, entry: ManifestModel): BillComponent {
+function modelComponent({ name, entry, files = entry.files, facts }: BilledModel): BillComponent {
   const { version, license, source, embedding, tensors } = entry;
   const ref = `${name}@${version}`;
   const hashes = [hash(entry.sha256)];
@@ -92,9 +135,10 @@ function modelComponent(name: string, entry: ManifestModel): BillComponent {
       'embedding:space': embedding?.space,
       'embedding:dimensions': embedding?.dimensions,
       'tensors:parameters': tensors?.parameters,
+      ...facts,
     }),
     components: [
-      ...(entry.files ?? []).map((file) => ({
+      ...(files ?? []).map((file) => ({
         type: 'file' as const,
         'bom-ref': `${ref}/${file.path}`,
         name: file.path,
@@ -144,8 +188,8 @@ function hash(content: Sha256): BillHash {
   return { alg: 'SHA-256', content };
 }
 
-/** Facts that CycloneDX has no field for, under a name of our own. What isn't known is left out. */
-function properties(facts: Readonly<Record<string, string | number | boolean | null | undefined>>): BillProperty[] {
+/** Facts that CycloneDX has no field for, under a name of our own. */
+function properties(facts: Facts): BillProperty[] {
   return Object.entries(facts).flatMap(([name, value]) =>
     value === undefined || value === null ? [] : [{ name: `aircher:${name}`, value: String(value) }],
   );
