@@ -9,7 +9,7 @@ import { formatBytes } from '../../src/core/format.ts';
 import { startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
 import { type BertShape, bertBase, writeBertModel } from '../../test/fixtures/bert-model.ts';
 import { benchHub } from './hub.ts';
-import { formatMeasurements, type Measurement, measure, median } from './measure.ts';
+import { type Contender, formatMeasurements, type Measurement, measure, median } from './measure.ts';
 
 /** all-MiniLM-L6-v2's shape: 91 MB. */
 const miniLm: BertShape = { layers: 6, hidden: 384, vocabulary: 30522 };
@@ -211,6 +211,11 @@ async function installs(scene: Scene, rounds: number): Promise<readonly InstallB
       base: 'aircher model path',
       results: await warm(scene, await ours('aircher model path', 'm5', [await scene.serve()]), rounds),
     },
+    {
+      title: 'To the first line of progress of an install over loopback, which asks for manifest and index first',
+      base: 'node -e 0',
+      results: await measure([await firstLine(scene), idle], rounds * 2),
+    },
   ];
 }
 
@@ -233,6 +238,16 @@ async function coldInstall(scene: Scene, size: string, rounds: number): Promise<
   };
 }
 
+const idle: Contender = { name: 'node -e 0', command: [process.execPath, '-e', '0'] };
+
+/** With --progress json, each line is written when a terminal would draw the first. */
+async function firstLine(scene: Scene): Promise<Contender> {
+  const url = await scene.serve();
+  const install = await waysToInstall(scene).ours('aircher model install', 'm6', [url]);
+  const command = install.command.map((word) => (word.endsWith('m6.json') ? `${url}/m6.json` : word));
+  return { ...install, command: [...command, '--progress', 'json'], until: 'first line' };
+}
+
 async function warm(
   scene: Scene,
   install: { readonly command: readonly string[]; readonly env: Readonly<Record<string, string>> },
@@ -247,7 +262,7 @@ async function warm(
         command: [process.execPath, scene.client, 'model', 'path', 'bench'],
         env: install.env,
       },
-      { name: 'node -e 0', command: [process.execPath, '-e', '0'] },
+      idle,
     ],
     rounds * 2,
   );

@@ -16,8 +16,8 @@ export type Event =
    */
   | {
       readonly type: 'progress';
-      readonly task: 'stage' | 'pack' | 'upload' | 'download' | 'verify' | 'install';
-      /** What is worked on: a model, an artifact, a file. */
+      readonly task: 'stage' | 'pack' | 'upload' | 'ask' | 'download' | 'verify' | 'install';
+      /** What is worked on: a model, an artifact, a file; who is asked. */
       readonly subject: string;
       /** Where to or from: `github`, `huggingface`, `mirror`, a host. */
       readonly via?: string;

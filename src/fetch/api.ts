@@ -309,8 +309,8 @@ export type Event =
    */
   | {
       readonly type: 'progress';
-      readonly task: 'download' | 'verify';
-      /** What is worked on: a model, or one of its files. */
+      readonly task: 'ask' | 'download' | 'verify';
+      /** What is worked on: a model, or one of its files; of `ask` the manifest sources. */
       readonly subject: string;
       readonly done: number;
       readonly total: number | undefined;

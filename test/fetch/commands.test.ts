@@ -187,7 +187,7 @@ test('--progress json tells events and messages on stderr, each as one line of J
   assert.equal(progress.at(-1).done, progress.at(-1).total);
   assert.match(events.find(({ type }) => type === 'notice').message, /alpha 1\.0\.0 installed/);
   const failed = await call(world, 'install', 'nope', '--progress=json');
-  assert.match(JSON.parse(failed.stderr.split('\n')[0]!).message, /^error: .*nope/);
+  assert.match(JSON.parse(failed.stderr.trim().split('\n').at(-2)!).message, /^error: .*nope/);
   assert.equal((await call(world, 'list', '--progress', 'xml')).exitCode, 2);
 });
 
@@ -368,6 +368,36 @@ test('progress: one line that is drawn again on a terminal, a line every five se
   const lines = draw(false, false).trim().split('\n');
   assert.ok(lines.length >= 2 && lines.length <= 4, `${lines.length} lines in 15 s`);
   assert.equal(draw(true, true), '');
+});
+
+test('a terminal shows whom it asks before anything was sent, and no longer when data is printed', async (t) => {
+  const world = await createWorld(t);
+  await world.release('1.0.0', { alpha: { version: '1.0.0' } });
+  const asked: number[] = [];
+  let stderr = '';
+  let shown: string | undefined;
+  const exitCode = await runModelCommand(['list', '--remote'], {
+    env: { AIRCHER_CACHE_DIR: world.cache, AIRCHER_MANIFEST_URL: world.manifestUrl },
+    stdout: {
+      write: () => {
+        shown ??= stderr;
+      },
+    },
+    stderr: {
+      isTTY: true,
+      columns: 200,
+      write: (text) => {
+        stderr += text;
+        asked.push(world.mirror.log.entries.length);
+      },
+    },
+    signal: new AbortController().signal,
+    program: 'aircher model',
+  });
+  assert.equal(exitCode, 0, stderr);
+  assert.ok(stderr.startsWith(`\r\u001b[Kasking ${world.manifestUrl}\r\u001b[K`), JSON.stringify(stderr));
+  assert.equal(asked[0], 0);
+  assert.ok(shown?.includes(`${world.manifestUrl}\r\u001b[K`));
 });
 
 test('progress: what comes by two hosts at once has a rate for each', () => {

@@ -7,10 +7,10 @@ import type { Command } from './command.ts';
 export const billCommand: Command = {
   name: 'bill',
   operands: '[NAME…]',
-  summary: 'the bill of what is installed: files, digests, licences and sources as CycloneDX 1.6 JSON',
-  details: 'Every installed version, with the licences that were accepted for it. No network.',
+  summary: 'the bill of what is installed: files, digests, licences and sources as CycloneDX 1.6',
+  details: 'JSON for tools that keep inventories. Every installed version, with the licences that were accepted for it. No network.',
   examples: {
-    '> models.cdx.json': 'for tools that keep inventories',
+    'gte-large': 'of this model alone',
   },
   async run({ client, names, output }) {
     const models = await selectInstalled(client, names);

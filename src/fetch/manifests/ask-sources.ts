@@ -41,6 +41,9 @@ const graceMs = 3_000;
  * an answer, in the order of `client.sources`.
  */
 export async function askSources(client: Client, trust: Trust, context: RunContext): Promise<SourceAnswer[]> {
+  // Told before the network's modules are loaded: then a terminal shows at once what is waited for.
+  const asked = { task: 'ask', subject: client.sources.map(showSource).join(', ') } as const;
+  context.onEvent?.({ type: 'progress', ...asked, done: 0, total: undefined });
   const http = await client.http();
   const late = new AbortController();
   // Telling of retries would only confuse here: each source gets one verdict in the end.
@@ -61,6 +64,7 @@ export async function askSources(client: Client, trust: Trust, context: RunConte
     }),
   );
   clearTimeout(grace);
+  context.onEvent?.({ type: 'done', ...asked });
   return answers;
 }
 

@@ -26,6 +26,7 @@ const lineMs = 5_000;
 const longWaitMs = 10_000;
 
 const verbs: Readonly<Record<string, string>> = {
+  ask: 'asking',
   download: 'fetching',
   verify: 'checking',
   install: 'installing',
@@ -96,8 +97,8 @@ function keyOf({ task, subject, via = '' }: Extract<Event, { type: 'progress' | 
 function progressLine(event: Extract<Event, { type: 'progress' }>, perSecond: number): string {
   const { done, total } = event;
   const parts = [`${verbs[event.task] ?? event.task} ${event.subject}`];
-  if (total === undefined) parts.push(formatBytes(done));
-  else {
+  if (total === undefined && done > 0) parts.push(formatBytes(done));
+  if (total !== undefined) {
     const percent = total === 0 ? 100 : Math.min(100, Math.floor((done / total) * 100));
     parts.push(`${percent}%`, `${formatBytes(done)} of ${formatBytes(total)}`);
   }
