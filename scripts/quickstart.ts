@@ -137,6 +137,7 @@ async function tell(mirror: StaticMirror): Promise<void> {
   for (const [path, what] of [
     ['manifests/release.json', 'what a maintainer edits'],
     ['mirror/', 'what a web server would publish: one directory a release, and the newest manifest'],
+    ['mirror/index.html', 'the catalogue, for a browser: models, versions, and where an index must be rebuilt'],
     ['mirror/models-v1.1.0/RELEASE_NOTES.md', 'what to publish with it'],
     ['rehearsal/release.json', 'the same for GitHub, the Hub and a mirror at once'],
     ['models.lock', 'what a project would keep: exactly which models it uses'],

@@ -16,7 +16,10 @@ interface OpenedFile {
   readonly file: FileEntry;
 }
 
-/** [huggingface.co/docs/hub/models-download-stats: GET and HEAD, where no library says otherwise] */
+/**
+ * A GET or HEAD of one is a download, where no library says otherwise.
+ * [huggingface.co/docs/hub/models-download-stats]
+ */
 const countedFiles = ['config.json', 'config.yaml', 'hyperparams.yaml', 'meta.yaml'];
 
 /**
