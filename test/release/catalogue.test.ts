@@ -9,6 +9,7 @@ import { versionStrip } from '../../src/release/site/version-strip.ts';
 import {
   catalogueManifest,
   catalogueConfig as config,
+  encodedEntry,
   catalogueEntry as entry,
   manyModels,
   ordinaryManifest,
@@ -111,6 +112,24 @@ describe('the catalogue', () => {
         ['200 MB', '50'],
       ],
     );
+  });
+
+  it('says which models have reference vectors and encodings, and their sizes; of others nothing', () => {
+    const changes = encodedEntry('both', 100, ['1.0.0', '0.9.0']);
+    const page = pageOf(catalogueManifest({ both: entry('both', { changes }), plain: entry('plain') }));
+    const [both = '', plain = ''] = page.split('<tbody ').slice(1);
+    assert.match(both, / <small>256 tokens, reference vectors<\/small><\/td>/);
+    assert.match(
+      both,
+      /<\/svg><small>planes 82\.0 MB, patch from 1\.0\.0 60\.0 MB, patch from 0\.9\.0 60\.0 MB<\/small><\/td>/,
+    );
+    assert.doesNotMatch(plain, /reference|planes|patch/i);
+  });
+
+  it('tells where an archive is of an earlier release', () => {
+    const page = pageOf(catalogueManifest({ old: entry('old', { changes: { release: 'models-v1.0.0' } }) }));
+    assert.match(page, /<dt>Archive<\/dt><dd>[\d.]+ MB of models-v1\.0\.0: <a /);
+    assert.match(pageOf(catalogueManifest({ now: entry('now') })), /<dt>Archive<\/dt><dd>[\d.]+ MB: <a /);
   });
 
   it('of 50 models has less than 100 KB, and of 300 six times as much', () => {

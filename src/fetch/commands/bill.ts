@@ -8,7 +8,8 @@ export const billCommand: Command = {
   name: 'bill',
   operands: '[NAME…]',
   summary: 'the bill of what is installed: files, digests, licences and sources as CycloneDX 1.6',
-  details: 'JSON for tools that keep inventories. Every installed version, with the licences that were accepted for it. No network.',
+  details:
+    'JSON for tools that keep inventories. Every installed version, with the licences that were accepted for it. No network.',
   examples: {
     'gte-large': 'of this model alone',
   },

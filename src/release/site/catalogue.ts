@@ -36,6 +36,7 @@ export function composeCatalogue(
     models: entries.map(([name]) => ({ name })),
   };
   const shared = {
+    tag,
     yanked,
     largestBytes: Math.max(0, ...entries.map(([, entry]) => sizeOnDisk(entry, ['default']))),
     install: (name: string) => installCommand(name, release),
@@ -61,7 +62,7 @@ ${new Html(catalogueMark)}
 <pre>${downloadCommand(config, release, bundleName)}</pre>
 <pre>${shared.install(entries[0]?.[0] ?? 'NAME')}</pre></section>
 <section aria-labelledby="models"><h2 id="models">Models</h2>
-<p>Vectors can be compared only within one space. Versions with the same letter, colour and pattern are in the same space of that model (<b>?</b>: not known); at <span class="rebuild">rebuild</span> it changes, and an index must be rebuilt. Sizes are those of an installed model, drawn to scale.</p>
+<p>Vectors can be compared only within one space. Versions with the same letter, colour and pattern are in the same space of that model (<b>?</b>: not known); at <span class="rebuild">rebuild</span> it changes, and an index must be rebuilt. Sizes are those of an installed model, drawn to scale; by planes and patches the client fetches less. Reference vectors are for <code>check-vectors</code>: whether a model does in your program what it should.</p>
 <table>
 <thead><tr><th scope="col">Model</th><th scope="col">Vectors</th><th scope="col">Size</th><th scope="col">Licence</th></tr></thead>
 ${entries.map(([name, entry]) => modelRows(name, entry, shared))}</table></section>

@@ -8,6 +8,8 @@ import { versionStrip } from './version-strip.ts';
 
 /** What the rows of all models share. */
 export interface Shared {
+  /** The release that the page is of. */
+  readonly tag: string;
   readonly yanked: NonNullable<Manifest['yanked']>;
   /** On disk, of the model that has most of them. */
   readonly largestBytes: number;
@@ -23,20 +25,28 @@ export function modelRows(name: string, entry: ManifestModel, shared: Shared): H
   return html`<tbody id="m-${name}">
 <tr><th scope="row"><a href="#m-${name}">${name}</a> <small>${entry.version}</small>${isWithdrawn}</th>
 <td>${vectors(entry)}</td>
-<td>${formatBytes(size)}${bar(size, shared.largestBytes)}</td>
+<td>${formatBytes(size)}${bar(size, shared.largestBytes)}${encodingsOf(entry)}</td>
 <td>${licence(entry)}</td></tr>
 <tr><td colspan="4">${versionStrip(entry, withdrawn)}
-<details><summary>${name}: install, facts, digest</summary>
+<details><summary>${name}: install, facts</summary>
 <pre>${shared.install(name)}</pre>${changes(entry)}${renditions(entry)}
-<dl>${facts(entry).map(([term, value]) => html`<dt>${term}</dt><dd>${value}</dd>`)}</dl></details></td></tr></tbody>
+<dl>${facts(entry, shared.tag).map(([term, value]) => html`<dt>${term}</dt><dd>${value}</dd>`)}</dl></details></td></tr></tbody>
 `;
 }
 
-function vectors({ embedding = {} }: ManifestModel): Html {
+function vectors({ embedding = {}, reference }: ManifestModel): Html {
   const { kind = 'dense', dimensions, max_tokens: tokens } = embedding;
   const what = dimensions ? `${dimensions} dimensions` : kind === 'dense' ? 'not told' : '';
-  const length = tokens ? html` <small>${tokens} tokens</small>` : false;
-  return html`${kind !== 'dense' && `${shortened(kind)} `}${what}${length}`;
+  const more = [tokens && `${tokens} tokens`, reference && 'reference vectors'].filter(Boolean);
+  return html`${kind !== 'dense' && `${shortened(kind)} `}${what}${more.length > 0 && html` <small>${more.join(', ')}</small>`}`;
+}
+
+/** The sizes of encodings: how much each saves depends on what is installed. */
+function encodingsOf({ encodings = [] }: ManifestModel): Html | false {
+  const told = encodings.map(({ from, size_bytes: size }) => {
+    return `${from === undefined ? 'planes' : `patch from ${from}`} ${formatBytes(size)}`;
+  });
+  return told.length > 0 && html`<small>${listed(told)}</small>`;
 }
 
 function licence({ license = 'not told', commercial_use: commercial }: ManifestModel): Html {
@@ -58,22 +68,23 @@ function renditions({ weights = [], embedding }: ManifestModel): Html | false {
   if (weights.length < 2) return false;
   const largest = Math.max(...weights.map(({ size_bytes: size }) => size));
   const whose = ({ default: isDefault, space }: ManifestWeights): string => {
-    if (isDefault) return 'the default';
-    return space === embedding?.space ? 'same space' : 'a space of its own';
+    if (isDefault) return 'default';
+    return space === embedding?.space ? 'same space' : 'own space';
   };
   const items = weights.map(
     (one) =>
       html`<li>${one.path} <small>${dtypesOf(one)}, ${whose(one)}</small> ${formatBytes(one.size_bytes)}${bar(one.size_bytes, largest)}</li>`,
   );
-  return html`<p><code>--weights</code> is one of:</p><ul>${items}</ul>`;
+  return html`<p><code>--weights</code>:</p><ul>${items}</ul>`;
 }
 
 type Fact = readonly [term: string, value: HtmlPart];
 
-function facts(entry: ManifestModel): readonly Fact[] {
+function facts(entry: ManifestModel, tag: string): readonly Fact[] {
   const { embedding = {}, tensors, source, quality_score: quality } = entry;
   const { pooling, normalized, similarity, prompts = {} } = embedding;
   const norm = normalized ? 'normalised' : normalized === false ? 'not normalised' : undefined;
+  const carried = entry.release !== undefined && entry.release !== tag && ` of ${entry.release}`;
   const all: readonly Fact[] = [
     ['Vectors', listed([pooling && `${pooling} pooling`, norm, similarity])],
     ['Prompts', listed(Object.keys(prompts))],
@@ -82,8 +93,7 @@ function facts(entry: ManifestModel): readonly Fact[] {
     ['Quality', quality !== undefined && `${quality} of 100`],
     ['Code', entry.allow_code && 'runs code of its own'],
     ['Source', source && `${shortened(source.huggingface)} at ${source.revision.slice(0, 12)}`],
-    ['Archive', html`${formatBytes(entry.size_bytes)}, ${entry.release}: ${hostLinks(entry)}`],
-    ['sha256', entry.sha256],
+    ['Archive', html`${formatBytes(entry.size_bytes)}${carried}: ${hostLinks(entry)}; sha256 ${entry.sha256}`],
   ];
   return all.filter(([, value]) => value !== undefined && value !== false && value !== '');
 }
