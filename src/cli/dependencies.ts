@@ -88,19 +88,24 @@ function reportingWarnings(onEvent: OnEvent, job: JobReport): OnEvent {
 
 /**
  * `throwProblems` for a command that has printed its result, which tells of them: with `--json`
- * that stays the one document.
+ * that stays the one document. `hint`: what to do where a problem is of the fallback's code.
  */
-export function endWithProblems(fallback: ErrorCode, summary: string, problems: readonly Problem[]): void {
+export function endWithProblems(
+  fallback: ErrorCode,
+  summary: string,
+  problems: readonly Problem[],
+  hint?: string,
+): void {
   try {
     throwProblems(fallback, summary, problems);
   } catch (error) {
-    throw error instanceof AircherError ? asReported(error) : error;
+    throw error instanceof AircherError ? asReported(error, error.code === fallback ? hint : undefined) : error;
   }
 }
 
 /** The same error, of which the command's own document tells. */
-export function asReported(error: AircherError): AircherError {
-  const { code, message, hint, problems, details } = error;
+export function asReported(error: AircherError, otherwise?: string): AircherError {
+  const { code, message, hint = otherwise, problems, details } = error;
   return new AircherError(code, message, {
     ...(hint === undefined ? {} : { hint }),
     problems,

@@ -3,7 +3,7 @@ import { AircherError } from '../core/errors.ts';
 import { loadConfig } from '../release/load-config.ts';
 import { newestRelease } from '../release/published/accepted-releases.ts';
 import { isUnpublished } from '../release/published/is-unpublished.ts';
-import { verifyRelease } from '../release/verify/verify-release.ts';
+import { type VerifyReport, verifyRelease } from '../release/verify/verify-release.ts';
 import { type CommandDependencies, endWithProblems, printResult, workspaceOf } from './dependencies.ts';
 import { describeVerify } from './describe-verify.ts';
 
@@ -43,8 +43,14 @@ export function verifyCommand(program: Command, dependencies: CommandDependencie
       });
       await dependencies.job.verified(report);
       printResult(command, dependencies, report, (detail) => describeVerify(report, detail));
-      endWithProblems('integrity', `${tag} is not what its manifest says`, report.problems);
+      endWithProblems('integrity', `${tag} is not what its manifest says`, report.problems, remedy(report));
     });
+}
+
+function remedy({ files }: VerifyReport): string {
+  const kinds = new Set(files.filter(({ state }) => state !== 'ok').map(({ target }) => target));
+  const refill = [...kinds].map((kind) => ` --refill ${kind}`).join('');
+  return `Put back what was published, or have the next release pack it again: aircher-models release${refill}`;
 }
 
 interface VerifyCommandOptions {

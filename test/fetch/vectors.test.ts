@@ -49,6 +49,14 @@ test('each trap ends with 4, and is named with what it means', async (t) => {
     assert.equal(json.exitCode, 4);
     assert.equal(JSON.parse(json.stdout).findings[0].what, what);
   }
+  // Directions are right, and lengths aren't: no text is equal. Of other dimensions no distance is told.
+  const longer = await check(world, 'not normalised');
+  assert.match(
+    longer.stdout,
+    /\n11 texts: 0 equal, 11 not; largest distance [\de.-]+, allowed 0\.0001\n\nnot-normalised: /,
+  );
+  const shorter = await check(world, 'fewer dimensions');
+  assert.match(shorter.stdout, /\n11 texts: 0 equal, 11 not\n\ndimensions: /);
   const half = await check(world, 'half');
   assert.equal(half.exitCode, 0, half.stderr);
   assert.match(half.stdout, /^precision: .*half precision/m);

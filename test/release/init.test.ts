@@ -54,7 +54,13 @@ describe('init', () => {
     ]) {
       const { run, config } = await place(t, origin);
       assert.equal((await run('init')).exitCode, 0);
-      assert.equal((await config()).github.repository, 'acme/m', origin);
+      assert.deepEqual((await config()).github, { repository: 'acme/m', make_latest: false }, origin);
+    }
+    for (const origin of ['https://acme.ghe.com/acme/m.git', 'acme@acme.ghe.com:acme/m.git']) {
+      const { run, config } = await place(t, origin);
+      assert.equal((await run('init')).exitCode, 0);
+      const { repository, server_url } = (await config()).github;
+      assert.deepEqual([repository, server_url], ['acme/m', 'https://acme.ghe.com'], origin);
     }
     const { run, config } = await place(t, 'https://github.com/acme/m');
     const options = ['--no-github', '--mirror', 'https://models.example.org/m', '--namespace', 'acme'];

@@ -102,11 +102,12 @@ describe('the client file of a signed release', () => {
     });
   }
 
-  it('exchanged on one of three hosts: that one is named, the others are whole', async (t) => {
+  it('exchanged on one of three hosts: that one is named, with the remedy, the others are whole', async (t) => {
     const { scene } = await signed(t);
     await put(scene, 'github', await exchanged(scene));
     const run = await scene.start(['verify', tag, '--json']);
     assert.equal(run.exitCode, 4, String(run.stderr));
+    assert.match(String(run.stderr), /^hint: Put back .*: aircher-models release --refill github$/m);
     const { files } = JSON.parse(String(run.stdout)) as { files: { target: string; name: string; state: string }[] };
     const faulty = files.filter(({ state }) => state !== 'ok').map(({ target, name }) => `${target} ${name}`);
     assert.deepEqual(faulty.sort(), ['github aircher.mjs', 'github checksums.sha256']);

@@ -53,7 +53,7 @@ const jobs = workflows.flatMap(({ name, workflow }) =>
 );
 
 describe('the workflows', () => {
-  it('are what the templates make, ours and those of others differing in the command alone', () => {
+  it('are what the templates make, ours and those of others differing in the command, and in which pull requests are checked', () => {
     assert.deepEqual(names, ['check-models.yml', 'ci.yml', 'drift.yml', 'release-models.yml', 'release-packages.yml']);
     for (const [name, render] of templates) {
       assert.equal(texts.get(name), render(ownSetup), `${name} is out of date: run npm run generate`);
@@ -61,7 +61,9 @@ describe('the workflows', () => {
       const converted = render(ownSetup)
         .replaceAll(prepared, '      - run: npm ci --ignore-scripts\n')
         .replaceAll(ownSetup.command, 'npx --no -- aircher-models')
-        .replace("'models-v*'", "'embeddings-*'");
+        .replace("'models-v*'", "'embeddings-*'")
+        // Models of others, and the scripts that embed and check them, may lie anywhere.
+        .replace(/(pull_request:)\n {4}paths: .*/, '$1');
       assert.equal(converted, render(others));
     }
   });

@@ -43,19 +43,21 @@ function tellVectors(report: VectorsReport, output: Output): void {
   output.print(`${name} ${version}${by(runtime)}`);
   output.print(`against ${reference_weights}${by(reference_runtime)}`);
   const wrong = vectors.filter(({ ok }) => !ok);
-  const most = distanceText(max_cosine_distance ?? Number.NaN);
-  output.print(
-    `${plural(vectors.length, 'text')}: ${vectors.length - wrong.length} equal, ${wrong.length} not; largest distance ${most}, allowed ${distanceText(tolerance)}`,
-  );
+  // NaN, and vectors of other dimensions, have no distance.
+  const most =
+    max_cosine_distance === null
+      ? ''
+      : `; largest distance ${distanceText(max_cosine_distance)}, allowed ${distanceText(tolerance)}`;
+  output.print(`${plural(vectors.length, 'text')}: ${vectors.length - wrong.length} equal, ${wrong.length} not${most}`);
   output.print('');
-  // Vectors of other dimensions have no distances.
-  if (wrong.length > 0 && vectors.some(({ cosine_distance: distance }) => distance !== null)) {
-    output.table(wrong.slice(0, mostListed), {
+  const far = wrong.filter(({ cosine_distance: distance }) => distance === null || distance > tolerance);
+  if (far.some(({ cosine_distance: distance }) => distance !== null)) {
+    output.table(far.slice(0, mostListed), {
       TEXT: ({ id }) => id,
       PROMPT: ({ prompt }) => prompt ?? undefined,
-      DISTANCE: ({ cosine_distance: distance }) => distanceText(distance ?? Number.NaN),
+      DISTANCE: ({ cosine_distance: distance }) => (distance === null ? undefined : distanceText(distance)),
     });
-    if (wrong.length > mostListed) output.print(`… and ${wrong.length - mostListed} more (--json has all)`);
+    if (far.length > mostListed) output.print(`… and ${far.length - mostListed} more (--json has all)`);
     output.print('');
   }
   for (const { what, status, detail, hint } of report.findings) {

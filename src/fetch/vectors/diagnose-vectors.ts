@@ -41,12 +41,22 @@ export function diagnoseVectors(
   });
   const wrong = pairs.filter(({ isEqual }) => !isEqual);
   const maxDistance = Math.max(...pairs.map(({ distance }) => distance));
-  const findings = [...wholeFaults(pairs)];
+  const longer = ofOtherLength(pairs);
+  const findings = [...wholeFaults(pairs, longer)];
   const isMeasured = pairs.every(({ distance }) => !Number.isNaN(distance));
   if (isMeasured && wrong.length > 0) findings.push(patternOf(pairs, wrong, tolerance));
   const ok = findings.length === 0;
   if (ok && isSlight(pairs)) findings.push(precision(pairs, 'ok'));
-  return { pairs, maxDistance, findings, ok };
+  const judged = pairs.map((pair) => ({ ...pair, isEqual: pair.isEqual && !longer.includes(pair) }));
+  return { pairs: judged, maxDistance, findings, ok };
+}
+
+/** Where the model's vectors have the length 1: those that came with another. */
+function ofOtherLength(pairs: readonly Pair[]): readonly Pair[] {
+  // Of a text without tokens many models make a zero vector.
+  const real = pairs.filter((pair) => vectorNorm(pair.expected) > 0);
+  const isNormalised = real.every((pair) => normDifference(vectorNorm(pair.expected), 1) < normTolerance);
+  return isNormalised ? real.filter((pair) => normDifference(vectorNorm(pair.found), 1) > normTolerance) : [];
 }
 
 function failed(what: string, detail: string, hint: string): Finding {
@@ -54,7 +64,7 @@ function failed(what: string, detail: string, hint: string): Finding {
 }
 
 /** What is seen without a distance. */
-function wholeFaults(pairs: readonly Pair[]): readonly Finding[] {
+function wholeFaults(pairs: readonly Pair[], longer: readonly Pair[]): readonly Finding[] {
   const [{ expected, found }] = pairs as [Pair];
   if (expected.length !== found.length) {
     const isPart = pairs.every((pair) => cosineDistance(pair.expected.subarray(0, found.length), pair.found) < 1e-3);
@@ -79,11 +89,7 @@ function wholeFaults(pairs: readonly Pair[]): readonly Finding[] {
       ),
     );
   }
-  // Of a text without tokens many models make a zero vector.
-  const real = pairs.filter((pair) => vectorNorm(pair.expected) > 0);
-  const isNormalised = real.every((pair) => normDifference(vectorNorm(pair.expected), 1) < normTolerance);
-  const longer = real.filter((pair) => normDifference(vectorNorm(pair.found), 1) > normTolerance);
-  if (isNormalised && longer.length > 0) {
+  if (longer.length > 0) {
     const norms = longer.map((pair) => vectorNorm(pair.found));
     const range = `${Math.min(...norms).toPrecision(3)} to ${Math.max(...norms).toPrecision(3)}`;
     faults.push(

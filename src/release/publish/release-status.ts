@@ -174,7 +174,8 @@ async function attempt<T>(target: Target, problems: Problem[], ask: () => Promis
     if (!(error instanceof AircherError) || error.code === 'interrupted') throw error;
     problems.push({
       level: 'error',
-      code: error.code,
+      // As `plan` has it: a repository that isn't found may be one that the token doesn't see.
+      code: error.details.status === 404 ? 'remote' : error.code,
       file: target.place,
       message: error.message.replace(`${target.place}: `, ''),
       ...(error.hint === undefined ? {} : { hint: error.hint }),

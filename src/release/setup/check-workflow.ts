@@ -5,14 +5,14 @@ import { firstSteps, type WorkflowSetup } from './workflow-setup.ts';
  * before it is merged.
  */
 export function checkWorkflow(setup: WorkflowSetup): string {
-  const { command } = setup;
+  const { command, checked } = setup;
+  const paths = checked && `\n    paths: [${checked.map((pattern) => `'${pattern}'`).join(', ')}]`;
   return `# On pull requests: is the release that they describe valid, what would be packed, and does all of it work against stand-ins?
 # A pull request can change whatever runs here. So there is no secret, and a token that reads.
 name: Check models
 
 on:
-  pull_request:
-    paths: ['${setup.manifests}', 'models/**', package-lock.json, '.github/workflows/**']
+  pull_request:${paths ?? ''}
 
 permissions: {}
 

@@ -96,20 +96,25 @@ function withSigning(text: string, lines: object): string {
 }
 
 async function composeConfig(options: InitOptions, workspace: Workspace): Promise<string> {
-  const github = options.github === false ? undefined : (options.github ?? (await originRepository(workspace)));
+  const github =
+    options.github === undefined
+      ? await originRepository(workspace)
+      : options.github === false
+        ? undefined
+        : { repository: options.github };
   const { huggingface, mirror } = options;
   if (github === undefined && huggingface === undefined && mirror === undefined) {
     throw new AircherError('usage', 'init knows no place to release to', {
       hint: "Name one: --github OWNER/NAME, --huggingface OWNER/NAME or --mirror URL; git's remote origin is no GitHub repository.",
     });
   }
-  const name = (github ?? huggingface)?.split('/')[1] ?? basename(workspace.directory);
+  const name = (github?.repository ?? huggingface)?.split('/')[1] ?? basename(workspace.directory);
   const config = {
     $schema: './schema/release.schema.json',
     release: '1.0.0',
     namespace: options.namespace ?? namespaceFrom(name),
     tag_prefix: 'models-v',
-    ...(github === undefined ? {} : { github: { repository: github, make_latest: false } }),
+    ...(github === undefined ? {} : { github: { ...github, make_latest: false } }),
     ...(huggingface === undefined ? {} : { huggingface: { repository: huggingface, raw_files: true } }),
     ...(mirror === undefined ? {} : { mirror: { base_url: mirror, directory: 'mirror' } }),
     models: {
@@ -141,12 +146,16 @@ function namespaceFrom(name: string): string {
   return text === '' ? 'models' : text;
 }
 
-/** `owner/name` of git's remote `origin`, where that is on GitHub. */
-async function originRepository(workspace: Workspace): Promise<string | undefined> {
+/** The repository of git's remote `origin`, where that is on GitHub or a tenant of its own there. */
+async function originRepository(
+  workspace: Workspace,
+): Promise<{ readonly repository: string; readonly server_url?: string } | undefined> {
   const origin = await git(workspace.directory, ['config', '--get', 'remote.origin.url'], workspace);
   const url =
-    /^(?:https:\/\/(?:[^@/]+@)?github\.com\/|(?:ssh:\/\/)?git@github\.com[:/])([\w.-]+\/[\w.-]+?)(?:\.git)?\/?$/;
-  return origin === undefined ? undefined : url.exec(origin)?.[1];
+    /^(?:https:\/\/(?:[^@/]+@)?|(?:ssh:\/\/)?[\w-]+@)(github\.com|[\w-]+\.ghe\.com)[:/]([\w.-]+\/[\w.-]+?)(?:\.git)?\/?$/;
+  const [, host, repository] = url.exec(origin ?? '') ?? [];
+  if (repository === undefined) return undefined;
+  return host === 'github.com' ? { repository } : { repository, server_url: `https://${host}` };
 }
 
 /**

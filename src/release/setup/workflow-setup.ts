@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import { AircherError } from '../../core/errors.ts';
 
 /**
@@ -22,8 +21,11 @@ export interface WorkflowSetup {
   readonly prepare: readonly string[];
   /** Tags that start a release begin with it. */
   readonly tagPrefix: string;
-  /** A pattern for the files that describe the release. */
-  readonly manifests: string;
+  /**
+   * Patterns of the files whose pull requests are checked. Without it all are: models, and the
+   * scripts that embed and check them, may lie anywhere.
+   */
+  readonly checked?: readonly string[];
 }
 
 /** Where release.json stands unless `--config` says otherwise. */
@@ -42,12 +44,10 @@ export function packageSetup(release: { readonly configFile: string; readonly ta
     });
   }
   const config = configFile === defaultConfigFile ? '' : ` --config ${configFile}`;
-  const directory = posix.dirname(configFile);
   return {
     command: `npx --no -- aircher-models${config}`,
     prepare: ['npm ci --ignore-scripts'],
     tagPrefix,
-    manifests: directory === '.' ? configFile : `${directory}/**`,
   };
 }
 
@@ -56,7 +56,7 @@ export const ownSetup: WorkflowSetup = {
   command: 'node src/cli.ts',
   prepare: ['npm ci', 'npm run build'],
   tagPrefix: 'models-v',
-  manifests: 'manifests/**',
+  checked: ['manifests/**', 'models/**', 'package-lock.json', '.github/workflows/**'],
 };
 
 /**
