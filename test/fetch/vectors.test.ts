@@ -49,7 +49,8 @@ test('each trap ends with 4, and is named with what it means', async (t) => {
     assert.equal(json.exitCode, 4);
     assert.equal(JSON.parse(json.stdout).findings[0].what, what);
   }
-  // Directions are right, and lengths aren't: no text is equal. Of other dimensions no distance is told.
+  // Directions are right, and lengths aren't: no text is equal. Of other dimensions no distance is
+  // told.
   const longer = await check(world, 'not normalised');
   assert.match(
     longer.stdout,

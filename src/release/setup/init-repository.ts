@@ -146,7 +146,7 @@ function namespaceFrom(name: string): string {
   return text === '' ? 'models' : text;
 }
 
-/** The repository of git's remote `origin`, where that is on GitHub or a tenant of its own there. */
+/** The repository of git's remote `origin`, where that is at github.com or a tenant's ghe.com. */
 async function originRepository(
   workspace: Workspace,
 ): Promise<{ readonly repository: string; readonly server_url?: string } | undefined> {
