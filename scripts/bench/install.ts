@@ -212,7 +212,7 @@ async function installs(scene: Scene, rounds: number): Promise<readonly InstallB
       results: await warm(scene, await ours('aircher model path', 'm5', [await scene.serve()]), rounds),
     },
     {
-      title: 'To the first line of progress of an install over loopback, which asks for manifest and index first',
+      title: 'To the first line that an install shows: whom it asks',
       base: 'node -e 0',
       results: await measure([await firstLine(scene), idle], rounds * 2),
     },
