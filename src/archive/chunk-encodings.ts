@@ -12,8 +12,8 @@ import type { PatchBase } from './patch-base.ts';
 /** A chunk is in an encoding only where that is at most so much of the other way to have it. */
 export const mostOfOther = 0.98;
 /**
- * A patch is made only where an update by it fetches at most so much of what it would from the
- * archive.
+ * A patch is made only where an update by it, and else by the archive, fetches at most so much of
+ * what it would by the archive alone.
  */
 const mostOfUpdate = 0.75;
 
@@ -126,7 +126,7 @@ class PatchWriter {
     const isTaken = length !== undefined && length <= otherwise * mostOfOther;
     if (isTaken) this.#writer.add(number, patch!.body, patch!.oldSha256);
     this.#without += archiveLength;
-    this.#with += isTaken ? length : otherwise;
+    this.#with += isTaken ? length : archiveLength;
   }
 
   finish(): FinishedEncoding {

@@ -49,6 +49,7 @@ async function pack(
   tree: Tree,
   encodings: { readonly planes: boolean; readonly from?: Readonly<Record<string, Packed>> },
   format: ArchiveFormat = 'tar.gz',
+  parallel?: number,
 ): Promise<Packed> {
   const directory = await temporaryDirectory(context);
   const [root, out] = [join(directory, 'tree'), join(directory, 'out')];
@@ -63,6 +64,7 @@ async function pack(
     output: join(out, `m.${format}`),
     mtimeSeconds: 499162500,
     encodings: { planes: encodings.planes, patches },
+    ...(parallel === undefined ? {} : { parallel }),
   });
   return { ...packed, root, out };
 }
@@ -166,13 +168,45 @@ test('a patch that saves less than a quarter is not made, and no trace of it sta
   assert.deepEqual(same.encodings, [], 'the same content');
 });
 
+test('what planes save counts for no patch', async (context) => {
+  const model = (trained: number, others: number): Tree => ({
+    'model.safetensors': safetensors(
+      [0, 1, 2, 3, 4].map((layer) => ({
+        name: `layer.${layer}`,
+        dtype: 'F64',
+        shape: [32768],
+        data:
+          layer === 0
+            ? spread(finetuned(weightsLike(131072, 1), trained, 1))
+            : spread(weightsLike(131072, layer + others)),
+      })),
+    ),
+  });
+  const old = await pack(context, model(0, 0), { planes: false });
+  const packed = await pack(context, model(1, 100), { planes: true, from: { '1.0.0': old } });
+  assert.deepEqual(
+    packed.encodings.map(({ name }) => name),
+    ['m.planes'],
+  );
+  const { size_bytes: planes } = packed.encodings[0]!;
+  assert.ok(planes < 0.75 * packed.archive.size_bytes, `${planes} of ${packed.archive.size_bytes}`);
+});
+
+/** 32-bit floats as 64-bit ones: planes of zeros, of which the archive knows nothing. */
+function spread(floats: Buffer): Buffer {
+  const wide = Buffer.alloc(floats.length * 2);
+  for (let at = 0; at < floats.length; at += 4) wide.writeDoubleLE(floats.readFloatLE(at), at * 2);
+  return wide;
+}
+
 test('encodings have the same bytes however many chunks are made at a time', async (context) => {
   const old = await pack(context, modelTree(0), { planes: false });
-  const digests = async (): Promise<readonly string[]> => {
-    const { encodings } = await pack(context, modelTree(1), { planes: true, from: { '1.0.0': old } });
+  const digests = async (parallel: number): Promise<readonly string[]> => {
+    const wanted = { planes: true, from: { '1.0.0': old } };
+    const { encodings } = await pack(context, modelTree(1), wanted, 'tar.gz', parallel);
     return encodings.flatMap((encoding) => [encoding.sha256, encoding.index.sha256]);
   };
-  assert.deepEqual(await digests(), await digests());
+  assert.deepEqual(await digests(1), await digests(7));
 });
 
 test('an older version whose weights are broken is an error that names the file', async (context) => {
