@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -62,6 +63,20 @@ test('what is staged is trusted by its hash alone', async (context) => {
   const report = await runTransfer(await planTransfer(wanted, client), client);
   assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
   assert.ok(report.bytesFetched > 0 && report.bytesFetched < 800_000, `${report.bytesFetched} bytes`);
+});
+
+test('a file that is deleted while it is written is missed, not made anew with a hole', async (context) => {
+  const published = await publish(context);
+  const mirror = await serve(context, { directory: published.directory });
+  const client = http(context, { limitRate: 8_000_000 });
+  const wanted = await request(context, published.entry({ mirror: mirror.url }));
+  const file = join(wanted.staging, 'files', 'model.safetensors');
+  const onEvent = (event: Event): void => {
+    if (event.type === 'progress' && event.done > 1_000_000) rmSync(file, { force: true });
+  };
+  await assert.rejects(runTransfer(await planTransfer(wanted, client), client, { onEvent }), { code: 'ENOENT' });
+  await runTransfer(await planTransfer(wanted, client), client);
+  assert.deepEqual(await differences(join(wanted.staging, 'files'), published), []);
 });
 
 test('whatever lies where the index is staged, the index is there afterwards', async (context) => {

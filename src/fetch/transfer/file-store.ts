@@ -11,7 +11,7 @@ import type { FileRecord } from './types.ts';
 /** As many as Node's thread pool works on. */
 const filesAtOnce = 4;
 /** No following of a link that stands in a file's place; Windows doesn't know the flag. */
-const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+const readWrite = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
 
 interface StoredFile {
   readonly location: string;
@@ -52,7 +52,9 @@ export class FileStore {
     await mapConcurrently(this.#files.values(), filesAtOnce, async (file) => {
       const found = await ifThere(lstat(file.location));
       if (found && !found.isFile()) await removeTree(file.location);
-      if (!found?.isFile() || found.size !== file.size) await withFile(file, (handle) => handle.truncate(file.size));
+      const create = readWrite | constants.O_CREAT;
+      if (!found?.isFile() || found.size !== file.size)
+        await withFile(file, (handle) => handle.truncate(file.size), create);
       if (file.size === 0) await withFile(file, (handle) => handle.datasync());
     });
   }
@@ -78,7 +80,12 @@ export class FileStore {
   }
 }
 
-async function withFile<T>({ location }: StoredFile, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+/** A file that was deleted meanwhile is an error: made anew it would lack what it had. */
+async function withFile<T>(
+  { location }: StoredFile,
+  work: (handle: FileHandle) => Promise<T>,
+  flags = readWrite,
+): Promise<T> {
   const handle = await open(location, flags, 0o666);
   try {
     return await work(handle);
