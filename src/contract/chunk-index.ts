@@ -101,8 +101,9 @@ const indexSchema = z.object({
 /**
  * Reads an index that may be hostile: strict JSON, and every promise of the format holds in what it
  * returns: known version and format, safe unique paths, chunks of 1 byte to 1 MiB that cover the
- * archive and each file exactly and in order. Unknown members are ignored. Throws AircherError
- * `invalid` with the place.
+ * archive and each file exactly and in order; one that is all of a file has its sha256. (Whether
+ * those of a larger file make its sha256 only its bytes tell.) Unknown members are ignored. Throws
+ * AircherError `invalid` with the place.
  */
 export function parseChunkIndex(bytes: Uint8Array, options: ParseChunkIndexOptions): ChunkIndex {
   const { file, maxBytes = limits.indexBytes } = options;
@@ -158,7 +159,7 @@ function checkChunks(
   for (const [at, chunk] of chunks.entries()) {
     const wrong = (message: string): never => fail(`$.chunks[${at}]`, message);
     if (!isChunk(chunk)) return wrong('is not five whole numbers and a sha256');
-    const [archiveOffset, archiveLength, fileNumber, fileOffset, length] = chunk;
+    const [archiveOffset, archiveLength, fileNumber, fileOffset, length, digest] = chunk;
     if (length < 1 || length > limits.chunkBytes) wrong(`${length} is not a length of 1 to ${limits.chunkBytes} bytes`);
     const fits = format === 'tar' ? archiveLength === length : archiveLength > 0 && archiveLength <= mostBytes(length);
     if (!fits) wrong(`${archiveLength} bytes of ${format} can't be a chunk of ${length} bytes`);
@@ -174,6 +175,8 @@ function checkChunks(
         wrong(
           `${length} bytes at ${fileOffset} of the file ${fileNumber} do not go on at ${inFile} of the file ${file}`,
         );
+      const { size_bytes: whole, sha256 } = files[file]!;
+      if (length === whole && digest !== sha256) wrong(`is all of the file ${file}, and has another sha256`);
       inFile = end;
     }
   }

@@ -124,6 +124,10 @@ const hostile: Readonly<Record<string, string>> = {
   'a chunk over 1 MiB': chunk(3, 4, 1024 * 1024 + 1),
   'a length of 1e300': golden.replace('0, 1536,', '0, 1e300,'),
   'null as a digest': chunk(0, 5, null),
+  'a chunk that is all of a file, and has another sha256': changed((index) => {
+    index.chunks.splice(2, 1);
+    Object.assign(index.chunks[1] ?? [], { 1: 1400, 4: 1500 });
+  }),
   'structure inside a file': changed((index) => {
     index.chunks.splice(2, 0, [1210, 100, -1, 0, 100, a]);
     for (const [at, offset] of [1310, 1810].entries()) Object.assign(index.chunks[at + 3] ?? [], { 0: offset });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAircherError } from '../../src/core/errors.ts';
 import type { Event } from '../../src/core/events.ts';
+import { sha256 } from '../../src/core/hashing.ts';
 import { checkModels, checksummedVersions, createWorld } from './world.ts';
 
 test('install makes the layout of the contract: link, version, .version, checksums.json, tags', async (t) => {
@@ -190,6 +191,30 @@ test('verify finds damage, and --repair fetches the damaged pieces only', async 
   assert.equal(report?.repaired, 3);
   assert.ok(report.bytes_fetched < 1_000_000, `${report.bytes_fetched}`);
   assert.deepEqual((await manager.verify()).models[0]?.bad, []);
+});
+
+test('verify tells of a release whose chunks do not make the file that its manifest names, and repairs nothing of it', async (t) => {
+  const world = await createWorld(t);
+  const { models } = await world.release('1.0.0', { alpha: { version: '1.0.0', layers: 8 } });
+  const directory = join(world.mirrorDirectory, 'models-v1.0.0');
+  const weights = models.alpha!.files!.find(({ path }) => path === 'model.safetensors')!;
+  const other = sha256('another file');
+  const right = await readFile(join(directory, 'alpha.tar.gz.index.json'), 'utf8');
+  const index = right.replace(weights.sha256, other);
+  await writeFile(join(directory, 'wrong.json'), index);
+  const download_urls = { mirror: `${world.mirror.url}/models-v1.0.0/wrong.json` };
+  const files = models.alpha!.files!.map((file) => (file === weights ? { ...file, sha256: other } : file));
+  const entry = { files, index: { size_bytes: index.length, sha256: sha256(index), download_urls } };
+  await world.release('1.1.0', { alpha: { version: '1.0.0', layers: 8, entry } });
+  const manager = world.manager();
+  await manager.install('alpha');
+  const bad = [{ path: 'model.safetensors', fault: 'content' }];
+  assert.deepEqual((await manager.verify()).models[0]?.bad, bad);
+  await assert.rejects(manager.verify({ repair: true }), (error) => {
+    assert.ok(isAircherError(error, 'integrity'));
+    assert.match(error.message, /alpha@1\.0\.0: model\.safetensors differ from .* though each chunk is right/);
+    return true;
+  });
 });
 
 /** Every path in a tree with its time of change, so that any write shows. */

@@ -2,7 +2,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { totalSize } from '../../contract/fields.ts';
 import { mapConcurrently } from '../../core/concurrency.ts';
-import { hasSystemCode } from '../../core/errors.ts';
+import { hasSystemCode, integrityError } from '../../core/errors.ts';
 import { type RunContext, warn } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import type { Verification, VerifyOptions, VerifyReport } from '../api.ts';
@@ -38,6 +38,8 @@ export async function verifyModels(
     const { signal, onEvent } = options;
     const how = { signal, onEvent, kept: record.wanted, wrong, makeCurrent: 'first' } as const;
     const repair = isToRepair ? await installVersion(client, installedTarget(record), how) : undefined;
+    const damaged = files.filter(({ path }) => wrong.includes(path));
+    if (repair) await requireRight(record, damaged, options);
     const report = {
       name,
       version: record.version,
@@ -53,6 +55,20 @@ export async function verifyModels(
   });
   const ok = reports.every(({ bad, repaired }) => bad.length === 0 || repaired !== undefined);
   return { ok, models: reports };
+}
+
+/** Throws `integrity` where a release's chunks don't make the files that its manifest names. */
+async function requireRight(
+  record: InstallRecord,
+  repaired: readonly InstalledFile[],
+  context: RunContext,
+): Promise<void> {
+  const bad = await badFiles(record, repaired, context);
+  if (bad.length === 0) return;
+  throw integrityError(
+    `${record.model}@${record.version}: ${bad.map(({ path }) => path).join(', ')} differ from the manifest, though each chunk is right`,
+    'The release contradicts itself. Tell its maintainer, and install another version meanwhile.',
+  );
 }
 
 /** Chunks that came over the network; files, where there is no index. */
