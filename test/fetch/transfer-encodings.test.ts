@@ -129,8 +129,11 @@ const faults: Readonly<Record<string, FaultAction>> = {
   'status 403': { kind: 'status', status: 403 },
   'status 404': { kind: 'status', status: 404 },
   'status 416': { kind: 'status', status: 416 },
+  'status 429': { kind: 'status', status: 429, headers: { 'retry-after': '0' } },
   'status 500': { kind: 'status', status: 500 },
+  'status 503 for an hour': { kind: 'status', status: 503, headers: { 'retry-after': '3600' } },
   'a redirect loop': { kind: 'redirect', to: 'self' },
+  'a redirect to plain http elsewhere': { kind: 'redirect', to: 'http://192.0.2.1/x' },
 };
 
 for (const [name, action] of Object.entries(faults)) {
@@ -161,6 +164,19 @@ test('an encoding that one of two mirrors lacks comes from the other, or not at 
   const { report } = await install(context, next, { github: lacks, mirror: has });
   assert.ok(report.mirrors.every(({ set_aside }) => set_aside === undefined));
   assert.ok(requestsOf(lacks, /\.planes$/) <= 8, `${requestsOf(lacks, /\.planes$/)}`);
+});
+
+test('an encoding that is left alone is told of once, and not where another mirror still has it', async (context) => {
+  const next = await publish(context, { layers: 12, layerBytes: 2_000_000, trained: 1, planes: true });
+  const rule = { match: { path: '\\.planes$' }, times: 'always' } as const;
+  const status = await served(context, next, { ...rule, action: { kind: 'status', status: 500 } });
+  const flipped = await served(context, next, { ...rule, action: { kind: 'flip', atByte: 0 } });
+  const good = await served(context, next);
+  const toldOf = async (mirrors: Readonly<Record<string, StaticMirror>>): Promise<number> =>
+    (await install(context, next, mirrors)).events.filter(({ type }) => type === 'notice').length;
+  assert.equal(await toldOf({ mirror: status }), 1);
+  assert.equal(await toldOf({ mirror: flipped }), 1);
+  assert.equal(await toldOf({ github: status, mirror: good }), 0);
 });
 
 test('three wrong bodies, and the encoding is left alone; the mirror is not', async (context) => {

@@ -48,19 +48,26 @@ export async function judgeFailure(request: FailedRequest, error: unknown, work:
     if (await mirror.findByApi(work.http, url, work.signal)) return;
   }
   mirror.note(kind, message);
-  if (encoding !== undefined && remedy !== 'never' && remedy !== 'wait') {
-    if (encoding.noteFailure(mirror.name, remedy === 'refused' ? Number.POSITIVE_INFINITY : weightOf(fault))) {
-      tellLeft(encoding, message, work);
-      // What it failed to send says nothing of the archive.
-      mirror.strikes = 0;
-      return;
-    }
+  if (encoding !== undefined && remedy !== 'wait') {
+    const times = remedy === 'retry' ? weightOf(fault) : Number.POSITIVE_INFINITY;
+    if (isLeftThere(encoding, mirror, times, message, work)) return;
   }
   if (remedy === 'refused' && ranged && !mirror.answered) askForWhole(mirror, message, work);
   else if (remedy === 'never' || (remedy === 'refused' && !ranged)) giveUp(mirror, fault, work);
   // Requests that ran at the same time failed for the same reason, so only the first failure
   // counts.
-  else if (startedAt >= mirror.judgedAt) strike(mirror, fault, work);
+  else if (startedAt >= mirror.judgedAt) strike(request, fault, work);
+}
+
+/**
+ * Counts that a mirror failed to send an encoding so many times. Whether it isn't asked for that
+ * any more, which says nothing of the archive.
+ */
+function isLeftThere(encoding: Encoding, mirror: Mirror, times: number, message: string, work: MirrorsAtWork): boolean {
+  if (!encoding.noteFailure(mirror.name, times)) return false;
+  tellLeft(encoding, message, work);
+  mirror.strikes = 0;
+  return true;
 }
 
 /**
@@ -85,8 +92,11 @@ export function judgeWrongForm(encoding: Encoding, fact: string, work: MirrorsAt
   return isLeft;
 }
 
-function tellLeft({ name }: Encoding, reason: string, { onEvent }: RunContext): void {
-  onEvent?.({ type: 'notice', message: `${name} is left alone: ${reason}` });
+/** Once, when nobody is asked for it any more. */
+function tellLeft(encoding: Encoding, reason: string, { onEvent }: RunContext): void {
+  if (encoding.announced || encoding.urls.size > 0) return;
+  encoding.announced = true;
+  onEvent?.({ type: 'notice', message: `${encoding.name} is left alone: ${reason}` });
 }
 
 /** The mirror sent wrong bytes. After `most` times it is given up. */
@@ -125,15 +135,17 @@ export function isClean({ gone, doubtful, whole }: Mirror): boolean {
 
 /**
  * Counts a failure: the mirror gets a pause, and fewer connections from then on. If another mirror
- * can be asked meanwhile, the user is told that this one is set aside.
+ * can be asked meanwhile, the user is told that this one is set aside. It isn't given up for what
+ * it answers of an encoding.
  */
-function strike(mirror: Mirror, fault: MirrorFaultError, work: MirrorsAtWork): void {
+function strike({ mirror, encoding }: FailedRequest, fault: MirrorFaultError, work: MirrorsAtWork): void {
   const { retryDelayMs, maxRetryAfterMs } = work.http.settings;
   mirror.strikes += weightOf(fault);
   const backoff = Math.min(longestDelayMs, retryDelayMs * 2 ** (mirror.strikes - 1)) * (0.75 + Math.random() / 2);
   const delayMs = fault.waitMs ?? backoff;
   if (mirror.strikes >= mostStrikes || delayMs > maxRetryAfterMs) {
-    giveUp(mirror, fault, work);
+    if (encoding === undefined) giveUp(mirror, fault, work);
+    else isLeftThere(encoding, mirror, Number.POSITIVE_INFINITY, fault.message, work);
     return;
   }
   const now = performance.now();
