@@ -169,6 +169,27 @@ describe('releases with encodings', () => {
     );
   });
 
+  it('ask a mirror that can’t be reached from here for nothing, planes of the older version neither', async (t) => {
+    const scene = await secondRelease(t);
+    await run(scene, ['release']);
+    await scene.workspace.writeModel('alpha', { ...shape, trained: 2 });
+    await scene.configure({
+      release: '1.2.0',
+      models: { alpha: modelConfig('alpha', '1.2.0'), beta },
+      mirror: { base_url: scene.mirror.url, directory: 'mirror', probe: false },
+    });
+    const action = { kind: 'status', status: 404 } as const;
+    for (const host of [scene.github, scene.hub])
+      host.faults.add({ match: { path: 'alpha\\.planes\\.index' }, times: 'always', action });
+    scene.clearLogs();
+    await run(scene, ['plan']);
+    await run(scene, ['pack']);
+    assert.deepEqual(
+      scene.mirror.log.entries.map(({ path }) => path),
+      [],
+    );
+  });
+
   it('stop where what was planned can’t be read any more, and say the ways out', async (t) => {
     const scene = await secondRelease(t);
     await run(scene, ['plan']);

@@ -1,4 +1,5 @@
 import semver from 'semver';
+import type { DownloadUrls } from '../../contract/fields.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { jsonPath } from '../../contract/problems-of.ts';
 import type { ModelConfig, ReleaseConfig } from '../../contract/release-config.ts';
@@ -58,11 +59,14 @@ export async function plannedPatches(
 function asFetched(published: ManifestModel, { mirror }: ReleaseConfig): ManifestModel {
   const { published_versions: _known, ...entry } = published;
   if (mirror?.probe !== false) return entry;
-  const elsewhere = ({ mirror: _unreachable, ...urls }: ManifestModel['download_urls']) => urls;
-  const { download_urls: urls, index } = entry;
+  const elsewhere = <T extends { readonly download_urls: DownloadUrls }>(artifact: T): T => {
+    const { mirror: _unreachable, ...urls } = artifact.download_urls;
+    return { ...artifact, download_urls: urls };
+  };
+  const { index, encodings } = entry;
   return {
-    ...entry,
-    download_urls: elsewhere(urls),
-    ...(index && { index: { ...index, download_urls: elsewhere(index.download_urls) } }),
+    ...elsewhere(entry),
+    ...(index && { index: elsewhere(index) }),
+    ...(encodings && { encodings: encodings.map((one) => ({ ...elsewhere(one), index: elsewhere(one.index) })) }),
   };
 }
