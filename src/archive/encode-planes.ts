@@ -3,6 +3,7 @@ import * as zlib from 'node:zlib';
 import { freeBuffer } from '../core/free-buffers.ts';
 import { differenceOf } from './difference.ts';
 import type { Element } from './element.ts';
+import { outputBytes } from './encode.ts';
 import { elementByte, planeHeaderBytes, planeMethods } from './plane-format.ts';
 
 /** From so many bits a byte on, a plane of weights isn't worth the time that deflate would take. */
@@ -78,7 +79,5 @@ function entropyOf(bytes: Uint8Array): number {
 
 /** Neither strategy looks for matches, so that their bytes are the same in every zlib. */
 async function deflate(plane: Uint8Array, strategy: number): Promise<Uint8Array> {
-  // Room for the largest result, so that one plane is one call into the thread pool.
-  const chunkSize = plane.length + Math.ceil(plane.length / 64) + 1024;
-  return await deflateRaw(plane, { strategy, level: 6, memLevel: 8, chunkSize });
+  return await deflateRaw(plane, { strategy, level: 6, memLevel: 8, chunkSize: outputBytes(plane.length) });
 }

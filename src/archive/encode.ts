@@ -77,7 +77,7 @@ function zstdCompressor(length: number): Transform {
 }
 
 /** Room for the largest result, so that one chunk is one call into the thread pool. */
-function outputBytes(length: number): number {
+export function outputBytes(length: number): number {
   return length + Math.ceil(length / 64) + 1024;
 }
 

@@ -13,8 +13,8 @@ import { pathsIn, readJournal } from './transfer-directory.ts';
 import type { TransferPlan, TransferRequest } from './types.ts';
 
 /**
- * Plans a transfer: loads and checks the index (the only bytes that are fetched here), and finds
- * what is on this machine already. Throws `invalid`, `integrity`, `remote`.
+ * Plans a transfer: loads and checks the index, and those of encodings that may help (nothing else
+ * is fetched here), and finds what is on this machine already. Throws `invalid`, `integrity`, `remote`.
  */
 export async function planTransfer(
   request: TransferRequest,

@@ -72,7 +72,7 @@ export interface ChunkCopy {
 }
 
 export interface TransferReport {
-  /** Bytes of bodies from the network, including those that were of no use; without the index. */
+  /** Bytes of bodies from the network, including those that were of no use; without indexes. */
   readonly bytesFetched: number;
   readonly bytesCopied: number;
   /** Bytes that an interrupted run had left, and that were right. */
