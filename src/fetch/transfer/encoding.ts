@@ -26,6 +26,7 @@ export class Encoding {
   readonly sizeBytes: number;
   /** Where it is asked for, by the mirror's name: nowhere any more when it is left alone. */
   readonly urls: Map<string, string>;
+  /** The user was told that it is left alone. */
   announced = false;
   readonly #failures = new Map<string, number>();
   #wrong = 0;

@@ -14,7 +14,8 @@ import type { TransferPlan, TransferRequest } from './types.ts';
 
 /**
  * Plans a transfer: loads and checks the index, and those of encodings that may help (nothing else
- * is fetched here), and finds what is on this machine already. Throws `invalid`, `integrity`, `remote`.
+ * is fetched here), and finds what is on this machine already. Throws `invalid`, `integrity`,
+ * `remote`.
  */
 export async function planTransfer(
   request: TransferRequest,
