@@ -39,11 +39,7 @@ function describeInit({ files, diff, config, package: origin }: InitReport, conf
     'That users can check what the model does for them: `"reference": { "command": ["python3", "scripts/embed.py"] }` in each model (for sentence-transformers; change the script as you need).',
     'To sign releases: `aircher-models keygen --key-dir DIR`, and its public key goes into release.json.',
     `Secrets of the repository, those that you need: ${secretsOf(config).join(', ')}.`,
-    ...(config.mirror
-      ? [
-          `The mirror's files are written to ${config.mirror.directory}: the workflow's runner must see the directory that ${config.mirror.base_url} serves.`,
-        ]
-      : []),
+    ...mirrorStep(config),
     ...(origin === 'outside'
       ? [
           'package-lock.json takes aircher-models from outside this repository, where a CI job finds nothing: put the tarball into the repository, and `npm install --save-dev ./TARBALL` it from there.',
@@ -63,9 +59,20 @@ function describeInit({ files, diff, config, package: origin }: InitReport, conf
   ].join('\n');
 }
 
+function mirrorStep({ mirror }: InitReport['config']): readonly string[] {
+  if (mirror === undefined) return [];
+  const { base_url: url } = mirror;
+  return 'directory' in mirror
+    ? [
+        `The mirror's files are written to ${mirror.directory}: the workflow's runner must see the directory that ${url} serves.`,
+      ]
+    : [`The mirror's files go to the bucket ${mirror.s3.bucket}: ${url} must show it to everybody.`];
+}
+
 function secretsOf(config: InitReport['config']): readonly string[] {
   return [
     ...(config.huggingface ? ['HF_TOKEN (write access)'] : []),
+    ...(config.mirror && 's3' in config.mirror ? ['AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'] : []),
     'AIRCHER_SIGNING_KEY and AIRCHER_SIGNING_PASSWORD',
     ...(config.github ? ['MODELS_GITHUB_TOKEN where the releases are in another repository'] : []),
   ];

@@ -6,12 +6,15 @@ import { limits } from './limits.ts';
 import { modelNameFault } from './names.ts';
 import { jsonPath, problemsOf } from './problems-of.ts';
 import {
+  bucketMirror,
+  directoryMirror,
   directorySource,
   hubSource,
   modelConfigSchema,
   type ReleaseConfig,
   referenceConfig,
   releaseConfigSchema,
+  s3Bucket,
 } from './release-config.ts';
 import { parseStrictJson } from './strict-json.ts';
 
@@ -98,6 +101,11 @@ function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   if (path[0] === 'models' && path.length === 2) return Object.keys(modelConfigSchema._zod.def.shape);
   if (path[0] === 'models' && path[2] === 'source') {
     return [...Object.keys(directorySource._zod.def.shape), ...Object.keys(hubSource._zod.def.shape)];
+  }
+  if (path[0] === 'mirror') {
+    return path[1] === 's3'
+      ? Object.keys(s3Bucket._zod.def.shape)
+      : [...Object.keys(directoryMirror._zod.def.shape), ...Object.keys(bucketMirror._zod.def.shape)];
   }
   if (path[0] === 'models' && path[2] === 'reference' && path.length === 3) {
     return Object.keys(referenceConfig._zod.def.shape);

@@ -92,6 +92,32 @@ export const modelConfigSchema = z.strictObject({
   keep_space: z.optional(z.boolean()),
 });
 
+const mirrorFields = {
+  base_url: baseUrlField,
+  /** Whether `base_url` is asked for the release before pointers move. */
+  probe: z.optional(z.boolean()),
+};
+
+export const directoryMirror = z.strictObject({ ...mirrorFields, directory: nonEmpty });
+
+/** Names of buckets [docs.aws.amazon.com, "General purpose bucket naming rules"]. */
+const bucketName = z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket'));
+/** Characters that need no escape in a key or in its address. */
+const keyPrefix = z
+  .string()
+  .check(z.regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/, 'must be like "models/acme", of A-Z a-z 0-9 . _ -'));
+
+export const s3Bucket = z
+  .strictObject({
+    bucket: bucketName,
+    prefix: z.optional(keyPrefix),
+    endpoint: z.optional(baseUrlField),
+    region: z.optional(z.string().check(z.regex(/^[a-z0-9-]+$/, 'must be like "eu-central-1"'))),
+  })
+  .check(z.refine(({ endpoint, region }) => (endpoint ?? region) !== undefined, 'needs "region" (AWS) or "endpoint" (others)'));
+
+export const bucketMirror = z.strictObject({ ...mirrorFields, s3: s3Bucket });
+
 /** GitHub's API has a name of its own, which begins like this on every installation of theirs. */
 function isWebsite(url: string): boolean {
   return !/^https?:\/\/api\.([^/]+\.)?(github|ghe)\.com(\/|$)/i.test(url);
@@ -120,12 +146,10 @@ export const releaseConfigSchema = z.strictObject({
     z.strictObject({ repository, raw_files: z.optional(z.boolean()), endpoint: z.optional(baseUrlField) }),
   ),
   mirror: z.optional(
-    z.strictObject({
-      base_url: baseUrlField,
-      directory: nonEmpty,
-      /** Whether `base_url` is asked for the release before pointers move. */
-      probe: z.optional(z.boolean()),
-    }),
+    z.union(
+      [directoryMirror, bucketMirror],
+      'must be { "base_url": …, "directory": … } or { "base_url": …, "s3": { "bucket": …, … } }',
+    ),
   ),
   routing: z.optional(z.strictObject({ large_model_bytes: z.int().check(z.gte(0, 'must not be negative')) })),
   archive: z.optional(z.strictObject({ format: archiveFormatField })),

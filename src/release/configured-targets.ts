@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import type { ReleaseConfig } from '../contract/release-config.ts';
 import { createHttp } from '../http/create-http.ts';
+import { bucketStorage } from '../targets/mirror/bucket/bucket-storage.ts';
+import { directoryStorage } from '../targets/mirror/directory-storage.ts';
 import { createMirrorTarget } from '../targets/mirror/mirror-target.ts';
 import type { RemoteTuning } from '../targets/remote.ts';
 import type { Target } from '../targets/target.ts';
@@ -53,14 +55,19 @@ export async function configuredTargets(
     );
   }
   if (config.mirror) {
-    const { directory, base_url: root, probe = true } = config.mirror;
-    const http = createHttp({ ...environment.proxy, allowInsecure: root.startsWith('http:') });
+    const { base_url: root, probe = true } = config.mirror;
+    const address = 's3' in config.mirror ? config.mirror.s3 : undefined;
+    const allowInsecure = [root, address?.endpoint].some((url) => url?.startsWith('http:'));
+    const quiet = { http: createHttp({ ...environment.proxy, allowInsecure }), ...tuning };
     targets.push(
       createMirrorTarget({
-        directory: resolve(workspace.directory, directory),
+        storage:
+          'directory' in config.mirror
+            ? directoryStorage(resolve(workspace.directory, config.mirror.directory))
+            : bucketStorage(config.mirror.s3, quiet, environment.bucketCredentials),
         tagPrefix,
         ...(probe && { addresses: mirrorAddresses(config) }),
-        tuning: { http, ...tuning },
+        tuning: quiet,
       }),
     );
   }

@@ -1,5 +1,6 @@
 import type { RunContext } from '../core/events.ts';
 import type { ProxyOptions } from '../http/proxies.ts';
+import type { BucketCredentials } from '../targets/mirror/bucket/s3-client.ts';
 
 /** What the release steps take from the environment. The executables read it; nothing else does. */
 export interface ReleaseEnvironment {
@@ -17,6 +18,8 @@ export interface ReleaseEnvironment {
   readonly githubRefType: string | undefined;
   readonly hfToken: string | undefined;
   readonly hfEndpoint: string | undefined;
+  /** For a mirror's bucket, instead of those that AWS's SDK finds. */
+  readonly bucketCredentials?: BucketCredentials;
   readonly signingKey: string | undefined;
   readonly signingPassword: string | undefined;
   readonly gpgKey: string | undefined;

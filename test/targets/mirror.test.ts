@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { execa } from 'execa';
 import { type StaticMirror, startStaticMirror } from '../../src/rehearsal/static-mirror.ts';
+import { directoryStorage } from '../../src/targets/mirror/directory-storage.ts';
 import { createMirrorTarget } from '../../src/targets/mirror/mirror-target.ts';
 import type { Target, TargetRelease } from '../../src/targets/target.ts';
 import { bytesOf, failureOf, makeRelease, publish, quick, recorder, temporaryDirectory } from './scene.ts';
@@ -34,7 +35,7 @@ async function mirrorScene(t: TestContext): Promise<Scene> {
     release: await makeRelease(t, { files: filesAt('1.0.0') }),
     target: (address = server.url) =>
       createMirrorTarget({
-        directory,
+        storage: directoryStorage(directory),
         tagPrefix: 'models-v',
         addresses: { root: `${address}/manifest.json`, of: (tag, name) => `${address}/${tag}/${name}` },
         tuning: { ...quick, publicMs: 60 },
@@ -114,7 +115,7 @@ test('an address that serves the files a moment later is waited for, and a serve
 
 test('without an address nothing is asked', async (t) => {
   const { directory, server, release } = await mirrorScene(t);
-  await publish(createMirrorTarget({ directory, tagPrefix: 'models-v' }), release);
+  await publish(createMirrorTarget({ storage: directoryStorage(directory), tagPrefix: 'models-v' }), release);
   assert.deepEqual(server.log.entries, []);
 });
 

@@ -9,14 +9,15 @@ import { versionOf } from '../published-tags.ts';
 import { lookUntil, type Patience } from '../remote.ts';
 import { RequestFailure } from '../request-failure.ts';
 import type { ListedRelease, ReleaseFile } from '../target.ts';
+import type { MirrorStorage } from './storage.ts';
 
 /**
- * Throws `conflict` where the public address leads to a release that the directory lacks: it is
- * another directory than the one that is served, or not mounted, or was emptied. An address that
+ * Throws `conflict` where the public address leads to a release that the storage lacks: it is another
+ * one than the one that is served, or not mounted, or was emptied. An address that
  * doesn't answer says nothing: a new mirror has none yet.
  */
 export async function requireServed(
-  directory: string,
+  storage: MirrorStorage,
   root: string,
   tagPrefix: string,
   releases: readonly ListedRelease[],
@@ -26,10 +27,10 @@ export async function requireServed(
   const served = await servedRelease(root, patience, context);
   if (served === undefined || versionOf(served, tagPrefix) === undefined) return;
   if (releases.some(({ tag }) => tag === served)) return;
-  throw new AircherError('conflict', `${root} names ${served}, which ${directory} lacks`, {
+  throw new AircherError('conflict', `${root} names ${served}, which ${storage.place} lacks`, {
     hint:
-      'Correct "mirror.directory" in release.json, or mount it. If the mirror was emptied on purpose, remove the manifest.json ' +
-      'that is still served; if that address is not served from here, set "probe": false beside it.',
+      `${storage.correction} If the mirror was emptied on purpose, remove the manifest.json that ` +
+      'is still served; if that address is not served from here, set "probe": false beside it.',
   });
 }
 
@@ -53,7 +54,7 @@ async function servedRelease(root: string, patience: Patience, context: RunConte
  * would find nothing there.
  */
 export async function awaitPublicFiles(
-  directory: string,
+  storage: MirrorStorage,
   tag: string,
   files: readonly ReleaseFile[],
   addressOf: (tag: string, name: string) => string,
@@ -76,7 +77,7 @@ export async function awaitPublicFiles(
     if (answered) return;
     throw new AircherError('remote', `${url}: ${fault}`, {
       hint:
-        `The file lies in ${directory}, and no pointer was moved. Correct "mirror.base_url" in release.json, or what the web ` +
+        `The file lies in ${storage.place}, and no pointer was moved. Correct "mirror.base_url" in release.json, or what the web ` +
         'server serves there, and run the same command again. Where that address can\'t be reached from here, set "probe": false beside it.',
     });
   });
