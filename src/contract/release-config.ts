@@ -105,7 +105,12 @@ const bucketName = z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
 /** Characters that need no escape in a key or in its address. */
 const keyPrefix = z
   .string()
-  .check(z.regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/, 'must be like "models/acme", of A-Z a-z 0-9 . _ -'));
+  .check(
+    z.regex(
+      /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/,
+      'must be like "models/acme", of A-Z a-z 0-9 . _ -',
+    ),
+  );
 
 export const s3Bucket = z
   .strictObject({
@@ -114,7 +119,12 @@ export const s3Bucket = z
     endpoint: z.optional(baseUrlField),
     region: z.optional(z.string().check(z.regex(/^[a-z0-9-]+$/, 'must be like "eu-central-1"'))),
   })
-  .check(z.refine(({ endpoint, region }) => (endpoint ?? region) !== undefined, 'needs "region" (AWS) or "endpoint" (others)'));
+  .check(
+    z.refine(
+      ({ endpoint, region }) => (endpoint ?? region) !== undefined,
+      'needs "region" (AWS) or "endpoint" (others)',
+    ),
+  );
 
 export const bucketMirror = z.strictObject({ ...mirrorFields, s3: s3Bucket });
 

@@ -31,7 +31,8 @@ export function directoryStorage(root: string): MirrorStorage {
     correction: 'Correct "mirror.directory" in release.json, or mount it.',
     directories: async (prefix) => {
       const found: string[] = [];
-      for (const name of await namesIn(root)) if (name.startsWith(prefix) && (await isDirectory(at(name)))) found.push(name);
+      for (const name of await namesIn(root))
+        if (name.startsWith(prefix) && (await isDirectory(at(name)))) found.push(name);
       return found;
     },
     list: (directory, context) => list(at(directory), context),
@@ -79,11 +80,7 @@ async function list(directory: string, context: RunContext): Promise<readonly In
   return files;
 }
 
-async function problems(
-  root: string,
-  release: TargetRelease,
-  names: readonly string[],
-): Promise<readonly Problem[]> {
+async function problems(root: string, release: TargetRelease, names: readonly string[]): Promise<readonly Problem[]> {
   const files = release.files.map(({ name }) => name);
   const found = [...(await strangers(root, release.tag, files, names))];
   const place = await nearestExisting(root);

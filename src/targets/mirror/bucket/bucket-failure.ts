@@ -1,5 +1,5 @@
-import { AircherError, type ErrorCode } from '../../../core/errors.ts';
 import { isObject, objectOf } from '../../../contract/json-values.ts';
+import { AircherError, type ErrorCode } from '../../../core/errors.ts';
 import { oneLine, shortened } from '../../../core/printable.ts';
 import { retryAfterMs } from '../../../http/retry-after.ts';
 import { RequestFailure } from '../../request-failure.ts';
@@ -17,7 +17,9 @@ const credentialsHint =
 /** By the error codes of S3 [docs.aws.amazon.com, "Error responses"]. */
 const remedies: Readonly<Record<string, Remedy>> = {
   NoSuchBucket: { hint: 'Make the bucket, or correct "mirror.s3" in release.json.' },
-  AccessDenied: { hint: 'Give these credentials the rights of docs/operations.md, "A bucket", on this bucket and prefix.' },
+  AccessDenied: {
+    hint: 'Give these credentials the rights of docs/operations.md, "A bucket", on this bucket and prefix.',
+  },
   InvalidAccessKeyId: { hint: `The server doesn't know this access key. ${credentialsHint}` },
   SignatureDoesNotMatch: {
     hint: 'The secret key is not that of the access key, or a proxy changed the request. Set both of them anew.',
@@ -27,9 +29,21 @@ const remedies: Readonly<Record<string, Remedy>> = {
   RequestTimeTooSkewed: { retryable: true, code: 'machine', hint: "Set this machine's clock." },
   RequestTimeout: { retryable: true, hint: 'The connection may be too slow. Run the same command again.' },
   // What arrived isn't what was sent.
-  BadDigest: { retryable: true, code: 'integrity', hint: 'Something changes bytes on the way: try another network or proxy.' },
-  PreconditionFailed: { retryable: true, code: 'conflict', hint: 'Somebody else writes there too. Run the same command again.' },
-  OperationAborted: { retryable: true, code: 'conflict', hint: 'Somebody else writes there too. Run the same command again.' },
+  BadDigest: {
+    retryable: true,
+    code: 'integrity',
+    hint: 'Something changes bytes on the way: try another network or proxy.',
+  },
+  PreconditionFailed: {
+    retryable: true,
+    code: 'conflict',
+    hint: 'Somebody else writes there too. Run the same command again.',
+  },
+  OperationAborted: {
+    retryable: true,
+    code: 'conflict',
+    hint: 'Somebody else writes there too. Run the same command again.',
+  },
   NotImplemented: {
     hint: 'The server must know conditional writes (If-None-Match, If-Match) and SHA-256 checksums.',
   },
@@ -48,7 +62,11 @@ const sameAs: Readonly<Record<string, string>> = {
 };
 
 /** HEAD is answered without a body, and so without a code. */
-const byStatus: Readonly<Record<number, string>> = { 403: 'AccessDenied', 409: 'OperationAborted', 412: 'PreconditionFailed' };
+const byStatus: Readonly<Record<number, string>> = {
+  403: 'AccessDenied',
+  409: 'OperationAborted',
+  412: 'PreconditionFailed',
+};
 
 /**
  * What went wrong with a question to a bucket, in words of our own: what the SDK throws, and whose
@@ -95,5 +113,10 @@ function notAsked(error: Error, what: string): unknown {
   // AWS's own services give credentials of a role or a session.
   const isService = 'Code' in error || '$fault' in error;
   if (!isService) return error;
-  return new RequestFailure(`${what}: ${error.name} ${oneLine(error.message)}`, { retryable: false, code: 'conflict', hint: credentialsHint, cause: error });
+  return new RequestFailure(`${what}: ${error.name} ${oneLine(error.message)}`, {
+    retryable: false,
+    code: 'conflict',
+    hint: credentialsHint,
+    cause: error,
+  });
 }

@@ -106,9 +106,11 @@ export function bucketStorage(
   async function problems({ tag, files }: TargetRelease, context: RunContext): Promise<readonly Problem[]> {
     const found: Problem[] = [...(await contentProblems(files))];
     try {
-      const isFinal = await isPublic(tag, context);
       const others = files.filter(({ name }) => name !== 'manifest.json');
-      for (const { file, found: other } of await lacking(tag, others, context)) {
+      // A list comes first: what is wrong with a HEAD stands in no answer.
+      const wanted = await lacking(tag, others, context);
+      const isFinal = await isPublic(tag, context);
+      for (const { file, found: other } of wanted) {
         if (other === undefined || (other.isOurs && !isFinal)) continue;
         const { message, hint = '' } = inTheWay(at(`${tag}/${file.name}`), other);
         found.push({ level: 'error', code: 'conflict', message, hint });
@@ -157,7 +159,12 @@ export function bucketStorage(
     replace: async (path, bytes, before, context) => {
       if (before?.bytes?.equals(bytes)) return;
       const seen = before && { etag: before.version ?? '' };
-      await putBytes(bucket, bytes, { key: keyOf(path), headers: objectHeaders(path, sha256(bytes)), before: seen }, context);
+      await putBytes(
+        bucket,
+        bytes,
+        { key: keyOf(path), headers: objectHeaders(path, sha256(bytes)), before: seen },
+        context,
+      );
     },
     missing: async (tag, files, context) => (await lacking(tag, files, context)).map(({ file }) => file),
     send,

@@ -1,9 +1,9 @@
 import { basename, extname } from 'node:path';
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
-import { sha256Pattern } from '../../../core/hashing.ts';
-import type { RunContext } from '../../../core/events.ts';
 import { AircherError } from '../../../core/errors.ts';
-import { hasStatus } from '../../request-failure.ts';
+import type { RunContext } from '../../../core/events.ts';
+import { sha256Pattern } from '../../../core/hashing.ts';
+import { hasStatus, malformed } from '../../request-failure.ts';
 import type { Bucket } from './s3-client.ts';
 
 /** What is said of an object when it is written. */
@@ -90,22 +90,27 @@ export async function listDirectories(bucket: Bucket, prefix: string, context: R
 export async function findObject(bucket: Bucket, key: string, context: RunContext): Promise<FoundObject | undefined> {
   const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
   const question = new HeadObjectCommand({ Bucket: bucket.name, Key: key, ChecksumMode: 'ENABLED' });
-  const head = await unlessAbsent(
-    bucket.persistently(`looking at ${key}`, context, (s3, options) => s3.send(question, options)),
+  const what = `looking at ${key}`;
+  return unlessAbsent(
+    bucket.persistently(what, context, async (s3, options) => {
+      const head = await s3.send(question, options);
+      const noted = head.Metadata?.sha256;
+      const isOurs = noted !== undefined && sha256Pattern.test(noted);
+      return {
+        key,
+        sizeBytes: head.ContentLength ?? 0,
+        etag: requireAnswer(head.ETag, what),
+        sha256: wholeChecksum(head) ?? (isOurs ? noted : undefined),
+        isOurs,
+      };
+    }),
   );
-  return head && foundObject(key, head);
 }
 
-function foundObject(key: string, head: HeadObjectCommandOutput): FoundObject {
-  const noted = head.Metadata?.sha256;
-  const isOurs = noted !== undefined && sha256Pattern.test(noted);
-  return {
-    key,
-    sizeBytes: head.ContentLength ?? 0,
-    etag: head.ETag ?? '',
-    sha256: wholeChecksum(head) ?? (isOurs ? noted : undefined),
-    isOurs,
-  };
+/** A proxy's answer with status 200 must not pass for one of the bucket. */
+export function requireAnswer<T>(value: T | undefined, what: string): T {
+  if (value !== undefined) return value;
+  throw malformed(what);
 }
 
 /**
@@ -126,12 +131,13 @@ export async function readObject(
 ): Promise<{ readonly bytes: Buffer; readonly version: string } | undefined> {
   const { GetObjectCommand } = await import('@aws-sdk/client-s3');
   const question = new GetObjectCommand({ Bucket: bucket.name, Key: key });
+  const what = `reading ${key}`;
   return unlessAbsent(
-    bucket.persistently(`reading ${key}`, context, async (s3, options) => {
-      const { Body, ETag = '' } = await s3.send(question, options);
+    bucket.persistently(what, context, async (s3, options) => {
+      const { Body, ETag } = await s3.send(question, options);
       const bytes = Buffer.from((await Body?.transformToByteArray()) ?? []);
       if (bytes.length > maxBytes) throw new AircherError('invalid', `${key}: more than ${maxBytes} bytes`);
-      return { bytes, version: ETag };
+      return { bytes, version: requireAnswer(ETag, what) };
     }),
   );
 }

@@ -7,7 +7,7 @@ import { readContentWhole } from '../../file-content.ts';
 import { persist } from '../../remote.ts';
 import { hasStatus, RequestFailure } from '../../request-failure.ts';
 import type { ReleaseFile } from '../../target.ts';
-import { type FoundObject, type ObjectHeaders, unlessChanged} from './objects.ts';
+import { type FoundObject, type ObjectHeaders, requireAnswer, unlessChanged } from './objects.ts';
 import type { Bucket } from './s3-client.ts';
 
 /** S3 takes 10,000 parts, and R2 wants all but the last of one size. */
@@ -51,12 +51,6 @@ export async function putBytes(
   requireAnswer(ETag, `writing ${key}`);
 }
 
-/** A proxy's empty answer with status 200 must not pass for something done. */
-function requireAnswer<T>(value: T | undefined, what: string): T {
-  if (value !== undefined) return value;
-  throw new RequestFailure(`${what}: the answer is not what it should be`, { retryable: true });
-}
-
 /**
  * Sends a file of a release. One in parts goes on with what an interrupted upload left, and what
  * that has isn't sent again. Throws `integrity` where the file isn't what was packed.
@@ -76,7 +70,8 @@ export async function sendObject(
   try {
     await complete(bucket, sending, uploadId, await sendParts(bucket, file, sending, uploadId, context), context);
   } catch (error) {
-    if (error instanceof AircherError && error.code === 'integrity') await abort(bucket, sending.key, uploadId, context);
+    if (error instanceof AircherError && error.code === 'integrity')
+      await abort(bucket, sending.key, uploadId, context);
     // Somebody ended it: the next attempt begins another.
     if (hasStatus(error, 404) && error.reasons.includes('NoSuchUpload')) {
       throw new RequestFailure(error.message, { status: 404, retryable: true, code: 'conflict', cause: error });
@@ -93,29 +88,27 @@ function requirePacked(file: ReleaseFile, found: string): void {
   });
 }
 
-/** The upload that an earlier run left, the newest where there are several; else a new one. */
+/**
+ * The upload that an earlier run or attempt left, the newest where there are several; else a new
+ * one.
+ */
 async function openUpload(bucket: Bucket, { key, headers }: Sending, context: RunContext): Promise<string> {
   const { CreateMultipartUploadCommand, ListMultipartUploadsCommand } = await import('@aws-sdk/client-s3');
-  const listed = await bucket.persistently(`looking for uploads of ${key}`, context, (s3, options) =>
-    s3.send(new ListMultipartUploadsCommand({ Bucket: bucket.name, Prefix: key }), options),
-  );
-  const [newest, ...others] = (listed.Uploads ?? [])
-    .filter((upload) => upload.Key === key)
-    .sort((a, b) => Number(b.Initiated) - Number(a.Initiated))
-    .flatMap(({ UploadId }) => UploadId ?? []);
-  for (const upload of others) await abort(bucket, key, upload, context);
-  if (newest !== undefined) return newest;
-  const question = new CreateMultipartUploadCommand({
-    Bucket: bucket.name,
-    Key: key,
-    ...headers,
-    ChecksumAlgorithm: 'SHA256',
+  const place = { Bucket: bucket.name, Key: key };
+  const [newest, ...others] = await bucket.persistently(`beginning ${key}`, context, async (s3, options) => {
+    const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ ...place, Prefix: key }), options);
+    const open = Uploads.filter((upload) => upload.Key === key).sort(
+      (a, b) => Number(b.Initiated) - Number(a.Initiated),
+    );
+    if (open.length > 0) return open.map(({ UploadId }) => UploadId);
+    const input = { ...place, ...headers, ChecksumAlgorithm: 'SHA256' } as const;
+    return [(await s3.send(new CreateMultipartUploadCommand(input), options)).UploadId];
   });
-  const created = await bucket.persistently(`beginning ${key}`, context, (s3, options) => s3.send(question, options));
-  return requireAnswer(created.UploadId, `beginning ${key}`);
+  for (const upload of others) await abort(bucket, key, upload, context);
+  return requireAnswer(newest, `beginning ${key}`);
 }
 
-async function abort(bucket: Bucket, key: string, uploadId: string, context: RunContext): Promise<void> {
+async function abort(bucket: Bucket, key: string, uploadId: string | undefined, context: RunContext): Promise<void> {
   const { AbortMultipartUploadCommand } = await import('@aws-sdk/client-s3');
   const question = new AbortMultipartUploadCommand({ Bucket: bucket.name, Key: key, UploadId: uploadId });
   await bucket
@@ -195,8 +188,10 @@ async function partsOf(
   for (let after: string | undefined = '0'; after !== undefined; ) {
     const input: ListPartsCommandInput = { Bucket: bucket.name, Key: key, UploadId: uploadId, PartNumberMarker: after };
     // Not the SDK's own paging: some servers name a next page behind the last one.
-    const page: ListPartsCommandOutput = await bucket.persistently(`looking for parts of ${key}`, context, (s3, options) =>
-      s3.send(new ListPartsCommand(input), options),
+    const page: ListPartsCommandOutput = await bucket.persistently(
+      `looking for parts of ${key}`,
+      context,
+      (s3, options) => s3.send(new ListPartsCommand(input), options),
     );
     for (const { PartNumber = 0, ETag, ChecksumSHA256 } of page.Parts ?? []) {
       parts.set(PartNumber, { PartNumber, ETag, ChecksumSHA256 });
