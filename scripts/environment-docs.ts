@@ -57,6 +57,13 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
     meaning:
       'armoured GPG public key that signatures are checked with; without it, that of `AIRCHER_GPG_KEY`, or the keyring',
   },
+  {
+    name: 'AWS_SECRET_ACCESS_KEY',
+    readBy: maintainer,
+    meaning:
+      "for a mirror's bucket, with `AWS_ACCESS_KEY_ID`; or whatever else AWS's own tools read (`AWS_PROFILE` and the files in `~/.aws`, web identities, roles), since its SDK looks for it",
+  },
+  { name: 'AWS_SESSION_TOKEN', readBy: maintainer, meaning: 'beside it, where the keys are those of a session' },
   { name: 'GITHUB_SHA', readBy: maintainer, meaning: 'set by GitHub Actions: the commit that the tag will name' },
   { name: 'GITHUB_REPOSITORY', readBy: maintainer, meaning: 'set by GitHub Actions: the repository of `GITHUB_SHA`' },
   {

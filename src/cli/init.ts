@@ -13,6 +13,9 @@ export function initCommand(program: Command, dependencies: CommandDependencies)
     .option('--no-github', 'no releases at GitHub')
     .option('--huggingface <owner/name>', 'repository on the Hugging Face Hub')
     .option('--mirror <url>', 'public address of a mirror; its files are written to ./mirror')
+    .option('--bucket <s3://name/prefix>', 'with --mirror: its files go to this bucket instead')
+    .option('--region <name>', "the bucket's region, at AWS")
+    .option('--endpoint <url>', "the bucket's server, elsewhere")
     .option('--namespace <name>', "directory of the clients' cache (the repository's name)")
     .option(
       '--update',

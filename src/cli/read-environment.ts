@@ -51,6 +51,7 @@ export function readSecrets(variables: Variables): Secrets {
     signingPassword: variables.AIRCHER_SIGNING_PASSWORD,
     gpgKey: variables.AIRCHER_GPG_KEY,
     gpgPassphrase: variables.AIRCHER_GPG_PASSPHRASE,
+    bucketSecrets: [variables.AWS_SECRET_ACCESS_KEY, variables.AWS_SESSION_TOKEN],
   };
 }
 

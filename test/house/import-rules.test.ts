@@ -100,6 +100,7 @@ describe('import rules', () => {
       for (const name of packages) {
         if (name.startsWith('@octokit/')) assert.match(path, /^src\/targets\/github/, name);
         if (name.startsWith('@huggingface/')) assert.match(path, /^src\/targets\/huggingface/, name);
+        if (name.startsWith('@aws-sdk/')) assert.match(path, /^src\/targets\/mirror\/bucket/, name);
         if (name === 'commander') assert.match(path, /^src\/cli\//, name);
         if (name === 'tar') assert.match(path, /^src\/archive\//, name);
       }

@@ -244,19 +244,23 @@ const faults = {
   'a stall': { kind: 'stall', ms: 700 },
 } as const;
 
+/** All steps of one publication, or with AIRCHER_SOAK each in one of its own. */
+const rounds: readonly (readonly (keyof typeof steps)[])[] = process.env.AIRCHER_SOAK
+  ? Object.keys(steps).map((step) => [step as keyof typeof steps])
+  : [Object.keys(steps) as (keyof typeof steps)[]];
+
 for (const [fault, action] of Object.entries(faults)) {
-  test(`${fault} at any step, twice in a row, ends in one whole release`, async (t) => {
+  test(`${fault} at every step, twice in a row, ends in one whole release`, async (t) => {
     const scene = await bucketScene(t);
-    let version = 0;
-    for (const [step, match] of Object.entries(steps)) {
-      version++;
-      const release = await makeRelease(t, { files: largeFiles(`1.${version}.0`), version: `1.${version}.0` });
-      const rule = { match, times: 2, action };
-      const end = scene.s3.faults.add(rule);
+    for (const [minor, round] of rounds.entries()) {
+      const version = `1.${minor}.0`;
+      const release = await makeRelease(t, { files: largeFiles(version), version });
+      const rules = round.map((step) => ({ name: step, match: steps[step], times: 2, action }));
+      for (const rule of rules) scene.s3.faults.add(rule);
       await publish(scene.target(), release);
-      assert.ok(scene.s3.faults.hits(rule) > 0, `${fault} at ${step} happened`);
-      end();
-      assertWhole(scene, release, `${fault} at ${step}: `);
+      for (const rule of rules) assert.ok(scene.s3.faults.hits(rule) > 0, `${fault} at ${rule.name} happened`);
+      scene.s3.faults.clear();
+      assertWhole(scene, release, `${fault} at ${round}: `);
     }
   });
 }
@@ -339,10 +343,12 @@ test("an index.html of somebody's at the root stays, and is told of", async (t) 
   );
 });
 
-test('200 models: every object once, in few requests', async (t) => {
+const most = Number(process.env.AIRCHER_SOAK_MODELS ?? 24);
+
+test(`${most} models: every object once, in few requests`, async (t) => {
   const scene = await bucketScene(t);
   const files: Record<string, string | Buffer> = { ...smallFiles('1.0.0') };
-  for (let number = 0; number < 200; number++) {
+  for (let number = 0; number < most; number++) {
     files[`m${number}.tar.gz`] = `archive ${number}`;
     files[`m${number}.tar.gz.index.json`] = `{"n":${number}}`;
   }
@@ -351,7 +357,7 @@ test('200 models: every object once, in few requests', async (t) => {
   assertWhole(scene, release);
   assert.equal(scene.writes().length, release.files.length + rootNames.length);
   // Each object is written and looked at; lists and documents come on top.
-  assert.ok(scene.s3.log.entries.length < 2.2 * release.files.length, `${scene.s3.log.entries.length} requests`);
+  assert.ok(scene.s3.log.entries.length < 2.2 * release.files.length + 30, `${scene.s3.log.entries.length} requests`);
 });
 
 const failures: readonly (readonly [

@@ -14,15 +14,22 @@ const names = (await readdir(directory)).filter((name) => name.endsWith('.yml'))
 const texts = new Map<string, string>();
 for (const name of names) texts.set(name, (await readFile(directory + name, 'utf8')).replaceAll('\r\n', '\n'));
 
-const release = { configFile: 'manifests/release.json', tagPrefix: 'embeddings-' };
+const release = { configFile: 'manifests/release.json', tagPrefix: 'embeddings-', hasBucket: false };
 const others = packageSetup(release);
 const templates = new Map([
   ['release-models.yml', releaseWorkflow],
   ['check-models.yml', checkWorkflow],
   ['drift.yml', driftWorkflow],
 ]);
+const withBucket = packageSetup({ ...release, hasBucket: true });
 /** Our own workflows, and those that `init` writes. */
-const all = [...texts, ...[...templates].map(([name, render]) => [`another's ${name}`, render(others)] as const)];
+const all = [
+  ...texts,
+  ...[...templates].flatMap(([name, render]) => [
+    [`another's ${name}`, render(others)] as const,
+    [`a bucket's ${name}`, render(withBucket)] as const,
+  ]),
+];
 
 interface Workflow {
   readonly on: Readonly<Record<string, unknown>>;
@@ -124,16 +131,23 @@ describe('the workflows', () => {
       publish: ['GITHUB_TOKEN', 'HF_TOKEN'],
       verify: ['GITHUB_TOKEN', 'HF_TOKEN'],
     };
+    const bucketKeys = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+    // Not pack: patches are made from what a mirror's public address shows.
+    const ofBucket = ['plan', 'manifest', 'publish', 'verify'];
     for (const { at, job } of jobs) {
       assert.equal(job.env, undefined, at);
       for (const step of job.steps) {
         const secret = Object.entries(step.env ?? {}).filter(([, value]) => /secrets\.|github\.token/.test(value));
         if (secret.length === 0) continue;
+        const isBucket = at.startsWith("a bucket's");
         const commands = [...(step.run ?? '').matchAll(/(?:cli\.ts|aircher-models) ([a-z-]+)/g)];
         assert.equal(commands.length, 1, `${at}: ${step.name}`);
+        const command = commands[0]![1]!;
         assert.deepEqual(
           secret.map(([name]) => name),
-          at.includes('check-models.yml') ? ['GITHUB_TOKEN'] : allowed[commands[0]![1]!],
+          at.includes('check-models.yml')
+            ? ['GITHUB_TOKEN']
+            : [...(allowed[command] ?? []), ...(isBucket && ofBucket.includes(command) ? bucketKeys : [])],
           `${at}: ${step.name}`,
         );
       }

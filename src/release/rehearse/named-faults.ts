@@ -146,6 +146,7 @@ export const namedFaults: readonly NamedFault[] = [
     foreign: { version: '99.0.0', manifest: '{ "models": "none of yours" }' },
   },
   release('mirror', 'mirror-unreachable', 'the public address of the mirror cuts every connection', {
+    match: { origin: 'mirror' },
     times: 'always',
     action: { kind: 'reset', of: 'request' },
   }),

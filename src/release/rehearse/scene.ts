@@ -25,9 +25,9 @@ export async function setScene(
   let { environment } = workspace;
   if (config.mirror && standIns.mirror) {
     // Clients know no other name for a mirror's host than the one in the manifest.
-    const { url, directory: root } = standIns.mirror;
-    config = { ...config, mirror: { base_url: url, directory: root } };
-    differences.push(`The mirror's URLs are below ${standIns.mirror.url}; its directory is an empty one.`);
+    config = { ...config, mirror: standIns.mirror };
+    const storage = 's3' in standIns.mirror ? 'bucket' : 'directory';
+    differences.push(`The mirror's URLs are below ${standIns.mirror.base_url}; its ${storage} is an empty one.`);
   }
   if ((config.signing?.public_keys ?? []).length > 0 && environment.signingKey === undefined) {
     const keys = await generateKeys({ keyDirectory: join(directory, 'keys') });

@@ -7,6 +7,7 @@ import type { WritableHost } from '../../rehearsal/foreign-release.ts';
 import { startGitHub } from '../../rehearsal/github/server.ts';
 import { startHub } from '../../rehearsal/hub/server.ts';
 import type { LogEntry } from '../../rehearsal/request-log.ts';
+import { startS3 } from '../../rehearsal/s3/server.ts';
 import { startStaticMirror } from '../../rehearsal/static-mirror.ts';
 import type { RemoteTuning } from '../../targets/remote.ts';
 import type { ReleaseEnvironment } from '../workspace.ts';
@@ -28,8 +29,8 @@ export interface StandIns {
   readonly environment: Partial<ReleaseEnvironment>;
   /** What redirects a client to them. */
   readonly clientEnvironment: Readonly<Record<string, string>>;
-  /** Where the mirror's directory is served, and where it is. */
-  readonly mirror: { readonly url: string; readonly directory: string } | undefined;
+  /** The mirror as release.json is to name it. */
+  readonly mirror: ReleaseConfig['mirror'];
   close(): Promise<void>;
 }
 
@@ -110,16 +111,28 @@ export async function startStandIns(
     }
     if (config.mirror) {
       const root = join(directory, 'mirror');
-      await mkdir(root, { recursive: true });
-      const server = await startStaticMirror({ directory: root });
+      const address = 's3' in config.mirror ? config.mirror.s3 : undefined;
+      const served = address === undefined ? root : join(root, address.bucket, address.prefix ?? '');
+      await mkdir(served, { recursive: true });
+      const server = await startStaticMirror({ directory: served });
+      const { faults, log } = server;
+      const keys = { accessKeyId: 'rehearsal', secretAccessKey: randomUUID() };
+      const s3 =
+        address && (await startS3({ directory: root, ...address, accounts: { rehearsal: keys }, faults, log }));
       all.push({
         name: 'mirror',
-        faults: server.faults,
-        requests: server.log.entries,
-        writable: { kind: 'mirror', directory: root },
-        close: server.close,
+        faults,
+        requests: log.entries,
+        writable: { kind: 'mirror', directory: served },
+        close: async () => {
+          await Promise.all([server.close(), s3?.close()]);
+        },
       });
-      mirror = { url: server.url, directory: root };
+      mirror =
+        address && s3
+          ? { base_url: server.url, s3: { ...address, endpoint: s3.url } }
+          : { base_url: server.url, directory: root };
+      if (s3) environment.bucketCredentials = keys;
     }
   } catch (error) {
     await close();

@@ -34,11 +34,16 @@ jobs:
 ${firstSteps(setup, { lfs: true })}
       - name: Validate
         run: ${command} validate
-      - name: Plan
+${setup.hasBucket ? '' : planStep(command)}      - name: Rehearse
+        run: ${command} rehearse
+`;
+}
+
+/** A bucket tells nobody without a secret what was released last. */
+function planStep(command: string): string {
+  return `      - name: Plan
         env:
           GITHUB_TOKEN: \${{ github.token }}
         run: ${command} plan
-      - name: Rehearse
-        run: ${command} rehearse
 `;
 }

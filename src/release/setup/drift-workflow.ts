@@ -1,4 +1,4 @@
-import { firstSteps, type WorkflowSetup } from './workflow-setup.ts';
+import { firstSteps, hostTokens, type WorkflowSetup } from './workflow-setup.ts';
 
 /**
  * `.github/workflows/drift.yml`: every week, whether what is published is still what was released,
@@ -35,8 +35,7 @@ jobs:
 ${firstSteps(setup)}
       - name: Compare the hosts with the manifest
         env:
-          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
-          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+${hostTokens(setup)}
           AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${setup.command} verify --latest --allow-none --expires-within 30
 `;

@@ -21,8 +21,12 @@ export interface InitOptions {
   /** `owner/name`; undefined takes that of git's remote `origin`, false leaves GitHub out. */
   readonly github?: string | false;
   readonly huggingface?: string;
-  /** Public address of a mirror; its files are written below `mirror/`. */
+  /** Public address of a mirror; its files are written below `mirror/`, or go to `bucket`. */
   readonly mirror?: string;
+  /** `s3://name/prefix`. */
+  readonly bucket?: string;
+  readonly region?: string;
+  readonly endpoint?: string;
   readonly namespace?: string;
   /**
    * Writes the schema and the workflows as this version has them, where they differ, and the lines
@@ -61,7 +65,8 @@ export async function initRepository(options: InitOptions, workspace: Workspace)
   const existing = await readFileIfThere(resolve(workspace.directory, workspace.configFile));
   const text = existing === undefined ? await composeConfig(options, workspace) : existing;
   const config = parseReleaseConfig(Buffer.from(text), workspace.configFile);
-  const setup = packageSetup({ configFile: workspace.configFile, tagPrefix: config.tag_prefix });
+  const hasBucket = config.mirror !== undefined && 's3' in config.mirror;
+  const setup = packageSetup({ configFile: workspace.configFile, tagPrefix: config.tag_prefix, hasBucket });
   const origin = await requirePackage(workspace.directory);
   const generated: readonly (readonly [path: string, content: string])[] = [
     [posix.join(dirname(workspace.configFile), 'schema/release.schema.json'), await readSchema()],
@@ -108,6 +113,11 @@ async function composeConfig(options: InitOptions, workspace: Workspace): Promis
       hint: "Name one: --github OWNER/NAME, --huggingface OWNER/NAME or --mirror URL; git's remote origin is no GitHub repository.",
     });
   }
+  if (mirror === undefined && options.bucket !== undefined) {
+    throw new AircherError('usage', '--bucket alone is no mirror', {
+      hint: 'Name its public address: --mirror URL --bucket s3://NAME/PREFIX.',
+    });
+  }
   const name = (github?.repository ?? huggingface)?.split('/')[1] ?? basename(workspace.directory);
   const config = {
     $schema: './schema/release.schema.json',
@@ -116,7 +126,7 @@ async function composeConfig(options: InitOptions, workspace: Workspace): Promis
     tag_prefix: 'models-v',
     ...(github === undefined ? {} : { github: { ...github, make_latest: false } }),
     ...(huggingface === undefined ? {} : { huggingface: { repository: huggingface, raw_files: true } }),
-    ...(mirror === undefined ? {} : { mirror: { base_url: mirror, directory: 'mirror' } }),
+    ...(mirror === undefined ? {} : { mirror: { base_url: mirror, ...mirrorStorage(options) } }),
     models: {
       'my-model': { version: '1.0.0', license: 'Apache-2.0', source: { directory: 'models/my-model' } },
     },
@@ -131,6 +141,12 @@ async function composeConfig(options: InitOptions, workspace: Workspace): Promis
     throw new AircherError('usage', message, { problems, ...(hint === undefined ? {} : { hint }) });
   }
   return text;
+}
+
+function mirrorStorage({ bucket: address, region, endpoint }: InitOptions): object {
+  if (address === undefined) return { directory: 'mirror' };
+  const [, bucket = address, prefix = ''] = /^s3:\/\/([^/]+)\/?(.*?)\/?$/.exec(address) ?? [];
+  return { s3: { bucket, ...(prefix !== '' && { prefix }), ...(endpoint && { endpoint }), ...(region && { region }) } };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { actions, commandSteps, firstSteps, type WorkflowSetup } from './workflow-setup.ts';
+import { actions, commandSteps, firstSteps, hostTokens, type WorkflowSetup } from './workflow-setup.ts';
 
 /**
  * `.github/workflows/release-models.yml`: plan, pack and prove by a matrix, release, verify. Jobs
@@ -54,8 +54,7 @@ ${firstSteps(setup, { lfs: true })}
       - name: Plan
         id: plan
         env:
-          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
-          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+${hostTokens(setup)}
         run: ${command} plan --matrix
       - name: Check that what is carried forward did not change
         if: steps.plan.outputs.carried != ''
@@ -230,8 +229,7 @@ ${firstSteps(setup)}
       # Looks whether a host has vectors of this release already, in a draft too.
       - name: Manifest
         env:
-          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
-          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+${hostTokens(setup)}
         run: ${command} manifest
       - name: Checksums
         run: ${command} checksums
@@ -252,15 +250,13 @@ ${firstSteps(setup)}
         id: publish
         if: \${{ !inputs.dry-run }}
         env:
-          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
-          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+${hostTokens(setup)}
           AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} publish
       - name: Say what would be published
         if: \${{ inputs.dry-run }}
         env:
-          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
-          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+${hostTokens(setup)}
           AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} publish --dry-run
       # What is public, not what may become so: an attestation is for ever. GitHub attests for public repositories, and for private
@@ -291,8 +287,7 @@ ${firstSteps(setup)}
 ${firstSteps(setup)}
       - name: Download and hash every byte from every host
         env:
-          GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}
-          HF_TOKEN: \${{ secrets.HF_TOKEN }}
+${hostTokens(setup)}
           TAG: \${{ needs.plan.outputs.tag }}
           AIRCHER_GPG_PUBLIC_KEY: \${{ vars.AIRCHER_GPG_PUBLIC_KEY }}
         run: ${command} verify "$TAG" --deep

@@ -26,6 +26,8 @@ export interface WorkflowSetup {
    * scripts that embed and check them, may lie anywhere.
    */
   readonly checked?: readonly string[];
+  /** Whether a mirror's bucket must be asked, which answers nobody without credentials. */
+  readonly hasBucket: boolean;
 }
 
 /** Where release.json stands unless `--config` says otherwise. */
@@ -36,8 +38,10 @@ const defaultConfigFile = 'manifests/release.json';
  * digest; no install script runs beside the secrets, and nothing is ever fetched by the mere name.
  * Throws `usage` where release.json has a path that a shell would take apart.
  */
-export function packageSetup(release: { readonly configFile: string; readonly tagPrefix: string }): WorkflowSetup {
-  const { configFile, tagPrefix } = release;
+export function packageSetup(
+  release: Pick<WorkflowSetup, 'tagPrefix' | 'hasBucket'> & { readonly configFile: string },
+): WorkflowSetup {
+  const { configFile, tagPrefix, hasBucket } = release;
   if (!/^[A-Za-z0-9._/-]+$/.test(configFile) || configFile.startsWith('/')) {
     throw new AircherError('usage', `--config ${configFile}: the workflows can't name that path`, {
       hint: 'Use a relative path of letters, digits, dots, dashes, underscores and slashes.',
@@ -48,6 +52,7 @@ export function packageSetup(release: { readonly configFile: string; readonly ta
     command: `npx --no -- aircher-models${config}`,
     prepare: ['npm ci --ignore-scripts'],
     tagPrefix,
+    hasBucket,
   };
 }
 
@@ -57,6 +62,7 @@ export const ownSetup: WorkflowSetup = {
   prepare: ['npm ci', 'npm run build'],
   tagPrefix: 'models-v',
   checked: ['manifests/**', 'models/**', 'package-lock.json', '.github/workflows/**'],
+  hasBucket: false,
 };
 
 /**
@@ -85,6 +91,21 @@ export function commandSteps(setup: WorkflowSetup): string {
     '    package-manager-cache: false',
     ...setup.prepare.map((command) => `- run: ${command}`),
   ]);
+}
+
+/**
+ * What a step that asks the hosts gets. Credentials of a bucket may also come from a step before,
+ * such as one that takes a role.
+ */
+export function hostTokens({ hasBucket }: WorkflowSetup): string {
+  const names = hasBucket ? ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] : [];
+  return [
+    `GITHUB_TOKEN: \${{ secrets.MODELS_GITHUB_TOKEN || github.token }}`,
+    `HF_TOKEN: \${{ secrets.HF_TOKEN }}`,
+    ...names.map((name) => `${name}: \${{ secrets.${name} || env.${name} }}`),
+  ]
+    .map((line) => `          ${line}`)
+    .join('\n');
 }
 
 function asSteps(lines: readonly string[]): string {
