@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { createHttp } from '../../src/http/create-http.ts';
 import { bucketStorage } from '../../src/targets/mirror/bucket/bucket-storage.ts';
 import { createMirrorTarget } from '../../src/targets/mirror/mirror-target.ts';
@@ -11,20 +13,37 @@ import { partBytes, smallFiles } from './bucket-scene.ts';
 import { bytesOf, failureOf, makeRelease, publish, quick } from './scene.ts';
 
 /**
- * What holds against the stand-in must hold against servers that others wrote: moto, where a Python
- * has it, and any that AIRCHER_TEST_S3 names (MinIO, VersityGW).
+ * What holds against the stand-in must hold against servers that others wrote: moto, which is
+ * installed for it where there is a Python, and any that AIRCHER_TEST_S3 names (MinIO, VersityGW).
  */
 const named = process.env.AIRCHER_TEST_S3;
-const python = process.env.AIRCHER_TEST_S3_PYTHON ?? 'python3';
-const hasMoto = spawnSync(python, ['-c', 'import moto.server, flask']).status === 0;
+const moto = 'moto[s3]==5.2.5';
+const place = fileURLToPath(new URL('../../node_modules/.cache/moto-5.2.5', import.meta.url));
+
+/** A Python that has moto, or why there is none. */
+function findMoto(): { readonly python: string } | { readonly reason: string } {
+  const python = join(place, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
+  const works = (): boolean => spawnSync(python, ['-c', 'import moto.server']).status === 0;
+  if (works()) return { python };
+  const made = spawnSync('python3', ['-m', 'venv', place], { encoding: 'utf8' });
+  if (made.status !== 0) return { reason: `python3 makes no environment: ${made.error ?? made.stderr}` };
+  const options = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
+  const installed = spawnSync(python, [...options, moto, 'flask', 'flask-cors'], {
+    encoding: 'utf8',
+    timeout: 180_000,
+  });
+  return works() ? { python } : { reason: `${moto} isn't installed: ${installed.error ?? installed.stderr}` };
+}
 
 test('publication to the server of AIRCHER_TEST_S3', { skip: named === undefined && 'no server is named' }, (t) =>
   publishTo(t, named ?? ''),
 );
 
-test('publication to moto', { skip: !hasMoto && `${python} has no moto[server]` }, async (t) => {
+test('publication to moto', async (t) => {
+  const found = findMoto();
+  if ('reason' in found) return t.skip(found.reason);
   const port = await freePort();
-  const server = spawn(python, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
+  const server = spawn(found.python, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
   t.after(() => server.kill());
   const url = `http://KEY:SECRET@127.0.0.1:${port}`;
   for (let waited = 0; waited < 200 && !(await fetch(new URL(url).origin).catch(() => undefined)); waited++) {
