@@ -1,4 +1,4 @@
-import type { Problem } from '../core/errors.ts';
+import { AircherError, type Problem } from '../core/errors.ts';
 
 /**
  * What would stop a release on a host: the fact, its remedy, and the file's place in the release
@@ -6,6 +6,15 @@ import type { Problem } from '../core/errors.ts';
  */
 export function preflightError(file: string, message: string, hint: string, path?: string): Problem {
   return { level: 'error', file, ...(path === undefined ? {} : { path }), message, hint };
+}
+
+/** A problem as the error that it is where work has begun. */
+export function problemError({ code = 'conflict', file, message, hint }: Problem): AircherError {
+  return new AircherError(
+    code,
+    `${file === undefined ? '' : `${file}: `}${message}`,
+    hint === undefined ? {} : { hint },
+  );
 }
 
 export interface RepositoryState {

@@ -121,7 +121,7 @@ describe('a release to a mirror in a bucket', () => {
     assert.equal(exitCode, 6, output);
     assert.match(
       output,
-      /s3:\/\/models\/acme\/models-v1\.0\.0\/alpha\.tar\.gz is an object that aircher-models did not upload/,
+      /s3:\/\/models\/acme\/models-v1\.0\.0\/alpha\.tar\.gz: is an object that aircher-models did not upload/,
     );
     assert.equal(writes(s3), before);
   });

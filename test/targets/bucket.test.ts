@@ -120,7 +120,7 @@ test('an object under our tag that somebody else put there is exit 6, whichever 
     assert.equal(problem?.code, 'conflict', name);
     const failure = await failureOf(publish(scene.target(), release), name);
     assert.equal(failure.code, 'conflict');
-    assert.match(failure.message, new RegExp(`s3://models/public/acme/${tag}/${name} is an object that`));
+    assert.match(failure.message, new RegExp(`s3://models/public/acme/${tag}/${name}: is an object that`));
     assert.deepEqual(scene.writes(), []);
     assert.equal(readFileSync(join(scene.directory, tag, name), 'utf8'), 'theirs');
   }
@@ -139,7 +139,7 @@ test('the same bytes, whoever brought them, are as good; a manifest of other con
   const damaged = await makeRelease(t, { files: { ...smallFiles('1.0.0'), 'tiny.tar.gz': 'other' } });
   assert.match(
     (await failureOf(publish(scene.target(), damaged))).message,
-    /has other content, and its release is public/,
+    /tiny\.tar\.gz: has other content, and its release is public/,
   );
 });
 

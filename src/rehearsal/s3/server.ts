@@ -50,8 +50,9 @@ const minPartBytes = 5 * 1024 * 1024;
 const maxPutBytes = 5 * 1024 ** 3;
 
 /**
- * One bucket, as strict as S3: signed payloads, checksums, conditional writes, parts by their rules.
- * Whoever may write may list, read, write and use uploads, and nothing else: nobody deletes objects.
+ * One bucket, as strict as S3: signed payloads, checksums, conditional writes, parts by their
+ * rules. Whoever may write may list, read, write and use uploads, and nothing else: nobody deletes
+ * objects.
  */
 export async function startS3(options: S3Options): Promise<S3> {
   const { bucket, accounts, region = 'us-east-1', pageSize = 1000 } = options;

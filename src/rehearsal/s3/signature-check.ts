@@ -14,8 +14,8 @@ export interface S3Account {
 const maxSkewMs = 15 * 60_000;
 
 /**
- * Checks who asks, by Signature Version 4, and answers with the account. Only signed payloads count,
- * so that no byte goes unchecked. [docs.aws.amazon.com, "Signature calculations for the
+ * Checks who asks, by Signature Version 4, and answers with the account. Only signed payloads
+ * count, so that no byte goes unchecked. [docs.aws.amazon.com, "Signature calculations for the
  * Authorization header"]
  */
 export function checkSignature(

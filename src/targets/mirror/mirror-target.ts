@@ -1,9 +1,10 @@
 import semver from 'semver';
 import { limits } from '../../contract/limits.ts';
 import { mapConcurrently } from '../../core/concurrency.ts';
-import { AircherError, type Problem } from '../../core/errors.ts';
+import type { Problem } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { sha256 } from '../../core/hashing.ts';
+import { problemError } from '../preflight-problems.ts';
 import { versionOf } from '../published-tags.ts';
 import { createPatience, type RemoteTuning } from '../remote.ts';
 import { targetError } from '../request-failure.ts';
@@ -41,11 +42,7 @@ export function createMirrorTarget(options: MirrorOptions): Target {
   const send = async (release: TargetRelease, files: readonly ReleaseFile[], context: RunContext): Promise<void> => {
     // Somebody may have come first.
     const [conflict] = await preflight(storage, release, context);
-    if (conflict) {
-      throw new AircherError(conflict.code ?? 'conflict', `${conflict.file}: ${conflict.message}`, {
-        ...(conflict.hint ? { hint: conflict.hint } : {}),
-      });
-    }
+    if (conflict) throw problemError(conflict);
     await storage.send(release.tag, files, context);
   };
   return {

@@ -12,8 +12,8 @@ import type { ListedRelease, ReleaseFile } from '../target.ts';
 import type { MirrorStorage } from './storage.ts';
 
 /**
- * Throws `conflict` where the public address leads to a release that the storage lacks: it is another
- * one than the one that is served, or not mounted, or was emptied. An address that
+ * Throws `conflict` where the public address leads to a release that the storage lacks: it is
+ * another storage than the one that is served, or not mounted, or was emptied. An address that
  * doesn't answer says nothing: a new mirror has none yet.
  */
 export async function requireServed(

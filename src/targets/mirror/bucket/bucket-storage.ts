@@ -1,9 +1,10 @@
 import { limits } from '../../../contract/limits.ts';
 import { mapConcurrently } from '../../../core/concurrency.ts';
-import { AircherError, type Problem } from '../../../core/errors.ts';
+import type { Problem } from '../../../core/errors.ts';
 import type { RunContext } from '../../../core/events.ts';
 import { sha256 } from '../../../core/hashing.ts';
 import { contentProblems } from '../../file-content.ts';
+import { problemError } from '../../preflight-problems.ts';
 import { createPatience, persist, type RemoteTuning } from '../../remote.ts';
 import { hasStatus, RequestFailure } from '../../request-failure.ts';
 import type { ReleaseFile, TargetRelease } from '../../target.ts';
@@ -44,6 +45,7 @@ export function bucketStorage(
   const bucket = openBucket(address, patience, credentials);
   const keyOf = (path: string): string => (address.prefix === undefined ? path : `${address.prefix}/${path}`);
   const at = (path: string): string => `s3://${address.bucket}/${keyOf(path)}`;
+  const place = at('').replace(/\/$/, '');
   /** By key and ETag: what was looked at once isn't asked for again. */
   const known = new Map<string, FoundObject>();
 
@@ -81,7 +83,7 @@ export function bucketStorage(
     await persist(`uploading ${file.name}`, patience, context, async (attempt) => {
       const before = attempt === 1 ? found : await findObject(bucket, key, context);
       if (before !== undefined && (await holds(before, file, context))) return;
-      if (before !== undefined && (isFinal || !before.isOurs)) throw inTheWay(at(path), before);
+      if (before !== undefined && (isFinal || !before.isOurs)) throw problemError(inTheWay(at(path), before));
       const headers = objectHeaders(path, file.sha256);
       await sendObject(bucket, file, { key, headers, before, onSent: progress.sent }, context);
       const after = remember(await findObject(bucket, key, context));
@@ -111,15 +113,13 @@ export function bucketStorage(
       const wanted = await lacking(tag, others, context);
       const isFinal = await isPublic(tag, context);
       for (const { file, found: other } of wanted) {
-        if (other === undefined || (other.isOurs && !isFinal)) continue;
-        const { message, hint = '' } = inTheWay(at(`${tag}/${file.name}`), other);
-        found.push({ level: 'error', code: 'conflict', message, hint });
+        if (other !== undefined && (isFinal || !other.isOurs)) found.push(inTheWay(at(`${tag}/${file.name}`), other));
       }
       await requireWritable(keyOf(`${tag}/manifest.json`), context);
     } catch (error) {
       if (!(error instanceof RequestFailure) || error.retryable) throw error;
       const { message, hint = '', code = 'conflict' } = error;
-      found.push({ level: 'error', code, file: at(''), message, hint });
+      found.push({ level: 'error', code, file: place, message, hint });
     }
     return found;
   }
@@ -139,7 +139,7 @@ export function bucketStorage(
   }
 
   return {
-    place: at('').replace(/\/$/, ''),
+    place,
     at,
     correction: 'Correct "mirror.s3" in release.json.',
     directories: (start, context) => listDirectories(bucket, keyOf(start), context),
@@ -172,12 +172,17 @@ export function bucketStorage(
   };
 }
 
-function inTheWay(place: string, found: FoundObject): AircherError {
+function inTheWay(file: string, found: FoundObject): Problem {
+  const problem = { level: 'error', code: 'conflict', file } as const;
   return found.isOurs
-    ? new AircherError('conflict', `${place} has other content, and its release is public`, {
+    ? {
+        ...problem,
+        message: 'has other content, and its release is public',
         hint: 'What is published is never changed: raise "release" in release.json. If the object was damaged, remove it, and run the same command again.',
-      })
-    : new AircherError('conflict', `${place} is an object that aircher-models did not upload`, {
+      }
+    : {
+        ...problem,
+        message: 'is an object that aircher-models did not upload',
         hint: 'Nothing is written over it. Find out whose it is, and move it away, or correct "mirror.s3" in release.json.',
-      });
+      };
 }

@@ -122,7 +122,7 @@ function wholeChecksum({ ChecksumSHA256: base64, ETag = '' }: HeadObjectCommandO
   return Buffer.from(base64, 'base64').toString('hex');
 }
 
-/** A document and its ETag; undefined where there is none. Throws `invalid` where it is too large. */
+/** A document and its ETag; undefined where there is none. Throws `invalid` for a large one. */
 export async function readObject(
   bucket: Bucket,
   key: string,

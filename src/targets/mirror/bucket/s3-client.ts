@@ -2,10 +2,10 @@ import { Readable } from 'node:stream';
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import type { RunContext } from '../../../core/events.ts';
 import type { StreamedBody } from '../../../http/http-client.ts';
-import { answerFailure } from '../../answer-failure.ts';
-import { exchange, readAnswer } from '../../exchange.ts';
+import { retryAfterMs } from '../../../http/retry-after.ts';
+import { type Answer, exchange, readAnswer } from '../../exchange.ts';
 import { type Patience, persist } from '../../remote.ts';
-import { malformed } from '../../request-failure.ts';
+import { malformed, RequestFailure } from '../../request-failure.ts';
 import { bucketFailure } from './bucket-failure.ts';
 
 /** `mirror.s3` of release.json. */
@@ -51,7 +51,8 @@ const pieceBytes = 256 * 1024;
 /**
  * Without `credentials` they are looked for as AWS's tools do: environment, profiles, SSO, roles.
  */
-export function openBucket(address: BucketAddress, patience: Patience, credentials?: BucketCredentials): Bucket {
+export function openBucket(configured: BucketAddress, patience: Patience, credentials?: BucketCredentials): Bucket {
+  const address = { ...configured, region: configured.region ?? 'us-east-1' };
   let client: Promise<S3Client> | undefined;
   const ask: Bucket['ask'] = async (what, asking, question) => {
     asking.signal?.throwIfAborted();
@@ -73,7 +74,7 @@ export function openBucket(address: BucketAddress, patience: Patience, credentia
 }
 
 async function createClient(
-  { endpoint, region = 'us-east-1' }: BucketAddress,
+  { endpoint, region }: BucketAddress & { readonly region: string },
   patience: Patience,
   credentials: BucketCredentials | undefined,
 ): Promise<S3Client> {
@@ -128,9 +129,7 @@ function requestHandler(patience: Patience) {
         const what = `${method} ${new URL(url).host}`;
         const isPage = /^<(!doctype|html)/i.test(text);
         // A proxy's page isn't the server's word, whatever its status.
-        if (answer.status >= 400 && text !== '' && !/^<(\?xml|Error)/.test(text)) {
-          throw answerFailure(what, answer.status, answer.headers, isPage ? '' : bytes.toString());
-        }
+        if (answer.status >= 400 && text !== '' && !/^<(\?xml|Error)/.test(text)) throw notTheServer(what, answer);
         if (isPage && request.query?.['x-id'] !== 'GetObject') throw malformed(what);
         return {
           response: {
@@ -143,6 +142,16 @@ function requestHandler(patience: Patience) {
       });
     },
   };
+}
+
+function notTheServer(what: string, { status, headers }: Answer): RequestFailure {
+  return new RequestFailure(`${what}: ${status}, and no word of S3`, {
+    status,
+    retryable: status === 429 || status >= 500,
+    waitMs: retryAfterMs(headers),
+    code: 'remote',
+    hint: 'A proxy may have answered in its place, or it is no S3 server: check "endpoint", and the proxy.',
+  });
 }
 
 function addressOf({ protocol, hostname, port, path, query = {} }: SdkRequest): string {

@@ -70,8 +70,9 @@ export async function sendObject(
   try {
     await complete(bucket, sending, uploadId, await sendParts(bucket, file, sending, uploadId, context), context);
   } catch (error) {
-    if (error instanceof AircherError && error.code === 'integrity')
-      await abort(bucket, sending.key, uploadId, context);
+    const isWrong = error instanceof AircherError && error.code === 'integrity';
+    // With 412 another object is there by now.
+    if (isWrong || hasStatus(error, 412)) await abort(bucket, sending.key, uploadId, context);
     // Somebody ended it: the next attempt begins another.
     if (hasStatus(error, 404) && error.reasons.includes('NoSuchUpload')) {
       throw new RequestFailure(error.message, { status: 404, retryable: true, code: 'conflict', cause: error });
