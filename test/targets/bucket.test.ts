@@ -423,6 +423,18 @@ for (const [what, fact, hint, options] of failures) {
   });
 }
 
+test("a proxy's answer is not taken for the server's", async (t) => {
+  const scene = await bucketScene(t);
+  scene.s3.faults.add({
+    times: 'always',
+    action: { kind: 'status', status: 403, body: '<html>Access denied by policy</html>' },
+  });
+  const failure = await failureOf(scene.target().published({}));
+  assert.equal(failure.code, 'remote');
+  assert.match(failure.message, /403, and no word of S3/);
+  assert.match(failure.hint ?? '', /proxy/);
+});
+
 test('where clocks differ by an hour the server’s counts', async (t) => {
   const scene = await bucketScene(t, { clockAheadMs: 3_600_000 });
   const release = await makeRelease(t, { files: smallFiles('1.0.0') });
