@@ -33,7 +33,7 @@ export function commandDocs(): string {
     '## Exit codes',
     exitCodeTable(),
     '## Environment variables',
-    'Both executables pass their environment to the code; the library reads nothing of it by itself, but for AWS’s SDK where a mirror is a bucket.',
+    'Both executables pass their environment to the code; the library reads nothing of it by itself, AWS’s SDK excepted.',
     variableTable([...environmentVariables, ...nodeVariables]),
     'Subprocesses (the `check` command, git, gpg) get `PATH`, `HOME`, the locale and the like, and none of the secrets above.',
     '## Faults of `rehearse`',

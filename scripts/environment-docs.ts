@@ -61,7 +61,7 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
     name: 'AWS_SECRET_ACCESS_KEY',
     readBy: maintainer,
     meaning:
-      "for a mirror's bucket, with `AWS_ACCESS_KEY_ID`; or whatever else AWS's own tools read (`AWS_PROFILE` and the files in `~/.aws`, web identities, roles), since its SDK looks for it",
+      "for a mirror's bucket, with `AWS_ACCESS_KEY_ID`; AWS's SDK also looks for everything else that its tools read, such as `AWS_PROFILE`",
   },
   { name: 'AWS_SESSION_TOKEN', readBy: maintainer, meaning: 'beside it, where the keys are those of a session' },
   { name: 'GITHUB_SHA', readBy: maintainer, meaning: 'set by GitHub Actions: the commit that the tag will name' },
