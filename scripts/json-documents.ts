@@ -456,6 +456,15 @@ export const jsonDocuments = {
   'model unpin': object({ name: text, unpinned: nullable(text) }),
   'model prune': object({ dry_run: flag, bytes: number, items: list(prunable) }),
   'model remove': models(object({ name: text, versions: texts, bytes: number })),
+  'model mirror': object({
+    directory: text,
+    dry_run: flag,
+    tags: texts,
+    models: list(object({ name: text, versions: texts })),
+    files: texts,
+    bytes: number,
+    removed: texts,
+  }),
   'model export': object({ directory: text, models: list(exported) }),
   'model link': object({
     ...installed,

@@ -88,6 +88,11 @@ export declare class ModelManager {
   export(name: string, to: string, options?: EnsureOptions): Promise<ExportReport>;
 
   /**
+   * Copies releases into `to`, for a web server or a disk that other clients have as their source.
+   */
+  mirror(to: string, options?: MirrorOptions): Promise<CopyReport>;
+
+  /**
    * Has an installed model embed its reference texts by `embed`, and says whether the vectors are
    * those that its maintainers got; where they aren't, what that usually means. No network, where
    * the reference came with the model.
@@ -410,6 +415,16 @@ export interface PruneOptions extends RunContext {
   readonly dryRun?: boolean | undefined;
 }
 
+export interface MirrorOptions extends RunContext {
+  /** Default: every model. */
+  readonly names?: readonly string[] | undefined;
+  /** How many releases, from the newest on; default 1. */
+  readonly releases?: number | undefined;
+  /** Delete what older releases and other models alone have. */
+  readonly prune?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
 /** The form of every report about several models. */
 export interface Models<Report> {
   readonly models: readonly Report[];
@@ -698,6 +713,21 @@ export interface ExportReport {
   /** Everything that was written, relative to the directory. */
   readonly files: readonly string[];
   readonly bytes_fetched: number;
+}
+
+export interface CopyReport {
+  readonly directory: string;
+  readonly dry_run: boolean;
+  /** Of the releases, newest first. */
+  readonly tags: readonly string[];
+  /** The versions that these releases have, newest first. */
+  readonly models: readonly { readonly name: string; readonly versions: readonly string[] }[];
+  /** Artifacts that were copied, or would be, relative to the directory. */
+  readonly files: readonly string[];
+  /** Of these files, without what an interrupted run had left. */
+  readonly bytes: number;
+  /** Files that were deleted, or would be. */
+  readonly removed: readonly string[];
 }
 
 /** A model's vectors in a runtime, held against its reference. */

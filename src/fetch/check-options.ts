@@ -7,6 +7,7 @@ import type {
   EnsureModelOptions,
   EnsureOptions,
   HttpOptions,
+  MirrorOptions,
   PruneOptions,
   RunContext,
   UpdateOptions,
@@ -83,6 +84,7 @@ const shapes = {
   update: { names: texts, weights: text, sameSpace: flag } satisfies Shape<UpdateOptions>,
   verify: { names: texts, repair: flag } satisfies Shape<VerifyOptions>,
   prune: { keep: count, dryRun: flag } satisfies Shape<PruneOptions>,
+  mirror: { names: texts, releases: count, prune: flag, dryRun: flag } satisfies Shape<MirrorOptions>,
   rollback: { to: text, weights: text },
 } as const;
 

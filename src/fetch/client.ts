@@ -11,6 +11,7 @@ import type { ModelsLock } from './lock/read-lock.ts';
 import { mirrorCredentials } from './mirror-credentials.ts';
 import { parseRate } from './parse-rate.ts';
 import { decideSettings } from './settings.ts';
+import { type Copy, rootOf } from './sources/copies.ts';
 
 /** A client's settings, all known, and the network, made when it is first needed. */
 export interface Client {
@@ -23,6 +24,13 @@ export interface Client {
    */
   readonly namespacesFile: string | undefined;
   readonly sources: readonly string[];
+  /**
+   * Those of the caller, which a lock file doesn't change: what is installed may lie beside them,
+   * if they are copies.
+   */
+  readonly places: readonly string[];
+  /** What is known of places, by their root; undefined where it is no copy. */
+  readonly copies: Map<string, Copy | undefined>;
   /** The caller named the sources: an older manifest there is refused instead of passed over. */
   readonly sourcesAreNamed: boolean;
   readonly publicKeys: readonly string[];
@@ -47,7 +55,7 @@ export interface Client {
 export function createClient(options: ClientOptions = {}, lock?: ModelsLock): Client {
   const env = options.env ?? {};
   const settings = decideSettings(options, lock);
-  const { namespace, cacheRoot, systemRoot, sources, publicKeys, offline, huggingFaceCache } = settings;
+  const { namespace, cacheRoot, systemRoot, sources, places, publicKeys, offline, huggingFaceCache } = settings;
   const system = systemRoot === undefined ? undefined : cacheLayout(systemRoot, { kind: 'system' });
   const layout = cacheLayout(cacheRoot, { namespace, system });
   const hasDirectory = Boolean(options.cacheDir || env.AIRCHER_CACHE_DIR);
@@ -61,7 +69,12 @@ export function createClient(options: ClientOptions = {}, lock?: ModelsLock): Cl
       connections: options.connections ?? connections,
       ...settings.http,
     };
-    opened = createHttp(found, mirrorCredentials(env, sources));
+    const named = [...sources, ...places];
+    opened = createHttp(
+      found,
+      mirrorCredentials(env, named),
+      named.flatMap((source) => rootOf(source) ?? []),
+    );
     return opened;
   };
   return {
@@ -69,6 +82,8 @@ export function createClient(options: ClientOptions = {}, lock?: ModelsLock): Cl
     namespace,
     namespacesFile: hasDirectory ? undefined : join(defaultCache().state, 'namespaces.json'),
     sources,
+    places,
+    copies: new Map(),
     sourcesAreNamed: options.manifestSources !== undefined,
     publicKeys,
     offline,

@@ -3,6 +3,7 @@ import { invalidError } from '../core/errors.ts';
 import type {
   CheckUpdatesOptions,
   ClientOptions,
+  CopyReport,
   DoctorReport,
   Embed,
   EnsuredModel,
@@ -12,6 +13,7 @@ import type {
   InstallReport,
   LicenseReport,
   ListedVersion,
+  MirrorOptions,
   Models,
   Offer,
   PruneOptions,
@@ -31,6 +33,7 @@ import type {
 } from './api.ts';
 import { checkOptions } from './check-options.ts';
 import { type Client, createClient } from './client.ts';
+import { copyReleases } from './copy/copy-releases.ts';
 import { findOnDisk } from './install/find-on-disk.ts';
 import { installFrom } from './install/install-from.ts';
 import { installVersion } from './install/install-version.ts';
@@ -202,6 +205,13 @@ export class ModelManager {
   /** Writes into `to` what `installFrom` needs on a machine without a network. */
   async export(name: string, to: string, options: EnsureOptions = {}): Promise<ExportReport> {
     return exportModel(await this.#open('version', options), name, options.version, to, options);
+  }
+
+  /**
+   * Copies releases into `to`, for a web server or a disk that other clients have as their source.
+   */
+  async mirror(to: string, options: MirrorOptions = {}): Promise<CopyReport> {
+    return copyReleases(await this.#open('mirror', options), to, options);
   }
 
   /**

@@ -18,6 +18,8 @@ export interface Settings {
   /** Of the system cache; undefined, too, for whoever fills it: then it is the client's own. */
   readonly systemRoot: string | undefined;
   readonly sources: readonly string[];
+  /** See `Client.places`. */
+  readonly places: readonly string[];
   readonly publicKeys: readonly string[];
   readonly offline: boolean;
   readonly huggingFaceCache: string | undefined;
@@ -65,6 +67,7 @@ export function decideSettings(options: ClientOptions, lock: ModelsLock | undefi
     HF_HUB_OFFLINE: isHubOffline(env) || undefined,
     default: false,
   };
+  const asked = options.manifestSources ?? sources.AIRCHER_MANIFEST_URL;
   const joined = (values: readonly string[]): string => values.join(' ');
   first('lock', { '--lock': lock?.path }, String);
   first('release', { '--release': options.release }, String);
@@ -87,11 +90,14 @@ export function decideSettings(options: ClientOptions, lock: ModelsLock | undefi
     { 'http.extraCertificates': given.extraCertificates && 'set', NODE_EXTRA_CA_CERTS },
     String,
   );
+  const systemRoot = first('system_cache', { AIRCHER_SYSTEM_CACHE: shared === root ? undefined : shared }, String);
+  const found = first('manifest_sources', sources, (values) => joined(values.map(showSource))) ?? [];
   return {
     namespace,
     cacheRoot: root,
-    systemRoot: first('system_cache', { AIRCHER_SYSTEM_CACHE: shared === root ? undefined : shared }, String),
-    sources: first('manifest_sources', sources, (values) => joined(values.map(showSource))) ?? [],
+    systemRoot,
+    sources: found,
+    places: asked ?? found,
     publicKeys: first('public_keys', publicKeys, joined) ?? [],
     offline: first('offline', offline, String) ?? false,
     huggingFaceCache: first('hugging_face_cache', { [hubBy ?? 'default']: hub }, String),

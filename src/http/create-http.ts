@@ -3,6 +3,7 @@ import { warn } from '../core/events.ts';
 import { checkedUrl, isBelow, isMachineAddress, isMachineHost } from './allowed-addresses.ts';
 import { createPace } from './bandwidth-limit.ts';
 import { type Asked, createConnections, isRead } from './connections.ts';
+import { fileAnswer } from './file-answer.ts';
 import { getDocument } from './get-document.ts';
 import { createHosts } from './hosts.ts';
 import type { Http, HttpOptions, HttpRequest, HttpResponse, HttpSettings, RequestBody } from './http-client.ts';
@@ -27,10 +28,16 @@ function withoutCredentials(headers: HttpRequest['headers'] = {}): Readonly<Reco
 }
 
 /**
- * The client of this room. `credentials`: for other hosts than GitHub's and the Hub's. Throws
- * `usage` for options that make no sense.
+ * The client of this room. `credentials`: for other hosts than GitHub's and the Hub's. `roots`:
+ * places with a final slash that the user named: those written as this machine's (`file:`,
+ * localhost) are asked, whoever names an address there. Throws `usage` for options that make no
+ * sense.
  */
-export function createHttp(options: HttpOptions = {}, credentials: readonly Credential[] = []): Http {
+export function createHttp(
+  options: HttpOptions = {},
+  credentials: readonly Credential[] = [],
+  roots: readonly string[] = [],
+): Http {
   const connectTimeoutMs = options.connectTimeoutMs ?? 15_000;
   const settings: HttpSettings = {
     connections: Math.max(1, options.connections ?? 16),
@@ -49,6 +56,11 @@ export function createHttp(options: HttpOptions = {}, credentials: readonly Cred
   const proxyOf = proxyChooser(options);
   const tokens = createTokens(options, hosts, credentials);
   const connections = createConnections({ ...settings, extraCertificates });
+
+  const isOfFiles = (url: string): boolean => url.startsWith('file:');
+  const ownRoots = roots.filter((root) => isOfFiles(root) || isMachineHost(new URL(root).hostname));
+  const isBelowRoot = (url: string): boolean =>
+    URL.canParse(url) && ownRoots.some((root) => new URL(url).href.startsWith(root));
 
   /** One hop. Where its token is refused, once more without. */
   const ask = async (url: URL, request: HttpRequest, mayBeLocal: boolean) => {
@@ -86,6 +98,7 @@ export function createHttp(options: HttpOptions = {}, credentials: readonly Cred
   const request = async (first: string, options: HttpRequest, mayBeLocal: boolean): Promise<HttpResponse> => {
     const hops: string[] = [];
     let asked = options;
+    if (isOfFiles(first) && isBelowRoot(first)) return fileAnswer(new URL(first), options);
     let url = checkedUrl(first, { allowInsecure, mayBeLocal });
     let reach = mayBeLocal;
     for (;;) {
@@ -114,7 +127,7 @@ export function createHttp(options: HttpOptions = {}, credentials: readonly Cred
   };
 
   const isConfigured = (url: string): boolean =>
-    URL.canParse(url) && hosts.configured.some((base) => isBelow(new URL(url), base));
+    URL.canParse(url) && (isBelowRoot(url) || hosts.configured.some((base) => isBelow(new URL(url), base)));
   const pace = createPace(options.limitRate);
   const clientFor = (mayBeLocal: boolean, context: Pick<RunContext, 'onEvent'>): Http => {
     const client: Http = {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { HostKind } from '../contract/fields.ts';
 import type { RunContext } from '../core/events.ts';
 import type { ProxyOptions } from './proxies.ts';
@@ -91,7 +92,7 @@ export interface HttpResponse {
   /** Every address that was asked, in order; the last is `url`. */
   readonly hops: readonly string[];
   /** Must be read to its end or destroyed. */
-  readonly body: IncomingMessage;
+  readonly body: Readable & Pick<IncomingMessage, 'complete' | 'headers'>;
   /** It came from this machine. */
   readonly local: boolean;
   /** The proxy that the answer may be of, as words for messages: that of plain http. */

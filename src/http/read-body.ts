@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { HttpResponse } from './http-client.ts';
 import { hostOf, networkError, seconds, toRemoteError } from './remote-error.ts';
 
@@ -111,7 +110,7 @@ export function readBody(response: HttpResponse, options: ReadBodyOptions): Prom
 const smallBodyBytes = 64 * 1024;
 
 /** Done with an answer whose body doesn't matter. */
-export function leave(body: IncomingMessage): void {
+export function leave(body: HttpResponse['body']): void {
   if (Number(body.headers['content-length'] ?? Number.POSITIVE_INFINITY) > smallBodyBytes) body.destroy();
   else body.resume();
 }

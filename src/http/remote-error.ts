@@ -99,8 +99,9 @@ export function toRemoteError(error: unknown, url: string, peer = hostOf(url)): 
   });
 }
 
+/** Of a file that is none, and its path says more. */
 export function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host : url;
+  return (URL.canParse(url) && new URL(url).host) || url;
 }
 
 /** A URL fit for messages: no query (signed URLs carry secrets there), no credentials. */

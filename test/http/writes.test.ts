@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAircherError } from '../../src/core/errors.ts';
@@ -9,7 +9,7 @@ import { remoteReason } from '../../src/http/remote-error.ts';
 import { http } from '../fetch/transfer-fixture.ts';
 import { type Answer, startProxy, startRawServer, startServer, type TestServer } from './http-fixture.ts';
 
-async function textOf(message: IncomingMessage | Promise<HttpResponse>): Promise<string> {
+async function textOf(message: Readable | Promise<HttpResponse>): Promise<string> {
   const body = message instanceof Promise ? (await message).body : message;
   let text = '';
   for await (const piece of body) text += piece;

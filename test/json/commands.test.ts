@@ -113,6 +113,7 @@ test('every command of the client prints with --json what its schema says', asyn
     'pin alpha@1.1.0',
     'unpin alpha',
     `export alpha --to ${world.path('exported')}`,
+    `mirror --to ${world.path('copied')}`,
     'link alpha --hf-cache --as acme/alpha',
   ])
     await run(line);

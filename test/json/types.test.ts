@@ -45,6 +45,7 @@ interface Reports {
   'model unpin': api.UnpinReport;
   'model prune': api.PruneReport;
   'model remove': api.Models<api.RemovalReport>;
+  'model mirror': api.CopyReport;
   'model export': api.Models<api.ExportReport> & { directory: string };
   'model link': LinkReport;
   'model check-vectors': api.VectorsReport;

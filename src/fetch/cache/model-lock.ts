@@ -40,7 +40,7 @@ export function tryModelLock(layout: CacheLayout, name: string): Promise<ModelLo
  * no locks.
  */
 export async function withModelLock<T>(
-  layout: CacheLayout,
+  layout: Pick<CacheLayout, 'lock'>,
   name: string,
   context: RunContext,
   work: (held: boolean) => Promise<T>,
@@ -58,7 +58,7 @@ export async function withModelLock<T>(
  * one wants, there is no need of the lock any more, and the answer is undefined.
  */
 export async function waitForModelLock(
-  layout: CacheLayout,
+  layout: Pick<CacheLayout, 'lock'>,
   name: string,
   done: () => Promise<boolean>,
   context: RunContext & { readonly timing?: LockTiming | undefined },

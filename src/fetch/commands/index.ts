@@ -11,6 +11,7 @@ import { installCommand } from './install.ts';
 import { linkCommand } from './link.ts';
 import { listCommand } from './list.ts';
 import { lockCommand } from './lock.ts';
+import { mirrorCommand } from './mirror.ts';
 import { pathCommand } from './path.ts';
 import { pinCommand, unpinCommand } from './pin.ts';
 import { pruneCommand } from './prune.ts';
@@ -55,6 +56,7 @@ export const commands: readonly Command[] = [
   removeCommand,
   exportCommand,
   linkCommand,
+  mirrorCommand,
   checkVectorsCommand,
   checkLicenseCommand,
   billCommand,

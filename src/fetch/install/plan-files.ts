@@ -7,6 +7,7 @@ import { directoryOf, type InstalledFile, type InstallRecord, readRecordedIndex 
 import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
+import { placeEntry } from '../sources/copies.ts';
 import { planTransfer } from '../transfer/plan-transfer.ts';
 import type { ReuseSource, TransferPlan } from '../transfer/types.ts';
 
@@ -34,7 +35,8 @@ export async function planFiles(
   const { huggingFaceCache } = client;
   const http = (await client.http()).namedBy(from, context);
   const indexBytes = (await readRecordedIndex(client.layout, model, version))?.bytes;
-  const request = { model, entry, staging, paths, reuse, mirrorOrder, huggingFaceCache, indexBytes };
+  const placed = await placeEntry(client, { name: model, version, entry }, context);
+  const request = { model, entry: placed, staging, paths, reuse, mirrorOrder, huggingFaceCache, indexBytes };
   return planTransfer(request, http, context);
 }
 

@@ -66,7 +66,7 @@ async function requireSameClient(
   context: RunContext,
 ): Promise<void> {
   const { roots, announced } = await readTrust(client, context);
-  const found = await findClientFile(client, release, [...roots, ...announced], context);
+  const { locked: found } = await findClientFile(client, release, [...roots, ...announced], context);
   if (canonicalJson(found) === canonicalJson(locked)) return;
   throw integrityError(
     `${path}: its client is not that of ${locked.release}.`,

@@ -5,12 +5,21 @@ import type { LockedClient } from '../../contract/lock-file.ts';
 import { AircherError, integrityError, toAircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import type { Http } from '../../http/http-client.ts';
+import { isMissing } from '../../http/remote-error.ts';
 import { commentNamesRelease, parsePublicKey, verifySignature } from '../../trust/minisign.ts';
 import type { Client } from '../client.ts';
 import type { GoodManifest } from '../manifests/good-manifest.ts';
+import { placeFile } from '../sources/copies.ts';
 
-const clientName = 'aircher.mjs';
-const checksumsName = 'checksums.sha256';
+export const clientName = 'aircher.mjs';
+export const checksumsName = 'checksums.sha256';
+
+/** A release's client, and the checksums that say what it is. */
+export interface ClientFile {
+  readonly locked: LockedClient;
+  /** checksums.sha256, where it was, and its signature, where keys were given. */
+  readonly checksums: { readonly url: string; readonly bytes: Buffer; readonly signature: Buffer | undefined };
+}
 
 /**
  * Where the release's client lies, and its digest by the release's checksums.sha256: signed by one
@@ -22,17 +31,21 @@ export async function findClientFile(
   good: GoodManifest,
   keys: readonly string[],
   context: RunContext,
-): Promise<LockedClient> {
+): Promise<ClientFile> {
   const { release = '' } = good.manifest;
-  const [urls, checksums] = [siblingUrls(good, clientName), siblingUrls(good, checksumsName)];
+  const named = siblingUrls(good, checksumsName);
+  const checksums = await placeFile(client, named, `${release}/${checksumsName}`, undefined, context);
   const faults: AircherError[] = [];
   for (const kind of hostKinds) {
     const url = checksums[kind];
     if (url === undefined) continue;
     try {
       const http = (await client.http()).namedBy(good, context);
-      const sha256 = await digestFrom(http, http.place(url, kind), good, keys, context);
-      return { release, sha256, download_urls: urls };
+      const found = await readChecksums(http, http.place(url, kind), good, keys, context);
+      return {
+        locked: { release, sha256: found.sha256, download_urls: siblingUrls(good, clientName) },
+        checksums: found,
+      };
     } catch (error) {
       context.signal?.throwIfAborted();
       faults.push(toAircherError(error));
@@ -40,21 +53,23 @@ export async function findClientFile(
   }
   const worst = faults.find(({ code }) => code === 'integrity') ?? faults[0];
   const reasons = faults.map(({ message }) => message).join('; ') || 'no host is known';
-  throw new AircherError(worst?.code ?? 'remote', `No host says what the client of ${release} is: ${reasons}`);
+  const details = faults.every(isMissing) ? { status: 404 } : {};
+  const message = `No host says what the client of ${release} is: ${reasons}`;
+  throw new AircherError(worst?.code ?? 'remote', message, { details });
 }
 
-async function digestFrom(
+async function readChecksums(
   http: Http,
   url: string,
   good: GoodManifest,
   keys: readonly string[],
   context: RunContext,
-): Promise<string> {
+): Promise<ClientFile['checksums'] & { readonly sha256: string }> {
   const get = async (address: string, maxBytes: number): Promise<Buffer> =>
     (await http.document(address, { maxBytes, ...context })).bytes;
   const bytes = await get(url, limits.manifestBytes);
-  if (keys.length > 0) {
-    const signature = await get(`${url}.minisig`, limits.signatureBytes);
+  const signature = keys.length > 0 ? await get(`${url}.minisig`, limits.signatureBytes) : undefined;
+  if (signature !== undefined) {
     const { trustedComment } = verifySignature(bytes, signature.toString(), keys.map(parsePublicKey));
     if (!commentNamesRelease(trustedComment, good.manifest.release ?? '')) {
       throw integrityError(`${url} is signed for another release`);
@@ -65,7 +80,7 @@ async function digestFrom(
   if (sumOf('manifest.json') !== good.sha256) throw integrityError(`${url} is of another manifest`);
   const found = sumOf(clientName);
   if (found === undefined) throw integrityError(`${url} names no ${clientName}`);
-  return found;
+  return { url, bytes, signature, sha256: found };
 }
 
 /**

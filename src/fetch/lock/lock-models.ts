@@ -145,7 +145,7 @@ async function clientFile(
   context: RunContext,
 ): Promise<LockFile['client']> {
   try {
-    return await findClientFile(client, good, keys, context);
+    return (await findClientFile(client, good, keys, context)).locked;
   } catch (error) {
     context.signal?.throwIfAborted();
     warn(context, { file: good.url, message: `the client is not locked: ${toAircherError(error).message}` });

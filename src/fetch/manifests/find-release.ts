@@ -5,6 +5,7 @@ import { integrityError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { sha256 } from '../../core/hashing.ts';
 import type { Client } from '../client.ts';
+import { placeFile } from '../sources/copies.ts';
 import { fetchRelease, tagPrefixOf } from '../sources/fetch-release.ts';
 import { checkExpiry } from './check-expiry.ts';
 import { releaseVersion } from './compare-releases.ts';
@@ -26,25 +27,26 @@ export async function findRelease(
   locked = false,
 ): Promise<GoodManifest> {
   if (newest !== undefined && names(release, newest.manifest.release)) return newest;
-  for (const model of Object.values(newest?.manifest.models ?? {})) {
+  for (const [name, model] of Object.entries(newest?.manifest.models ?? {})) {
     const published = model.published_versions?.find((version) => names(release, version.release));
-    if (newest && published) return fetchPublished(client, newest, published, context);
+    if (newest && published) return fetchPublished(client, newest, { name, ...published }, context);
   }
   return fetchUnlisted(client, tagPrefixOf(newest?.manifest.release), release, context, locked);
 }
 
 /**
- * An old manifest, by what the newest one says of it. Asks one host after the other. Throws
- * `remote`, `integrity`.
+ * An old manifest, by what the newest one says of a version of the model `name`. Asks one host
+ * after the other. Throws `remote`, `integrity`, and as `placeFile`.
  */
 export async function fetchPublished(
   client: Client,
   newest: KnownManifest,
-  published: PublishedVersion,
+  published: PublishedVersion & { readonly name: string },
   context: RunContext,
 ): Promise<GoodManifest> {
   const http = (await client.http()).namedBy(newest, context);
-  const { download_urls: urls, sha256: expected, size_bytes: sizeBytes } = published.manifest;
+  const { download_urls: named, sha256: expected, size_bytes: sizeBytes } = published.manifest;
+  const urls = await placeFile(client, named, `${published.release}/manifest.json`, published, context);
   const { mirrors = [] } = await client.preferences();
   const kinds = [...new Set([...mirrors, ...hostKinds])].filter((kind) => urls[kind] !== undefined);
   const ask = async (kind: HostKind): Promise<GoodManifest> => {

@@ -37,7 +37,7 @@ export async function resolveModel(
   const { version } = chosen;
   warnIfWithdrawn(name, version, withdrawalBy(good, name, version), context);
   if (chosen === entry) return { name, version, entry, from: good };
-  const from = await fetchPublished(client, good, chosen as PublishedVersion, context);
+  const from = await fetchPublished(client, good, { name, ...(chosen as PublishedVersion) }, context);
   const old = modelEntry(from, name);
   if (old.version === version) return { name, version, entry: old, from };
   throw integrityError(`${from.url}: has ${name} ${old.version} instead of ${version}`);

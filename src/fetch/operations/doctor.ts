@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hostKinds } from '../../contract/fields.ts';
+import type { ManifestModel } from '../../contract/manifest.ts';
 import { type AircherError, toAircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { formatBytes, plural } from '../../core/format.ts';
@@ -18,6 +19,7 @@ import { askSources } from '../manifests/ask-sources.ts';
 import { hasExpired } from '../manifests/check-expiry.ts';
 import { releaseName } from '../manifests/compare-releases.ts';
 import { newTrust, readRootKeys } from '../manifests/trust.ts';
+import { placeEntry } from '../sources/copies.ts';
 
 /**
  * Looks at everything that an install needs, and changes nothing. Never throws for what it finds.
@@ -162,7 +164,12 @@ async function diagnoseNetwork(client: Client, hosts: Set<string>, context: RunC
     else findings.push(...(await probe(http, what, answer.url, releaseName(answer.manifest))));
   }
   const good = answers.find((answer) => answer.kind === 'good');
-  const [entry] = Object.values(good?.manifest.models ?? {});
+  let entry: ManifestModel | undefined;
+  for (const [name, model] of Object.entries(good?.manifest.models ?? {})) {
+    // A copy may have others.
+    entry = await placeEntry(client, { name, version: model.version, entry: model }, context).catch(() => undefined);
+    if (entry !== undefined) break;
+  }
   for (const kind of hostKinds) {
     const url = entry?.download_urls[kind];
     if (good && url !== undefined) {

@@ -19,6 +19,7 @@ import { requireLicense } from '../install/require-license.ts';
 import { readKeptManifest } from '../manifests/accepted-manifest.ts';
 import { findManifest } from '../manifests/find-manifest.ts';
 import { type ResolvedModel, resolveModel } from '../manifests/resolve-model.ts';
+import { placeEntry } from '../sources/copies.ts';
 import { fetchArchive } from '../transfer/fetch-archive.ts';
 import { loadIndex } from '../transfer/fetch-index.ts';
 import { runTransfer } from '../transfer/run-transfer.ts';
@@ -134,13 +135,15 @@ interface Brought {
 
 async function bringArchive(
   client: Client,
-  { name, entry, from }: ResolvedModel,
+  resolved: ResolvedModel,
   staging: string,
   to: string,
   context: RunContext,
 ): Promise<Brought> {
+  const { name, from } = resolved;
   const http = (await client.http()).namedBy(from, context);
   const { mirrors: mirrorOrder } = await client.preferences();
+  const entry = await placeEntry(client, resolved, context);
   const request = { model: name, entry, staging, reuse: [], mirrorOrder };
   await makeDirectory(staging);
   const index = await loadIndex(request, http, context);

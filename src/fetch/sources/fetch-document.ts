@@ -6,6 +6,15 @@ import type { FetchedManifest, SourceOptions, UnchangedManifest } from './manife
 
 const signatureEnding = '.minisig';
 
+/**
+ * Whether a host says by this error that it has no such document. Some deny what isn't there, or
+ * answer with a page.
+ */
+export function isNotThere(error: unknown): boolean {
+  const denied = isAircherError(error, 'conflict') || [404, 410].includes(Number(statusOf(error)));
+  return denied || remoteReason(error) === 'content';
+}
+
 /** A manifest and the signature beside it, by http. */
 export async function fetchManifestUrl(
   source: string,
@@ -23,9 +32,7 @@ export async function fetchManifestUrl(
     http
       .document(beside.href, { ...options, timeoutMs, maxBytes: limits.signatureBytes, etag: undefined })
       .catch((error: unknown) => {
-        // Some hosts deny what isn't there, or answer with a page.
-        const isThere = !isAircherError(error, 'conflict') && ![404, 410].includes(Number(statusOf(error)));
-        if (isThere && remoteReason(error) !== 'content') throw error;
+        if (!isNotThere(error)) throw error;
       }),
   ]);
   const { bytes, headers, local } = document;

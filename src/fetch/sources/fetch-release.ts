@@ -77,10 +77,18 @@ function placesOf(parsed: Source, tag: string, githubServerUrl: string): string[
   return pathsOf(url.pathname, tag).map((pathname) => Object.assign(new URL(url), { pathname }).href);
 }
 
+const hubForm = /^(.*\/resolve\/)[^/]+(\/.*)$/;
+const githubForm = /^(.*\/releases\/)(?:latest\/download|download\/[^/]+)(\/[^/]+)$/;
+
+/** Whether the path of a manifest's URL is as the Hub or GitHub have it, with the tag inside. */
+export function hasHostForm(path: string): boolean {
+  return hubForm.test(path) || githubForm.test(path);
+}
+
 function pathsOf(path: string, tag: string): string[] {
-  const hub = /^(.*\/resolve\/)[^/]+(\/.*)$/.exec(path);
+  const hub = hubForm.exec(path);
   if (hub) return [`${hub[1]}${tag}${hub[2]}`];
-  const github = /^(.*\/releases\/)(?:latest\/download|download\/[^/]+)(\/[^/]+)$/.exec(path);
+  const github = githubForm.exec(path);
   if (github) return [`${github[1]}download/${tag}${github[2]}`];
   const [, directory, above, name] = /^((.*)\/[^/]*|)(\/[^/]*)$/.exec(path) ?? [];
   return [directory, above].flatMap((place) => (place === undefined ? [] : [`${place}/${tag}${name}`]));

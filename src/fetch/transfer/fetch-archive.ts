@@ -2,6 +2,7 @@ import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ManifestModel } from '../../contract/manifest.ts';
 import { checkDiskSpace } from '../../core/disk-space.ts';
 import type { RunContext } from '../../core/events.ts';
 import { startHash } from '../../core/hashing.ts';
@@ -32,6 +33,11 @@ interface PartialArchive {
   readonly senders: Set<Mirror | undefined>;
 }
 
+/** An archive, or anything else that is fetched as a whole. */
+export interface WholeFile extends Pick<TransferRequest, 'model' | 'staging' | 'mirrorOrder'> {
+  readonly entry: Pick<ManifestModel, 'size_bytes' | 'sha256' | 'download_urls' | 'primary'>;
+}
+
 /**
  * Fetches the whole archive by one GET that can be resumed, and checks its sha256. Where a mirror
  * fails, the next one goes on. Used for releases without an index, since their parts can't be
@@ -39,7 +45,7 @@ interface PartialArchive {
  * space that is needed besides it. Throws `remote`, `integrity`, `machine`, `interrupted`.
  */
 export async function fetchArchive(
-  request: TransferRequest,
+  request: WholeFile,
   http: Http,
   context: RunContext,
   bytesAfterwards = 0,
@@ -78,7 +84,7 @@ async function openPartial(path: string, sizeBytes: number, context: RunContext)
   return { handle, hash, size, senders: new Set(size > 0 ? [undefined] : []) };
 }
 
-async function complete(archive: PartialArchive, request: TransferRequest, work: MirrorsAtWork): Promise<void> {
+async function complete(archive: PartialArchive, request: WholeFile, work: MirrorsAtWork): Promise<void> {
   const { entry } = request;
   /**
    * The archive was wrong once. From then on each mirror sends all of it by itself, so that it is
@@ -130,7 +136,7 @@ function nextMirror(mirrors: readonly Mirror[]): Mirror | undefined {
 async function fetchFrom(
   mirror: Mirror,
   archive: PartialArchive,
-  request: TransferRequest,
+  request: WholeFile,
   { http, signal, onEvent }: MirrorsAtWork,
 ): Promise<void> {
   const size = request.entry.size_bytes;

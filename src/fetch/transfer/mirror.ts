@@ -178,7 +178,10 @@ export function connectionsTo(mirrors: readonly Mirror[], http: Http): number {
   return Math.min(http.settings.connections, most);
 }
 
-type Preference = Pick<TransferRequest, 'mirrorOrder' | 'entry'>;
+/** Which hosts are asked first. */
+export interface Preference extends Pick<TransferRequest, 'mirrorOrder'> {
+  readonly entry: Pick<ManifestModel, 'primary'>;
+}
 
 /**
  * The kinds of hosts in the order in which to ask them: as the user wishes, then the release's
@@ -208,7 +211,11 @@ export function mirrorsAt(
  * All mirrors that have a model's chunks: first those with the archive, then those with single
  * files.
  */
-export function chunkMirrors(request: Preference, index: ChunkIndex, http: Http): Mirror[] {
+export function chunkMirrors(
+  request: Pick<TransferRequest, 'mirrorOrder' | 'entry'>,
+  index: ChunkIndex,
+  http: Http,
+): Mirror[] {
   const { format, size_bytes: size } = index.archive;
   const archives = mirrorsAt(
     request.entry.download_urls,

@@ -10,6 +10,7 @@ import type { CacheLayout } from '../cache/layout.ts';
 import type { InstallRecord } from '../cache/records.ts';
 import type { Client } from '../client.ts';
 import type { InstallTarget } from '../install/install-version.ts';
+import { placeEntry } from '../sources/copies.ts';
 import { fetchByDigest } from '../transfer/fetch-index.ts';
 
 /** The entry of a model, and who it is. */
@@ -29,11 +30,13 @@ export async function readVectorsFile(path: string, { entry }: Pick<Declared, 'e
 /** Fetches that file; undefined where the entry names none. Throws as `fetchByDigest`. */
 async function fetchVectorsFile(
   client: Client,
-  { name, entry, from }: Pick<InstallTarget, 'name' | 'entry' | 'from'>,
+  target: Pick<InstallTarget, 'name' | 'version' | 'entry' | 'from'>,
   context: RunContext,
 ): Promise<Buffer | undefined> {
-  const { reference } = entry;
-  if (reference === undefined) return undefined;
+  if (target.entry.reference === undefined) return undefined;
+  const { name, from } = target;
+  const entry = await placeEntry(client, target, context);
+  const reference = entry.reference ?? target.entry.reference;
   const { size_bytes: size } = reference;
   if (size > limits.vectorsBytes) {
     throw invalidError(`${name}: its reference vectors have ${size} bytes, more than ${limits.vectorsBytes}`);
@@ -95,7 +98,7 @@ export async function referenceVectors(
     );
   }
   if (bytes === undefined) {
-    bytes = await fetchVectorsFile(client, { name, entry, from: record }, context);
+    bytes = await fetchVectorsFile(client, { name, version, entry, from: record }, context);
     if (bytes !== undefined) await keepVectorsFile(client.layout, { name, version, entry }, bytes);
   }
   if (bytes === undefined) {
