@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
-import { cp, type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { cp, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { builtins } from './builtins.ts';
 import { hasSystemCode } from './errors.ts';
-import { exists } from './read-files.ts';
+import { ifThere } from './read-files.ts';
 
 /** Errors that a virus scanner or indexer holding a fresh file causes on Windows for seconds. */
 const transientRenameErrors = ['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY'];
@@ -149,28 +149,17 @@ export async function writeFileAtomically(
 
 /**
  * Makes a directory and those above it, where they are missing. Each new one is flushed where it is
- * named, in the one above.
+ * named, in the one above. One by one: Node's recursive `mkdir` blames a read-only file system for
+ * a missing directory, and below /proc it never ends (Node 20 and 24).
  */
 export async function makeDirectory(path: string): Promise<void> {
-  try {
-    const first = await mkdir(path, { recursive: true });
-    if (first === undefined) return;
-    const least = resolve(first).length;
-    for (let made = resolve(path); made.length >= least; made = dirname(made)) await syncDirectory(dirname(made));
-  } catch (error) {
-    // What Node says of a read-only file system too (Node 20 and 24): the directories one by one
-    // have the true reason.
-    if (!hasSystemCode(error, 'ENOENT')) throw error;
-    await makeOneByOne(path);
-  }
-}
-
-async function makeOneByOne(path: string): Promise<void> {
+  const isThere = async (): Promise<boolean> => (await ifThere(stat(path)))?.isDirectory() === true;
+  if (await isThere()) return;
   const above = dirname(path);
-  if (above !== path && !(await exists(above))) await makeOneByOne(above);
-  await mkdir(path).catch((error: unknown) => {
+  if (above !== path) await makeDirectory(above);
+  await mkdir(path).catch(async (error: unknown) => {
     // Another process was faster.
-    if (!hasSystemCode(error, 'EEXIST')) throw error;
+    if (!hasSystemCode(error, 'EEXIST') || !(await isThere())) throw error;
   });
   await syncDirectory(above);
 }

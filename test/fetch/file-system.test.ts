@@ -211,3 +211,13 @@ test('every directory that an install makes is flushed where it is named', {
   await makeDirectory(deep);
   for (const path of [world.root, world.path('one'), world.path('one/two')]) assert.ok(flushed.has(path), path);
 });
+
+test('a directory that can’t be made is an error, also below /proc, where Node’s recursive mkdir never ends', {
+  skip: process.platform !== 'linux' && 'There is no /proc.',
+}, async (t) => {
+  const world = await worldWithAlpha(t);
+  for (const place of ['/proc/export', '/proc/export/deeper']) {
+    await assert.rejects(world.manager().export('alpha', place), { code: 'ENOENT' });
+  }
+  await assert.rejects(makeDirectory(source(world, 'config.json')), { code: 'EEXIST' });
+});

@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AircherError } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { fileStamp } from '../../core/read-files.ts';
-import { renamePatiently, syncDirectory } from '../../core/write-files.ts';
+import { makeDirectory, renamePatiently, syncDirectory } from '../../core/write-files.ts';
 import type { HubApi } from '../../targets/huggingface/hub-api.ts';
 import { pause, persist } from '../../targets/remote.ts';
 import { malformed, RequestFailure } from '../../targets/request-failure.ts';
@@ -41,8 +41,8 @@ export async function stageFile(
 ): Promise<string> {
   const final = join(source.directory, file.path);
   const partial = join(partDirectory(source), file.path);
-  await mkdir(dirname(partial), { recursive: true });
-  await mkdir(dirname(final), { recursive: true });
+  await makeDirectory(dirname(partial));
+  await makeDirectory(dirname(final));
   const handle = await open(partial, constants.O_RDWR | constants.O_CREAT);
   try {
     const part: Part = { handle, file, tell, hash: newHash(file), size: 0 };

@@ -1,4 +1,4 @@
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { jsonPath } from '../../contract/problems-of.ts';
 import { mapConcurrently } from '../../core/concurrency.ts';
@@ -6,6 +6,7 @@ import { checkDiskSpace } from '../../core/disk-space.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
 import { formatBytes, plural } from '../../core/format.ts';
 import { fileStamp } from '../../core/read-files.ts';
+import { makeDirectory } from '../../core/write-files.ts';
 import type { HubApi } from '../../targets/huggingface/hub-api.ts';
 import type { RemoteTuning } from '../../targets/remote.ts';
 import { hasStatus } from '../../targets/request-failure.ts';
@@ -126,7 +127,7 @@ async function checkAccess(api: HubApi, source: HubSource, workspace: Workspace)
 async function checkSpace(work: readonly SourceStaging[], workspace: Workspace): Promise<void> {
   const bytes = work.reduce((sum, one) => sum + bytesOf(one.missing), 0);
   if (bytes === 0) return;
-  await mkdir(workspace.out, { recursive: true });
+  await makeDirectory(workspace.out);
   try {
     await checkDiskSpace(workspace.out, bytes);
   } catch (error) {
@@ -183,7 +184,7 @@ class SourceStaging {
   save(): Promise<void> {
     this.savedAt = performance.now();
     this.saving = this.saving.then(async () => {
-      await mkdir(dirname(this.work.source.directory), { recursive: true });
+      await makeDirectory(dirname(this.work.source.directory));
       await writeSourceRecord(this.work.source, this.work.record);
     });
     return this.saving;

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { packArchive } from '../../archive/pack-archive.ts';
@@ -9,6 +9,7 @@ import { mapConcurrently } from '../../core/concurrency.ts';
 import { AircherError, systemErrorCode, throwProblems } from '../../core/errors.ts';
 import type { Sha256 } from '../../core/hashing.ts';
 import { fileStamp } from '../../core/read-files.ts';
+import { makeDirectory } from '../../core/write-files.ts';
 import { fingerprintsOf } from '../../model/fingerprints.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import type { Plan } from '../plan/plan-record.ts';
@@ -30,7 +31,7 @@ export async function packModels(
   staged: readonly StagedModel[],
   workspace: Workspace,
 ): Promise<readonly PackRecord[]> {
-  await mkdir(workspace.out, { recursive: true });
+  await makeDirectory(workspace.out);
   await removeTornFiles(workspace.out);
   await removeOtherVersions(plan, workspace);
   const form = archiveForm(loaded.config, workspace);

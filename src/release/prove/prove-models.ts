@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ReferenceVectors } from '../../contract/reference-vectors.ts';
 import { AircherError, integrityError } from '../../core/errors.ts';
 import { warn } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
 import { runCommand } from '../../core/run-command.ts';
-import { removeTree, temporaryName } from '../../core/write-files.ts';
+import { makeDirectory, removeTree, temporaryName } from '../../core/write-files.ts';
 import { readContent } from '../../targets/file-content.ts';
 import type { LoadedConfig } from '../load-config.ts';
 import { type PackedFile, type PackRecord, requirePackRecord } from '../pack/pack-record.ts';
@@ -91,7 +91,7 @@ async function unpack(record: PackRecord, directory: string, workspace: Workspac
   for (const file of record.files) {
     workspace.signal?.throwIfAborted();
     const path = join(directory, file.path);
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     if ((await unpackFile(file, { archive, index }, path)) !== file.sha256) throw notWhatWasPacked(archive, file.path);
   }
 }

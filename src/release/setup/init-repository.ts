@@ -1,11 +1,11 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, posix, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseReleaseConfig } from '../../contract/parse-release-config.ts';
 import type { ReleaseConfig } from '../../contract/release-config.ts';
 import { AircherError, systemErrorCode } from '../../core/errors.ts';
 import { readFileIfThere } from '../../core/read-files.ts';
-import { writeFileAtomically } from '../../core/write-files.ts';
+import { makeDirectory, writeFileAtomically } from '../../core/write-files.ts';
 import { git } from '../git.ts';
 import { missingSigning } from '../published/own-record.ts';
 import type { Workspace } from '../workspace.ts';
@@ -187,7 +187,7 @@ async function readSchema(): Promise<string> {
 
 /** Writes a file that isn't there yet; false where something stands in its place. */
 async function writeNew(path: string, content: string | Uint8Array): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   try {
     await writeFile(path, content, { flag: 'wx' });
     return true;

@@ -1,9 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
-import { chmod, lstat, mkdir, readdir } from 'node:fs/promises';
+import { chmod, lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasSystemCode, type Problem } from '../../core/errors.ts';
-import { ifThere, readBoundedFile } from '../../core/read-files.ts';
-import { writeAtomically } from '../../core/write-files.ts';
+import { exists, ifThere, readBoundedFile } from '../../core/read-files.ts';
+import { makeDirectory, writeAtomically } from '../../core/write-files.ts';
 
 /**
  * The mirror's directory as everybody reads it: ordinary files and directories alone. A link, a
@@ -71,13 +71,9 @@ export async function strangers(
 
 /** Makes a directory, and those above it that are missing, so that everybody can read them. */
 export async function makeReadableDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
+  if (!(await exists(dirname(path)))) await makeReadableDirectory(dirname(path));
+  await makeDirectory(path);
   await openToAll(path, directoryMode);
-  if (first === undefined) return;
-  for (let above = path; above !== first; ) {
-    above = dirname(above);
-    await openToAll(above, directoryMode);
-  }
 }
 
 /**
