@@ -67,7 +67,7 @@ export function createClient(options: ClientOptions = {}, lock?: ModelsLock): Cl
     const found = {
       limitRate: parseRate(options.limitRate) ?? limitRate,
       connections: options.connections ?? connections,
-      ...settings.http,
+      ...settings.http(),
     };
     const named = [...sources, ...places];
     opened = createHttp(

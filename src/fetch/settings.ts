@@ -23,15 +23,15 @@ export interface Settings {
   readonly publicKeys: readonly string[];
   readonly offline: boolean;
   readonly huggingFaceCache: string | undefined;
-  readonly http: HttpOptions;
+  /** Throws `usage` for tokens that are none: only who asks a host needs them. */
+  readonly http: () => HttpOptions;
   /** What `doctor` tells: each setting, and the flag, variable or file that says so. */
   readonly told: readonly Setting[];
 }
 
 /**
  * Decides what a client goes by: the one place where it is decided whether a flag, a variable, the
- * lock file, what is baked in, or a default counts. Throws `usage` as `locateCache`, and for tokens
- * that are none.
+ * lock file, what is baked in, or a default counts. Throws `usage` as `locateCache`.
  */
 export function decideSettings(options: ClientOptions, lock: ModelsLock | undefined): Settings {
   const env = options.env ?? {};
@@ -101,7 +101,7 @@ export function decideSettings(options: ClientOptions, lock: ModelsLock | undefi
     publicKeys: first('public_keys', publicKeys, joined) ?? [],
     offline: first('offline', offline, String) ?? false,
     huggingFaceCache: first('hugging_face_cache', { [hubBy ?? 'default']: hub }, String),
-    http: { ...fromEnv, ...given },
+    http: () => ({ ...fromEnv, ...tokensOf(env), ...given }),
     told,
   };
 }
@@ -134,12 +134,20 @@ function httpSettings(env: Variables): readonly HttpSetting[] {
   ];
 }
 
-function httpOptionsOf(env: Variables): HttpOptions {
+function tokensOf(env: Variables): Pick<HttpOptions, 'huggingFaceToken' | 'githubToken'> {
   const { file = 'HF_TOKEN', token = env.HF_TOKEN } = keptToken(env) ?? {};
   return {
-    ...proxyOptionsOf(env),
     huggingFaceToken: headerToken({ [file]: token }),
     githubToken: headerToken({ GITHUB_TOKEN: env.GITHUB_TOKEN, GH_TOKEN: env.GH_TOKEN }),
+  };
+}
+
+/** With tokens as they stand there, to be told and not to be used: see `tokensOf`. */
+function httpOptionsOf(env: Variables): HttpOptions {
+  return {
+    ...proxyOptionsOf(env),
+    huggingFaceToken: (keptToken(env)?.token ?? env.HF_TOKEN)?.trim() || undefined,
+    githubToken: env.GITHUB_TOKEN?.trim() || env.GH_TOKEN?.trim() || undefined,
     huggingFaceEndpoint: env.HF_ENDPOINT || undefined,
     githubServerUrl: env.GITHUB_SERVER_URL || undefined,
     githubApiUrl: env.GITHUB_API_URL || undefined,
