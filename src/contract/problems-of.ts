@@ -22,7 +22,13 @@ export function problemsOf(
     });
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => {
-        const near = nearest(key, knownKeys(issue.path));
+        const known = knownKeys(issue.path);
+        const near = nearest(key, known);
+        // Where one of two forms is wanted, a key of the other is unknown, and its own nearest.
+        if (near === key)
+          return at(`${JSON.stringify(key)} doesn’t go with the other keys here`, issue.path, {
+            hint: 'Remove it, or them.',
+          });
         const hint = near ? `Did you mean ${JSON.stringify(near)}?` : 'Remove it.';
         return at(`unknown key ${JSON.stringify(key)}`, [...issue.path, key], { hint });
       });

@@ -11,7 +11,7 @@ import { proxyChooser } from './proxies.ts';
 import { leave } from './read-body.ts';
 import { hostOf, networkError } from './remote-error.ts';
 import { isRateLimit } from './retry-after.ts';
-import { type Credential, createTokens } from './tokens.ts';
+import { type Credential, createTokens, isPassword } from './tokens.ts';
 
 const maxRedirects = 10;
 const redirects = [301, 302, 303, 307, 308];
@@ -89,7 +89,9 @@ export function createHttp(
       warn(request, {
         file: url.host,
         message: `refuses ${token.name} (status ${status}), and answers without it`,
-        hint: 'Renew the token, or unset it.',
+        hint: isPassword(token)
+          ? 'Correct login and password there, or take them out.'
+          : 'Renew the token, or unset it.',
       });
     }
     return { ...answer, body: without, status: without.statusCode ?? 0 };

@@ -8,6 +8,7 @@ import type { DocumentRequest, Http, HttpDocument, HttpResponse } from './http-c
 import { leave, readBody } from './read-body.ts';
 import { hostOf, isFinal, isMissing, networkError, seconds, showUrl } from './remote-error.ts';
 import { isRateLimit, retryAfterMs } from './retry-after.ts';
+import { isPassword } from './tokens.ts';
 
 /** See `Http.document`. */
 export async function getDocument(http: Http, url: string, request: DocumentRequest): Promise<HttpDocument> {
@@ -87,7 +88,9 @@ function statusError(response: HttpResponse): AircherError {
     return refusedToken
       ? conflictError(
           `${shown}: ${host} refuses ${refusedToken.name} (status ${status})`,
-          'Renew the token: it may have expired, or not reach this repository.',
+          isPassword(refusedToken)
+            ? 'Correct login and password there: they may have changed, or not open this address.'
+            : 'Renew the token: it may have expired, or not reach this repository.',
           { details },
         )
       : conflictError(

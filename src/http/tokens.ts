@@ -11,6 +11,11 @@ export interface Credential {
   isFor(url: URL): boolean;
 }
 
+/** Not a token, but login and password, as a `.netrc` has them. */
+export function isPassword({ authorization }: Credential): boolean {
+  return authorization.startsWith('Basic ');
+}
+
 export interface Tokens {
   /** What goes with a request to this URL, if anything. */
   of(url: URL): Credential | undefined;

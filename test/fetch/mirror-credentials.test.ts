@@ -42,7 +42,7 @@ test('a mirror behind a login is used with the password of .netrc, which is neve
   const env = { NETRC: world.path('netrc') };
   const wrong = await world.run(args, { env });
   assert.equal(wrong.exitCode, 6);
-  assert.match(wrong.stderr, /refuses .*netrc \(status 401\)/);
+  assert.match(wrong.stderr, /refuses .*netrc \(status 401\)\nhint: Correct login and password there/);
   assert.doesNotMatch(wrong.stderr, /wrong-word|Basic [A-Za-z0-9]/);
   await writeFile(world.path('netrc'), 'machine 127.0.0.1 login ann password s3cret-word');
   assert.equal((await world.run(args, { env })).exitCode, 0);

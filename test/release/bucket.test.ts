@@ -179,6 +179,23 @@ describe('a release to a mirror in a bucket', () => {
   });
 });
 
+describe('init --bucket', () => {
+  const cases: readonly (readonly [args: readonly string[], stderr: RegExp])[] = [
+    [['--bucket', 's3://models/acme'], /--bucket alone is no mirror\nhint: .*--mirror URL/],
+    [['--mirror', 'https://models.example.org', '--bucket', 's3://models'], /hint: At AWS .*--region .*--endpoint URL/],
+    [['--mirror', 'https://models.example.org', '--region', 'eu-north-1'], /hint: Name it: --bucket/],
+  ];
+  for (const [args, stderr] of cases) {
+    it(`says which option is missing beside ${args.join(' ')}`, async (t) => {
+      const { workspace, run } = await bucketScene(t);
+      await rm(workspace.path('manifests'), { recursive: true });
+      const { exitCode, output } = await run(['init', '--no-github', ...args]);
+      assert.equal(exitCode, 2, output);
+      assert.match(output, stderr);
+    });
+  }
+});
+
 describe('mirror.s3 of release.json', () => {
   const faultsOf = (mirror: object): string => {
     const config = { release: '1.0.0', namespace: 'a', tag_prefix: 'v', mirror, models: { m: modelConfig('m') } };
@@ -212,7 +229,10 @@ describe('mirror.s3 of release.json', () => {
       faultsOf({ base_url, s3: { ...s3, bucket: 'My_Bucket' } }),
       /\$\.mirror\.s3\.bucket must be the name of a bucket/,
     );
-    assert.match(faultsOf({ base_url, s3, directory: 'mirror' }), /\$\.mirror/);
+    assert.match(
+      faultsOf({ base_url, s3, directory: 'mirror' }),
+      /^\$\.mirror "s3" doesn’t go with the other keys here$/,
+    );
     assert.match(faultsOf({ base_url }), /\$\.mirror\.directory is missing/);
     assert.match(faultsOf({ base_url, s3: { ...s3, regoin: 'x' } }), /regoin/);
   });

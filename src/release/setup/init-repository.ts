@@ -108,14 +108,10 @@ async function composeConfig(options: InitOptions, workspace: Workspace): Promis
         ? undefined
         : { repository: options.github };
   const { huggingface, mirror } = options;
+  checkBucket(options);
   if (github === undefined && huggingface === undefined && mirror === undefined) {
     throw new AircherError('usage', 'init knows no place to release to', {
       hint: "Name one: --github OWNER/NAME, --huggingface OWNER/NAME or --mirror URL; git's remote origin is no GitHub repository.",
-    });
-  }
-  if (mirror === undefined && options.bucket !== undefined) {
-    throw new AircherError('usage', '--bucket alone is no mirror', {
-      hint: 'Name its public address: --mirror URL --bucket s3://NAME/PREFIX.',
     });
   }
   const name = (github?.repository ?? huggingface)?.split('/')[1] ?? basename(workspace.directory);
@@ -141,6 +137,26 @@ async function composeConfig(options: InitOptions, workspace: Workspace): Promis
     throw new AircherError('usage', message, { problems, ...(hint === undefined ? {} : { hint }) });
   }
   return text;
+}
+
+function checkBucket({ mirror, bucket, region, endpoint }: InitOptions): void {
+  const refuse = (fact: string, hint: string): never => {
+    throw new AircherError('usage', fact, { hint });
+  };
+  const place = region ?? endpoint;
+  if (bucket === undefined) {
+    if (place !== undefined) refuse('--region and --endpoint are of a bucket', 'Name it: --bucket s3://NAME/PREFIX.');
+    return;
+  }
+  if (mirror === undefined) {
+    refuse('--bucket alone is no mirror', 'Name its public address: --mirror URL --bucket s3://NAME/PREFIX.');
+  }
+  if (place === undefined) {
+    refuse(
+      '--bucket does not say where the bucket is',
+      'At AWS name its region: --region eu-central-1; elsewhere the server: --endpoint URL.',
+    );
+  }
 }
 
 function mirrorStorage({ bucket: address, region, endpoint }: InitOptions): object {
