@@ -174,10 +174,9 @@ test('a copy grows by models, keeps what it had, and `--prune` leaves exactly wh
   assert.equal(named.exitCode, 2, named.stderr);
   const options = { cache: await freshCache(t), env: { AIRCHER_MANIFEST_URL: (await serve(t, to)).manifest } };
   succeeded(await world.run(['install', 'beta'], options));
-  assert.match(
-    succeeded(await world.run(['doctor'], options)).stdout,
-    /ok +mirror mirror +127\.0\.0\.1:\d+, status 206/,
-  );
+  const found = succeeded(await world.run(['doctor'], options)).stdout;
+  assert.match(found, /ok +mirror mirror +127\.0\.0\.1:\d+, status 206/);
+  assert.match(found, /ok +copy +http:\/\/127\.0\.0\.1:\d+\/ has beta \(1\.0\.0\)\n/);
   const gone = await world.run(['install', 'alpha@1.1.0'], options);
   assert.equal(gone.exitCode, 3);
   assert.match(gone.stderr, /alpha 1\.1\.0 is not in the copy/);

@@ -132,6 +132,7 @@ describe('a release to a mirror in a bucket', () => {
     assert.equal(none.exitCode, 6, none.output);
     assert.match(none.output, /s3:\/\/models\/acme: no credentials/);
     assert.match(none.output, /Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE/);
+    assert.match(none.output, /plan --offline/);
     const file = workspace.path('credentials');
     await writeFile(file, `[acme]\naws_access_key_id = AKIAWRITER\naws_secret_access_key = ${secret}\n`);
     const profile = await run(['plan'], { AWS_SHARED_CREDENTIALS_FILE: file, AWS_PROFILE: 'acme' });

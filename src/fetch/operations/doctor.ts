@@ -9,6 +9,7 @@ import { exists, isWritable } from '../../core/read-files.ts';
 import { toolVersion } from '../../core/tool-version.ts';
 import type { Http } from '../../http/http-client.ts';
 import { leave } from '../../http/read-body.ts';
+import { showSource } from '../../http/remote-error.ts';
 import type { DoctorReport, Finding, Setting } from '../api.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import { otherCache } from '../cache/locate.ts';
@@ -169,6 +170,11 @@ async function diagnoseNetwork(client: Client, hosts: Set<string>, context: RunC
     // A copy may have others.
     entry = await placeEntry(client, { name, version: model.version, entry: model }, context).catch(() => undefined);
     if (entry !== undefined) break;
+  }
+  for (const copy of client.copies.values()) {
+    if (copy === undefined) continue;
+    const held = Object.entries(copy.models).map(([name, versions]) => `${name} (${versions.join(', ')})`);
+    findings.push(finding('copy', 'ok', `${showSource(copy.root)} has ${held.join(', ') || 'no model'}`));
   }
   for (const kind of hostKinds) {
     const url = entry?.download_urls[kind];

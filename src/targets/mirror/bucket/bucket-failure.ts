@@ -106,7 +106,7 @@ function notAsked(error: Error, what: string): unknown {
     return new RequestFailure(`no credentials: ${oneLine(error.message)}`, {
       retryable: false,
       code: 'conflict',
-      hint: credentialsHint,
+      hint: `${credentialsHint} Without any, \`plan --offline\` goes by manifests/published/.`,
       cause: error,
     });
   }
