@@ -95,7 +95,7 @@ function statusError(response: HttpResponse): AircherError {
         )
       : conflictError(
           `${shown}: access denied (status ${status})`,
-          'For a private repository set HF_TOKEN or GITHUB_TOKEN to a token that may read it; for a mirror AIRCHER_MIRROR_TOKEN, or its password in ~/.netrc.',
+          'For a private repository set HF_TOKEN or GITHUB_TOKEN to a token that may read it; for a mirror AIRCHER_MIRROR_TOKEN, or its password in ~/.netrc (NETRC names another file).',
           { details },
         );
   }

@@ -37,7 +37,10 @@ test('a mirror behind a login is used with the password of .netrc, which is neve
   const args = ['install', 'alpha', '--manifest', `${url}/manifest.json`, '--verbose'];
   const without = await world.run(args);
   assert.equal(without.exitCode, 6, without.stderr);
-  assert.match(without.stderr, /for a mirror AIRCHER_MIRROR_TOKEN, or its password in ~\/\.netrc/);
+  assert.match(
+    without.stderr,
+    /for a mirror AIRCHER_MIRROR_TOKEN, or its password in ~\/\.netrc \(NETRC names another file\)/,
+  );
   await writeFile(world.path('netrc'), 'machine 127.0.0.1 login ann password wrong-word');
   const env = { NETRC: world.path('netrc') };
   const wrong = await world.run(args, { env });
