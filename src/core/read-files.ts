@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, type FileHandle, open, stat } from 'node:fs/promises';
+import { access, type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { hasSystemCode, invalidError, machineError } from './errors.ts';
 
 /**
@@ -84,6 +84,11 @@ export async function isFile(path: string): Promise<boolean> {
 
 export async function exists(path: string): Promise<boolean> {
   return (await ifThere(stat(path))) !== undefined;
+}
+
+/** Of what is in a directory; none where there is no directory. */
+export async function namesIn(directory: string): Promise<readonly string[]> {
+  return (await ifThere(readdir(directory))) ?? [];
 }
 
 export async function isWritable(path: string): Promise<boolean> {

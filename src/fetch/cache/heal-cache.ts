@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
 import { hasSystemCode } from '../../core/errors.ts';
-import { readFileIfThere } from '../../core/read-files.ts';
+import { namesIn, readFileIfThere } from '../../core/read-files.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import { refreshChecksumsFile } from './checksums-file.ts';
 import {
@@ -14,7 +14,6 @@ import {
 } from './installed.ts';
 import { type CacheLayout, versionFileName } from './layout.ts';
 import { tryModelLock } from './model-lock.ts';
-import { list } from './records.ts';
 import { pointCurrent, removeCurrent } from './switch-current.ts';
 
 /**
@@ -26,7 +25,7 @@ import { pointCurrent, removeCurrent } from './switch-current.ts';
 export async function healCache(layout: CacheLayout): Promise<void> {
   try {
     const models = await readAllInstalled(layout);
-    const linked = (await list(layout.models)).filter((name) => modelNameFault(name) === undefined);
+    const linked = (await namesIn(layout.models)).filter((name) => modelNameFault(name) === undefined);
     const seen = new Map(models.map((model) => [model.name, model]));
     const names = [...new Set([...seen.keys(), ...linked])];
     const found = await Promise.all(names.map((name) => lookAt(layout, name, seen.get(name))));

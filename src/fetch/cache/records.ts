@@ -1,10 +1,10 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { type ChunkIndex, parseChunkIndex } from '../../contract/chunk-index.ts';
 import type { ManifestModel } from '../../contract/manifest.ts';
 import { modelNameFault } from '../../contract/names.ts';
 import type { Wanted } from '../../contract/wanted-weights.ts';
 import { formatJson } from '../../core/format.ts';
-import { ifThere, readFileIfThere } from '../../core/read-files.ts';
+import { namesIn, readFileIfThere } from '../../core/read-files.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import type { CacheLayout } from './layout.ts';
 
@@ -126,17 +126,15 @@ export async function removeRecord(layout: CacheLayout, name: string, version: s
 
 /** Versions of a model that have a record; in no order. */
 export async function recordedVersions(layout: CacheLayout, name: string): Promise<string[]> {
-  const names = await list(layout.records(name));
+  const names = await namesIn(layout.records(name));
   return names.flatMap((file) => /^([^.].*)\.json$/.exec(file)?.[1] ?? []);
 }
 
 /** Models that have records, here or in the system cache, by name. */
 export async function recordedModels(layout: CacheLayout): Promise<string[]> {
-  const names = [...(await list(layout.records('.'))), ...(layout.system ? await recordedModels(layout.system) : [])];
+  const names = [
+    ...(await namesIn(layout.records('.'))),
+    ...(layout.system ? await recordedModels(layout.system) : []),
+  ];
   return [...new Set(names)].filter((name) => modelNameFault(name) === undefined).sort();
-}
-
-/** The names in a directory; none where there is no directory. */
-export async function list(directory: string): Promise<string[]> {
-  return (await ifThere(readdir(directory))) ?? [];
 }

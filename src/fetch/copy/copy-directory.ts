@@ -1,11 +1,12 @@
-import { chmod, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { copyFileName, parseCopyFile } from '../../contract/copy-file.ts';
 import { limits } from '../../contract/limits.ts';
 import { parseManifest } from '../../contract/manifest.ts';
 import { conflictError, hasSystemCode } from '../../core/errors.ts';
-import { exists, ifThere, isFile, readFileIfThere } from '../../core/read-files.ts';
-import { makeDirectory, removeTree, syncDirectory, writeFileAtomically } from '../../core/write-files.ts';
+import { exists, isFile, namesIn, readFileIfThere } from '../../core/read-files.ts';
+import { makeReadable, makeReadableDirectory } from '../../core/readable-by-all.ts';
+import { removeTree, syncDirectory, writeFileAtomically } from '../../core/write-files.ts';
 
 /** What isn't finished; web servers needn't serve it. */
 const workName = '.mirror';
@@ -24,8 +25,8 @@ export async function openCopyDirectory(path: string) {
   /** Moves a finished file to its place, by one rename. */
   const place = async (from: string, name: string): Promise<void> => {
     const to = join(path, name);
-    await makeOpenDirectory(dirname(to));
-    await openToAll(from, 0o644);
+    await prepare(dirname(to));
+    await makeReadable(from);
     await rename(from, to);
     await syncDirectory(dirname(to));
   };
@@ -46,7 +47,7 @@ export async function openCopyDirectory(path: string) {
     read,
     work,
     place,
-    prepare: (): Promise<void> => makeOpenDirectory(path),
+    prepare: (): Promise<void> => prepare(path),
     /** Writes a file, unless these bytes are there. */
     write: async (name: string, bytes: Uint8Array): Promise<void> => {
       if ((await read(name))?.equals(bytes)) return;
@@ -78,19 +79,7 @@ export async function openCopyDirectory(path: string) {
   };
 }
 
-async function namesIn(directory: string): Promise<readonly string[]> {
-  return (await ifThere(readdir(directory))) ?? [];
-}
-
-async function makeOpenDirectory(path: string): Promise<void> {
-  if (await exists(path)) return;
-  await makeDirectory(path);
-  await openToAll(path, 0o755);
-}
-
-/** Some file systems have no modes. */
-async function openToAll(path: string, mode: number): Promise<void> {
-  await chmod(path, mode).catch((error: unknown) => {
-    if (!hasSystemCode(error, 'EPERM', 'ENOTSUP', 'ENOSYS')) throw error;
-  });
+/** What is there already keeps its mode. */
+async function prepare(directory: string): Promise<void> {
+  if (!(await exists(directory))) await makeReadableDirectory(directory);
 }

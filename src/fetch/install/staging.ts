@@ -1,11 +1,10 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasSystemCode } from '../../core/errors.ts';
-import { exists, ifThere } from '../../core/read-files.ts';
+import { exists, ifThere, namesIn } from '../../core/read-files.ts';
 import { makeDirectory, moveTree, randomHex, removeTree } from '../../core/write-files.ts';
 import { isRealDirectory } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
-import { list } from '../cache/records.ts';
 import type { ResolvedModel } from '../manifests/resolve-model.ts';
 
 /**
@@ -36,7 +35,7 @@ export async function openStaging(layout: CacheLayout, artifact: Artifact, takeO
   const prefix = artifactPrefix(artifact);
   const directory = join(parent, `${prefix}${process.pid}-${randomHex(6)}`);
   const files = join(directory, 'files');
-  for (const name of takeOver ? await list(parent) : []) {
+  for (const name of takeOver ? await namesIn(parent) : []) {
     const left = join(parent, name);
     // A link isn't ours: what is brought would lie, and be moved, where it leads.
     if (!name.startsWith(prefix) || !(await isRealDirectory(left))) continue;
@@ -64,7 +63,7 @@ export async function openStaging(layout: CacheLayout, artifact: Artifact, takeO
 export async function planningStaging(layout: CacheLayout, artifact: Artifact): Promise<string> {
   const parent = join(layout.downloads, artifact.name);
   const prefix = artifactPrefix(artifact);
-  const left = (await list(parent)).find((name) => name.startsWith(prefix));
+  const left = (await namesIn(parent)).find((name) => name.startsWith(prefix));
   return join(parent, left ?? `${prefix}plan`);
 }
 

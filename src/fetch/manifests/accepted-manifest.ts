@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import { parseManifest } from '../../contract/manifest.ts';
 import { formatJson } from '../../core/format.ts';
 import { sha256 } from '../../core/hashing.ts';
-import { exists, readFileIfThere } from '../../core/read-files.ts';
+import { exists, namesIn, readFileIfThere } from '../../core/read-files.ts';
 import { writeFileAtomically } from '../../core/write-files.ts';
 import { showSource } from '../../http/remote-error.ts';
 import { readAllInstalled } from '../cache/installed.ts';
 import type { CacheLayout } from '../cache/layout.ts';
-import { list } from '../cache/records.ts';
 import type { GoodManifest, KnownManifest } from './good-manifest.ts';
 
 /** What is remembered with the newest manifest that was accepted. */
@@ -103,7 +102,7 @@ async function removeOldManifests(layout: CacheLayout, digest: string): Promise<
   for (const model of await readAllInstalled(layout)) {
     for (const { manifest_sha256: kept } of model.versions) named.add(kept);
   }
-  for (const file of await list(manifestsDirectory(layout))) {
+  for (const file of await namesIn(manifestsDirectory(layout))) {
     const path = join(manifestsDirectory(layout), file);
     if (named.has(file.slice(0, digest.length))) continue;
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));

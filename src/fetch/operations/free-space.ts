@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { modelNameFault } from '../../contract/names.ts';
 import * as semver from '../../contract/versions.ts';
 import type { RunContext } from '../../core/events.ts';
-import { exists } from '../../core/read-files.ts';
+import { exists, namesIn } from '../../core/read-files.ts';
 import { removeTree } from '../../core/write-files.ts';
 import type { Prunable, PruneOptions, PruneReport, RemovalReport } from '../api.ts';
 import { refreshChecksumsFile } from '../cache/checksums-file.ts';
@@ -11,7 +11,7 @@ import { isDirectory, readInstalled, readLinkedVersion } from '../cache/installe
 import type { CacheLayout } from '../cache/layout.ts';
 import { tryModelLock, withModelLock } from '../cache/model-lock.ts';
 import { writePin } from '../cache/preferences.ts';
-import { list, recordedModels, recordedVersions, removeRecord } from '../cache/records.ts';
+import { recordedModels, recordedVersions, removeRecord } from '../cache/records.ts';
 import { removeCurrent } from '../cache/switch-current.ts';
 import type { Client } from '../client.ts';
 import { discardTree, trashPrefix } from '../install/staging.ts';
@@ -41,7 +41,7 @@ export async function prune(client: Client, options: PruneOptions = {}): Promise
       await lock?.release();
     }
   }
-  for (const entry of await list(layout.downloads)) {
+  for (const entry of await namesIn(layout.downloads)) {
     if (entry.startsWith(trashPrefix)) await take('leftover', join(layout.downloads, entry));
   }
   if (!dryRun && items.length > 0) await refreshChecksumsFile(layout);
@@ -51,8 +51,8 @@ export async function prune(client: Client, options: PruneOptions = {}): Promise
 async function knownNames(layout: CacheLayout): Promise<readonly string[]> {
   const names = [
     ...(await recordedModels(layout)),
-    ...(await list(layout.versions)),
-    ...(await list(layout.downloads)),
+    ...(await namesIn(layout.versions)),
+    ...(await namesIn(layout.downloads)),
   ];
   return [...new Set(names)].filter((name) => modelNameFault(name) === undefined).sort();
 }
@@ -72,12 +72,12 @@ async function pruneModel(
   for (const { cache, version } of records) {
     if (cache === layout && !kept.has(version)) await take('version', layout.version(name, version), name, version);
   }
-  for (const version of await list(join(layout.versions, name))) {
+  for (const version of await namesIn(join(layout.versions, name))) {
     const path = layout.version(name, version);
     if (!installed.includes(version) && (await isDirectory(path))) await take('leftover', path, name);
   }
   const downloads = join(layout.downloads, name);
-  for (const entry of await list(downloads)) await take('partial-download', join(downloads, entry), name);
+  for (const entry of await namesIn(downloads)) await take('partial-download', join(downloads, entry), name);
 }
 
 /** Bytes of all files below a path. */

@@ -1,8 +1,7 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PatchSource } from '../../archive/patch-base.ts';
 import { AircherError, invalidError } from '../../core/errors.ts';
-import { ifThere } from '../../core/read-files.ts';
+import { namesIn } from '../../core/read-files.ts';
 import { removeTree } from '../../core/write-files.ts';
 import { planTransfer } from '../../fetch/transfer/plan-transfer.ts';
 import { runTransfer } from '../../fetch/transfer/run-transfer.ts';
@@ -69,7 +68,7 @@ export async function removeOtherVersions(plan: Plan, workspace: Workspace): Pro
     plan.models.flatMap(({ name, patch_from = [] }) => patch_from.map(({ version }) => directoryName(name, version))),
   );
   const directory = previousDirectory(workspace);
-  for (const name of (await ifThere(readdir(directory))) ?? []) {
+  for (const name of await namesIn(directory)) {
     if (!used.has(name)) await removeTree(join(directory, name));
   }
 }

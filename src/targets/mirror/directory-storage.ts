@@ -6,20 +6,11 @@ import { limits } from '../../contract/limits.ts';
 import { AircherError, type Problem } from '../../core/errors.ts';
 import type { RunContext } from '../../core/events.ts';
 import { hashFile } from '../../core/hashing.ts';
-import { isWritable } from '../../core/read-files.ts';
+import { isWritable, namesIn } from '../../core/read-files.ts';
+import { makeReadable, makeReadableDirectory, writeReadable } from '../../core/readable-by-all.ts';
 import type { InspectedFile, ReleaseFile, TargetRelease } from '../target.ts';
 import { uploadProgress } from '../upload-progress.ts';
-import {
-  isDirectory,
-  isTaken,
-  makeReadable,
-  makeReadableDirectory,
-  namesIn,
-  readOrdinary,
-  sizeOf,
-  strangers,
-  writeReadable,
-} from './directory.ts';
+import { isDirectory, isTaken, readOrdinary, sizeOf, strangers } from './directory.ts';
 import type { MirrorStorage } from './storage.ts';
 
 /** A directory that some web server publishes. */
