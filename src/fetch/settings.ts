@@ -10,6 +10,7 @@ import { huggingFaceCacheOf, isHubOffline, keptToken } from './hugging-face-home
 import type { ModelsLock } from './lock/read-lock.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
+type KeptToken = ReturnType<typeof keptToken>;
 
 /** What a client goes by, but for its preferences. */
 export interface Settings {
@@ -75,9 +76,10 @@ export function decideSettings(options: ClientOptions, lock: ModelsLock | undefi
   // The preferences have these, too, which are read when they are needed.
   first('limit_rate', { '--limit-rate': options.limitRate }, String);
   first('connections', { '--connections': options.connections }, String);
-  const fromEnv = httpOptionsOf(env);
+  const kept = keptToken(env);
+  const fromEnv = httpOptionsOf(env, kept);
   const given = options.http ?? {};
-  for (const [setting, key, variable, show = String] of httpSettings(env)) {
+  for (const [setting, key, variable, show = String] of httpSettings(env, kept)) {
     const flag = key === 'allowInsecure' ? '--allow-http' : `http.${key}`;
     first<unknown>(setting, { [flag]: given[key], [variable]: fromEnv[key] }, (value) => show(String(value)));
   }
@@ -101,7 +103,7 @@ export function decideSettings(options: ClientOptions, lock: ModelsLock | undefi
     publicKeys: first('public_keys', publicKeys, joined) ?? [],
     offline: first('offline', offline, String) ?? false,
     huggingFaceCache: first('hugging_face_cache', { [hubBy ?? 'default']: hub }, String),
-    http: () => ({ ...fromEnv, ...tokensOf(env), ...given }),
+    http: () => ({ ...fromEnv, ...tokensOf(env, kept), ...given }),
     told,
   };
 }
@@ -118,14 +120,14 @@ type HttpSetting = readonly [
 ];
 
 /** As they are told, and the variables that they come from. */
-function httpSettings(env: Variables): readonly HttpSetting[] {
+function httpSettings(env: Variables, kept: KeptToken): readonly HttpSetting[] {
   const either = (name: string): string => (env[name.toLowerCase()] ? name.toLowerCase() : name);
   return [
     ['https_proxy', 'httpsProxy', either('HTTPS_PROXY'), address],
     ['http_proxy', 'httpProxy', either('HTTP_PROXY'), address],
     ['all_proxy', 'allProxy', either('ALL_PROXY'), address],
     ['no_proxy', 'noProxy', either('NO_PROXY')],
-    ['hugging_face_token', 'huggingFaceToken', keptToken(env)?.file ?? 'HF_TOKEN', secret],
+    ['hugging_face_token', 'huggingFaceToken', kept?.file ?? 'HF_TOKEN', secret],
     ['github_token', 'githubToken', env.GITHUB_TOKEN?.trim() ? 'GITHUB_TOKEN' : 'GH_TOKEN', secret],
     ['hugging_face_endpoint', 'huggingFaceEndpoint', 'HF_ENDPOINT', address],
     ['github_server_url', 'githubServerUrl', 'GITHUB_SERVER_URL', address],
@@ -134,8 +136,8 @@ function httpSettings(env: Variables): readonly HttpSetting[] {
   ];
 }
 
-function tokensOf(env: Variables): Pick<HttpOptions, 'huggingFaceToken' | 'githubToken'> {
-  const { file = 'HF_TOKEN', token = env.HF_TOKEN } = keptToken(env) ?? {};
+function tokensOf(env: Variables, kept: KeptToken): Pick<HttpOptions, 'huggingFaceToken' | 'githubToken'> {
+  const { file = 'HF_TOKEN', token = env.HF_TOKEN } = kept ?? {};
   return {
     huggingFaceToken: headerToken({ [file]: token }),
     githubToken: headerToken({ GITHUB_TOKEN: env.GITHUB_TOKEN, GH_TOKEN: env.GH_TOKEN }),
@@ -143,10 +145,10 @@ function tokensOf(env: Variables): Pick<HttpOptions, 'huggingFaceToken' | 'githu
 }
 
 /** With tokens as they stand there, to be told and not to be used: see `tokensOf`. */
-function httpOptionsOf(env: Variables): HttpOptions {
+function httpOptionsOf(env: Variables, kept: KeptToken): HttpOptions {
   return {
     ...proxyOptionsOf(env),
-    huggingFaceToken: (keptToken(env)?.token ?? env.HF_TOKEN)?.trim() || undefined,
+    huggingFaceToken: (kept?.token ?? env.HF_TOKEN)?.trim() || undefined,
     githubToken: env.GITHUB_TOKEN?.trim() || env.GH_TOKEN?.trim() || undefined,
     huggingFaceEndpoint: env.HF_ENDPOINT || undefined,
     githubServerUrl: env.GITHUB_SERVER_URL || undefined,

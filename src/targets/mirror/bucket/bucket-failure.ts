@@ -39,11 +39,6 @@ const remedies: Readonly<Record<string, Remedy>> = {
     code: 'conflict',
     hint: 'Somebody else writes there too. Run the same command again.',
   },
-  OperationAborted: {
-    retryable: true,
-    code: 'conflict',
-    hint: 'Somebody else writes there too. Run the same command again.',
-  },
   NotImplemented: {
     hint: 'The server must know conditional writes (If-None-Match, If-Match) and SHA-256 checksums.',
   },
@@ -58,7 +53,8 @@ const sameAs: Readonly<Record<string, string>> = {
   InvalidDigest: 'BadDigest',
   XAmzContentSHA256Mismatch: 'BadDigest',
   XAmzContentChecksumMismatch: 'BadDigest',
-  ConditionalRequestConflict: 'OperationAborted',
+  ConditionalRequestConflict: 'PreconditionFailed',
+  OperationAborted: 'PreconditionFailed',
 };
 
 /** HEAD is answered without a body, and so without a code. */
